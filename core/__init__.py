@@ -1,0 +1,1 @@
+"""The common ground of all packages: registry, errors, images, paths and file writing."""

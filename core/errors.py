@@ -1,0 +1,22 @@
+"""The two kinds of failure: one that ends a command, and one that costs a single pair."""
+
+
+class TalkbenchError(Exception):
+    """Something the user can put right.
+
+    The message is one line that names the thing at fault and the remedy; the command line prints
+    it without a traceback and exits with code 2.
+    """
+
+
+class PairError(TalkbenchError):
+    """A single pair cannot be evaluated; it becomes a row with its reason and the run goes on.
+
+    Args:
+        reason: a short slug under which failures are counted, such as ``"undecodable-frame"``.
+        message: the whole story, one line.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,26 @@
+"""Talking-head methods as native PyTorch models behind four steps; see `methods.interface`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from talkbench.core.registry import Registry
+
+if TYPE_CHECKING:
+    from talkbench.methods.interface import Method
+
+registry: Registry[Method] = Registry("method", ("talkbench.methods.baselines", "talkbench.methods.mcnet"))
+
+
+def create(name: str, weights: str | None = None, **options: object) -> Method:
+    """Build a method by name.
+
+    Args:
+        name: ``mcnet``, ``mcnet@demo``, ``copy-source``, …; see ``bench list methods``.
+        weights: checkpoint file to load; None leaves the bare architecture.
+        options: choices of the method, such as ``noise="random"`` for MCNet.
+
+    Raises:
+        TalkbenchError: unknown name, or a checkpoint that is missing, unsafe or does not fit.
+    """
+    return registry.create(name, weights=weights, **options)

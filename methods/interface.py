@@ -1,0 +1,119 @@
+"""What a method is: four batched, pure steps from a source image and driving frames to a video."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from talkbench.core.errors import TalkbenchError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A record of tensors that share their first dimension, the batch; fields may nest.
+
+    Fields that are None stay None.
+    """
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def select(self, index: Tensor) -> Self:
+        """The items at `index` (a long tensor), in that order; repeats are allowed."""
+        return self._map(lambda value: value[index.to(value.device)])
+
+    def expand(self, count: int) -> Self:
+        """A batch of one seen as a batch of `count`, without a copy."""
+        return self._map(lambda value: value.expand(count, *value.shape[1:]))
+
+    @classmethod
+    def cat(cls, parts: list[Self]) -> Self:
+        """Join batches along the first dimension."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        joined: dict[str, object] = {}
+        for field in fields(first):
+            values = [getattr(part, field.name) for part in parts]
+            if values[0] is None:
+                joined[field.name] = None
+            elif isinstance(values[0], Batch):
+                joined[field.name] = type(values[0]).cat(values)
+            elif isinstance(values[0], tuple):
+                joined[field.name] = tuple(torch.cat(same) for same in zip(*values, strict=True))
+            else:
+                joined[field.name] = torch.cat(values)
+        return cls(**joined)
+
+    def _map(self, function: object) -> Self:
+        def apply(value: object) -> object:
+            if value is None:
+                return None
+            if isinstance(value, Batch):
+                return value._map(function)
+            if isinstance(value, tuple):
+                return tuple(apply(item) for item in value)
+            return function(value)  # type: ignore[operator]
+
+        return type(self)(**{field.name: apply(getattr(self, field.name)) for field in fields(self)})
+
+
+class Method(ABC):
+    """A talking-head method behind the four steps that the harness drives.
+
+    Images are float32 RGB (B, 3, H, W) in [0, 1] with H = W = `resolution`. What depends on the
+    source image alone is computed once, in `encode_source`.
+
+    Attributes:
+        name: registered name, with its variant (``mcnet@demo``).
+        resolution: side of the square images it works on, in pixels; None if any will do.
+        networks: the networks by their names in the authors' checkpoint; empty if there are none.
+        checkpoint_sha256: of the weights that were loaded, None for the bare architecture.
+        settings: further choices that change the numbers; they go into the run's record.
+    """
+
+    name: str
+    resolution: int | None = None
+    networks: dict[str, nn.Module]
+    checkpoint_sha256: str | None = None
+    settings: dict[str, object]
+
+    @abstractmethod
+    def encode_source(self, images: Tensor) -> Batch:
+        """Everything that depends on the source images (B, 3, H, W) alone."""
+
+    @abstractmethod
+    def encode_motion(self, images: Tensor) -> Batch:
+        """The motion description of driving (or reference) frames (B, 3, H, W)."""
+
+    @abstractmethod
+    def transfer(self, source: Batch, driving: Batch, reference: Batch | None) -> Batch:
+        """The motion to render: `driving` as it is (`reference` None: absolute motion), or its change
+        since `reference` applied to the source (relative motion). All batches are equally long."""
+
+    @abstractmethod
+    def render(self, source: Batch, motion: Batch) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1] of the sources in the given motion."""
+
+    def to(self, device: str | torch.device) -> Self:
+        """Move every network to `device`."""
+        for network in self.networks.values():
+            network.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks live (the CPU if there are none)."""
+        for network in self.networks.values():
+            for tensor in network.parameters():
+                return tensor.device
+        return torch.device("cpu")
+
+    def refuse_relative(self, reference: Batch | None) -> None:
+        """For methods without relative motion: raise if a reference is given."""
+        if reference is not None:
+            raise TalkbenchError(f"{self.name} has no relative motion; use --motion absolute")
