@@ -1,0 +1,46 @@
+# The environment lives in .venv/; a stamp in it says that it matches pyproject.toml and constraints.txt.
+VENV := .venv
+STAMP := $(VENV)/.installed
+UV = $(WITH_INDEX) $(VENV)/bin/uv pip
+# `make PYTHON=/path/to/python3` chooses another interpreter.
+SUPPORTED := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do $$p $(SUPPORTED) 2>/dev/null && echo $$p && break; done)
+# uv does not read pip's configuration, so an index that is set there is handed on.
+WITH_INDEX = index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(VENV)/bin/python -m pip config get global.index-url 2>/dev/null)}}; \
+	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test constraints clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+venv: $(STAMP)  ## make or update .venv/ with the pinned libraries and talkbench itself, editable
+
+$(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/uv
+	@echo "installing the pinned libraries (about 3 GB to download the first time)"
+	@$(UV) install --python $(VENV)/bin/python --require-hashes -r constraints.txt
+	@$(UV) install --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/bin/uv:
+	@$(PYTHON) $(SUPPORTED) 2>/dev/null || { echo "talkbench needs Python 3.11 or newer;" \
+		"found $$(python3 --version 2>&1). Name another with 'make PYTHON=...'"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@sed -n '/^uv==/,/[^\]$$/p' constraints.txt > $(VENV)/uv.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+
+demo: $(STAMP)  ## score MCNet on the demo clips
+	$(VENV)/bin/bench run --method mcnet --dataset demo
+
+test: $(STAMP)  ## run the tests, the linter and the type checker
+	@rm -rf build
+	@$(WITH_INDEX) $(VENV)/bin/tox
+
+constraints: | $(VENV)/bin/uv  ## pin the newest libraries that fit pyproject.toml, with their hashes
+	$(UV) compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --no-annotate \
+		--extra full --group dev --generate-hashes --custom-compile-command "make constraints" \
+		pyproject.toml -o constraints.txt
+
+clean:  ## remove .venv/, .tox/ and build products
+	rm -rf $(VENV) .tox build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
