@@ -1,0 +1,158 @@
+"""Clips: a folder of image files or a video file, read frame by frame with exact indices."""
+
+from __future__ import annotations
+
+import re
+import threading
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.images import read_image
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+CACHED_FRAMES = 32  # of a video: enough to step back over, small enough for many open clips
+
+
+class Clip(ABC):
+    """A run of frames; `len` counts them.
+
+    Args:
+        path: the folder or the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def _read(self, index: int) -> np.ndarray: ...
+
+    def read(self, index: int) -> np.ndarray:
+        """Frame `index`, from 0, as uint8 RGB (H, W, 3).
+
+        Raises:
+            PairError: ``index-beyond-clip``, or ``undecodable-frame`` where this frame is damaged.
+        """
+        if not 0 <= index < len(self):
+            raise PairError("index-beyond-clip", f"{self.path} has frames 0 to {len(self) - 1}, not {index}")
+        return self._read(index)
+
+
+class FolderClip(Clip):
+    """The PNG and JPEG files of a folder in natural order (``2.png`` before ``10.png``)."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        files = (file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+        self.files = sorted((file for file in files if not file.name.startswith(".")), key=_natural)
+        if not self.files:
+            raise TalkbenchError(f"{path} holds no PNG or JPEG frames; give a folder of frames or a video")
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def _read(self, index: int) -> np.ndarray:
+        return read_image(self.files[index])
+
+
+class VideoClip(Clip):
+    """A video file, decoded in order of time.
+
+    Frame i is the one with the i-th smallest time stamp among the file's packets, so that a frame
+    that does not decode leaves the numbers of the others as they are. Reading forward goes on
+    decoding; reading back beyond the last `CACHED_FRAMES` frames starts again at the beginning. May
+    be read from several threads, and pickled (the copy opens the file for itself).
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._index = {stamp: index for index, stamp in enumerate(self._stamps())}
+        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+        self._position = 0  # the first frame that the decoder may still give
+        self._decoder = self._decode()
+        if next(self._decode(), None) is None:
+            raise TalkbenchError(f"{path}: no frame of this video can be decoded; replace the file")
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __reduce__(self) -> tuple[type[VideoClip], tuple[Path]]:
+        return VideoClip, (self.path,)
+
+    def _read(self, index: int) -> np.ndarray:
+        with self._lock:
+            if index in self._cache:
+                return self._cache[index].copy()
+            if index < self._position:
+                self._decoder, self._position = self._decode(), 0
+            for found, image in self._decoder:
+                self._position = found + 1
+                self._cache[found] = image
+                if len(self._cache) > CACHED_FRAMES:
+                    self._cache.popitem(last=False)
+                if found == index:
+                    return image.copy()
+                if found > index:
+                    break
+        raise PairError("undecodable-frame", f"frame {index} of {self.path} cannot be decoded")
+
+    def _stamps(self) -> list[int]:
+        """The presentation times of all frames, without decoding."""
+        import av
+
+        try:
+            with av.open(str(self.path)) as container:
+                if not container.streams.video:
+                    raise TalkbenchError(f"{self.path} holds no video; give a folder of frames or a video")
+                packets = [packet for packet in container.demux(video=0) if packet.size and not packet.is_discard]
+        except (av.FFmpegError, OSError) as error:
+            raise TalkbenchError(f"cannot read the video {self.path}: {error.strerror}; replace the file") from error
+        stamps = {packet.pts for packet in packets if packet.pts is not None}
+        if not packets or len(stamps) < len(packets):
+            problem = "frames without time stamps; convert it to mp4" if packets else "no frames; replace the file"
+            raise TalkbenchError(f"the video {self.path} has {problem}")
+        return sorted(stamps)
+
+    def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
+        """All frames that decode, with their indices, in order; damaged ones are left out."""
+        import av
+
+        with av.open(str(self.path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    continue
+                for frame in frames:
+                    index = self._index.get(frame.pts)
+                    if index is not None and not frame.is_corrupt:
+                        image = frame.to_ndarray(format="rgb24")
+                        yield index, np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+
+
+def open_clip(path: Path) -> Clip:
+    """The clip at `path`: a folder of PNG or JPEG frames, or a video file of any container.
+
+    Raises:
+        TalkbenchError: there is nothing there, or nothing that can be read.
+    """
+    if path.is_dir():
+        return FolderClip(path)
+    if path.is_file():
+        return VideoClip(path)
+    raise TalkbenchError(f"there is no clip {path}; give a folder of frames or a video")
+
+
+def _natural(file: Path) -> list[tuple[int, str]]:
+    parts = re.findall(r"(\d+)|(\D+)", file.name)
+    return [(int(digits), "") if digits else (-1, text) for digits, text in parts]

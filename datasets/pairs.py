@@ -1,0 +1,105 @@
+"""Pairs of frames, the unit of every evaluation, and the CSV files that list them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import sha256_bytes, write_atomic
+
+COLUMNS = ("source_clip", "source_index", "driving_clip", "driving_index", "reference_clip", "reference_index")
+
+
+@dataclass(frozen=True, order=True)
+class Frame:
+    """Frame number `index`, from 0, of the clip named `clip` (its path below the data root)."""
+
+    clip: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The face of `source` is to move as in `driving`; relative motion is measured from `reference`
+    (None: absolute motion)."""
+
+    source: Frame
+    driving: Frame
+    reference: Frame | None = None
+
+
+def format_pairs(pairs: Iterable[Pair]) -> str:
+    """The canonical CSV text of a list: the six `COLUMNS`, the last two empty without a reference."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for pair in pairs:
+        frames = (pair.source, pair.driving, pair.reference)
+        writer.writerow([field for frame in frames for field in ((frame.clip, frame.index) if frame else ("", ""))])
+    return text.getvalue()
+
+
+def pairs_sha256(pairs: Iterable[Pair]) -> str:
+    """SHA-256 of the canonical text, whatever the file's line ends and further columns were."""
+    return sha256_bytes(format_pairs(pairs).encode())
+
+
+def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
+    """Write the canonical CSV of `pairs` atomically."""
+    write_atomic(path, format_pairs(pairs))
+
+
+def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
+    """Read and check a whole pair list.
+
+    Args:
+        path: CSV with the first four of `COLUMNS`, in any order; the reference columns may be
+            missing or empty; further columns are ignored.
+        frame_count: gives the length of a clip and raises TalkbenchError for one that it does not know.
+
+    Raises:
+        TalkbenchError: names the file, and the line and column at fault.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TalkbenchError(f"cannot read the pair list {path}: {error}; give a CSV file in UTF-8") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    pairs = []
+    try:
+        missing = [column for column in COLUMNS[:4] if column not in (reader.fieldnames or ())]
+        if missing:
+            raise TalkbenchError(f"{path}, line 1: column {missing[0]} is missing; needed: {', '.join(COLUMNS[:4])}")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in row:
+                raise TalkbenchError(f"{where}, column {len(row)}: more fields than the header names; remove them")
+            source, driving = (_frame(row, role, where, frame_count) for role in ("source", "driving"))
+            refers = row.get("reference_clip") or row.get("reference_index")
+            pairs.append(Pair(source, driving, _frame(row, "reference", where, frame_count) if refers else None))
+    except csv.Error as error:
+        raise TalkbenchError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
+    if not pairs:
+        raise TalkbenchError(f"{path}: the pair list has no rows; add at least one pair")
+    return pairs
+
+
+def _frame(row: dict[str, str], role: str, where: str, frame_count: Callable[[str], int]) -> Frame:
+    clip, index = row.get(f"{role}_clip") or "", row.get(f"{role}_index") or ""
+    if not clip:
+        raise TalkbenchError(f"{where}, column {role}_clip: empty; name a clip")
+    try:
+        length = frame_count(clip)
+    except (TalkbenchError, OSError, ValueError) as error:  # the latter two: names no file system takes
+        raise TalkbenchError(f"{where}, column {role}_clip: {error}") from error
+    if not (index.isascii() and index.isdigit()):
+        raise TalkbenchError(f"{where}, column {role}_index: {index!r} is not a frame number (0, 1, 2, …)")
+    if len(index) > 18 or int(index) >= length:
+        raise TalkbenchError(
+            f"{where}, column {role}_index: {index} is beyond the clip {clip!r}, whose last frame is {length - 1}"
+        )
+    return Frame(clip, int(index))
