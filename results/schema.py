@@ -1,0 +1,340 @@
+"""What a run leaves behind, typed: the record of how it was made, its rows and its summary.
+
+Design, ideas 4 (protocol id) and 5 (record). Files carry `schema_version`; a reader refuses a newer one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any, Final, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+
+SCHEMA_VERSION: Final = 1
+
+INFINITE = "infinite"
+"""Reason of a row whose value is infinite, which need not be a fault: the PSNR of equal images is."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def to_json(self) -> str:
+        """Strict JSON (no NaN or Infinity), indented, UTF-8."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+class MetricSpec(_Model):
+    """How one metric was computed and how it is printed.
+
+    Attributes:
+        name: full id with its variant as in specs evaluation 2 (``ssim@uniform7-dr2``).
+        version: raised whenever a number can change.
+        unit: of the printed value (``dB``, ``percent``, ``px``); ``1`` for pure numbers.
+        scale: printed value = value * scale (100 for percent).
+        decimals: digits printed after the point.
+        extractor: id of the feature extractor, with its weights' sha256; None: compares the images.
+        backend: library that computes it, with its version.
+        target: the frame that the generated one is compared with.
+    """
+
+    name: str
+    version: int
+    direction: Literal["higher", "lower"]
+    unit: str = "1"
+    scale: float = 1.0
+    decimals: int = Field(default=3, ge=0)
+    extractor: str | None = None
+    backend: str
+    target: Literal["driving", "source"] = "driving"
+
+    @property
+    def family(self) -> str:
+        """The name without its variant: ``ssim``."""
+        return self.name.split("@", 1)[0]
+
+
+class UnavailableMetric(_Model):
+    """A metric that was asked for and could not be computed here, and why."""
+
+    name: str
+    reason: str
+
+
+class MethodInfo(_Model):
+    """The method of a run.
+
+    Attributes:
+        name: registered name with its variant.
+        checkpoint: file name of the weights, without its folder; None: no weights were loaded.
+        checkpoint_sha256: of that file.
+        origin: what the weights are, one line of prose ("demo weights shipped with talkbench").
+        settings: all choices that change the numbers (noise, autocast, widths ...).
+        resolution: side in pixels of the images the method works on; None if any will do.
+        ranked: False for a yardstick that sees the truth (``oracle``): printed, never the best.
+    """
+
+    name: str
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    origin: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    resolution: int | None = None
+    ranked: bool = True
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _plain(cls, settings: object) -> object:
+        try:
+            return json.loads(json.dumps(settings, allow_nan=False))
+        except TypeError as error:
+            raise ValueError(f"settings must be plain JSON: {error}") from error
+
+
+class DatasetInfo(_Model):
+    """The pairs of a run.
+
+    Attributes:
+        pairs: how many the run evaluates.
+        pairs_sha256: canonical hash of their list.
+        pairs_file: file the list came from, or ``built-in``.
+        image_size: side in pixels at which the metrics compare the images.
+    """
+
+    name: str
+    task: str
+    motion: str = "absolute"
+    pairs: int = Field(ge=0)
+    pairs_sha256: str
+    pairs_file: str = "built-in"
+    image_size: int = Field(gt=0)
+
+
+class GitState(_Model):
+    """The commit a run was made from; `dirty`: with changes not committed."""
+
+    commit: str
+    dirty: bool
+
+
+class RunRecord(_Model):
+    """Everything that made a run (``run.json``)."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    created: AwareDatetime
+    talkbench: str
+    command: str
+    method: MethodInfo
+    dataset: DatasetInfo
+    metrics: tuple[MetricSpec, ...]
+    unavailable: tuple[UnavailableMetric, ...] = ()
+    batch_size: int = Field(gt=0)
+    device: str
+    device_name: str
+    precision: str = "float32"
+    seed: int = 0
+    libraries: dict[str, str]
+    platform: str
+    git: GitState | None = None
+    quantisation: str = "round"
+    aggregation: str = "mean over pairs"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_ids(cls, data: Any) -> Any:
+        """Protocol ids in a file are for its readers; here they follow from the rest."""
+        return {key: value for key, value in data.items() if key != "protocol_ids"} if isinstance(data, dict) else data
+
+    @field_validator("metrics")
+    @classmethod
+    def _distinct(cls, metrics: tuple[MetricSpec, ...]) -> tuple[MetricSpec, ...]:
+        if len({metric.name for metric in metrics}) < len(metrics):
+            raise ValueError("a metric is listed twice")
+        return metrics
+
+    def to_json(self) -> str:
+        """Strict JSON of all fields and of `protocol_ids`."""
+        content = {**self.model_dump(mode="json"), "protocol_ids": self.protocol_ids}
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def metric(self, name: str) -> MetricSpec:
+        """The spec of the metric `name`.
+
+        Raises:
+            TalkbenchError: the run has no such metric.
+        """
+        for spec in self.metrics:
+            if spec.name == name:
+                return spec
+        names = [spec.name for spec in self.metrics]
+        raise TalkbenchError(f"run {self.run_id} has no metric {name!r}: {nearest(name, names)}")
+
+    def protocol_id(self, metric: str) -> str:
+        """Names how a number was made: 12 digits of the sha256 over task, motion, pair list, metric
+        (variant, version, backend, extractor with its weights), image size, quantisation and aggregation.
+
+        Only numbers with the same id may share a column without a mark (design, idea 4).
+        """
+        spec, data = self.metric(metric), self.dataset
+        content = {
+            "task": data.task,
+            "motion": data.motion,
+            "pairs_sha256": data.pairs_sha256,
+            "metric": spec.name,
+            "version": spec.version,
+            "backend": spec.backend,
+            "extractor": spec.extractor,
+            "image_size": data.image_size,
+            "quantisation": self.quantisation,
+            "aggregation": self.aggregation,
+        }
+        return canonical_sha256(content)[:12]
+
+    @property
+    def protocol_ids(self) -> dict[str, str]:
+        """The protocol id of every metric, by its name."""
+        return {spec.name: self.protocol_id(spec.name) for spec in self.metrics}
+
+    def fingerprint(self) -> str:
+        """sha256 over all that makes the numbers; a run may be continued by one of equal fingerprint."""
+        return canonical_sha256(self._identity())
+
+    def differences(self, other: RunRecord) -> list[str]:
+        """What keeps `other` from continuing this run, as ``field: this / other``; empty for equal fingerprints."""
+        mine, theirs = self._identity(), other._identity()
+        keys = sorted(key for key in {*mine, *theirs} if mine.get(key) != theirs.get(key))
+        return [f"{key}: {mine.get(key)} / {theirs.get(key)}" for key in keys]
+
+    def _identity(self) -> dict[str, object]:
+        """The fields that the numbers follow from, flat. Left out: what only names or describes (id, time,
+        command line, file names, notes), and the commit, since a run is continued from a tree in
+        which other files may have changed; code that changes numbers raises a version."""
+        content = self.model_dump(mode="json", exclude={"run_id", "created", "command", "unavailable", "git"})
+        content["method"] = {key: content["method"][key] for key in _METHOD_IDENTITY}
+        content["dataset"].pop("pairs_file")
+        content["metrics"] = {spec["name"]: spec for spec in content["metrics"]}
+        return _flatten(content)
+
+
+_METHOD_IDENTITY = ("name", "checkpoint_sha256", "settings", "resolution")
+
+
+def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    """Nested dictionaries as one with dotted keys."""
+    flat: dict[str, object] = {}
+    for key, value in content.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+class Row(_Model):
+    """One metric of one pair, as stored.
+
+    A value that is not finite is stored as null with the reason ``infinite`` or ``not-a-number``, so
+    that every file stays strict JSON and every reader sees the same. A finite value may carry a reason
+    as a remark (``capped``).
+
+    Attributes:
+        pair: row number in the pair list, from 0.
+        value: unscaled; None: there is none, see `reason`.
+        reason: slug under which failures are counted; empty when all is well.
+        message: the whole story of a failure.
+    """
+
+    pair: int = Field(ge=0)
+    source_clip: str
+    source_index: int
+    driving_clip: str
+    driving_index: int
+    metric: str
+    value: float | None
+    reason: str = ""
+    message: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _finite(cls, data: Any) -> Any:
+        value = data.get("value") if isinstance(data, dict) else None
+        if value is None or math.isfinite(value):
+            return data
+        reason = "not-a-number" if math.isnan(value) else INFINITE
+        return {
+            **data,
+            "value": None,
+            "reason": data.get("reason") or reason,
+            "message": data.get("message") or str(float(value)),
+        }
+
+    @model_validator(mode="after")
+    def _accounted(self) -> Row:
+        if self.value is None and not self.reason:
+            raise ValueError("a row without a value needs a reason")
+        return self
+
+
+class MetricSummary(_Model):
+    """One metric over all pairs of a run.
+
+    Attributes:
+        mean: over the pairs with a value, unscaled; None if there are none.
+        pairs: how many those are.
+        infinite: pairs whose value is infinite; they are in no mean.
+        failures: pairs without a value, by reason.
+        remarks: pairs with a value that carries a remark, by reason (``capped``).
+    """
+
+    metric: str
+    mean: float | None
+    pairs: int
+    infinite: int = 0
+    failures: dict[str, int] = Field(default_factory=dict)
+    remarks: dict[str, int] = Field(default_factory=dict)
+
+
+class Summary(_Model):
+    """All metrics of a run (``summary.json``); `pairs`: how many pairs have rows so far."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    pairs: int
+    metrics: tuple[MetricSummary, ...]
+
+    def metric(self, name: str) -> MetricSummary | None:
+        """The summary of the metric `name`, None if the run does not have it."""
+        return next((metric for metric in self.metrics if metric.metric == name), None)
+
+
+def canonical_sha256(content: object) -> str:
+    """sha256, hexadecimal, of the JSON of `content` with sorted keys and no spaces."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_json(model: type[M], text: str, source: str) -> M:
+    """The JSON `text` as a `model` of this module.
+
+    Args:
+        source: what the text is called in an error message.
+
+    Raises:
+        TalkbenchError: not JSON, written by a newer talkbench, or not of this form.
+    """
+    try:
+        content = json.loads(text)
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise TalkbenchError(f"{source} has schema version {version}, above {SCHEMA_VERSION}; upgrade talkbench")
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "content"
+        raise TalkbenchError(f"{source} is not a talkbench {model.__name__}: {place}: {first['msg']}") from error
+    except ValueError as error:
+        raise TalkbenchError(f"{source} is not JSON ({error}); restore it or run the benchmark again") from error

@@ -1,0 +1,112 @@
+"""A run's folder: ``run.json``, ``rows/part-00000.parquet`` ..., ``summary.json``; every file written atomically."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import atomic_path, write_atomic
+from talkbench.results.schema import Row, RunRecord, Summary, parse_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+class RunStore:
+    """The files of one run below `folder`, which need not exist yet."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write ``run.json``; an unwritable folder raises `TalkbenchError`, as in all writers here."""
+        write_atomic(self.folder / "run.json", record.to_json())
+
+    def read_record(self) -> RunRecord:
+        """The record.
+
+        Raises:
+            TalkbenchError: the folder holds no run, or a damaged or newer ``run.json``.
+        """
+        return parse_json(RunRecord, self._read("run.json"), str(self.folder / "run.json"))
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add `rows` as one new part. All rows of a pair belong into one call: a pair that has a row is done."""
+        if not rows:
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=_arrow_schema())
+        number = max((int(part.stem.removeprefix("part-")) for part in self._parts()), default=-1) + 1
+        with atomic_path(self.folder / "rows" / f"part-{number:05d}.parquet") as temporary:
+            pq.write_table(table, temporary)
+
+    def rows(self) -> pd.DataFrame:
+        """All rows sorted by pair and metric, with the columns of `Row`; a missing value is NaN.
+
+        Raises:
+            TalkbenchError: a part is damaged, or a pair has been evaluated twice.
+        """
+        import pyarrow as pa
+
+        tables = [_read_part(part) for part in self._parts()]
+        frame = pa.concat_tables([_arrow_schema().empty_table(), *tables]).to_pandas()
+        frame = frame.sort_values(["pair", "metric"], kind="stable", ignore_index=True)
+        twice = frame[frame.duplicated(["pair", "metric"])]
+        if len(twice):
+            raise TalkbenchError(
+                f"pair {twice['pair'].iloc[0]} stands twice in {self.folder / 'rows'}: two runs wrote there; "
+                "run again with another --out"
+            )
+        return frame
+
+    def done(self) -> set[int]:
+        """The pairs that have rows; a damaged part raises as in `rows`."""
+        return {pair for part in self._parts() for pair in _read_part(part)["pair"].to_pylist()}
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write ``summary.json``."""
+        write_atomic(self.folder / "summary.json", summary.to_json())
+
+    def read_summary(self) -> Summary:
+        """The summary as it was written; a run that has not ended has none and raises `TalkbenchError`."""
+        return parse_json(Summary, self._read("summary.json"), str(self.folder / "summary.json"))
+
+    def _parts(self) -> list[Path]:
+        """Finished parts; a leftover temporary file starts with a dot and is none."""
+        return sorted((self.folder / "rows").glob("part-[0-9]*.parquet"))
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise TalkbenchError(f"{self.folder} holds no finished run: {name} is missing; check the path") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise TalkbenchError(f"cannot read {self.folder / name}: {error}; restore it or run again") from error
+
+
+def _read_part(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        if not table.schema.equals(_arrow_schema()):
+            raise pa.ArrowInvalid("it has other columns")
+        return table
+    except (pa.ArrowException, OSError) as error:
+        raise TalkbenchError(
+            f"{path} is damaged ({str(error).splitlines()[0]}); delete it and continue the run with --resume"
+        ) from error
+
+
+def _arrow_schema() -> Any:
+    import pyarrow as pa
+
+    kinds: dict[Any, Any] = {int: pa.int64(), str: pa.string(), float | None: pa.float64()}
+    return pa.schema([(name, kinds[field.annotation]) for name, field in Row.model_fields.items()])
