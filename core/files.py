@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from talkbench.core.errors import TalkbenchError
 
@@ -25,38 +26,29 @@ def sha256_file(path: Path) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that is moved into place, after fsync, when the block ends well.
+    """A path to write to, of the same name, that is moved to `path` after fsync when the block ends well.
+
+    Missing folders are made. The temporary path lies in a hidden folder beside `path`, so that what a
+    killed process leaves behind is never taken for a result.
 
     Raises:
         TalkbenchError: the folder cannot be written or the disk is full; nothing is left behind.
     """
-    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        with TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except OSError as error:
-        raise TalkbenchError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space" if full else "choose a folder that can be written"
+        raise TalkbenchError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Write `data` (text as UTF-8) to `path` through `atomic_path`."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
@@ -59,33 +60,56 @@ class Registry(Generic[T]):
         return sorted({*self._factories, *self._plugins})
 
     def get(self, name: str) -> Callable[..., T]:
-        """The factory for `name`; an unknown name raises with the nearest known ones."""
+        """The factory registered as `name`.
+
+        Raises:
+            TalkbenchError: an unknown name (the nearest known ones are offered), or a plugin that
+                cannot be imported.
+        """
         self._load()
-        if name not in self._factories and name in self._plugins:
-            self._factories[name] = self._plugins[name].load()
         if name not in self._factories:
-            raise TalkbenchError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
+            if name not in self._plugins:
+                raise TalkbenchError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
+            self._factories[name] = self._import(self._plugins[name])
         return self._factories[name]
 
     def create(self, name: str, **options: object) -> T:
         """Build the entry `name` or ``name@variant`` with the given options."""
-        self._load()
-        if name in self.names() or "@" not in name:
+        bare, _, variant = name.partition("@")
+        if not variant or name in self.names():
             return self.get(name)(**options)
-        bare, variant = name.split("@", 1)
-        return self.get(bare)(variant=variant, **options)
+        factory = self.get(bare)
+        if "variant" not in inspect.signature(factory).parameters:
+            raise TalkbenchError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
+        return factory(variant=variant, **options)
 
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
         for module in self._modules:
             importlib.import_module(module)
+        plugins: dict[str, EntryPoint] = {}
         for point in entry_points(group=self.group):
-            if point.name in self._factories or point.name in self._plugins:
-                owner = point.dist.name if point.dist else point.value
-                self._loaded = False
+            if point.name in self._factories or point.name in plugins:
+                owner = _owner(point)
                 raise TalkbenchError(
-                    f"{self.kind} {point.name!r} of {owner} is registered already; uninstall {owner} or rename its entry"
+                    f"{self.kind} {point.name!r} of {owner} is registered already; "
+                    f"uninstall {owner} or rename its entry"
                 )
-            self._plugins[point.name] = point
+            plugins[point.name] = point
+        self._plugins = plugins
+        self._loaded = True
+
+    def _import(self, point: EntryPoint) -> Callable[..., T]:
+        try:
+            factory: Callable[..., T] = point.load()
+        except Exception as error:
+            raise TalkbenchError(
+                f"{self.kind} {point.name!r} of {_owner(point)} cannot be imported: {error!r}; "
+                f"mend or uninstall {_owner(point)}"
+            ) from error
+        return factory
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value

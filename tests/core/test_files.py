@@ -1,0 +1,92 @@
+"""Files appear whole or not at all, and hashes are of their contents."""
+
+import errno
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import atomic_path, sha256_bytes, sha256_file, write_atomic
+
+
+def test_hashes_agree_with_hashlib(tmp_path):
+    data = bytes(range(256)) * 5000
+    (tmp_path / "data").write_bytes(data)
+    assert sha256_file(tmp_path / "data") == sha256_bytes(data) == hashlib.sha256(data).hexdigest()
+
+
+def test_writes_text_and_bytes_into_folders_it_makes(tmp_path):
+    write_atomic(tmp_path / "a" / "b" / "text.txt", "Größe")
+    write_atomic(tmp_path / "a" / "b" / "text.txt", "größer")
+    write_atomic(tmp_path / "a" / "bytes", b"\0\1")
+    assert (tmp_path / "a" / "b" / "text.txt").read_text(encoding="utf-8") == "größer"
+    assert (tmp_path / "a" / "bytes").read_bytes() == b"\0\1"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "bytes", "text.txt"]
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_atomic(tmp_path / "file", "")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_temporary_path_keeps_the_name(tmp_path):
+    with atomic_path(tmp_path / "clip.mp4") as temporary:
+        assert temporary.name == "clip.mp4"
+        temporary.write_bytes(b"film")
+        assert not (tmp_path / "clip.mp4").exists()
+    assert (tmp_path / "clip.mp4").read_bytes() == b"film"
+
+
+def test_a_failing_block_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_atomic(tmp_path / "file", "old")
+
+    def fail():
+        with atomic_path(tmp_path / "file") as temporary:
+            temporary.write_text("half")
+            raise KeyError("boom")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_a_killed_writer_leaves_no_file_that_looks_like_a_result(tmp_path):
+    program = (
+        "import os, sys; from pathlib import Path; from talkbench.core.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-P", "-c", program, tmp_path / "part.parquet"])
+    assert killed.returncode == -signal.SIGKILL
+    assert list(tmp_path.glob("*.parquet")) == []
+
+
+@pytest.mark.parametrize("name", ["file/child", "folder"], ids=["a file for a folder", "a folder for a file"])
+def test_a_place_that_cannot_be_written_is_named(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / name
+    with pytest.raises(TalkbenchError, match=r"cannot write .*; choose a folder that can be written$") as caught:
+        write_atomic(path, "text")
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(_handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(TalkbenchError, match="No space left on device; free some space"):
+        write_atomic(tmp_path / "file", "text")
+    assert list(tmp_path.iterdir()) == []

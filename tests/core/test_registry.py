@@ -1,0 +1,118 @@
+"""The registry's manners, and other people's packages through entry points."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import Registry, nearest
+
+
+@pytest.fixture
+def shapes() -> Registry[object]:
+    registry: Registry[object] = Registry("shape")
+    registry.register("circle")(lambda radius=1: ("circle", radius))
+    registry.register("square")(lambda side=1, variant="": ("square", side, variant))
+    registry.register("square@soft")(lambda: "soft square")
+    return registry
+
+
+def test_creates_by_name_with_options(shapes):
+    assert shapes.names() == ["circle", "square", "square@soft"]
+    assert shapes.create("circle", radius=3) == ("circle", 3)
+
+
+def test_a_variant_is_registered_in_full_or_handed_to_the_bare_entry(shapes):
+    assert shapes.create("square@soft") == "soft square"
+    assert shapes.create("square@hard", side=2) == ("square", 2, "hard")
+
+
+@pytest.mark.parametrize("name", ["circel", "circle@soft", "circel@soft"])
+def test_an_unknown_name_is_answered_with_the_nearest(shapes, name):
+    with pytest.raises(TalkbenchError, match=r"unknown shape 'circ.*did you mean circle\b") as caught:
+        shapes.create(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_like_no_other_is_answered_with_all(shapes):
+    with pytest.raises(TalkbenchError, match="known: circle, square, square@soft"):
+        shapes.get("zzz")
+    assert nearest("x", []) == "known: none"
+
+
+def test_a_duplicate_is_refused_and_the_first_stays(shapes):
+    first = shapes.get("circle")
+    with pytest.raises(TalkbenchError, match="shape 'circle' is registered already"):
+        shapes.register("circle")(lambda: None)
+    assert shapes.get("circle") is first
+    assert shapes.register("circle")(first) is first
+
+
+PLUGIN = """
+import talkbench.methods.interface
+
+class Tiny(talkbench.methods.interface.Method):
+    def __init__(self, weights=None, variant="plain"):
+        self.name, self.networks, self.settings = "tiny@" + variant, {}, {}
+    def encode_source(self, images): ...
+    def encode_motion(self, images): ...
+    def transfer(self, source, driving, reference): ...
+    def render(self, source, motion): ...
+"""
+
+
+def install(folder: Path, entry: str, code: str = PLUGIN) -> Path:
+    """Build a package with one method entry point and install it; the folder to put on the path."""
+    project = folder / "project"
+    project.mkdir()
+    (project / "tiny.py").write_text(code)
+    (project / "pyproject.toml").write_text(
+        textwrap.dedent(f"""
+            [build-system]
+            requires = ["setuptools"]
+            build-backend = "setuptools.build_meta"
+            [project]
+            name = "talkbench-tiny"
+            version = "1.0"
+            [project.entry-points."talkbench.methods"]
+            {entry}
+            [tool.setuptools]
+            py-modules = ["tiny"]
+        """)
+    )
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
+    command += ["--no-build-isolation", "--python", sys.executable, "--target", str(folder / "site"), str(project)]
+    subprocess.run(command, check=True)
+    return folder / "site"
+
+
+def python(site: Path, code: str) -> subprocess.CompletedProcess[str]:
+    program = f"import sys; sys.path.insert(0, {str(site)!r}); from talkbench import methods; {code}"
+    return subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, cwd=site)
+
+
+def test_an_installed_package_adds_a_method(tmp_path):
+    site = install(tmp_path, 'tiny = "tiny:Tiny"')
+    listed = python(site, "print(methods.registry.names(), 'tiny' in sys.modules)")
+    assert "'mcnet'" in listed.stdout, listed.stderr
+    assert "'tiny'" in listed.stdout
+    assert listed.stdout.endswith("False\n"), "listing must not import a plugin"
+    created = python(site, "print(methods.create('tiny').name, methods.create('tiny@small').name)")
+    assert created.stdout == "tiny@plain tiny@small\n", created.stderr
+
+
+def test_a_plugin_cannot_take_a_name_of_the_tree(tmp_path):
+    site = install(tmp_path, 'oracle = "tiny:Tiny"')
+    result = python(site, "methods.registry.names()")
+    assert "TalkbenchError: method 'oracle' of talkbench-tiny is registered already" in result.stderr
+
+
+def test_a_plugin_that_cannot_be_imported_is_named(tmp_path):
+    site = install(tmp_path, 'tiny = "tiny:Tiny"', code="import no_such_library")
+    result = python(site, "methods.create('tiny')")
+    assert "TalkbenchError: method 'tiny' of talkbench-tiny cannot be imported" in result.stderr
+    assert "no_such_library" in result.stderr
+    assert python(site, "methods.create('oracle')").returncode == 0
