@@ -1,1 +1,123 @@
+"""MCNet (ICCV 2023): first-order motion with an identity-conditioned memory that fills what warping loses."""
 
+from __future__ import annotations
+
+import zlib
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.methods import registry
+from talkbench.methods.checkpoints import load_networks
+from talkbench.methods.interface import Method
+from talkbench.methods.keypoints import Keypoints, relative_motion
+from talkbench.methods.mcnet.memory import MemoryConfig
+from talkbench.methods.mcnet.model import HourglassConfig, MCNetConfig, SourceMaps, build_networks
+
+NOISES = ("zero", "random", "fixed")
+
+# The paper's ablations (specs mcnet 8), one changed line each, and the small demo model.
+VARIANTS: dict[str, MCNetConfig] = {
+    "": MCNetConfig(),
+    "baseline": MCNetConfig(memory=None),
+    "mcm_no_split": MCNetConfig(memory=MemoryConfig(conditioned=False, split=False)),
+    "mcm": MCNetConfig(memory=MemoryConfig(conditioned=False)),
+    "fomm_backbone": MCNetConfig(num_down_blocks=2, max_features=256),
+    "pe10": MCNetConfig(memory=MemoryConfig(frequencies=10)),
+    "pe20": MCNetConfig(memory=MemoryConfig(frequencies=20)),
+    "iicm_no_feature": MCNetConfig(memory=MemoryConfig(style_feature=False)),
+    "iicm_no_keypoints": MCNetConfig(memory=MemoryConfig(style_keypoints=False)),
+    "mcm_no_dynamic": MCNetConfig(memory=MemoryConfig(dynamic=False)),
+    "single_layer": MCNetConfig(memory=MemoryConfig(deepest_only=True)),
+    "memory16": MCNetConfig(memory=MemoryConfig(side=16)),
+    "memory64": MCNetConfig(memory=MemoryConfig(side=64)),
+    "demo": MCNetConfig(
+        resolution=128,
+        num_kp=10,
+        kp_detector=HourglassConfig(16, max_features=128, num_blocks=4, scale_factor=0.5),
+        dense_motion=HourglassConfig(16, max_features=128, num_blocks=4, scale_factor=0.5),
+        block_expansion=16,
+        max_features=128,
+        memory=MemoryConfig(channels=64, side=16),
+    ),
+}
+
+
+class MCNet(Method):
+    """MCNet and its ablation variants.
+
+    Args:
+        variant: a key of `VARIANTS`; "" is the paper's model.
+        weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
+        noise: of the style convolution. ``zero``: none; ``random``: drawn anew for every frame, as the
+            authors' code does; ``fixed``: one map per level for all frames.
+        seed: of that noise. A frame's random noise is a function of the seed and its keypoints, so that
+            results depend neither on the batch nor on what was rendered before.
+        adapt_scale: relative motion is scaled by the ratio of the keypoints' hulls (the authors'
+            ``--adapt_scale``, which their README command sets).
+    """
+
+    def __init__(
+        self,
+        variant: str = "",
+        weights: str | Path | None = None,
+        noise: str = "zero",
+        seed: int = 0,
+        adapt_scale: bool = True,
+    ) -> None:
+        if variant not in VARIANTS:
+            raise TalkbenchError(f"unknown variant mcnet@{variant}: {nearest(variant, filter(None, VARIANTS))}")
+        if noise not in NOISES:
+            raise TalkbenchError(f"unknown noise {noise!r}: {nearest(noise, NOISES)}")
+        self.name = f"mcnet@{variant}" if variant else "mcnet"
+        self.config = VARIANTS[variant]
+        self.resolution = self.config.resolution
+        self.networks = build_networks(self.config)
+        if weights is not None:
+            self.checkpoint_sha256 = load_networks(self.networks, Path(weights), self.name)
+        for network in self.networks.values():
+            network.eval()
+        self.noise, self.seed, self.adapt_scale = noise, seed, adapt_scale
+        self.settings = {"noise": noise, "noise_seed": seed, "adapt_scale": adapt_scale}
+
+    @torch.no_grad()
+    def encode_source(self, images: Tensor) -> SourceMaps:
+        detector, generator = self.networks["kp_detector"], self.networks["generator"]
+        # The detector and the dense motion network shrink with the same constant kernel.
+        small = detector.down(images)
+        return generator.encode(images, detector.detect(small), small)
+
+    @torch.no_grad()
+    def encode_motion(self, images: Tensor) -> Keypoints:
+        keypoints: Keypoints = self.networks["kp_detector"](images)
+        return keypoints
+
+    @torch.no_grad()
+    def transfer(self, source: SourceMaps, driving: Keypoints, reference: Keypoints | None) -> Keypoints:
+        if reference is None:
+            return driving
+        return relative_motion(source.keypoints, driving, reference, self.adapt_scale)
+
+    @torch.no_grad()
+    def render(self, source: SourceMaps, motion: Keypoints) -> Tensor:
+        prediction: Tensor = self.networks["generator"](source, motion, self._noise(motion)).prediction
+        return prediction
+
+    def _noise(self, motion: Keypoints) -> tuple[Tensor, ...] | None:
+        memory = self.config.memory
+        if self.noise == "zero" or memory is None or not memory.conditioned:
+            return None
+        seeds = [self.seed]
+        if self.noise == "random":
+            seeds = [self.seed + zlib.crc32(frame.numpy().tobytes()) for frame in motion.value.float().cpu()]
+        shape = (len(self.config.levels), 1, memory.side, memory.side)
+        drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        return tuple(torch.stack(drawn, dim=1).to(motion.value.device))
+
+
+for _variant in VARIANTS:
+    registry.register(f"mcnet@{_variant}" if _variant else "mcnet")(partial(MCNet, variant=_variant))

@@ -1,0 +1,131 @@
+"""Reading and writing checkpoints: the authors' files as they are, ours as safetensors.
+
+Nothing here runs code from a file: pickles are read with ``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import atomic_path, sha256_file
+
+State = dict[str, Tensor]
+SHOWN = 3
+
+
+def load_networks(networks: Mapping[str, nn.Module], path: Path, method: str) -> str:
+    """Load a checkpoint strictly into `networks` (by their names in the file) and return its SHA-256.
+
+    Accepts the authors' ``torch.save`` dictionaries (zip or old serialisation, CUDA tensors, ``module.``
+    prefixes, further top-level keys ignored) and our ``.safetensors``.
+
+    Raises:
+        TalkbenchError: the file is missing, damaged, holds code, or does not fit `method`.
+    """
+    if not path.is_file():
+        raise TalkbenchError(f"checkpoint {path} does not exist; give the path of a checkpoint for {method}")
+    stored = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    missing = [name for name in networks if name not in stored]
+    if missing:
+        raise TalkbenchError(
+            f"{path} is not a checkpoint of {method}: no {_few(missing)} among its parts ({_few(sorted(stored))})"
+        )
+    for name, network in networks.items():
+        problem = mismatch(network.state_dict(), stored[name])
+        if problem:
+            raise TalkbenchError(f"{path} does not fit {method}: {name} has {problem}")
+    for name, network in networks.items():
+        network.load_state_dict(stored[name], strict=True)
+    return sha256_file(path)
+
+
+def save_networks(networks: Mapping[str, nn.Module], path: Path, metadata: Mapping[str, object]) -> None:
+    """Write networks as safetensors (keys ``network/key``) with `metadata` as JSON, atomically."""
+    from safetensors.torch import save_file
+
+    tensors = {
+        f"{name}/{key}": value.detach().cpu().contiguous()
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, {"talkbench": json.dumps(metadata, sort_keys=True)})
+
+
+def read_metadata(path: Path) -> dict[str, object]:
+    """What `save_networks` stored beside the weights."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        stored = file.metadata() or {}
+    metadata: dict[str, object] = json.loads(stored.get("talkbench", "{}"))
+    return metadata
+
+
+def mismatch(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """How two state dicts differ in keys and shapes: the first few of each kind and the count; "" if they agree."""
+    missing = [key for key in wanted if key not in found]
+    unexpected = [key for key in found if key not in wanted]
+    misshapen = [
+        f"{key} {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in found and found[key].shape != wanted[key].shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
+    return "; ".join(f"{len(keys)} {kind} keys: {_few(keys)}" for kind, keys in kinds.items() if keys)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "") if names else "nothing"
+
+
+def _read_safetensors(path: Path) -> dict[str, State]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        flat = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise TalkbenchError(f"{path} is not a readable safetensors file ({error}); get it anew") from error
+    stored: dict[str, State] = {}
+    for key, value in flat.items():
+        name, _, inner = key.partition("/")
+        stored.setdefault(name, {})[inner] = value
+    return stored
+
+
+def _read_pickle(path: Path) -> dict[str, State]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" not in str(error).lower() and "weights only" not in str(error).lower():
+            raise TalkbenchError(f"{path} is damaged or no checkpoint ({_first_line(error)}); get it anew") from error
+        raise TalkbenchError(
+            f"{path} holds more than tensors, so reading it could run its code: refused. If you trust it, load it once "
+            "in a sandbox with torch.load(weights_only=False) and torch.save only its state dicts"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise TalkbenchError(f"{path} is damaged or no checkpoint ({_first_line(error)}); get it anew") from error
+    if not isinstance(content, dict):
+        raise TalkbenchError(f"{path} holds a {type(content).__name__}, not the dictionary of a checkpoint")
+    return {str(name): _strip(state) for name, state in content.items() if _is_state(state)}
+
+
+def _is_state(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(item, Tensor) for item in value.values())
+
+
+def _strip(state: Mapping[str, Tensor]) -> State:
+    """Without the ``module.`` that DistributedDataParallel puts before every key."""
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,240 @@
+"""MCNet's memory unit: identity-conditioned meta memory (IICM) and compensation by attention (MCM).
+
+Specs mcnet 2.4; variants of section 8; the equivalent cheaper forms of 9.3 for the identity code, the
+modulated convolution, the query and ``diff_conv``. Attribute names are the checkpoint's keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """What the memory unit consists of; the defaults are the paper's.
+
+    Attributes:
+        channels, side: of the meta memory (C_m × side × side).
+        split: only the odd channels of a map are compensated (Eq. 3); else all.
+        conditioned: the meta memory is conditioned on the identity (IICM).
+        style_feature, style_keypoints: the two inputs of the identity code.
+        frequencies: of the positional encoding of the keypoints; 0 for none.
+        dynamic: key and value by dynamic convolution; else by an ordinary one.
+        deepest_only: compensate the deepest map alone.
+    """
+
+    channels: int = 512
+    side: int = 32
+    split: bool = True
+    conditioned: bool = True
+    style_feature: bool = True
+    style_keypoints: bool = True
+    frequencies: int = 0
+    dynamic: bool = True
+    deepest_only: bool = False
+
+
+@dataclass(frozen=True)
+class Compensation:
+    """Output of one call: `output` (B, C, s, s); `feature` F (B, C_m, s, s); `memory`, `key` and `value`
+    (B, C_m, m, m); `query` (B, C_m, s, s)."""
+
+    output: Tensor
+    feature: Tensor
+    memory: Tensor
+    key: Tensor
+    value: Tensor
+    query: Tensor
+
+
+class EqualLinear(nn.Module):
+    """Linear layer whose weights are scaled by 1/√fan-in when used (equalised learning rate)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(features, features))
+        self.bias = nn.Parameter(torch.ones(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight / self.weight.shape[1] ** 0.5, self.bias)
+
+
+class ModulatedConv(nn.Module):
+    """3×3 convolution of one shared map with kernels scaled per sample and demodulated.
+
+    ``forward(memory (1, C, m, m), style (B, C)) -> (B, C, m, m)``. Scaling the input channels and then
+    the output channels around the shared kernel equals one kernel per sample (specs mcnet 9.3).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, channels, channels, 3, 3))
+        self.modulation = EqualLinear(channels)
+
+    def forward(self, memory: Tensor, style: Tensor) -> Tensor:
+        scale = self.modulation(style)
+        weight = self.weight[0] / (self.weight[0][0].numel() ** 0.5)
+        power = scale.square() @ weight.square().sum((2, 3)).T
+        out = F.conv2d(memory * scale[:, :, None, None], weight, padding=1)
+        return out * (power + 1e-8).rsqrt()[:, :, None, None]
+
+
+class _Bias(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+
+class StyleConv(nn.Module):
+    """Modulated convolution, noise of a learned strength, bias, √2 · leaky ReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))  # the noise strength
+        self.modulated_conv = ModulatedConv(channels)
+        self.activate = _Bias(channels)
+
+    def forward(self, memory: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
+        out = self.modulated_conv(memory, style)
+        if noise is not None:
+            out = out + self.weight * noise
+        return 2**0.5 * F.leaky_relu(out + self.activate.bias[:, None, None], 0.2)
+
+
+class _KernelAttention(nn.Module):
+    """(B, C, 1, 1) → mixture of the kernels (B, 4); the temperature 34 is a constant of the authors' class."""
+
+    def __init__(self, channels: int, kernels: int) -> None:
+        super().__init__()
+        hidden = channels // 4 + 1
+        self.fc1 = nn.Conv2d(channels, hidden, 1, bias=False)
+        self.fc2 = nn.Conv2d(hidden, kernels, 1)
+        for layer in (self.fc1, self.fc2):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        assert self.fc2.bias is not None
+        nn.init.zeros_(self.fc2.bias)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        return (self.fc2(F.relu(self.fc1(pooled))).flatten(1) / 34).softmax(1)
+
+
+class DynamicConv(nn.Module):
+    """3×3 convolution whose kernel is mixed per sample from four, C → 2C channels."""
+
+    def __init__(self, channels: int, kernels: int = 4) -> None:
+        super().__init__()
+        bound = (6 / (channels * 9)) ** 0.5
+        self.weight = nn.Parameter(torch.empty(kernels, 2 * channels, channels, 3, 3).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(kernels, 2 * channels))
+        self.attention = _KernelAttention(channels, kernels)
+
+    def forward(self, x: Tensor, pooled: Tensor) -> Tensor:
+        mixture = self.attention(pooled[:, :, None, None])
+        weight = torch.einsum("bk,koihw->boihw", mixture, self.weight)
+        bias = mixture @ self.bias
+        out = F.conv2d(x.reshape(1, -1, *x.shape[2:]), weight.flatten(0, 1), bias.flatten(), padding=1, groups=len(x))
+        return out.view(len(x), -1, *x.shape[2:])
+
+
+class MemoryUnit(nn.Module):
+    """Compensates warped feature maps from a learned memory of faces.
+
+    Args:
+        config: see `MemoryConfig`.
+        levels: side of each compensated map at the network's resolution → its channels; the side
+            names the level's parameters, as in the checkpoint.
+        num_kp: number of source keypoints in the identity code.
+    """
+
+    def __init__(self, config: MemoryConfig, levels: dict[int, int], num_kp: int) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.channels
+        bound = (6 / (channels * config.side**2)) ** 0.5
+        self.mb = nn.Parameter(torch.empty(1, channels, config.side, config.side).uniform_(-bound, bound))
+        widths = {side: width // 2 if config.split else width for side, width in levels.items()}
+        for side, width in widths.items():
+            self.add_module(f"feat_forward_proj_{side}", nn.Conv2d(width, channels, 1))
+        self.query_conv = nn.Conv2d(channels, channels, 1)
+        self.conv_kv = DynamicConv(channels) if config.dynamic else nn.Conv2d(channels, 2 * channels, 3)
+        self.diff_conv = nn.Conv2d(channels, channels, 1)
+        for side, width in widths.items():
+            self.add_module(f"conv_{side}", nn.Conv2d(channels, width, 3, padding=1))
+            self.add_module(f"norm_{side}", nn.InstanceNorm2d(width, affine=True))
+        if config.conditioned:
+            keypoint_numbers = num_kp * (2 + 4 * config.frequencies) if config.style_keypoints else 0
+            style_in = keypoint_numbers + (channels if config.style_feature else 0)
+            self.style_route = nn.Sequential(nn.Linear(style_in, 128), nn.ReLU(), nn.Linear(128, channels))
+            self.styleconv = StyleConv(channels)
+
+    def forward(self, level: int, warped: Tensor, keypoints: Tensor, noise: Tensor | None = None) -> Compensation:
+        """Compensate one warped, occluded map.
+
+        Args:
+            level: name of the level (a key of `levels`).
+            warped: (B, C, s, s).
+            keypoints: of the source, (B, K, 2).
+            noise: (B or 1, 1, side, side) standard normal, or None for none.
+        """
+        part = warped[:, 1::2] if self.config.split else warped
+        feature, query, difference = self._project(level, part)
+        pooled = feature.mean((2, 3))
+        memory = self._condition(pooled, keypoints, noise)
+        key, value = F.relu(self._convolve(memory, pooled)).chunk(2, dim=1)
+        # diff_conv is linear: applied to the values instead of to the s² results (specs mcnet 9.3).
+        residual = attend(query, key, F.conv2d(value, self.diff_conv.weight))
+        compensated = F.relu(difference - residual) + feature
+        out = F.relu(self.get_submodule(f"norm_{level}")(self.get_submodule(f"conv_{level}")(compensated)))
+        if self.config.split:
+            out = torch.stack([warped[:, 0::2], out], dim=2).flatten(1, 2)
+        return Compensation(out, feature, memory, key, value, query)
+
+    def _project(self, level: int, part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """F, ReLU(query_conv(F)) and diff_conv(F) as one 1×1 convolution of the input: the products of
+        the consecutive 1×1 kernels are far smaller than the maps (specs mcnet 9.3)."""
+        project = self.get_submodule(f"feat_forward_proj_{level}")
+        inner, inner_bias = project.weight.flatten(1), project.bias
+        weights, biases = [inner], [inner_bias]
+        for outer in (self.query_conv, self.diff_conv):
+            weight = outer.weight.flatten(1)
+            weights.append(weight @ inner)
+            biases.append(weight @ inner_bias + outer.bias)
+        joined = F.conv2d(part, torch.cat(weights)[:, :, None, None], torch.cat(biases))
+        feature, query, difference = joined.chunk(3, dim=1)
+        return feature, F.relu(query), difference
+
+    def _condition(self, pooled: Tensor, keypoints: Tensor, noise: Tensor | None) -> Tensor:
+        if not self.config.conditioned:
+            return self.mb.expand(len(pooled), -1, -1, -1)
+        parts = [pooled] if self.config.style_feature else []
+        if self.config.style_keypoints:
+            parts.append(encode_positions(keypoints, self.config.frequencies).flatten(1))
+        style = self.style_route(torch.cat(parts, dim=1))
+        return self.styleconv(self.mb, style, noise)
+
+    def _convolve(self, memory: Tensor, pooled: Tensor) -> Tensor:
+        return self.conv_kv(memory, pooled) if self.config.dynamic else self.conv_kv(memory)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(Q·Kᵀ/4)·V over positions: query (B, C, s, s), key and value (B, C, m, m) → (B, C, s, s).
+
+    Float32 under autocast too, since the logits grow with the channels (specs mcnet 7).
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        rows, columns, values = (x.float().flatten(2).transpose(1, 2)[:, None] for x in (query, key, value))
+        out = F.scaled_dot_product_attention(rows, columns, values, scale=0.25)
+    return out[:, 0].transpose(1, 2).unflatten(2, query.shape[2:])
+
+
+def encode_positions(keypoints: Tensor, frequencies: int) -> Tensor:
+    """(B, K, 2) → (B, K, 2 + 4·frequencies): [v, sin v, cos v, sin 2v, cos 2v, …], no factor π (specs mcnet 8)."""
+    parts = [keypoints]
+    for power in range(frequencies):
+        angle = keypoints * 2**power
+        parts += [angle.sin(), angle.cos()]
+    return torch.cat(parts, dim=-1)

@@ -1,0 +1,162 @@
+"""MCNet's generator: warp the source's feature maps, let the memory compensate them, decode (specs mcnet 2, 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from talkbench.methods.blocks import DownBlock, ResBlock, SameBlock, UpBlock
+from talkbench.methods.dense_motion import DenseMotion, DenseMotionNetwork
+from talkbench.methods.interface import Batch
+from talkbench.methods.keypoints import KeypointDetector, Keypoints
+from talkbench.methods.mcnet.memory import Compensation, MemoryConfig, MemoryUnit
+
+
+@dataclass(frozen=True)
+class HourglassConfig:
+    """Widths and depth of a U-Net and the scale of the image that it works on."""
+
+    block_expansion: int
+    max_features: int = 1024
+    num_blocks: int = 5
+    scale_factor: float = 0.25
+
+
+@dataclass(frozen=True)
+class MCNetConfig:
+    """Sizes of MCNet; the defaults are the paper's model (specs mcnet 2)."""
+
+    resolution: int = 256
+    num_kp: int = 15
+    kp_detector: HourglassConfig = field(default_factory=lambda: HourglassConfig(32))
+    dense_motion: HourglassConfig = field(default_factory=lambda: HourglassConfig(64))
+    block_expansion: int = 64
+    max_features: int = 512
+    num_down_blocks: int = 3
+    memory: MemoryConfig | None = field(default_factory=MemoryConfig)
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of the encoder's maps, from full size to the deepest."""
+        return [min(self.max_features, self.block_expansion * 2**i) for i in range(self.num_down_blocks + 1)]
+
+    @property
+    def levels(self) -> dict[int, int]:
+        """Side → channels of the maps that the memory compensates, deepest first; empty without memory.
+
+        Sides 16 … 128 of a 256 image in the paper's order; the full-size map never is.
+        """
+        if self.memory is None:
+            return {}
+        depths = range(self.num_down_blocks, 0, -1)
+        sides = {self.resolution >> depth: self.widths[depth] for depth in depths}
+        return dict(list(sides.items())[:1]) if self.memory.deepest_only else sides
+
+
+@dataclass(frozen=True)
+class SourceMaps(Batch):
+    """What the generator needs of a source: encoder `maps`, full size first; the first is followed by the
+    source's RGB on the channel axis, since both are warped alike; the small image and the keypoints."""
+
+    maps: tuple[Tensor, ...]
+    small: Tensor
+    keypoints: Keypoints
+
+
+@dataclass(frozen=True)
+class Generated:
+    """`prediction` (B, 3, H, W) in [0, 1], the flow, and the memory's side outputs, deepest level first."""
+
+    prediction: Tensor
+    deformed: Tensor
+    motion: DenseMotion
+    compensations: tuple[Compensation, ...]
+
+
+class Generator(nn.Module):
+    """Encoder, dense motion, memory unit and decoder."""
+
+    def __init__(self, config: MCNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.widths
+        motion = config.dense_motion
+        self.dense_motion_network = DenseMotionNetwork(
+            config.num_kp, motion.block_expansion, motion.max_features, motion.num_blocks, motion.scale_factor
+        )
+        self.first = SameBlock(3, widths[0], 7)
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        # After each up block the compensated skip is concatenated, which doubles the width.
+        inputs = [widths[-1], *(2 * width for width in reversed(widths[1:-1]))]
+        outputs = reversed(widths[:-1])
+        self.up_blocks = nn.ModuleList(UpBlock(a, b) for a, b in zip(inputs, outputs, strict=True))
+        self.resblock = nn.ModuleList(ResBlock(width) for width in inputs for _ in range(2))
+        self.final = nn.Conv2d(widths[0], 3, 7, padding=3)
+        if config.memory is not None:
+            self.mbUnit = MemoryUnit(config.memory, config.levels, config.num_kp)
+
+    def encode(self, images: Tensor, keypoints: Keypoints, small: Tensor) -> SourceMaps:
+        """Everything of the generator that depends on the source (B, 3, H, W) alone."""
+        maps = [self.first(images)]
+        for down in self.down_blocks:
+            maps.append(down(maps[-1]))
+        maps[0] = torch.cat([maps[0], images.to(maps[0].dtype)], dim=1)
+        return SourceMaps(tuple(maps), small, keypoints)
+
+    def forward(self, source: SourceMaps, kp_driving: Keypoints, noise: tuple[Tensor, ...] | None = None) -> Generated:
+        """Render `source` in the motion `kp_driving`; `noise`: one map (B or 1, 1, m, m) per level, None for none."""
+        motion = self.dense_motion_network(source.small, source.keypoints, kp_driving)
+        full, *skips = [warp(features, motion.deformation) for features in source.maps]
+        occlusion = motion.occlusion_map
+        skips = [skip * resize_to(occlusion, skip) for skip in skips]
+        compensations: list[Compensation] = []
+        compensated = []
+        for depth, skip in reversed(list(enumerate(skips, start=1))):
+            level = self.config.resolution >> depth
+            if level in self.config.levels:
+                level_noise = None if noise is None else noise[len(compensations)]
+                compensations.append(self.mbUnit(level, skip, source.keypoints.value, level_noise))
+                skip = compensations[-1].output
+            compensated.append(skip)
+        decoded = self._decode(compensated)
+        keep = resize_to(occlusion, full)
+        features, deformed = full[:, :-3], full[:, -3:]
+        prediction = self.final(decoded * (1 - keep) + features * keep).float().sigmoid()
+        return Generated(prediction * (1 - keep) + deformed * keep, deformed, motion, tuple(compensations))
+
+    def _decode(self, skips: list[Tensor]) -> Tensor:
+        """Deepest map first; returns the full-size feature map."""
+        out = skips[0]
+        for index, up in enumerate(self.up_blocks):
+            if index:
+                out = torch.cat([out, skips[index]], dim=1)
+            out = up(self.resblock[2 * index + 1](self.resblock[2 * index](out)))
+        return out
+
+
+def build_networks(config: MCNetConfig) -> dict[str, nn.Module]:
+    """Freshly initialised networks by their checkpoint names."""
+    detector = config.kp_detector
+    return {
+        "kp_detector": KeypointDetector(
+            config.num_kp, detector.block_expansion, detector.max_features, detector.num_blocks, detector.scale_factor
+        ),
+        "generator": Generator(config),
+    }
+
+
+def warp(features: Tensor, deformation: Tensor) -> Tensor:
+    """Sample (B, C, H, W) at the flow (B, h, w, 2), resized to (H, W) first (R2, R3: corners aligned)."""
+    flow = deformation.permute(0, 3, 1, 2)
+    flow = resize_to(flow, features).permute(0, 2, 3, 1)
+    return F.grid_sample(features, flow.to(features.dtype), align_corners=True)
+
+
+def resize_to(x: Tensor, like: Tensor) -> Tensor:
+    """Bilinear with aligned corners to the size of `like` (R3, R4); unchanged if it has that size."""
+    if x.shape[2:] == like.shape[2:]:
+        return x
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=True)

@@ -1,0 +1,129 @@
+"""The terms of MCNet's objective, each unweighted and returned as a scalar (specs mcnet 5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.methods.blocks import AntiAliasDownsample
+from talkbench.methods.keypoints import Keypoints
+from talkbench.methods.mcnet.memory import Compensation
+from talkbench.methods.mcnet.model import resize_to
+from talkbench.training.transform import EquivarianceTransform
+
+SCALES = (1.0, 0.5, 0.25, 0.125)
+VGG_LAYERS = (1, 6, 11, 20, 29)  # relu1_1, 2_1, 3_1, 4_1, 5_1 of torchvision's vgg19().features
+
+
+class ImagePyramid(nn.Module):
+    """An image (B, 3, H, W) at scales 1, 1/2, 1/4, 1/8 (specs fomm, "Block: perceptual pyramid")."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.downs = nn.ModuleList(AntiAliasDownsample(3, scale) for scale in SCALES[1:])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [images, *(down(images) for down in self.downs)]
+
+
+class MultiScaleL1(nn.Module):
+    """Mean absolute difference summed over the pyramid: what stands in for the perceptual loss where the
+    VGG-19 weights are not to be had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pyramid = ImagePyramid()
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        pairs = zip(self.pyramid(prediction), self.pyramid(target), strict=True)
+        return torch.stack([F.l1_loss(a, b) for a, b in pairs]).sum()
+
+
+class PerceptualLoss(nn.Module):
+    """Σ over scales and five VGG-19 layers of mean |F(prediction) − F(target)|; the target is detached.
+
+    Args:
+        features: torchvision's ``vgg19().features``; frozen here.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, features: nn.Sequential) -> None:
+        super().__init__()
+        self.pyramid = ImagePyramid()
+        self.features = features[: VGG_LAYERS[-1] + 1].eval().requires_grad_(False)
+        for layer in self.features:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = False
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.table(prediction, target).sum()
+
+    def table(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The single terms, (scales, layers)."""
+        rows = []
+        for predicted, wanted in zip(self.pyramid(prediction), self.pyramid(target), strict=True):
+            with torch.no_grad():
+                truth = self._layers(wanted)
+            rows.append([F.l1_loss(a, b) for a, b in zip(self._layers(predicted), truth, strict=True)])
+        return torch.stack([torch.stack(row) for row in rows])
+
+    def train(self, mode: bool = True) -> PerceptualLoss:
+        """Stays in eval mode: the backbone is a fixed measure."""
+        return super().train(False)
+
+    def _layers(self, images: Tensor) -> list[Tensor]:
+        out, kept = (images - self.mean) / self.std, []
+        for index, layer in enumerate(self.features):
+            out = layer(out)
+            if index in VGG_LAYERS:
+                kept.append(out)
+        return kept
+
+
+def equivariance(driving: Keypoints, transformed: Keypoints, transform: EquivarianceTransform) -> tuple[Tensor, Tensor]:
+    """Value and jacobian term: keypoints must move with the image (specs fomm 5.2).
+
+    `transformed` are the keypoints detected on ``transform.warp_images(driving image)``.
+    """
+    value = (driving.value - transform.warp_points(transformed.value)).abs().mean()
+    moved = transform.jacobian(transformed.value) @ transformed.jacobian
+    identity = torch.eye(2, device=moved.device)
+    jacobian = (identity - torch.inverse(driving.jacobian) @ moved).abs().mean()
+    return value, jacobian
+
+
+def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
+    """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2), the diagonal spared.
+
+    The sign has no gradient: the term changes the reported loss, not the training, as in the authors' code.
+    """
+    distance = ((keypoints[:, :, None] - keypoints[:, None]).square().sum(-1) + 1e-8).sqrt()
+    diagonal = threshold * torch.eye(keypoints.shape[1], device=keypoints.device)
+    return (1 - torch.sign(distance + diagonal - threshold)).mean()
+
+
+def consistency(compensations: Sequence[Compensation]) -> Tensor:
+    """Σ over levels of mean |stopgrad(F resized) − Value|: the memory's values follow the features."""
+    terms = [(resize_to(c.feature, c.value).detach() - c.value).abs().mean() for c in compensations]
+    return torch.stack(terms).sum()
+
+
+def load_vgg19(path: str) -> nn.Sequential:
+    """torchvision's ``vgg19().features`` with the weights of a local file (``vgg19-dcbb9e9d.pth``)."""
+    try:
+        from torchvision.models import vgg19
+    except ImportError as error:
+        raise TalkbenchError("the perceptual loss needs torchvision: pip install 'talkbench[full]'") from error
+    network = vgg19(weights=None)
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    features = network.features
+    assert isinstance(features, nn.Sequential)
+    return features
