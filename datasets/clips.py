@@ -15,7 +15,7 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import read_image
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-CACHED_FRAMES = 32  # of a video: enough to step back over, small enough for many open clips
+CACHED_FRAMES = 16  # of a video: enough to step back over, small enough for several open clips
 
 
 class Clip(ABC):
@@ -73,7 +73,7 @@ class VideoClip(Clip):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._index = {stamp: index for index, stamp in enumerate(self._stamps())}
+        self._index: dict[int | None, int] = {stamp: index for index, stamp in enumerate(self._stamps())}
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
         self._position = 0  # the first frame that the decoder may still give
@@ -122,8 +122,11 @@ class VideoClip(Clip):
         return sorted(stamps)
 
     def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
-        """All frames that decode, with their indices, in order; damaged ones are left out."""
+        """All sound frames with their indices, in order. After a packet that does not decode, the
+        frames up to the next key frame are left out: the decoder patches them up without saying so."""
         import av
+
+        damaged = False
 
         with av.open(str(self.path)) as container:
             stream = container.streams.video[0]
@@ -132,10 +135,12 @@ class VideoClip(Clip):
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
+                    damaged = True
                     continue
                 for frame in frames:
+                    damaged = (damaged or frame.is_corrupt) and not frame.key_frame
                     index = self._index.get(frame.pts)
-                    if index is not None and not frame.is_corrupt:
+                    if index is not None and not damaged:
                         image = frame.to_ndarray(format="rgb24")
                         yield index, np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 

@@ -6,7 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from talkbench.datasets.pairs import Frame, Pair, pairs_sha256, read_pairs
 MOTIONS = ("absolute", "relative-first", "relative-best")
 
 
-class Split(Sequence[Pair]):
+class Split:
     """The pairs of one task, in the order of their list.
 
     Attributes:
@@ -41,11 +41,15 @@ class Split(Sequence[Pair]):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index: int) -> Pair:
         return self.pairs[index]
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)
+
+    def head(self, count: int) -> Split:
+        """The first `count` pairs as a split of their own, with its own hash."""
+        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count])
 
     def clip(self, name: str) -> Clip:
         """The clip `name`, kept open among the last few used.
@@ -67,7 +71,7 @@ class Split(Sequence[Pair]):
 class Dataset(ABC):
     """A data set: subclass, name it, register it, and lay ``card.yaml`` beside the class's file.
 
-    The card holds ``title``, ``source``, ``licence``, ``layout`` and, by task name, ``tasks`` with
+    The card holds ``title``, ``short`` (one line), ``source``, ``licence``, ``layout`` and, by task name, ``tasks`` with
     the file of its pair list (``list``, beside the card) and that list's ``sha256``.
 
     Args:
@@ -77,7 +81,7 @@ class Dataset(ABC):
     name: ClassVar[str]
 
     def __init__(self, root: Path | str | None = None) -> None:
-        self.root = Path(root).expanduser() if root else home() / "datasets" / self.name
+        self.root = (Path(root).expanduser() if root else home() / "datasets" / self.name).absolute()
 
     @abstractmethod
     def prepare(self) -> None:
@@ -124,7 +128,7 @@ class Dataset(ABC):
             raise TalkbenchError(f"unknown motion {motion!r}: {nearest(motion, MOTIONS)}")
         self.prepare()
         path = Path(pairs) if pairs else self.folder / self.card["tasks"][task]["list"]
-        listed = read_pairs(path, lambda name: len(_clip(self.root, name)))
+        listed = read_pairs(path, cache(lambda name: len(_clip(self.root, name))))
         if motion == "relative-best" and any(pair.reference is None for pair in listed):
             raise TalkbenchError(
                 f"{path} does not name a reference frame for every pair, which motion relative-best needs;"
@@ -142,6 +146,6 @@ def _with_reference(pair: Pair, motion: str) -> Pair:
     return replace(pair, reference=references[motion])
 
 
-@lru_cache(maxsize=32)  # open clips hold decoded frames
+@lru_cache(maxsize=8)  # open videos hold decoded frames
 def _clip(root: Path, name: str) -> Clip:
     return open_clip(inside(root, name))

@@ -82,7 +82,7 @@ def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
             refers = row.get("reference_clip") or row.get("reference_index")
             pairs.append(Pair(source, driving, _frame(row, "reference", where, frame_count) if refers else None))
     except csv.Error as error:
-        raise TalkbenchError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
+        raise TalkbenchError(f"{path}, line {reader.line_num + 1}: not CSV ({error}); correct the line") from error
     if not pairs:
         raise TalkbenchError(f"{path}: the pair list has no rows; add at least one pair")
     return pairs

@@ -115,8 +115,8 @@ def _write_frames(video: Clip, folder: Path, clip: str) -> None:
     from rich.progress import track
 
     console = Console(stderr=True)
-    console.print(f"preparing the demo clip {clip}, once: finding the face, then cutting {len(video)} frames")
+    console.print(f"preparing the demo clip {clip}, {len(video)} frames, this one time", soft_wrap=True)
     left, top, side = square_crop(face_boxes(video), *video.read(0).shape[:2])
     for index in track(range(len(video)), clip, console=console, transient=True):
         square = video.read(index)[top : top + side, left : left + side]
-        Image.fromarray(resize(square, SIZE)).save(folder / f"{index:07d}.png")
+        Image.fromarray(resize(square, SIZE)).save(folder / f"{index:07d}.png", compress_level=3)
