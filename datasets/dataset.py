@@ -71,8 +71,8 @@ class Split:
 class Dataset(ABC):
     """A data set: subclass, name it, register it, and lay ``card.yaml`` beside the class's file.
 
-    The card holds ``title``, ``short`` (one line), ``source``, ``licence``, ``layout`` and, by task name, ``tasks`` with
-    the file of its pair list (``list``, beside the card) and that list's ``sha256``.
+    The card holds ``title``, ``short`` (one line), ``source``, ``licence``, ``layout`` and, by task name, ``tasks``
+    with the file of its pair list (``list``, beside the card) and that list's ``sha256``.
 
     Args:
         root: folder of the clips; None is ``datasets/<name>`` in the cache folder.
