@@ -1,1 +1,1 @@
-
+"""Tables, pages and picture strips made from stored runs and published numbers."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -146,6 +147,11 @@ class RunRecord(_Model):
     git: GitState | None = None
     quantisation: str = "round"
     aggregation: str = "mean over pairs"
+
+    @field_validator("created")
+    @classmethod
+    def _utc(cls, created: datetime) -> datetime:
+        return created.astimezone(UTC)
 
     @model_validator(mode="before")
     @classmethod

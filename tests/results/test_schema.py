@@ -56,7 +56,8 @@ def test_a_record_survives_its_file() -> None:
     stored = json.loads(text)
     assert stored["schema_version"] == 1
     assert set(stored["protocol_ids"]) == {"psnr", "akd@mtcnn5"}
-    assert stored["created"].startswith("2024-01-02T03:04:05")
+    assert stored["created"] == "2024-01-02T03:04:05Z"
+    assert json.loads(make_record(created="2024-01-02T05:04:05+02:00").to_json())["created"] == stored["created"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""Results as tables in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from talkbench.reports.numbers import ARROWS, counts, format_mean, unit_sign
+from talkbench.results import RunRecord, Summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from talkbench.reports.model import Table
+
+
+def print_terminal(record: RunRecord, summary: Summary, console: Console | None = None) -> None:
+    """The end of a run: each metric with its mean, the pairs it was taken over and the failures by reason;
+    then the metrics that could not be computed.
+
+    Args:
+        console: where to print; the standard output by default.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    data = record.dataset
+    table = Table(title=Text(f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs"))
+    for heading in ("metric", "mean", "", "pairs"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    table.add_column("remarks", overflow="fold")
+    for spec in record.metrics:
+        result = summary.metric(spec.name)
+        if result is None:
+            continue
+        others = {**result.failures, "infinite": result.infinite, **result.remarks}
+        others["not evaluated yet"] = data.pairs - summary.pairs
+        cells = [spec.name, format_mean(result, spec), f"{unit_sign(spec.unit)} {ARROWS[spec.direction]}"]
+        table.add_row(*(Text(cell) for cell in [*cells, str(result.pairs), counts(others)]))
+    console = console or Console()
+    console.print(table)
+    for miss in record.unavailable:
+        console.print(Text(f"not computed: {miss.name}: {miss.reason}"))
+
+
+def print_table(table: Table, console: Console | None = None) -> None:
+    """A table of `talkbench.reports.tables` with its notes."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("System", overflow="fold", min_width=12)
+    for heading in table.columns:
+        grid.add_column(Text(heading), justify="right", overflow="fold")
+    for block in table.blocks:
+        grid.add_section()
+        grid.add_row(Text(block.title, style="italic"))
+        for line in block.lines:
+            cells = [
+                Text(cell.text, style="bold" if cell.best else "") + Text(" ".join(["", *cell.marks]))
+                for cell in line.cells
+            ]
+            grid.add_row(Text(line.label), *cells)
+    console = console or Console()
+    console.print(grid)
+    for mark, text in table.notes:
+        console.print(Text(f"{mark} {text}"))
+    for text in table.remarks:
+        console.print(Text(text))
