@@ -6,8 +6,8 @@ UV = $(WITH_INDEX) $(VENV)/bin/uv pip
 SUPPORTED := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do $$p $(SUPPORTED) 2>/dev/null && echo $$p && break; done)
 # uv does not read pip's configuration, so an index that is set there is handed on.
-WITH_INDEX = index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(VENV)/bin/python -m pip config get global.index-url 2>/dev/null)}}; \
-	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
+PIP_INDEX = $(VENV)/bin/python -m pip config list | sed -n "s/.*\.index-url='\(.*\)'/\1/p" | head -n 1
+WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}"; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test constraints clean
