@@ -1,1 +1,1 @@
-
+"""The harness: evaluation, record, tracking, animation and the `bench` command."""

@@ -7,6 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,11 @@ class Clip(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames per second, on average; None where frames carry no time."""
+        return None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -83,6 +89,13 @@ class VideoClip(Clip):
 
     def __len__(self) -> int:
         return len(self._index)
+
+    @property
+    def rate(self) -> Fraction | None:
+        import av
+
+        with av.open(str(self.path)) as container:
+            return container.streams.video[0].average_rate
 
     def __reduce__(self) -> tuple[type[VideoClip], tuple[Path]]:
         return VideoClip, (self.path,)

@@ -91,6 +91,18 @@ class Dataset(ABC):
             TalkbenchError: they are not and cannot be made; says how to get them.
         """
 
+    def training_frames(self) -> dict[str, list[int]]:
+        """By clip, the indices of the frames that training may use; none of them is tested.
+
+        Raises:
+            TalkbenchError: the data set has no part for training.
+        """
+        raise TalkbenchError(f"data set {self.name} has no training part; choose another one")
+
+    def read(self, frame: Frame) -> np.ndarray:
+        """The image of `frame`, uint8 RGB (H, W, 3) at its stored size; raises as `Split.read`."""
+        return _clip(self.root, frame.clip).read(frame.index)
+
     @cached_property
     def folder(self) -> Path:
         """Where the card and the lists are."""

@@ -50,6 +50,7 @@ class Oracle(_Weightless):
     """The driving frame itself: what a perfect same-identity result would score."""
 
     name = "oracle"
+    ranked = False
 
     def render(self, source: Images, motion: Images) -> Tensor:
         return motion.images

@@ -5,6 +5,8 @@ Attribute names are the keys of the authors' checkpoints.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -54,7 +56,7 @@ class ResBlock(nn.Module):
 class _Encoder(nn.Module):
     def __init__(self, widths: list[int]) -> None:
         super().__init__()
-        pairs = zip(widths[:-1], widths[1:], strict=True)
+        pairs = itertools.pairwise(widths)
         self.down_blocks = nn.ModuleList(DownBlock(before, after) for before, after in pairs)
 
 

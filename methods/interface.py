@@ -9,8 +9,6 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from talkbench.core.errors import TalkbenchError
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -73,6 +71,7 @@ class Method(ABC):
         resolution: side of the square images it works on, in pixels; None if any will do.
         networks: the networks by their names in the authors' checkpoint; empty if there are none.
         checkpoint_sha256: of the weights that were loaded, None for the bare architecture.
+        ranked: False for a yardstick that sees the true image.
         settings: further choices that change the numbers; they go into the run's record.
     """
 
@@ -80,6 +79,7 @@ class Method(ABC):
     resolution: int | None = None
     networks: dict[str, nn.Module]
     checkpoint_sha256: str | None = None
+    ranked: bool = True
     settings: dict[str, object]
 
     @abstractmethod
@@ -112,8 +112,3 @@ class Method(ABC):
             for tensor in network.parameters():
                 return tensor.device
         return torch.device("cpu")
-
-    def refuse_relative(self, reference: Batch | None) -> None:
-        """For methods without relative motion: raise if a reference is given."""
-        if reference is not None:
-            raise TalkbenchError(f"{self.name} has no relative motion; use --motion absolute")

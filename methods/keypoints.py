@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from talkbench.core.errors import PairError
 from talkbench.methods.blocks import AntiAliasDownsample, Hourglass
 from talkbench.methods.interface import Batch
 
@@ -87,8 +89,15 @@ def relative_motion(source: Keypoints, driving: Keypoints, reference: Keypoints,
 
 
 def _hull_scale(source: Tensor, reference: Tensor) -> Tensor:
-    from scipy.spatial import ConvexHull
-
-    areas = [[ConvexHull(points).volume for points in batch.detach().cpu().numpy()] for batch in (source, reference)]
+    areas = [[_hull_area(points) for points in batch.detach().cpu().numpy()] for batch in (source, reference)]
     ratio = torch.tensor(areas[0], dtype=torch.float64) / torch.tensor(areas[1], dtype=torch.float64)
     return ratio.sqrt().to(source)
+
+
+def _hull_area(points: np.ndarray) -> float:
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return float(ConvexHull(points).volume)  # in two dimensions SciPy's volume is the area
+    except (QhullError, ValueError) as error:
+        raise PairError("degenerate-keypoints", "the keypoints have no convex hull to scale by") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -116,7 +117,7 @@ def consistency(compensations: Sequence[Compensation]) -> Tensor:
     return torch.stack(terms).sum()
 
 
-def load_vgg19(path: str) -> nn.Sequential:
+def load_vgg19(path: Path) -> nn.Sequential:
     """torchvision's ``vgg19().features`` with the weights of a local file (``vgg19-dcbb9e9d.pth``)."""
     try:
         from torchvision.models import vgg19

@@ -51,6 +51,10 @@ class Demo(Dataset):
     def __init__(self, root: Path | str | None = None) -> None:
         super().__init__(root or home() / "datasets" / "demo-v1")
 
+    def training_frames(self) -> dict[str, list[int]]:
+        self.prepare()
+        return training_frames()
+
     def prepare(self) -> None:
         """Make the clips that are not there yet, each all or nothing.
 

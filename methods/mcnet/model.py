@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import torch
@@ -88,7 +89,7 @@ class Generator(nn.Module):
             config.num_kp, motion.block_expansion, motion.max_features, motion.num_blocks, motion.scale_factor
         )
         self.first = SameBlock(3, widths[0], 7)
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in itertools.pairwise(widths))
         # After each up block the compensated skip is concatenated, which doubles the width.
         inputs = [widths[-1], *(2 * width for width in reversed(widths[1:-1]))]
         outputs = reversed(widths[:-1])

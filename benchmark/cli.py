@@ -1,0 +1,237 @@
+"""The `bench` command. Everything heavy is imported inside the commands, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from talkbench.core.errors import TalkbenchError
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.run import Finished
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+PATH = click.Path(path_type=Path)
+POSITIVE = click.IntRange(min=1)
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class _Group(click.Group):
+    """Offers the nearest command where one is misspelt."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from talkbench.core.registry import nearest
+
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise TalkbenchError(f"unknown command {args[0]!r}: {nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+def main() -> None:
+    """Entry point: errors of the user's making end with one line and exit code 2."""
+    try:
+        bench.main(prog_name="bench", standalone_mode=False)
+    except TalkbenchError as error:
+        _stop(str(error), 2)
+    except click.ClickException as error:
+        hint = f"; see {error.ctx.command_path} --help" if getattr(error, "ctx", None) else ""
+        _stop(error.format_message().rstrip(".").replace("\n", " ") + hint, 2)
+    except (click.Abort, KeyboardInterrupt):
+        _stop("stopped; a run that was going on is continued by the same command with --resume", 130)
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+def _stop(message: str, code: int) -> None:
+    click.echo(f"bench: {message}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=_Group, context_settings=CONTEXT)
+@click.version_option(package_name="talkbench", prog_name="bench")
+def bench() -> None:
+    """Benchmark and evaluate talking-head video generation.
+
+    \b
+    bench run --method mcnet --dataset demo      score a method on a data set
+    bench list methods                           what there is
+    bench tables                                 your numbers beside the published ones
+    """
+
+
+def _settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
+    import yaml
+
+    settings: dict[str, object] = {}
+    for value in values:
+        key, sign, text = value.partition("=")
+        if not sign or not key.isidentifier():
+            raise click.BadParameter(f"{value!r} is not of the form name=value")
+        settings[key] = yaml.safe_load(text)
+    return settings
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if value else ()
+
+
+Command = Callable[..., Any]
+OPTIONS: dict[str, Callable[[Command], Command]] = {
+    "method": click.option("--method", required=True, help="Method to use; see: bench list methods."),
+    "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),
+    "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"),
+    "batch_size": click.option("--batch-size", type=POSITIVE, default=8, show_default=True, help="Frames at once."),
+    "set": click.option(
+        "--set", "settings", multiple=True, callback=_settings, metavar="NAME=VALUE",
+        help="A choice of the method, e.g. --set noise=random for mcnet. Repeatable.",
+    ),
+}  # fmt: skip
+
+
+@bench.command()
+@OPTIONS["method"]
+@click.option("--dataset", required=True, help="Data set to use; see: bench list datasets.")
+@click.option(
+    "--task", default="same-identity", show_default=True, help="same-identity, cross-identity …"
+)
+@click.option(
+    "--motion", default="absolute", show_default=True,
+    help="absolute; relative-first or relative-best: the driver's change since the first or the best frame.",
+)  # fmt: skip
+@OPTIONS["checkpoint"]
+@click.option("--pairs", type=PATH, help="A pair list of your own (CSV) in place of the built-in one.")
+@click.option("--root", type=PATH, help="Folder of the data set's clips.")
+@click.option(
+    "--metrics", callback=_names, help="Comma-separated; see: bench list metrics.  [default: five]"
+)
+@click.option("--limit", type=POSITIVE, help="Only the first N pairs.")
+@OPTIONS["batch_size"]
+@click.option(
+    "--image-size", type=POSITIVE, help="For methods that work at any size.  [default: as stored]"
+)
+@OPTIONS["device"]
+@click.option("--out", type=PATH, help="Folder of the run.  [default: runs/<method>-<dataset>-<task>-<time>]")
+@click.option("--resume", is_flag=True, help="Continue the latest run of this very command (or the one in --out).")
+@click.option("--strict", is_flag=True, help="A metric that cannot be computed here is an error.")
+@click.option("--save-frames", is_flag=True, help="Keep every generated frame as PNG in the run's folder.")
+@click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
+@OPTIONS["set"]
+def run(**options: Any) -> None:
+    """Score a method on a data set.
+
+    Ends with a table, a page with pictures and a record of how every number was made. What was
+    computed is written as it goes: after an interruption the same command with --resume does the rest.
+
+    \b
+    bench run --method mcnet --dataset demo
+    bench run --method mcnet --dataset demo --task cross-identity --motion relative-first
+    bench run --method copy-source --dataset demo --image-size 128 --metrics l1,psnr
+    """
+    from talkbench.benchmark.console import RunDisplay
+    from talkbench.benchmark.run import RunOptions
+    from talkbench.benchmark.run import run as run_benchmark
+
+    with RunDisplay() as display:
+        finished = run_benchmark(RunOptions(**options, command=_command()), display)
+    _report(finished)
+
+
+def _report(finished: Finished) -> None:
+    from talkbench.reports.terminal import print_terminal
+
+    print_terminal(finished.record, finished.summary)
+    click.echo(f"record  {finished.store.folder}")
+    click.echo(f"page    {finished.page}   (open it in a browser)")
+    if finished.tracking_uri != "off":
+        click.echo(f"MLflow  mlflow ui --backend-store-uri {shlex.quote(finished.tracking_uri)}")
+
+
+@bench.command()
+@OPTIONS["method"]
+@click.option("--config", required=True, help="A recipe that ships with talkbench (demo), or a .yaml file.")
+@click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<config>]")
+@click.option("--root", type=PATH, help="Folder of the data set's clips.")
+@click.option("--steps", type=POSITIVE, help="Train for fewer or more steps than the recipe says.")
+@click.option("--seed", type=int, help="In place of the recipe's.")
+@click.option("--vgg", type=EXISTING, help="vgg19-dcbb9e9d.pth, for the perceptual loss.")
+@OPTIONS["device"]
+def train(**options: Any) -> None:
+    """Train a method.
+
+    State is saved every two minutes; the same command continues from it. Ends with weights.safetensors,
+    which bench run takes as --checkpoint.
+
+    \b
+    bench train --method mcnet --config demo
+    """
+    from talkbench.benchmark.console import train_display
+    from talkbench.training.session import TrainOptions
+    from talkbench.training.session import train as train_method
+
+    with train_display() as display:
+        weights = train_method(TrainOptions(**options, command=_command()), display)
+    click.echo(f"weights {weights}")
+
+
+@bench.command()
+@OPTIONS["method"]
+@click.option("--source", type=PATH, required=True, help="Image of the face to animate, cropped to the head.")
+@click.option("--driving", type=PATH, required=True, help="Video of the driver, or a folder of frames.")
+@click.option("--out", type=PATH, required=True, help="The video to write (.mp4, H.264).")
+@OPTIONS["checkpoint"]
+@click.option(
+    "--motion", type=click.Choice(["relative-first", "absolute"]), default="relative-first", show_default=True,
+    help="Transfer the driver's change since the first frame, or the driver's pose itself.",
+)  # fmt: skip
+@click.option("--frames", type=PATH, help="Also write every frame as PNG into this folder.")
+@OPTIONS["batch_size"]
+@OPTIONS["device"]
+@OPTIONS["set"]
+def animate(**options: Any) -> None:
+    """Animate a face image with a driving video.
+
+    \b
+    bench animate --method mcnet --source face.png --driving clip.mp4 --out result.mp4
+    """
+    from talkbench.benchmark.animation import AnimateOptions
+    from talkbench.benchmark.animation import animate as animate_video
+    from talkbench.benchmark.console import RunDisplay
+
+    with RunDisplay("frames") as display:
+        count, size = animate_video(AnimateOptions(**options), display)
+    click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
+
+
+@bench.command("list")
+@click.argument("what", type=click.Choice(["methods", "metrics", "datasets"]))
+def list_(what: str) -> None:
+    """List the methods, metrics or data sets that can be named in a command."""
+    from talkbench.benchmark.console import print_list
+
+    print_list(what)
+
+
+@bench.command()
+@click.argument("runs", nargs=-1, type=PATH)
+@click.option(
+    "--format", "form", type=click.Choice(["terminal", "markdown", "latex", "csv", "html"]), default="markdown",
+    show_default=True, help="How to write it.",
+)  # fmt: skip
+@click.option("--out", type=PATH, help="File to write.  [default: the terminal]")
+def tables(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
+    """Print results beside the published numbers, in the layout of the MCNet paper's Table 1(a).
+
+    RUNS are folders of runs; without any, all below runs/.
+    """
+    from talkbench.benchmark.console import write_tables
+
+    write_tables(runs or tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json"))), form, out)
+
+
+def _command() -> str:
+    return shlex.join(["bench", *sys.argv[1:]])

@@ -1,0 +1,166 @@
+"""Runs in MLflow: an experiment per data set and task, a run per method.
+
+MLflow is a second home of the results, never a condition for them: a store that cannot be reached costs
+one warning. It is imported only here and only when used, since that takes seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from talkbench.results.schema import RunRecord, Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH = 1000  # MLflow's limit of metrics in one request
+OFF = "off"
+
+
+def tracking_uri(chosen: str | None, runs: Path) -> str:
+    """The store to use: `chosen`, else ``MLFLOW_TRACKING_URI``, else a sqlite file in the folder `runs`."""
+    return chosen or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(runs / 'mlflow.db').resolve()}"
+
+
+class Tracker:
+    """Mirrors one run into MLflow.
+
+    Args:
+        uri: of the store; `OFF` for none.
+        warn: called with one line when MLflow fails; afterwards the tracker does nothing more.
+    """
+
+    def __init__(self, uri: str, warn: Callable[[str], None]) -> None:
+        self.uri, self._warn = uri, warn
+        self._client: Any = None
+        self._run_id = ""
+
+    def start(self, record: RunRecord, runs: Path) -> None:
+        """Open the run and log its parameters, its tags and its data set."""
+        if self.uri == OFF:
+            return
+        with self._forgiving():
+            self._client = _client(self.uri)
+            experiment = self._experiment(f"{record.dataset.name}/{record.dataset.task}", runs)
+            run = self._client.create_run(experiment, tags=_tags(record), run_name=record.method.name)
+            self._run_id = run.info.run_id
+            from mlflow.entities import Param
+
+            params = [Param(key, str(value)[:500]) for key, value in _params(record).items()]
+            self._client.log_batch(self._run_id, params=params)
+            self._client.log_inputs(self._run_id, [_dataset_input(record)])
+
+    def finish(self, rows: pd.DataFrame, summary: Summary, artifacts: list[Path]) -> None:
+        """Log the means, every pair's values with the pair's number as the step, and the files; end the run."""
+        with self._forgiving():
+            if self._client is None:
+                return
+            metrics = [*_means(summary), *_values(rows)]
+            for start in range(0, len(metrics), BATCH):
+                self._client.log_batch(self._run_id, metrics=metrics[start : start + BATCH])
+            for path in artifacts:
+                log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+                log(self._run_id, str(path), path.name if path.is_dir() else None)
+            self._client.set_terminated(self._run_id)
+
+    def _experiment(self, name: str, runs: Path) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        # Beside a store of our own lie its artifacts; a server decides for itself.
+        location = (runs / "mlartifacts").resolve().as_uri() if self.uri.startswith("sqlite:") else None
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
+        except ImportError:
+            self._client = None
+            self._warn("MLflow is not installed, so the run is not tracked: pip install 'talkbench[full]'")
+        except Exception as error:  # whatever a server, its network or its database may raise
+            self._client = None
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            self._warn(f"MLflow at {self.uri} failed, the run goes on without it ({reason})")
+
+
+def _client(uri: str) -> Any:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # A server that is down must not hold up the run for MLflow's default of several minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    import logging
+
+    for name in ("mlflow.store.db.utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def _name(metric: str) -> str:
+    """MLflow allows no ``@`` in names."""
+    return metric.replace("@", ".")
+
+
+def _tags(record: RunRecord) -> dict[str, str]:
+    tags = {f"protocol.{_name(metric)}": identity for metric, identity in record.protocol_ids.items()}
+    if record.git:
+        tags["mlflow.source.git.commit"] = record.git.commit
+    return {**tags, "talkbench.run_id": record.run_id, "mlflow.source.name": record.command}
+
+
+def _params(record: RunRecord) -> dict[str, object]:
+    method, data = record.method, record.dataset
+    chosen: dict[str, object] = {
+        "method": method.name,
+        "checkpoint_sha256": method.checkpoint_sha256,
+        "dataset": data.name,
+        "task": data.task,
+        "motion": data.motion,
+        "pairs": data.pairs,
+        "pairs_sha256": data.pairs_sha256,
+        "image_size": data.image_size,
+        "batch_size": record.batch_size,
+        "device": record.device_name,
+        "talkbench": record.talkbench,
+    }
+    return {**chosen, **{f"method.{key}": value for key, value in method.settings.items()}}
+
+
+def _dataset_input(record: RunRecord) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    data = record.dataset
+    source = f'{{"pairs": "{data.pairs_file}", "sha256": "{data.pairs_sha256}"}}'
+    entity = Dataset(f"{data.name}/{data.task}", data.pairs_sha256[:36], "local", source)
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])
+
+
+def _means(summary: Summary) -> list[Any]:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    metrics = []
+    for entry in summary.metrics:
+        name = _name(entry.metric)
+        if entry.mean is not None:
+            metrics.append(Metric(name, entry.mean, now, 0))
+        counts = {"pairs": entry.pairs, "infinite": entry.infinite, "failures": sum(entry.failures.values())}
+        metrics += [Metric(f"{name}.{kind}", count, now, 0) for kind, count in counts.items()]
+    return metrics
+
+
+def _values(rows: pd.DataFrame) -> list[Any]:
+    """Rows without a finite value are left out; their number is in the counts."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    columns = zip(rows["pair"], rows["metric"], rows["value"], strict=True)
+    return [Metric(f"pair/{_name(m)}", float(v), now, int(p)) for p, m, v in columns if math.isfinite(v)]
