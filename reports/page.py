@@ -180,9 +180,6 @@ def _number(row: pd.Series, spec: MetricSpec) -> dict[str, str]:
 def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
     """The record as lists of terms and values under headings."""
     method, data = record.method, record.dataset
-    commit = (
-        f"{record.git.commit}{' with uncommitted changes' if record.git.dirty else ''}" if record.git else "unknown"
-    )
     return {
         "Method": [
             ("name", method.name),
@@ -202,16 +199,7 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("rounding to 8 bits", record.quantisation),
             ("aggregation", record.aggregation),
         ],
-        "Machine": [
-            ("device", f"{record.device}, {record.device_name}"),
-            ("precision", record.precision),
-            ("batch size", str(record.batch_size)),
-            ("seed", str(record.seed)),
-            ("platform", record.platform),
-            ("talkbench", record.talkbench),
-            ("commit", commit),
-            *record.libraries.items(),
-        ],
+        "Machine": _machine(record),
         "Protocols": [(spec.name, _protocol(record, spec)) for spec in record.metrics],
         "Run": [
             ("id", record.run_id),
@@ -220,6 +208,22 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("fingerprint", record.fingerprint()),
         ],
     }
+
+
+def _machine(record: RunRecord) -> list[tuple[str, str]]:
+    commit = (
+        f"{record.git.commit}{' with uncommitted changes' if record.git.dirty else ''}" if record.git else "unknown"
+    )
+    return [
+        ("device", f"{record.device}, {record.device_name}"),
+        ("precision", record.precision),
+        ("batch size", str(record.batch_size)),
+        ("seed", str(record.seed)),
+        ("platform", record.platform),
+        ("talkbench", record.talkbench),
+        ("commit", commit),
+        *record.libraries.items(),
+    ]
 
 
 def _protocol(record: RunRecord, spec: MetricSpec) -> str:
