@@ -44,13 +44,12 @@ def test_the_wheel_holds_every_file_of_the_packages_and_no_other(wheel):
 
 
 @pytest.fixture(scope="module")
-def scripts(wheel, tmp_path_factory) -> Path:
+def scripts(wheel, install, tmp_path_factory) -> Path:
     """The scripts of a fresh environment: talkbench from the wheel, its libraries from the present one."""
     venv = tmp_path_factory.mktemp("clean") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     scripts = venv / "bin"
-    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
-    subprocess.run([*install, "--python", scripts / "python", wheel], check=True)
+    install("--python", scripts / "python", wheel)
     packages = next(venv.glob("lib/python*/site-packages"))
     (packages / "libraries.pth").write_text(sysconfig.get_path("purelib"))
     return scripts

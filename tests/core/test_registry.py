@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,19 @@ def test_a_duplicate_is_refused_and_the_first_stays(shapes):
     assert shapes.register("circle")(first) is first
 
 
+PROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "talkbench-tiny"
+version = "1.0"
+[project.entry-points."talkbench.methods"]
+{entry}
+[tool.setuptools]
+py-modules = ["tiny"]
+"""
+
 PLUGIN = """
 import talkbench.methods.interface
 
@@ -64,29 +77,19 @@ class Tiny(talkbench.methods.interface.Method):
 """
 
 
-def install(folder: Path, entry: str, code: str = PLUGIN) -> Path:
-    """Build a package with one method entry point and install it; the folder to put on the path."""
-    project = folder / "project"
-    project.mkdir()
-    (project / "tiny.py").write_text(code)
-    (project / "pyproject.toml").write_text(
-        textwrap.dedent(f"""
-            [build-system]
-            requires = ["setuptools"]
-            build-backend = "setuptools.build_meta"
-            [project]
-            name = "talkbench-tiny"
-            version = "1.0"
-            [project.entry-points."talkbench.methods"]
-            {entry}
-            [tool.setuptools]
-            py-modules = ["tiny"]
-        """)
-    )
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
-    command += ["--no-build-isolation", "--python", sys.executable, "--target", str(folder / "site"), str(project)]
-    subprocess.run(command, check=True)
-    return folder / "site"
+@pytest.fixture
+def plugin(tmp_path, install) -> Callable[..., Path]:
+    """Builds and installs a package with one method entry point; the folder to put on the path."""
+
+    def make(entry: str, code: str = PLUGIN) -> Path:
+        project, site = tmp_path / "project", tmp_path / "site"
+        project.mkdir()
+        (project / "tiny.py").write_text(code)
+        (project / "pyproject.toml").write_text(PROJECT.format(entry=entry))
+        install("--target", site, project)
+        return site
+
+    return make
 
 
 def python(site: Path, code: str) -> subprocess.CompletedProcess[str]:
@@ -94,8 +97,8 @@ def python(site: Path, code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, cwd=site)
 
 
-def test_an_installed_package_adds_a_method(tmp_path):
-    site = install(tmp_path, 'tiny = "tiny:Tiny"')
+def test_an_installed_package_adds_a_method(plugin):
+    site = plugin('tiny = "tiny:Tiny"')
     listed = python(site, "print(methods.registry.names(), 'tiny' in sys.modules)")
     assert "'mcnet'" in listed.stdout, listed.stderr
     assert "'tiny'" in listed.stdout
@@ -104,14 +107,14 @@ def test_an_installed_package_adds_a_method(tmp_path):
     assert created.stdout == "tiny@plain tiny@small\n", created.stderr
 
 
-def test_a_plugin_cannot_take_a_name_of_the_tree(tmp_path):
-    site = install(tmp_path, 'oracle = "tiny:Tiny"')
+def test_a_plugin_cannot_take_a_name_of_the_tree(plugin):
+    site = plugin('oracle = "tiny:Tiny"')
     result = python(site, "methods.registry.names()")
     assert "TalkbenchError: method 'oracle' of talkbench-tiny is registered already" in result.stderr
 
 
-def test_a_plugin_that_cannot_be_imported_is_named(tmp_path):
-    site = install(tmp_path, 'tiny = "tiny:Tiny"', code="import no_such_library")
+def test_a_plugin_that_cannot_be_imported_is_named(plugin):
+    site = plugin('tiny = "tiny:Tiny"', code="import no_such_library")
     result = python(site, "methods.create('tiny')")
     assert "TalkbenchError: method 'tiny' of talkbench-tiny cannot be imported" in result.stderr
     assert "no_such_library" in result.stderr
