@@ -96,9 +96,7 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
 @bench.command()
 @OPTIONS["method"]
 @click.option("--dataset", required=True, help="Data set to use; see: bench list datasets.")
-@click.option(
-    "--task", default="same-identity", show_default=True, help="same-identity, cross-identity …"
-)
+@click.option("--task", default="same-identity", show_default=True, help="same-identity, cross-identity …")
 @click.option(
     "--motion", default="absolute", show_default=True,
     help="absolute; relative-first or relative-best: the driver's change since the first or the best frame.",
@@ -106,14 +104,10 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
 @OPTIONS["checkpoint"]
 @click.option("--pairs", type=PATH, help="A pair list of your own (CSV) in place of the built-in one.")
 @click.option("--root", type=PATH, help="Folder of the data set's clips.")
-@click.option(
-    "--metrics", callback=_names, help="Comma-separated; see: bench list metrics.  [default: five]"
-)
+@click.option("--metrics", callback=_names, help="Comma-separated; see: bench list metrics.  [default: five]")
 @click.option("--limit", type=POSITIVE, help="Only the first N pairs.")
 @OPTIONS["batch_size"]
-@click.option(
-    "--image-size", type=POSITIVE, help="For methods that work at any size.  [default: as stored]"
-)
+@click.option("--image-size", type=POSITIVE, help="For methods that work at any size.  [default: as stored]")
 @OPTIONS["device"]
 @click.option("--out", type=PATH, help="Folder of the run.  [default: runs/<method>-<dataset>-<task>-<time>]")
 @click.option("--resume", is_flag=True, help="Continue the latest run of this very command (or the one in --out).")
@@ -170,11 +164,13 @@ def train(**options: Any) -> None:
     bench train --method mcnet --config demo
     """
     from talkbench.benchmark.console import train_display
+    from talkbench.benchmark.environment import choose_device
     from talkbench.training.session import TrainOptions
     from talkbench.training.session import train as train_method
 
+    device = choose_device(options["device"])
     with train_display() as display:
-        weights = train_method(TrainOptions(**options, command=_command()), display)
+        weights = train_method(TrainOptions(**{**options, "device": device}, command=_command()), display)
     click.echo(f"weights {weights}")
 
 

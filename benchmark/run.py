@@ -239,9 +239,7 @@ def _open(options: RunOptions, record: RunRecord, progress: Progress) -> RunStor
         store = RunStore(options.out)
         exists = (options.out / "run.json").exists()
         if exists and not options.resume:
-            raise TalkbenchError(
-                f"{options.out} holds a run; continue it with --resume or choose another --out"
-            )
+            raise TalkbenchError(f"{options.out} holds a run; continue it with --resume or choose another --out")
         if exists:
             differences = store.read_record().differences(record)
             if differences:

@@ -138,6 +138,7 @@ class Trainer:
         return tuple(torch.randn(shape, generator=random).to(self.device))
 
     def _log(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": self.step, **self.latest}) + "\n")
 
