@@ -1,0 +1,112 @@
+"""Five facial landmarks by facenet-pytorch's MTCNN, whose weights ship with the package."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import sha256_bytes
+from talkbench.core.images import quantise
+from talkbench.metrics.extractors import registry
+from talkbench.metrics.interface import Extractor
+
+SIZE = 256
+MIN_FACE = 40
+"""Pixels at 256. Talking-head crops show faces of 100 and more; searching for smaller ones costs time."""
+
+THRESHOLDS = (0.6, 0.7, 0.5)
+"""Scores a candidate needs after each of the three networks; the last is the 0.5 of specs evaluation 3.8."""
+
+
+@registry.register("mtcnn5")
+class Mtcnn5(Extractor):
+    """Eyes, nose and mouth corners, left before right in the image: float32 (5, 2), x and y in pixels at 256.
+
+    Images of another size are scaled to 256x256 first (bilinear with antialiasing, rounded to 8 bits). Of several
+    faces the one with the largest box is taken, of equal boxes the one with the higher score (specs evaluation
+    3.8). None: no face, or an image with values that are not finite.
+
+    The library goes image by image: its batches shift the boxes of each image by an offset in float32, so that a
+    close decision may depend on the other images of the batch.
+    """
+
+    name = "mtcnn5"
+
+    @property
+    def id(self) -> str:
+        library = f"facenet-pytorch-{version('facenet-pytorch')}"
+        weights = sha256_bytes(b"".join(path.read_bytes() for path in _weight_files()))[:12]
+        thresholds = "-".join(map(str, THRESHOLDS))
+        return f"{self.name}@{library}@{weights}@size{SIZE}-min{MIN_FACE}-thr{thresholds}"
+
+    def problem(self) -> str | None:
+        if importlib.util.find_spec("facenet_pytorch") is None:
+            return "needs facenet-pytorch: pip install 'talkbench[full]'"
+        missing = [path.name for path in _weight_files() if not path.is_file()]
+        return f"facenet-pytorch lacks its weights {', '.join(missing)}; install it again" if missing else None
+
+    @torch.no_grad()
+    def extract(self, images: Tensor) -> list[np.ndarray | None]:
+        with _plain_arithmetic():
+            return [self._landmarks(image) for image in images]
+
+    def _landmarks(self, image: Tensor) -> np.ndarray | None:
+        image = image[None].to(self.device, torch.float32)  # (1, 3, H, W)
+        if not image.isfinite().all():
+            return None
+        if image.shape[-2:] != (SIZE, SIZE):
+            image = functional.interpolate(image, (SIZE, SIZE), mode="bilinear", antialias=True)
+        frame = quantise(image)[0].mul(255).round().permute(1, 2, 0)  # (256, 256, 3)
+        boxes, scores, points = self._detector.detect(frame, landmarks=True)
+        if boxes is None:
+            return None
+        width, height = (boxes[:, 2:4] - boxes[:, 0:2]).astype(np.float64).T
+        chosen = np.lexsort((scores.astype(np.float64), width * height))[-1]
+        return np.asarray(points[chosen], dtype=np.float32)
+
+    @cached_property
+    def _detector(self) -> Any:
+        if problem := self.problem():
+            raise TalkbenchError(f"{self.name} {problem}")
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):  # its import adds a filter, its layers draw
+            from facenet_pytorch import MTCNN
+
+            network = MTCNN(min_face_size=MIN_FACE, thresholds=list(THRESHOLDS), keep_all=True, device=self.device)
+        return network.requires_grad_(False)
+
+
+def _weight_files() -> list[Path]:
+    spec = importlib.util.find_spec("facenet_pytorch")
+    folders = (spec and spec.submodule_search_locations) or []
+    return [Path(folder) / "data" / f"{network}.pt" for folder in folders for network in ("pnet", "rnet", "onet")]
+
+
+@contextmanager
+def _plain_arithmetic() -> Iterator[None]:
+    """The same float32 arithmetic whatever the caller runs under: no autocast, no TF32, one thread on the CPU.
+
+    The networks are so small that a second thread gains nothing, and loses much where another program wants it.
+    """
+    threads = torch.get_num_threads()
+    convolution = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    precision = convolution.fp32_precision
+    convolution.fp32_precision = "ieee"
+    torch.set_num_threads(1)
+    try:
+        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        convolution.fp32_precision = precision
