@@ -1,0 +1,85 @@
+"""Real faces, the goldens, and pairs measured as a run measures them."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from talkbench import metrics
+from talkbench.core.images import read_image, resize, to_tensor
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The inputs are small: threads would wait for one another where the machine is shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict[str, Any]:
+    return json.loads((Path(__file__).parents[1] / "golden" / "metrics" / "golden.json").read_text())
+
+
+def still(name: str) -> np.ndarray:
+    spec = importlib.util.find_spec("feat")
+    folder = Path(spec.submodule_search_locations[0]) / "tests" / "data"
+    image = read_image(folder / name)
+    side = min(image.shape[:2])
+    return image[:side, :side]
+
+
+@pytest.fixture(scope="session")
+def portrait() -> np.ndarray:
+    """One face, uint8 (562, 562, 3)."""
+    return still("single_face.jpg")
+
+
+@pytest.fixture(scope="session")
+def crowd() -> np.ndarray:
+    """Four faces, uint8 (667, 667, 3)."""
+    return still("multi_face.jpg")
+
+
+@pytest.fixture(scope="session")
+def faces(portrait: np.ndarray, crowd: np.ndarray) -> Tensor:
+    """Frames with a face in each, (3, 3, 256, 256)."""
+    zoomed = portrait[80:480, 80:480]
+    return to_tensor(np.stack([resize(image, 256) for image in (portrait, zoomed[:, ::-1], crowd)]))
+
+
+@pytest.fixture(scope="session")
+def mtcnn() -> metrics.Extractor:
+    return metrics.create_extractor("mtcnn5")
+
+
+@pytest.fixture(scope="session")
+def measure(mtcnn: metrics.Extractor) -> Callable[[metrics.Metric, Tensor, Tensor], np.ndarray]:
+    """Values of pairs of frames under the missing-face rule; NaN for pairs that are left out or fail."""
+
+    def features(metric: metrics.Metric, images: Tensor) -> list[np.ndarray | None]:
+        assert metric.extractor == mtcnn.name
+        return mtcnn.extract(images)
+
+    def measured(metric: metrics.Metric, generated: Tensor, target: Tensor) -> np.ndarray:
+        if metric.extractor is None:
+            return metric.compare(generated, target)
+        values = []
+        for mine, truth in zip(features(metric, generated), features(metric, target), strict=True):
+            if truth is None or (mine is None and metric.missing_generated is None):
+                values.append(np.nan)
+            elif mine is None:
+                values.append(metric.missing_generated)
+            else:
+                values.append(metric.compare(mine[None], truth[None])[0])
+        return np.array(values)
+
+    return measured
