@@ -38,8 +38,8 @@ VARIANTS: dict[str, MCNetConfig] = {
     "demo": MCNetConfig(
         resolution=128,
         num_kp=10,
-        kp_detector=HourglassConfig(16, max_features=128, num_blocks=4, scale_factor=0.5),
-        dense_motion=HourglassConfig(16, max_features=128, num_blocks=4, scale_factor=0.5),
+        kp_detector=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
+        dense_motion=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
         block_expansion=16,
         max_features=128,
         memory=MemoryConfig(channels=64, side=16),
