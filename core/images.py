@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from talkbench.core.files import atomic_path
 
 if TYPE_CHECKING:
     import torch
+    from scipy.sparse import csr_array
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -42,19 +44,30 @@ def write_png(path: Path, image: np.ndarray) -> None:
 def resize(image: np.ndarray, size: int) -> np.ndarray:
     """uint8 (H, W, 3) to (size, size, 3), bilinear, smoothed along the sides that shrink (scikit-image's
     ``resize`` with anti-aliasing, as specs evaluation 6.2 asks); unchanged if it has that size."""
-    if image.shape[:2] == (size, size):
+    height, width = image.shape[:2]
+    if (height, width) == (size, size):
         return image
+    rows = (_weights(height, size) @ image.reshape(height, -1)).reshape(size, width, 3)
+    columns = _weights(width, size) @ rows.transpose(1, 0, 2).reshape(width, -1)
+    return np.round(columns.reshape(size, size, 3).transpose(1, 0, 2)).astype(np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _weights(length: int, size: int) -> csr_array:
+    """What each of `length` pixels gives to each of `size`, (size, length): scikit-image's resize is linear
+    and separable, so its result on the unit vectors says it all, and is ten times faster to apply."""
+    from scipy.sparse import csr_array
     from skimage.transform import resize as sk_resize
 
-    scaled = sk_resize(image, (size, size), order=1, mode="reflect", anti_aliasing=True)
-    return np.asarray(np.round(scaled * 255).clip(0, 255), dtype=np.uint8)
+    return csr_array(sk_resize(np.eye(length), (size, length), order=1, mode="reflect", anti_aliasing=True))
 
 
-def to_tensor(images: np.ndarray) -> torch.Tensor:
-    """uint8 RGB (B, H, W, 3) to float32 (B, 3, H, W) in [0, 1]."""
+def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
+    """uint8 RGB (B, H, W, 3) to float32 (B, 3, H, W) in [0, 1] on `device`."""
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div(255)
+    # Bytes travel, floats do not: a quarter of the way to an accelerator.
+    return torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float().div(255)
 
 
 def to_uint8(images: torch.Tensor) -> np.ndarray:

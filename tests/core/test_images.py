@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage.transform import resize as sk_resize
 
 from talkbench.core.errors import PairError
 from talkbench.core.images import quantise, read_image, resize, to_tensor, to_uint8, write_png
@@ -54,6 +55,13 @@ def test_a_decompression_bomb_fails_its_pair_only(tmp_path, image, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(PairError, match="decompression bomb"):
         read_image(tmp_path / "image.png")
+
+
+@pytest.mark.parametrize(("shape", "size"), [((90, 120), 64), ((50, 30), 40), ((64, 64), 32)])
+def test_resize_is_that_of_scikit_image_but_for_ties(shape, size):
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    exact = sk_resize(image, (size, size), order=1, mode="reflect", anti_aliasing=True) * 255
+    assert abs(resize(image, size) - exact).max() < 0.5 + 1e-6
 
 
 def test_resize_keeps_an_image_of_that_size(image):
