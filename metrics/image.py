@@ -143,6 +143,7 @@ class _Psnr(ImageMetric):
     direction = "higher"
     unit = "dB"
     range = (0.0, PSNR_CAP)
+    cap = PSNR_CAP
     decimals = 2
 
 

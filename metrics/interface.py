@@ -95,6 +95,8 @@ class Metric(ABC, Generic[Features]):
         direction: which values are better.
         unit: of the printed value, which is `scale` times the computed one, with `decimals` digits.
         range: least and greatest computed value.
+        cap: value that stands for all larger ones, infinity among them (PSNR); pairs that reach it carry the
+            remark ``capped``. None: nothing is cut.
         needs_truth: it needs the very frame that should have come out, so it is meaningless in
             cross-identity runs.
         target: the real frame it is compared with.
@@ -111,6 +113,7 @@ class Metric(ABC, Generic[Features]):
     direction: Literal["higher", "lower"]
     unit: str = ""
     range: tuple[float, float]
+    cap: float | None = None
     decimals: int
     scale: float = 1.0
     needs_truth: bool = True

@@ -16,9 +16,6 @@ from talkbench.reports.model import LETTERS, SYMBOLS, Block, Cell, Line, Notes, 
 from talkbench.reports.numbers import coverage, format_mean, heading
 from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, Summary, published, summarise
 
-NEVER_RANKED = {"psnr@uint8-wrap"}
-"""Metrics that are not monotone in quality (specs evaluation 3.2)."""
-
 MAX_COVERAGE_GAP = 0.01
 """Shares of pairs used may differ by this much in a ranking (specs evaluation 4.3)."""
 
@@ -214,7 +211,7 @@ def _rank(entries: list[_Entry]) -> None:
     ranked = [
         entry
         for entry in entries
-        if entry.spec and entry.spec.name not in NEVER_RANKED and entry.run.record.method.ranked
+        if entry.spec and entry.spec.ranks and entry.run.record.method.ranked
         if entry.result and entry.result.mean is not None
     ]
     if len(ranked) < 2 or ranked[0].spec is None:

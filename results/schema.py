@@ -44,6 +44,7 @@ class MetricSpec(_Model):
         extractor: id of the feature extractor, with its weights' sha256; None: compares the images.
         backend: library that computes it, with its version.
         target: the frame that the generated one is compared with.
+        ranks: False if the number must not order systems, not being monotone in quality.
     """
 
     name: str
@@ -55,6 +56,7 @@ class MetricSpec(_Model):
     extractor: str | None = None
     backend: str
     target: Literal["driving", "source"] = "driving"
+    ranks: bool = True
 
     @property
     def family(self) -> str:

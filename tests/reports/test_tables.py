@@ -119,11 +119,12 @@ def test_the_best_is_found_among_comparable_cells_only(make_store: MakeStore) ->
     assert not cell(alone, 0, "l1").best
 
 
-def test_wrapped_psnr_ranks_nothing(make_store: MakeStore) -> None:
-    metrics = [{**L1, "name": "psnr@uint8-wrap", "direction": "higher"}]
+@pytest.mark.parametrize("ranks", [True, False])
+def test_a_metric_that_must_not_rank_does_not(make_store: MakeStore, ranks: bool) -> None:
+    metrics = [{**L1, "name": "psnr@uint8-wrap", "direction": "higher", "ranks": ranks}]
     stores = [make_store(name, {"psnr@uint8-wrap": [value] * 4}, metrics) for name, value in (("a", 30.0), ("b", 31.0))]
     table = published_table(runs(*stores))
-    assert [cell(table, row, "PSNR").best for row in (0, 1)] == [False, False]
+    assert [cell(table, row, "PSNR").best for row in (0, 1)] == [False, ranks]
 
 
 def test_failures_are_counted_and_unequal_coverage_is_not_ranked(make_store: MakeStore) -> None:
