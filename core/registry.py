@@ -6,6 +6,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
@@ -60,28 +61,27 @@ class Registry(Generic[T]):
         return sorted({*self._factories, *self._plugins})
 
     def get(self, name: str) -> Callable[..., T]:
-        """The factory registered as `name`.
+        """The factory registered as `name`, or for ``name@variant`` that of `name` with the variant given.
 
         Raises:
             TalkbenchError: an unknown name (the nearest known ones are offered), or a plugin that
                 cannot be imported.
         """
         self._load()
-        if name not in self._factories:
-            if name not in self._plugins:
-                raise TalkbenchError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
+        if name in self._plugins and name not in self._factories:
             self._factories[name] = self._import(self._plugins[name])
-        return self._factories[name]
+        if name in self._factories:
+            return self._factories[name]
+        bare, _, variant = name.partition("@")
+        if variant:
+            factory = self.get(bare)
+            if "variant" in inspect.signature(factory).parameters:
+                return partial(factory, variant=variant)
+        raise TalkbenchError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
 
     def create(self, name: str, **options: object) -> T:
         """Build the entry `name` or ``name@variant`` with the given options."""
-        bare, _, variant = name.partition("@")
-        if not variant or name in self.names():
-            return self.get(name)(**options)
-        factory = self.get(bare)
-        if "variant" not in inspect.signature(factory).parameters:
-            raise TalkbenchError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
-        return factory(variant=variant, **options)
+        return self.get(name)(**options)
 
     def _load(self) -> None:
         if self._loaded:

@@ -28,6 +28,7 @@ def test_creates_by_name_with_options(shapes):
 def test_a_variant_is_registered_in_full_or_handed_to_the_bare_entry(shapes):
     assert shapes.create("square@soft") == "soft square"
     assert shapes.create("square@hard", side=2) == ("square", 2, "hard")
+    assert shapes.get("square@hard")(side=3) == ("square", 3, "hard")
 
 
 @pytest.mark.parametrize("name", ["circel", "circle@soft", "circel@soft"])
