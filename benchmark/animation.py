@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from talkbench.benchmark.environment import choose_device
-from talkbench.benchmark.run import Progress, create_method
+from talkbench.benchmark.environment import choose_device, memory_advice
+from talkbench.benchmark.progress import Progress
+from talkbench.benchmark.setup import create_method
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path
-from talkbench.core.images import quantise, read_image, resize, to_tensor, to_uint8, write_png
+from talkbench.core.images import read_image, resize, to_tensor, to_uint8, write_png
 from talkbench.datasets.clips import Clip, open_clip
 from talkbench.methods.cards import find_weights
 
@@ -54,44 +55,42 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
     progress = progress or Progress()
     if options.out.suffix.lower() != ".mp4":
         raise TalkbenchError(f"--out {options.out} is not a .mp4 file; the video is H.264 in MP4")
+    if options.out.resolve() in (options.driving.resolve(), options.source.resolve()):
+        raise TalkbenchError(f"--out {options.out} would overwrite an input; choose another name")
     device = choose_device(options.device)
-    driving = open_clip(options.driving)
     weights = find_weights(options.method, options.checkpoint)
-    if weights.note:
-        progress.say(weights.note)
-    method = create_method(weights, options.settings).to(device)
-    size = method.resolution or DEFAULT_SIZE
-    source = _image(resize(read_image(options.source), size), device)
-    progress.start(0, len(driving))
-    generated = _generate(method, source, driving, size, options, progress)
-    with atomic_path(options.out) as temporary:
-        _write_video(temporary, generated, size, driving.rate or FRAME_FOLDER_RATE)
+    driving, source = open_clip(options.driving), read_image(options.source)
+    with memory_advice(options.batch_size):
+        method = create_method(weights, options.settings).to(device)
+        if weights.note:
+            progress.say(weights.note)
+        size = method.resolution or DEFAULT_SIZE
+        progress.start(0, len(driving))
+        frames = _generate(method, to_tensor(resize(source, size)[None], device), driving, options, progress)
+        with atomic_path(options.out) as temporary:
+            _write_video(temporary, frames, size, driving.rate or FRAME_FOLDER_RATE)
     return len(driving), size
 
 
 @torch.inference_mode()
 def _generate(
-    method: Method, source_image: torch.Tensor, driving: Clip, size: int, options: AnimateOptions, progress: Progress
+    method: Method, face: torch.Tensor, driving: Clip, options: AnimateOptions, progress: Progress
 ) -> Iterator[np.ndarray]:
-    source = method.encode_source(source_image)
+    source, size = method.encode_source(face), face.shape[-1]
     reference = None
     for start in range(0, len(driving), options.batch_size):
         numbers = range(start, min(start + options.batch_size, len(driving)))
-        images = to_tensor(np.stack([resize(driving.read(number), size) for number in numbers])).to(source_image.device)
+        images = to_tensor(np.stack([resize(driving.read(number), size) for number in numbers]), face.device)
         motion = method.encode_motion(images)
         if reference is None and options.motion == "relative-first":
             reference = motion.select(torch.zeros(1, dtype=torch.long))
         sources = source.expand(len(numbers))
         moved = method.transfer(sources, motion, reference.expand(len(numbers)) if reference else None)
-        for number, frame in zip(numbers, to_uint8(quantise(method.render(sources, moved))), strict=True):
+        for number, frame in zip(numbers, to_uint8(method.render(sources, moved)), strict=True):
             if options.frames:
                 write_png(options.frames / f"{number:07d}.png", frame)
             yield frame
         progress.advance(len(numbers))
-
-
-def _image(image: np.ndarray, device: torch.device) -> torch.Tensor:
-    return to_tensor(image[None]).to(device)
 
 
 def _write_video(path: Path, frames: Iterator[np.ndarray], size: int, rate: Fraction) -> None:

@@ -38,23 +38,24 @@ def main() -> None:
         bench.main(prog_name="bench", standalone_mode=False)
     except TalkbenchError as error:
         _stop(str(error), 2)
-    except click.ClickException as error:
-        hint = f"; see {error.ctx.command_path} --help" if getattr(error, "ctx", None) else ""
-        _stop(error.format_message().rstrip(".").replace("\n", " ") + hint, 2)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "bench"
+        _stop(f"{error.format_message().rstrip('.')}; see {where} --help", 2)
+    except OSError as error:  # of reading, mostly; what was computed before is kept
+        _stop(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        _stop("stopped; a run that was going on is continued by the same command with --resume", 130)
-    except BrokenPipeError:
-        sys.exit(141)
+        _stop("stopped; a run or training that was going on is continued by the same command with --resume", 130)
 
 
 def _stop(message: str, code: int) -> None:
-    click.echo(f"bench: {message}", err=True)
+    click.echo(f"bench: {' '.join(message.splitlines())}", err=True)
     sys.exit(code)
 
 
-@click.group(cls=_Group, context_settings=CONTEXT)
+@click.group(cls=_Group, context_settings=CONTEXT, invoke_without_command=True)
 @click.version_option(package_name="talkbench", prog_name="bench")
-def bench() -> None:
+@click.pass_context
+def bench(context: click.Context) -> None:
     """Benchmark and evaluate talking-head video generation.
 
     \b
@@ -62,6 +63,8 @@ def bench() -> None:
     bench list methods                           what there is
     bench tables                                 your numbers beside the published ones
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def _settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
@@ -72,7 +75,10 @@ def _settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, .
         key, sign, text = value.partition("=")
         if not sign or not key.isidentifier():
             raise click.BadParameter(f"{value!r} is not of the form name=value")
-        settings[key] = yaml.safe_load(text)
+        try:
+            settings[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise click.BadParameter(f"{value!r}: the value is not YAML; put it in quotes") from error
     return settings
 
 
@@ -104,7 +110,10 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
 @OPTIONS["checkpoint"]
 @click.option("--pairs", type=PATH, help="A pair list of your own (CSV) in place of the built-in one.")
 @click.option("--root", type=PATH, help="Folder of the data set's clips.")
-@click.option("--metrics", callback=_names, help="Comma-separated; see: bench list metrics.  [default: five]")
+@click.option(
+    "--metrics", callback=_names,
+    help="Comma-separated; see: bench list metrics.  [default: those that need no download]",
+)  # fmt: skip
 @click.option("--limit", type=POSITIVE, help="Only the first N pairs.")
 @OPTIONS["batch_size"]
 @click.option("--image-size", type=POSITIVE, help="For methods that work at any size.  [default: as stored]")
@@ -127,8 +136,8 @@ def run(**options: Any) -> None:
     bench run --method copy-source --dataset demo --image-size 128 --metrics l1,psnr
     """
     from talkbench.benchmark.console import RunDisplay
-    from talkbench.benchmark.run import RunOptions
     from talkbench.benchmark.run import run as run_benchmark
+    from talkbench.benchmark.setup import RunOptions
 
     with RunDisplay() as display:
         finished = run_benchmark(RunOptions(**options, command=_command()), display)
@@ -141,8 +150,9 @@ def _report(finished: Finished) -> None:
     print_terminal(finished.record, finished.summary)
     click.echo(f"record  {finished.store.folder}")
     click.echo(f"page    {finished.page}   (open it in a browser)")
-    if finished.tracking_uri != "off":
-        click.echo(f"MLflow  mlflow ui --backend-store-uri {shlex.quote(finished.tracking_uri)}")
+    if finished.tracked:
+        server = finished.tracked.startswith("http")
+        click.echo(f"MLflow  {'' if server else 'mlflow ui --backend-store-uri '}{shlex.quote(finished.tracked)}")
 
 
 @bench.command()
@@ -206,7 +216,10 @@ def animate(**options: Any) -> None:
 @bench.command("list")
 @click.argument("what", type=click.Choice(["methods", "metrics", "datasets"]))
 def list_(what: str) -> None:
-    """List the methods, metrics or data sets that can be named in a command."""
+    """List methods, metrics or data sets.
+
+    Their names are what the options of the other commands take.
+    """
     from talkbench.benchmark.console import print_list
 
     print_list(what)
@@ -220,9 +233,13 @@ def list_(what: str) -> None:
 )  # fmt: skip
 @click.option("--out", type=PATH, help="File to write.  [default: the terminal]")
 def tables(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
-    """Print results beside the published numbers, in the layout of the MCNet paper's Table 1(a).
+    """Print results beside the published numbers.
 
-    RUNS are folders of runs; without any, all below runs/.
+    In the layout of the MCNet paper's Table 1(a). RUNS are folders of runs; without any, all below runs/.
+
+    \b
+    bench tables
+    bench tables runs/mcnet-demo-same-identity-20260101-120000 --format latex --out table.tex
     """
     from talkbench.benchmark.console import write_tables
 
@@ -230,4 +247,7 @@ def tables(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
 
 
 def _command() -> str:
-    return shlex.join(["bench", *sys.argv[1:]])
+    """The command line as typed, for the record, which others read."""
+    from talkbench.benchmark.tracking import without_password
+
+    return without_password(shlex.join(["bench", *sys.argv[1:]]))

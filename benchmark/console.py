@@ -8,11 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
-from talkbench.benchmark.run import Progress as RunProgress
+from talkbench.benchmark.progress import Progress as WorkProgress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 
@@ -35,28 +44,35 @@ class _Rate(ProgressColumn):
 
 def _bar(unit: str) -> Progress:
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn()]
-    return Progress(*columns, console=STDERR, transient=False)
+    # A batch may take minutes, so speed is judged over more than Rich's half minute.
+    return Progress(*columns, console=STDERR, speed_estimate_period=600)
 
 
-class RunDisplay(RunProgress):
+def _line(text: str, style: str = "") -> None:
+    """One message on standard error, on one line however long it is."""
+    STDERR.print(Text(text, style=style), soft_wrap=True)
+
+
+class RunDisplay(WorkProgress):
     """Progress bar and messages on standard error; a context manager."""
 
     def __init__(self, unit: str = "pairs") -> None:
         self._unit = unit
         self._progress = _bar(unit)
-        self._task = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> RunDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._task is not None:  # Rich ends even a bar that never was with an empty line
+            self._progress.stop()
 
     def say(self, line: str) -> None:
-        STDERR.print(Text(line))
+        _line(line)
 
     def warn(self, line: str) -> None:
-        STDERR.print(Text(f"warning: {line}", style="yellow"))
+        _line(f"warning: {line}", style="yellow")
 
     def start(self, done: int, total: int) -> None:
         self._progress.start()
@@ -77,7 +93,7 @@ def train_display() -> Iterator[TrainProgress]:
 
         class Display(TrainProgress):
             def say(self, line: str) -> None:
-                progress.console.print(Text(line))
+                _line(line)
 
             def step(self, step: int, total: int, losses: dict[str, float]) -> None:
                 shown = "  ".join(f"{name} {value:.2f}" for name, value in losses.items())
@@ -88,44 +104,47 @@ def train_display() -> Iterator[TrainProgress]:
 
 def print_list(what: str) -> None:
     """The entries of a registry with a line on each."""
-    rows = {"methods": _methods, "metrics": _metrics, "datasets": _datasets}[what]()
+    from talkbench import datasets, methods, metrics
+
+    registry, headings, describe = {
+        "methods": (methods.registry, ("name", "year", "what it is"), _method),
+        "metrics": (metrics.registry, ("name", "better", "unit", "what it is"), _metric),
+        "datasets": (datasets.registry, ("name", "tasks", "what it is"), _dataset),
+    }[what]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in rows[0]:
+    for heading in headings:
         table.add_column(heading, overflow="fold")
-    for row in rows[1:]:
+    for name in registry.names():
+        try:
+            row = describe(name)
+        except (TalkbenchError, OSError) as error:  # one broken plugin must not hide the others
+            row = (name, *[""] * (len(headings) - 2), f"broken: {error}")
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # other programs get one line per entry
+    console.print(table)
 
 
-def _methods() -> list[Sequence[str]]:
-    from talkbench import methods
+def _method(name: str) -> tuple[str, ...]:
     from talkbench.methods.cards import card, describe
 
-    rows: list[Sequence[str]] = [("name", "year", "what it is")]
-    for name in methods.registry.names():
-        rows.append((name, str(card(name).get("year", "")), describe(name)))
-    return rows
+    return name, str(card(name).get("year", "")), describe(name)
 
 
-def _metrics() -> list[Sequence[str]]:
+def _metric(name: str) -> tuple[str, ...]:
     from talkbench import metrics
 
-    rows: list[Sequence[str]] = [("name", "better", "unit", "what it is")]
-    for name in metrics.registry.names():
-        known = metrics.create(name).card()
-        about = f"{known.about} (not available here: {known.problem})" if known.problem else known.about
-        rows.append((known.variant, known.direction, known.unit, about))
-    return rows
+    known = metrics.create(name).card()
+    about = f"{known.about} (not available here: {known.problem})" if known.problem else known.about
+    return known.variant, known.direction, known.unit, about
 
 
-def _datasets() -> list[Sequence[str]]:
+def _dataset(name: str) -> tuple[str, ...]:
     from talkbench import datasets
 
-    rows: list[Sequence[str]] = [("name", "tasks", "what it is")]
-    for name in datasets.registry.names():
-        data = datasets.create(name)
-        rows.append((name, ", ".join(data.tasks), str(data.card["title"])))
-    return rows
+    data = datasets.create(name)
+    return name, ", ".join(data.tasks), str(data.card["title"])
 
 
 def write_tables(runs: Sequence[Path], form: str, out: Path | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -25,18 +27,46 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise TalkbenchError(f"device {name!r} cannot be used here ({reason}); try --device cpu") from error
     return device
 
 
 def device_name(device: torch.device) -> str:
-    """The product name of `device`."""
+    """The product name of `device`, as far as the system tells."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return platform.processor() or platform.machine()
+    processors = Path("/proc/cpuinfo")
+    known = processors.read_text().splitlines() if processors.is_file() else []
+    models = [line.partition(":")[2].strip() for line in known if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """float32 that is float32 (no TF32), and the same bits from the same inputs; settings come back at the end."""
+    cudnn, convolution = torch.backends.cudnn, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = cudnn.deterministic, convolution.fp32_precision
+    cudnn.deterministic, convolution.fp32_precision = True, "ieee"
+    try:
+        yield
+    finally:
+        cudnn.deterministic, convolution.fp32_precision = before
+
+
+@contextmanager
+def memory_advice(batch_size: int) -> Iterator[None]:
+    """Turns running out of memory, on any device, into one line with the remedy."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # What the CPU cannot allocate is a RuntimeError that only its text tells from others.
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+            remedy = f"try a smaller --batch-size than {batch_size}" if batch_size > 1 else "try another --device"
+            raise TalkbenchError(f"out of memory; {remedy}") from error
+        raise
 
 
 def libraries() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -58,6 +58,7 @@ class Evaluator:
 
     Args:
         size: side in pixels at which images enter the method and the metrics.
+        seed: of the method's random draws, together with the batch: they depend on nothing that went before.
         cache: features of real frames.
     """
 
@@ -66,13 +67,14 @@ class Evaluator:
         method: Method,
         split: Split,
         metrics: Sequence[Metric],
-        extractors: dict[str, Extractor],
-        cache: FeatureCache,
+        extractors: Mapping[str, Extractor],
         size: int,
         device: torch.device,
+        seed: int = 0,
+        cache: FeatureCache | None = None,
     ) -> None:
-        self.method, self.split, self.metrics, self.device = method.to(device), split, metrics, device
-        self.extractors, self.cache, self.size = extractors, cache, size
+        self.method, self.split, self.metrics, self.extractors = method.to(device), split, metrics, extractors
+        self.size, self.device, self.seed, self.cache = size, device, seed, cache or FeatureCache()
         self._read = lru_cache(CACHED_FRAMES)(lambda frame: resize(split.read(frame), size))
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
@@ -100,18 +102,17 @@ class Evaluator:
 
     def _evaluate(self, items: list[Item], failed: list[Row]) -> Outcome:
         outcome = Outcome(rows=failed)
-        made, broken = self._generate(items)
-        outcome.rows += broken
-        if made:
-            images = to_uint8(torch.stack([image for _, image in made]))
-            outcome.frames = [(item, image) for (item, _), image in zip(made, images, strict=True)]
+        if items:
+            torch.manual_seed(self.seed + items[0].number)
+            outcome.frames, broken = self._generate(items)
+            outcome.rows += broken
+        if outcome.frames:
             outcome.rows += self._score(outcome.frames)
         return outcome
 
-    def _generate(self, items: list[Item]) -> tuple[list[tuple[Item, Tensor]], list[Row]]:
-        """Images of all items; where the batch as a whole fails, item by item, so that one costs only itself."""
-        if not items:
-            return [], []
+    def _generate(self, items: list[Item]) -> tuple[list[tuple[Item, np.ndarray]], list[Row]]:
+        """Frames of all items, and rows of those that have none; where the batch as a whole fails, item by item, so
+        that one costs only itself."""
         try:
             images = self._render(items)
         except (PairError, torch.linalg.LinAlgError) as error:
@@ -120,14 +121,11 @@ class Evaluator:
                 return [], self._failure(items[0].number, reason)
             parts = [self._generate([item]) for item in items]
             return [made for part in parts for made in part[0]], [row for part in parts for row in part[1]]
-        except torch.OutOfMemoryError as error:
-            raise TalkbenchError(
-                f"{self.device} is out of memory with --batch-size {len(items)}; give a smaller one"
-            ) from error
         sound = images.isfinite().flatten(1).all(1).tolist()
-        made = [(item, image) for item, image, good in zip(items, images, sound, strict=True) if good]
+        frames = to_uint8(images)
         error = PairError("not-finite", f"{self.method.name} generated NaN or infinite values")
         bad = [self._failure(item.number, error) for item, good in zip(items, sound, strict=True) if not good]
+        made = [(item, frame) for item, frame, good in zip(items, frames, sound, strict=True) if good]
         return made, [row for rows in bad for row in rows]
 
     @torch.inference_mode()
@@ -144,39 +142,47 @@ class Evaluator:
         driving = self.method.encode_motion(self._tensor([item.driving for item in items]))
         references = [item.reference for item in items if item.reference is not None]
         reference = self.method.encode_motion(self._tensor(references)) if references else None
-        return self.method.render(source, self.method.transfer(source, driving, reference))
+        images = self.method.render(source, self.method.transfer(source, driving, reference))
+        wanted = (len(items), 3, self.size, self.size)
+        if images.shape != wanted:
+            raise TalkbenchError(f"{self.method.name} rendered {tuple(images.shape)} instead of {wanted}; mend it")
+        return images
 
     def _score(self, frames: list[tuple[Item, np.ndarray]]) -> list[Row]:
+        """Rows of all metrics; the features of generated and of real frames are made once, whatever asks for them."""
         generated = self._tensor([image for _, image in frames])
         features = {name: extractor.extract(generated) for name, extractor in self.extractors.items()}
+        real = {"driving": [item.driving for item, _ in frames], "source": [item.source for item, _ in frames]}
+        pixels = {target: self._tensor(real[target]) for target in {m.target for m in self.metrics if not m.extractor}}
+        known = {
+            (name, target): self.cache.get_or_extract(self.extractors[name], real[target])
+            for name, target in {(m.extractor, m.target) for m in self.metrics if m.extractor}
+        }
         rows: list[Row] = []
         for metric in self.metrics:
-            targets = [item.driving if metric.target == "driving" else item.source for item, _ in frames]
             if metric.extractor is None:
-                values = metric.compare(generated, self._tensor(targets))
-                rows += [
-                    self._row(item.number, metric, value=float(v)) for (item, _), v in zip(frames, values, strict=True)
-                ]
+                values = zip(frames, metric.compare(generated, pixels[metric.target]), strict=True)
+                rows += [self._row(item.number, metric, float(value)) for (item, _), value in values]
             else:
-                wanted = self.cache.get_or_extract(self.extractors[metric.extractor], targets)
-                pairs = zip(frames, features[metric.extractor], wanted, strict=True)
+                pairs = zip(frames, features[metric.extractor], known[metric.extractor, metric.target], strict=True)
                 rows += [self._compared(item.number, metric, ours, theirs) for (item, _), ours, theirs in pairs]
         return rows
 
     def _compared(self, number: int, metric: Metric, ours: np.ndarray | None, theirs: np.ndarray | None) -> Row:
         if theirs is None:
-            return self._row(number, metric, reason="no-face-target", message=f"no face in the {metric.target} frame")
+            return self._row(number, metric, None, "no-face-target", f"no face in the {metric.target} frame")
         if ours is None and metric.missing_generated is None:
-            return self._row(number, metric, reason="no-face-generated", message="no face in the generated frame")
+            return self._row(number, metric, None, "no-face-generated", "no face in the generated frame")
         if ours is None:
-            return self._row(number, metric, value=metric.missing_generated)
-        return self._row(number, metric, value=float(metric.compare(ours[None], theirs[None])[0]))
+            return self._row(number, metric, metric.missing_generated)
+        return self._row(number, metric, float(metric.compare(ours[None], theirs[None])[0]))
 
     def _failure(self, number: int, error: PairError) -> list[Row]:
-        return [self._row(number, metric, reason=error.reason, message=str(error)) for metric in self.metrics]
+        return [self._row(number, metric, None, error.reason, str(error)) for metric in self.metrics]
 
-    def _row(self, number: int, metric: Metric, value: float | None = None, reason: str = "", message: str = "") -> Row:
+    def _row(self, number: int, metric: Metric, value: float | None, reason: str = "", message: str = "") -> Row:
         pair = self.split[number]
+        capped = metric.cap is not None and value is not None and value >= metric.cap
         return Row(
             pair=number,
             source_clip=pair.source.clip,
@@ -185,12 +191,12 @@ class Evaluator:
             driving_index=pair.driving.index,
             metric=metric.variant,
             value=value,
-            reason=reason,
+            reason="capped" if capped else reason,
             message=message,
         )
 
     def _tensor(self, images: Sequence[np.ndarray]) -> Tensor:
-        return to_tensor(np.stack(images)).to(self.device)
+        return to_tensor(np.stack(images), self.device)
 
 
 def _line(error: Exception) -> str:

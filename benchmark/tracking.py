@@ -6,12 +6,15 @@ one warning. It is imported only here and only when used, since that takes secon
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 import os
-import time
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from talkbench.results.schema import RunRecord, Summary
@@ -28,8 +31,17 @@ def tracking_uri(chosen: str | None, runs: Path) -> str:
     return chosen or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(runs / 'mlflow.db').resolve()}"
 
 
+def without_password(text: str) -> str:
+    """`text` without the user and password of the URLs in it.
+
+    >>> without_password("bench run --tracking-uri https://me:secret@host/mlflow")
+    'bench run --tracking-uri https://host/mlflow'
+    """
+    return re.sub(r"://[^/\s'@]+@", "://", text)
+
+
 class Tracker:
-    """Mirrors one run into MLflow.
+    """Mirrors one run into MLflow; a context manager, which closes the MLflow run when the run itself fails.
 
     Args:
         uri: of the store; `OFF` for none.
@@ -40,15 +52,36 @@ class Tracker:
         self.uri, self._warn = uri, warn
         self._client: Any = None
         self._run_id = ""
+        self._time = 0
+
+    @property
+    def holder(self) -> str | None:
+        """The URI of the store that has the run; None if it is not tracked."""
+        return without_password(self.uri) if self._client else None
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is not None:
+            self._close("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
 
     def start(self, record: RunRecord, runs: Path) -> None:
-        """Open the run and log its parameters, its tags and its data set."""
+        """Open the run and log its parameters, its tags and its data set; a run that is continued goes on in MLflow
+        where it was."""
         if self.uri == OFF:
             return
+        # All times are those of the record, so that what is logged twice is stored once.
+        self._time = int(record.created.timestamp() * 1000)
         with self._forgiving():
             self._client = _client(self.uri)
             experiment = self._experiment(f"{record.dataset.name}/{record.dataset.task}", runs)
-            run = self._client.create_run(experiment, tags=_tags(record), run_name=record.method.name)
+            found = self._client.search_runs([experiment], f"tags.`talkbench.run_id` = '{record.run_id}'")
+            if found:
+                self._run_id = found[0].info.run_id
+                self._client.update_run(self._run_id, "RUNNING")
+                return
+            run = self._client.create_run(experiment, self._time, tags=_tags(record), run_name=record.method.name)
             self._run_id = run.info.run_id
             from mlflow.entities import Param
 
@@ -56,18 +89,28 @@ class Tracker:
             self._client.log_batch(self._run_id, params=params)
             self._client.log_inputs(self._run_id, [_dataset_input(record)])
 
-    def finish(self, rows: pd.DataFrame, summary: Summary, artifacts: list[Path]) -> None:
+    def finish(self, rows: pd.DataFrame, summary: Summary, artifacts: Sequence[Path]) -> None:
         """Log the means, every pair's values with the pair's number as the step, and the files; end the run."""
         with self._forgiving():
             if self._client is None:
                 return
-            metrics = [*_means(summary), *_values(rows)]
+            from mlflow.entities import Metric
+
+            entries = [*_means(summary), *_values(rows)]
+            metrics = [Metric(name, value, self._time, step) for name, value, step in entries]
             for start in range(0, len(metrics), BATCH):
                 self._client.log_batch(self._run_id, metrics=metrics[start : start + BATCH])
             for path in artifacts:
-                log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
-                log(self._run_id, str(path), path.name if path.is_dir() else None)
-            self._client.set_terminated(self._run_id)
+                if path.is_dir():
+                    self._client.log_artifacts(self._run_id, str(path), path.name)
+                elif path.exists():
+                    self._client.log_artifact(self._run_id, str(path))
+        self._close("FINISHED")
+
+    def _close(self, status: str) -> None:
+        with self._forgiving():
+            if self._client is not None:
+                self._client.set_terminated(self._run_id, status)
 
     def _experiment(self, name: str, runs: Path) -> str:
         found = self._client.get_experiment_by_name(name)
@@ -87,18 +130,21 @@ class Tracker:
         except Exception as error:  # whatever a server, its network or its database may raise
             self._client = None
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            self._warn(f"MLflow at {self.uri} failed, the run goes on without it ({reason})")
+            self._warn(without_password(f"MLflow at {self.uri} failed, the run goes on without it ({reason})"))
 
 
 def _client(uri: str) -> Any:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # A server that is down must not hold up the run for MLflow's default of several minutes.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    import logging
-
+    settings = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # A server that is down must not hold up the run for MLflow's default of several minutes.
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    }
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
     for name in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # our one warning is enough
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)
@@ -113,7 +159,7 @@ def _tags(record: RunRecord) -> dict[str, str]:
     tags = {f"protocol.{_name(metric)}": identity for metric, identity in record.protocol_ids.items()}
     if record.git:
         tags["mlflow.source.git.commit"] = record.git.commit
-    return {**tags, "talkbench.run_id": record.run_id, "mlflow.source.name": record.command}
+    return {**tags, "talkbench.run_id": record.run_id, "mlflow.source.name": record.command[:5000]}
 
 
 def _params(record: RunRecord) -> dict[str, object]:
@@ -138,29 +184,28 @@ def _dataset_input(record: RunRecord) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     data = record.dataset
-    source = f'{{"pairs": "{data.pairs_file}", "sha256": "{data.pairs_sha256}"}}'
+    source = json.dumps({"pairs": data.pairs_file, "sha256": data.pairs_sha256})
     entity = Dataset(f"{data.name}/{data.task}", data.pairs_sha256[:36], "local", source)
     return DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])
 
 
-def _means(summary: Summary) -> list[Any]:
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    metrics = []
-    for entry in summary.metrics:
-        name = _name(entry.metric)
-        if entry.mean is not None:
-            metrics.append(Metric(name, entry.mean, now, 0))
-        counts = {"pairs": entry.pairs, "infinite": entry.infinite, "failures": sum(entry.failures.values())}
-        metrics += [Metric(f"{name}.{kind}", count, now, 0) for kind, count in counts.items()]
-    return metrics
+Entry = tuple[str, float, int]  # name, value, step
 
 
-def _values(rows: pd.DataFrame) -> list[Any]:
+def _means(summary: Summary) -> list[Entry]:
+    entries: list[Entry] = []
+    for result in summary.metrics:
+        name = _name(result.metric)
+        if result.mean is not None:
+            entries.append((name, result.mean, 0))
+        counts = {"pairs": result.pairs, "infinite": result.infinite, "failures": sum(result.failures.values())}
+        entries += [(f"{name}.{kind}", float(count), 0) for kind, count in counts.items()]
+    return entries
+
+
+def _values(rows: pd.DataFrame) -> list[Entry]:
     """Rows without a finite value are left out; their number is in the counts."""
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
     columns = zip(rows["pair"], rows["metric"], rows["value"], strict=True)
-    return [Metric(f"pair/{_name(m)}", float(v), now, int(p)) for p, m, v in columns if math.isfinite(v)]
+    return [
+        (f"pair/{_name(metric)}", float(value), int(pair)) for pair, metric, value in columns if math.isfinite(value)
+    ]
