@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from talkbench.core.registry import Registry
 
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method
 
-registry: Registry[Method] = Registry("method", ("talkbench.methods.baselines", "talkbench.methods.mcnet"))
+registry: Registry[Method[Any, Any]] = Registry("method", ("talkbench.methods.baselines", "talkbench.methods.mcnet"))
 
 
-def create(name: str, weights: str | None = None, **options: object) -> Method:
+def create(name: str, weights: str | Path | None = None, **options: object) -> Method[Any, Any]:
     """Build a method by name.
 
     Args:

@@ -18,7 +18,7 @@ class Images(Batch):
     images: Tensor
 
 
-class _Weightless(Method):
+class _Weightless(Method[Images, Images]):
     def __init__(self, weights: str | None = None) -> None:
         if weights is not None:
             raise TalkbenchError(f"{self.name} has no weights; leave --checkpoint out")

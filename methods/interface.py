@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Source = TypeVar("Source", bound="Batch")
+Motion = TypeVar("Motion", bound="Batch")
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,8 @@ class Batch:
     """
 
     def __len__(self) -> int:
-        return len(getattr(self, fields(self)[0].name))
+        first = getattr(self, fields(self)[0].name)
+        return len(first[0] if isinstance(first, tuple) else first)
 
     def select(self, index: Tensor) -> Self:
         """The items at `index` (a long tensor), in that order; repeats are allowed."""
@@ -47,20 +52,20 @@ class Batch:
                 joined[field.name] = torch.cat(values)
         return cls(**joined)
 
-    def _map(self, function: object) -> Self:
-        def apply(value: object) -> object:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        def apply(value: Any) -> Any:
             if value is None:
                 return None
             if isinstance(value, Batch):
                 return value._map(function)
             if isinstance(value, tuple):
                 return tuple(apply(item) for item in value)
-            return function(value)  # type: ignore[operator]
+            return function(value)
 
         return type(self)(**{field.name: apply(getattr(self, field.name)) for field in fields(self)})
 
 
-class Method(ABC):
+class Method(ABC, Generic[Source, Motion]):
     """A talking-head method behind the four steps that the harness drives.
 
     Images are float32 RGB (B, 3, H, W) in [0, 1] with H = W = `resolution`. What depends on the
@@ -83,20 +88,20 @@ class Method(ABC):
     settings: dict[str, object]
 
     @abstractmethod
-    def encode_source(self, images: Tensor) -> Batch:
+    def encode_source(self, images: Tensor) -> Source:
         """Everything that depends on the source images (B, 3, H, W) alone."""
 
     @abstractmethod
-    def encode_motion(self, images: Tensor) -> Batch:
+    def encode_motion(self, images: Tensor) -> Motion:
         """The motion description of driving (or reference) frames (B, 3, H, W)."""
 
     @abstractmethod
-    def transfer(self, source: Batch, driving: Batch, reference: Batch | None) -> Batch:
+    def transfer(self, source: Source, driving: Motion, reference: Motion | None) -> Motion:
         """The motion to render: `driving` as it is (`reference` None: absolute motion), or its change
         since `reference` applied to the source (relative motion). All batches are equally long."""
 
     @abstractmethod
-    def render(self, source: Batch, motion: Batch) -> Tensor:
+    def render(self, source: Source, motion: Motion) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] of the sources in the given motion."""
 
     def to(self, device: str | torch.device) -> Self:

@@ -47,7 +47,7 @@ class Trainer:
     ) -> None:
         self.method, self.config, self.pairs, self.folder, self.device = method, config, pairs, folder, device
         method.to(device)
-        self.detector, self.generator = method.networks["kp_detector"], method.networks["generator"]
+        self.detector, self.generator = method.detector, method.generator
         self.reconstruction = MultiScaleL1().to(device)
         self.perceptual = perceptual.to(device) if perceptual else None
         self.optimisers = {

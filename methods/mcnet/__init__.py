@@ -47,7 +47,7 @@ VARIANTS: dict[str, MCNetConfig] = {
 }
 
 
-class MCNet(Method):
+class MCNet(Method[SourceMaps, Keypoints]):
     """MCNet and its ablation variants.
 
     Args:
@@ -76,7 +76,8 @@ class MCNet(Method):
         self.name = f"mcnet@{variant}" if variant else "mcnet"
         self.config = VARIANTS[variant]
         self.resolution = self.config.resolution
-        self.networks = build_networks(self.config)
+        self.detector, self.generator = build_networks(self.config)
+        self.networks = {"kp_detector": self.detector, "generator": self.generator}
         if weights is not None:
             self.checkpoint_sha256 = load_networks(self.networks, Path(weights), self.name)
         for network in self.networks.values():
@@ -86,14 +87,13 @@ class MCNet(Method):
 
     @torch.no_grad()
     def encode_source(self, images: Tensor) -> SourceMaps:
-        detector, generator = self.networks["kp_detector"], self.networks["generator"]
         # The detector and the dense motion network shrink with the same constant kernel.
-        small = detector.down(images)
-        return generator.encode(images, detector.detect(small), small)
+        small = self.detector.down(images)
+        return self.generator.encode(images, self.detector.detect(small), small)
 
     @torch.no_grad()
     def encode_motion(self, images: Tensor) -> Keypoints:
-        keypoints: Keypoints = self.networks["kp_detector"](images)
+        keypoints: Keypoints = self.detector(images)
         return keypoints
 
     @torch.no_grad()
@@ -104,7 +104,7 @@ class MCNet(Method):
 
     @torch.no_grad()
     def render(self, source: SourceMaps, motion: Keypoints) -> Tensor:
-        prediction: Tensor = self.networks["generator"](source, motion, self._noise(motion)).prediction
+        prediction: Tensor = self.generator(source, motion, self._noise(motion)).prediction
         return prediction
 
     def _noise(self, motion: Keypoints) -> tuple[Tensor, ...] | None:

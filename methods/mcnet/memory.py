@@ -188,7 +188,7 @@ class MemoryUnit(nn.Module):
         # diff_conv is linear: applied to the values instead of to the s² results (specs mcnet 9.3).
         residual = attend(query, key, F.conv2d(value, self.diff_conv.weight))
         compensated = F.relu(difference - residual) + feature
-        out = F.relu(self.get_submodule(f"norm_{level}")(self.get_submodule(f"conv_{level}")(compensated)))
+        out = F.relu(self.get_submodule(f"norm_{level}")(self._layer("conv", level)(compensated)))
         if self.config.split:
             out = torch.stack([warped[:, 0::2], out], dim=2).flatten(1, 2)
         return Compensation(out, feature, memory, key, value, query)
@@ -196,16 +196,23 @@ class MemoryUnit(nn.Module):
     def _project(self, level: int, part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """F, ReLU(query_conv(F)) and diff_conv(F) as one 1×1 convolution of the input: the products of
         the consecutive 1×1 kernels are far smaller than the maps (specs mcnet 9.3)."""
-        project = self.get_submodule(f"feat_forward_proj_{level}")
-        inner, inner_bias = project.weight.flatten(1), project.bias
-        weights, biases = [inner], [inner_bias]
+        project = self._layer("feat_forward_proj", level)
+        assert project.bias is not None
+        inner = torch.cat([project.weight.flatten(1), project.bias[:, None]], dim=1)  # the bias as a last column
+        weights = [inner]
         for outer in (self.query_conv, self.diff_conv):
-            weight = outer.weight.flatten(1)
-            weights.append(weight @ inner)
-            biases.append(weight @ inner_bias + outer.bias)
-        joined = F.conv2d(part, torch.cat(weights)[:, :, None, None], torch.cat(biases))
+            assert outer.bias is not None
+            composed = outer.weight.flatten(1) @ inner
+            weights.append(composed + F.pad(outer.bias[:, None], (inner.shape[1] - 1, 0)))
+        joined = torch.cat(weights)
+        joined = F.conv2d(part, joined[:, :-1, None, None], joined[:, -1])
         feature, query, difference = joined.chunk(3, dim=1)
         return feature, F.relu(query), difference
+
+    def _layer(self, name: str, level: int) -> nn.Conv2d:
+        layer = self.get_submodule(f"{name}_{level}")
+        assert isinstance(layer, nn.Conv2d)
+        return layer
 
     def _condition(self, pooled: Tensor, keypoints: Tensor, noise: Tensor | None) -> Tensor:
         if not self.config.conditioned:

@@ -138,15 +138,16 @@ class Generator(nn.Module):
         return out
 
 
-def build_networks(config: MCNetConfig) -> dict[str, nn.Module]:
-    """Freshly initialised networks by their checkpoint names."""
-    detector = config.kp_detector
-    return {
-        "kp_detector": KeypointDetector(
-            config.num_kp, detector.block_expansion, detector.max_features, detector.num_blocks, detector.scale_factor
-        ),
-        "generator": Generator(config),
-    }
+def build_networks(config: MCNetConfig) -> tuple[KeypointDetector, Generator]:
+    """Freshly initialised networks."""
+    detector = KeypointDetector(
+        config.num_kp,
+        config.kp_detector.block_expansion,
+        config.kp_detector.max_features,
+        config.kp_detector.num_blocks,
+        config.kp_detector.scale_factor,
+    )
+    return detector, Generator(config)
 
 
 def warp(features: Tensor, deformation: Tensor) -> Tensor:
