@@ -82,23 +82,27 @@ class RunDisplay(WorkProgress):
         assert self._task is not None
         self._progress.advance(self._task, count)
 
+    def reach(self, done: int, total: int, description: str) -> None:
+        """`done` of `total` units are done; `description` replaces the unit before the bar."""
+        if self._task is None:
+            self.start(done, total)
+        assert self._task is not None
+        self._progress.update(self._task, completed=done, description=description)
+
 
 @contextmanager
 def train_display() -> Iterator[TrainProgress]:
     """A progress bar with the latest losses."""
     from talkbench.training.session import TrainProgress
 
-    with _bar("steps") as progress:
-        task = progress.add_task("training", total=None)
+    class Display(TrainProgress):
+        def say(self, line: str) -> None:
+            _line(line)
 
-        class Display(TrainProgress):
-            def say(self, line: str) -> None:
-                _line(line)
+        def step(self, step: int, total: int, losses: dict[str, float]) -> None:
+            bar.reach(step, total, "  ".join(f"{name} {value:.2f}" for name, value in losses.items()))
 
-            def step(self, step: int, total: int, losses: dict[str, float]) -> None:
-                shown = "  ".join(f"{name} {value:.2f}" for name, value in losses.items())
-                progress.update(task, total=total, completed=step, description=shown)
-
+    with RunDisplay("steps") as bar:
         yield Display()
 
 

@@ -75,7 +75,8 @@ class Registry(Generic[T]):
         bare, _, variant = name.partition("@")
         if variant:
             factory = self.get(bare)
-            if "variant" in inspect.signature(factory).parameters:
+            bound = isinstance(factory, partial) and "variant" in factory.keywords
+            if not bound and "variant" in inspect.signature(factory).parameters:
                 return partial(factory, variant=variant)
         raise TalkbenchError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
 

@@ -102,6 +102,9 @@ def _read_safetensors(path: Path) -> dict[str, State]:
 
 
 def _read_pickle(path: Path) -> dict[str, State]:
+    with path.open("rb") as file:
+        if not file.read(2).startswith((b"PK", b"\x80")):  # an HTML page, say, that a dead link gave
+            raise TalkbenchError(f"{path} is damaged or no checkpoint (neither zip nor pickle); get it anew")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

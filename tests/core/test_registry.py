@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,12 @@ def shapes() -> Registry[object]:
     registry.register("circle")(lambda radius=1: ("circle", radius))
     registry.register("square")(lambda side=1, variant="": ("square", side, variant))
     registry.register("square@soft")(lambda: "soft square")
+    registry.register("oval")(partial(lambda variant: ("oval", variant), variant="plain"))
     return registry
 
 
 def test_creates_by_name_with_options(shapes):
-    assert shapes.names() == ["circle", "square", "square@soft"]
+    assert shapes.names() == ["circle", "oval", "square", "square@soft"]
     assert shapes.create("circle", radius=3) == ("circle", 3)
 
 
@@ -29,6 +31,12 @@ def test_a_variant_is_registered_in_full_or_handed_to_the_bare_entry(shapes):
     assert shapes.create("square@soft") == "soft square"
     assert shapes.create("square@hard", side=2) == ("square", 2, "hard")
     assert shapes.get("square@hard")(side=3) == ("square", 3, "hard")
+
+
+def test_a_variant_that_is_bound_already_takes_no_other(shapes):
+    assert shapes.create("oval") == ("oval", "plain")
+    with pytest.raises(TalkbenchError, match="unknown shape 'oval@round'"):
+        shapes.create("oval@round")
 
 
 @pytest.mark.parametrize("name", ["circel", "circle@soft", "circel@soft"])
@@ -39,7 +47,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(shapes, name):
 
 
 def test_a_name_like_no_other_is_answered_with_all(shapes):
-    with pytest.raises(TalkbenchError, match="known: circle, square, square@soft"):
+    with pytest.raises(TalkbenchError, match="known: circle, oval, square, square@soft"):
         shapes.get("zzz")
     assert nearest("x", []) == "known: none"
 

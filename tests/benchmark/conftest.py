@@ -1,0 +1,137 @@
+"""The `bench` command as a user runs it, on a plugin's method and data set."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from talkbench import datasets, methods, metrics
+from talkbench.benchmark import cli
+from talkbench.core.images import write_png
+from talkbench.results import RunRecord, RunStore, Summary
+
+PLUGIN = Path(__file__).parent / "plugin"
+SCORE = ("run", "--method", "blend", "--dataset", "tiny", "--metrics", "l1,psnr")
+
+
+@dataclass
+class Result:
+    """What a command left: its exit code, its output, and the youngest run in the folder `cwd` that it ran in."""
+
+    code: int
+    out: str
+    err: str
+    cwd: Path
+    store: RunStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        records = sorted(self.cwd.rglob("run.json"), key=lambda path: path.stat().st_mtime_ns)
+        self.store = RunStore(records[-1].parent if records else self.cwd)
+
+    @property
+    def record(self) -> RunRecord:
+        return self.store.read_record()
+
+    @property
+    def summary(self) -> Summary:
+        return self.store.read_summary()
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        return self.store.rows()
+
+    def complaint(self) -> str:
+        """The one line that a refused command prints."""
+        assert self.code == 2, self.err
+        assert self.out == ""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("bench: ")
+        return lines[0]
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clips of the data set tiny; frame i bears 10 i in its first pixels."""
+    root = tmp_path_factory.mktemp("clips")
+    rows, columns = np.mgrid[0:48, 0:48]
+    for clip, colour in (("a", 90), ("b", 160)):
+        for index in range(8):
+            waves = np.sin(rows / 5 + index / 3) + np.cos(columns / 7 - index / 4)
+            image = np.stack([colour + 20 * waves, 120 + 30 * waves, 255 - colour + 10 * waves], axis=2)
+            image[:2, :2] = 10 * index
+            write_png(root / clip / f"{index}.png", image.round().astype(np.uint8))
+    return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The inputs are small: threads would wait for one another where the machine is shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of its own, with the plugin installed and without MLflow."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALKBENCH_HOME", str(home))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
+    monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    for registry in (methods.registry, datasets.registry, metrics.registry):
+        registry.names()  # what is in the tree is imported once and stays
+        monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+        monkeypatch.setattr(registry, "_loaded", False)
+    return tmp_path
+
+
+@pytest.fixture
+def bench(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Runs `bench` with the given arguments in this process."""
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err, place)
+
+    return run
+
+
+@pytest.fixture
+def score(bench: Callable[..., Result], clips: Path) -> Callable[..., Result]:
+    """Scores the plugin's method on its data set; options given here come last and so win."""
+    return lambda *options: bench(*SCORE, "--root", clips, *options)
+
+
+@pytest.fixture
+def shell(place: Path) -> Callable[..., Result]:
+    """Runs `bench` as a process of its own."""
+
+    def run(*arguments: object) -> Result:
+        command = [str(Path(sys.executable).parent / "bench"), *map(str, arguments)]
+        ended = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+        return Result(ended.returncode, ended.stdout, ended.stderr, place)
+
+    return run
