@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["mcnet_golden"]
+
 
 @pytest.fixture(scope="session")
 def install() -> Callable[..., None]:

@@ -1,45 +1,14 @@
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from reference_fill import fill_, tensor_for
+from mcnet_golden import KEEP, scaled
+from reference_fill import tensor_for
 
 from talkbench import methods
 from talkbench.methods.interface import Method
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "mcnet"
-KEEP = ("down.weight", "jacobian.bias")
-
-
-@pytest.fixture(scope="session")
-def golden() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / "golden_a.npz") as archive:
-        return dict(archive)
-
-
-@pytest.fixture(scope="session")
-def manifest() -> dict:
-    return json.loads((GOLDEN / "manifest.json").read_text())
-
-
-def scaled(state: dict[str, torch.Tensor], factors: dict[str, float]) -> None:
-    """Multiply the entries that golden.md names; the kernel only where it is the dynamic one."""
-    for key, factor in factors.items():
-        if key in state and not (key == "mbUnit.conv_kv.weight" and state[key].ndim != 5):
-            state[key].mul_(factor)
-
-
-@pytest.fixture(scope="session")
-def mcnet(golden: dict[str, np.ndarray]) -> Method:
-    """The paper's model with the weights of the goldens."""
-    method = methods.create("mcnet")
-    factors = json.loads(str(golden["fill"]))["scales_after_fill"]
-    for name, network in method.networks.items():
-        scaled(fill_(network, f"a/{name}", KEEP).state_dict(), factors)
-    return method
 
 
 @pytest.fixture
