@@ -231,8 +231,9 @@ def list_(what: str) -> None:
     "--format", "form", type=click.Choice(["terminal", "markdown", "latex", "csv", "html"]), default="markdown",
     show_default=True, help="How to write it.",
 )  # fmt: skip
+@click.option("--measured", is_flag=True, help="All metrics of the runs, without the published numbers.")
 @click.option("--out", type=PATH, help="File to write.  [default: the terminal]")
-def tables(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
+def tables(runs: tuple[Path, ...], measured: bool, form: str, out: Path | None) -> None:
     """Print results beside the published numbers.
 
     In the layout of the MCNet paper's Table 1(a). RUNS are folders of runs; without any, all below runs/.
@@ -241,9 +242,10 @@ def tables(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
     bench tables
     bench tables runs/mcnet-demo-same-identity-20260101-120000 --format latex --out table.tex
     """
-    from talkbench.benchmark.console import write_tables
+    from talkbench.benchmark.console import write_table
 
-    write_tables(runs or tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json"))), form, out)
+    found = runs or tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json")))
+    write_table(found, measured, form, out)
 
 
 def _command() -> str:

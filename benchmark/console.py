@@ -26,6 +26,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 
 if TYPE_CHECKING:
+    from talkbench.reports.tables import Run
     from talkbench.training.session import TrainProgress
 
 STDERR = Console(stderr=True, highlight=False)
@@ -151,24 +152,34 @@ def _dataset(name: str) -> tuple[str, ...]:
     return name, ", ".join(data.tasks), str(data.card["title"])
 
 
-def write_tables(runs: Sequence[Path], form: str, out: Path | None) -> None:
-    """Table 1(a) with the runs beside it, then all measured metrics, in the format `form`."""
-    from talkbench.reports.tables import Run, measured_table, published_table
+def write_table(runs: Sequence[Path], measured: bool, form: str, out: Path | None) -> None:
+    """Table 1(a) with the `runs` below it, or all that they `measured`, in the format `form`."""
+    from talkbench.reports.tables import measured_table, published_table
     from talkbench.reports.terminal import print_table
     from talkbench.reports.writers import to_csv, to_html, to_latex, to_markdown
-    from talkbench.results import RunStore
 
-    loaded = [Run.load(RunStore(path)) for path in runs]
-    tables = [published_table(loaded), *([measured_table(loaded)] if loaded else [])]
+    loaded = _load(runs)
+    table = measured_table(loaded) if measured else published_table(loaded)
     if form == "terminal":
         if out:
             raise TalkbenchError("--format terminal goes to the terminal; leave --out out or choose another format")
-        for table in tables:
-            print_table(table)
+        print_table(table)
         return
-    writer = {"markdown": to_markdown, "latex": to_latex, "csv": to_csv, "html": to_html}[form]
-    text = "\n".join(writer(table) for table in tables)
+    text = {"markdown": to_markdown, "latex": to_latex, "csv": to_csv, "html": to_html}[form](table)
     if out:
         write_atomic(out, text)
     else:
-        print(text)
+        print(text, end="")
+
+
+def _load(paths: Sequence[Path]) -> list[Run]:
+    """The runs among `paths`: ``runs/*`` also names the MLflow store, which is passed over aloud."""
+    from talkbench.reports.tables import Run
+    from talkbench.results import RunStore
+
+    others = [path for path in paths if path.exists() and not (path / "run.json").exists()]
+    for path in others:
+        _line(f"passed over, as it is not the folder of a run: {path}")
+    if paths and len(others) == len(paths):
+        raise TalkbenchError("no run to tabulate; give the folder of at least one")
+    return [Run.load(RunStore(path)) for path in paths if path not in others]

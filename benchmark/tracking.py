@@ -136,6 +136,7 @@ class Tracker:
 def _client(uri: str) -> Any:
     settings = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is the command's
         # A server that is down must not hold up the run for MLflow's default of several minutes.
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",

@@ -65,7 +65,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for clip, colour in (("a", 90), ("b", 160)):
         for index in range(8):
             waves = np.sin(rows / 5 + index / 3) + np.cos(columns / 7 - index / 4)
-            image = np.stack([colour + 20 * waves, 120 + 30 * waves, 255 - colour + 10 * waves], axis=2)
+            image = np.stack([colour + 20 * waves, 120 + 30 * waves, colour + 10 * waves], axis=2)
             image[:2, :2] = 10 * index
             write_png(root / clip / f"{index}.png", image.round().astype(np.uint8))
     return root
