@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -26,6 +26,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 
 if TYPE_CHECKING:
+    from talkbench.core.registry import Registry
     from talkbench.reports.tables import Run
     from talkbench.training.session import TrainProgress
 
@@ -111,11 +112,12 @@ def print_list(what: str) -> None:
     """The entries of a registry with a line on each."""
     from talkbench import datasets, methods, metrics
 
-    registry, headings, describe = {
+    kinds: dict[str, tuple[Registry[Any], tuple[str, ...], Callable[[str], tuple[str, ...]]]] = {
         "methods": (methods.registry, ("name", "year", "what it is"), _method),
         "metrics": (metrics.registry, ("name", "better", "unit", "what it is"), _metric),
         "datasets": (datasets.registry, ("name", "tasks", "what it is"), _dataset),
-    }[what]
+    }
+    registry, headings, describe = kinds[what]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")

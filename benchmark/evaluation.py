@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize, to_tensor, to_uint8
@@ -115,7 +116,7 @@ class Evaluator:
         that one costs only itself."""
         try:
             images = self._render(items)
-        except (PairError, torch.linalg.LinAlgError) as error:
+        except (PairError, LinAlgError) as error:
             if len(items) == 1:
                 reason = error if isinstance(error, PairError) else PairError("singular-motion", _line(error))
                 return [], self._failure(items[0].number, reason)
@@ -123,17 +124,17 @@ class Evaluator:
             return [made for part in parts for made in part[0]], [row for part in parts for row in part[1]]
         sound = images.isfinite().flatten(1).all(1).tolist()
         frames = to_uint8(images)
-        error = PairError("not-finite", f"{self.method.name} generated NaN or infinite values")
-        bad = [self._failure(item.number, error) for item, good in zip(items, sound, strict=True) if not good]
+        broken = PairError("not-finite", f"{self.method.name} generated NaN or infinite values")
+        failures = [self._failure(item.number, broken) for item, good in zip(items, sound, strict=True) if not good]
         made = [(item, frame) for item, frame, good in zip(items, frames, sound, strict=True) if good]
-        return made, [row for rows in bad for row in rows]
+        return made, [row for rows in failures for row in rows]
 
     @torch.inference_mode()
     def _render(self, items: list[Item]) -> Tensor:
         frames = tuple(dict.fromkeys(item.pair.source for item in items))
         if self._sources is None or self._sources[0] != frames:
-            images = {item.pair.source: item.source for item in items}
-            self._sources = frames, self.method.encode_source(self._tensor([images[frame] for frame in frames]))
+            faces = {item.pair.source: item.source for item in items}
+            self._sources = frames, self.method.encode_source(self._tensor([faces[frame] for frame in frames]))
         encoded = self._sources[1]
         if len(frames) == 1:
             source = encoded.expand(len(items))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
@@ -22,6 +23,7 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import Weights, find_weights
 from talkbench.methods.interface import Method
+from talkbench.metrics import Extractor, Metric
 from talkbench.results.schema import DatasetInfo, MethodInfo, MetricSpec, RunRecord, UnavailableMetric
 
 
@@ -64,8 +66,8 @@ class Setup:
     method: Method
     split: datasets.Split
     size: int
-    metrics: list[metrics.Metric]
-    extractors: dict[str, metrics.Extractor]
+    metrics: list[Metric]
+    extractors: dict[str, Extractor]
     unavailable: list[UnavailableMetric]
 
 
@@ -123,7 +125,7 @@ def create_method(weights: Weights, settings: Mapping[str, object]) -> Method:
     return methods.create(weights.method, weights=weights.path, **checked)  # type: ignore[arg-type]
 
 
-def _converted(name: str, value: object, kind: object) -> object:
+def _converted(name: str, value: object, kind: Any) -> object:
     if kind is inspect.Parameter.empty or isinstance(kind, str):
         return value
     try:
@@ -154,11 +156,9 @@ def image_size(chosen: int | None, method: Method, split: datasets.Split) -> int
     raise TalkbenchError(f"no driving frame can be read, the first since: {problem}")
 
 
-def choose_metrics(
-    wanted: list[metrics.Metric], split: datasets.Split
-) -> tuple[list[metrics.Metric], list[UnavailableMetric]]:
+def choose_metrics(wanted: list[Metric], split: datasets.Split) -> tuple[list[Metric], list[UnavailableMetric]]:
     """Those of the `wanted` that can be computed, each once, and the others with the reason."""
-    chosen: list[metrics.Metric] = []
+    chosen: list[Metric] = []
     unavailable: list[UnavailableMetric] = []
     for metric in {metric.name: metric for metric in wanted}.values():
         problem = metric.problem()
@@ -215,7 +215,7 @@ def _method(setup: Setup) -> MethodInfo:
     )
 
 
-def _spec(metric: metrics.Metric, extractors: Mapping[str, metrics.Extractor]) -> MetricSpec:
+def _spec(metric: Metric, extractors: Mapping[str, Extractor]) -> MetricSpec:
     return MetricSpec(
         name=metric.variant,
         version=metric.version,

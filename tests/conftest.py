@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from talkbench import datasets
+
 pytest_plugins = ["mcnet_golden"]
 
 
@@ -20,3 +22,13 @@ def install() -> Callable[..., None]:
         subprocess.run([*command, "--no-build-isolation", where, path, what], check=True)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
+    """The demo data set, prepared in a cache folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TALKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        dataset = datasets.create("demo")
+    dataset.prepare()
+    return dataset

@@ -1,23 +1,11 @@
-"""Data for the tests: the demo clips, prepared once, and videos made to measure."""
+"""Videos made to measure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-
-from talkbench import datasets
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[datasets.Dataset]:
-    """The demo data set, prepared in a cache folder of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TALKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
-        dataset = datasets.create("demo")
-    dataset.prepare()
-    return dataset
 
 
 @pytest.fixture(scope="session")
