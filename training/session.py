@@ -98,6 +98,7 @@ def _metadata(options: TrainOptions, config: TrainConfig, trainer: Trainer) -> d
         "method": config.method,
         "command": options.command,
         "config": config.model_dump(mode="json"),
+        "seed": config.seed,
         "steps": trainer.step,
         "losses": trainer.latest,
         "perceptual": "VGG-19" if options.vgg else "multi-scale L1",
