@@ -44,7 +44,7 @@ def main() -> None:
     except OSError as error:  # of reading, mostly; what was computed before is kept
         _stop(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        _stop("stopped; a run or training that was going on is continued by the same command with --resume", 130)
+        _stop("stopped; the same command goes on with a training, and with --resume with a run", 130)
 
 
 def _stop(message: str, code: int) -> None:

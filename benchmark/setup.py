@@ -204,15 +204,18 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
 
 def _method(setup: Setup) -> MethodInfo:
     method, weights = setup.method, setup.weights
-    return MethodInfo(
-        name=method.name,
-        checkpoint=weights.path.name if weights.path else None,
-        checkpoint_sha256=method.checkpoint_sha256,
-        origin=weights.origin,
-        settings=method.settings,
-        resolution=method.resolution,
-        ranked=method.ranked,
-    )
+    try:
+        return MethodInfo(
+            name=method.name,
+            checkpoint=weights.path.name if weights.path else None,
+            checkpoint_sha256=method.checkpoint_sha256,
+            origin=weights.origin,
+            settings=method.settings,
+            resolution=method.resolution,
+            ranked=method.ranked,
+        )
+    except ValidationError as error:  # a setting without a JSON form, such as NaN
+        raise TalkbenchError(f"{method.name} cannot be recorded: {error.errors()[0]['msg']}") from error
 
 
 def _spec(metric: Metric, extractors: Mapping[str, Extractor]) -> MetricSpec:

@@ -32,7 +32,8 @@ class Result:
     store: RunStore = field(init=False)
 
     def __post_init__(self) -> None:
-        records = sorted(self.cwd.rglob("run.json"), key=lambda path: path.stat().st_mtime_ns)
+        records = [path for path in self.cwd.rglob("run.json") if "mlartifacts" not in path.parts]  # those are copies
+        records.sort(key=lambda path: path.stat().st_mtime_ns)
         self.store = RunStore(records[-1].parent if records else self.cwd)
 
     @property
@@ -46,6 +47,12 @@ class Result:
     @property
     def rows(self) -> pd.DataFrame:
         return self.store.rows()
+
+    def values(self, metric: str) -> dict[int, float]:
+        """The values of one metric by pair."""
+        rows = self.rows
+        mine = rows[rows["metric"] == metric]
+        return dict(zip(mine["pair"], mine["value"], strict=True))
 
     def complaint(self) -> str:
         """The one line that a refused command prints."""

@@ -27,6 +27,7 @@ from talkbench.methods.checkpoints import save_networks
         (("--motion", "relative-frist"), "unknown motion 'relative-frist': did you mean relative-first"),
         (("--set", "nois=1"), "blend has no setting 'nois': did you mean noise?"),
         (("--set", "noise=loud"), "--set noise=loud: input should be a valid number"),
+        (("--set", "noise=.nan"), "blend cannot be recorded: "),
         (("--set", "weights=x"), "blend has no setting 'weights': known: fault, noise, side, sleep"),
         (("--set", "variant=soft"), "blend has no setting 'variant'"),
         (("--set", "noise"), "'noise' is not of the form name=value; see bench run --help"),

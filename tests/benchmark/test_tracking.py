@@ -101,8 +101,7 @@ def check(client: MlflowClient, result) -> None:
     assert tracked.data.metrics["l1"] == result.summary.metric("l1").mean
     assert (tracked.data.metrics["psnr.pairs"], tracked.data.metrics["psnr.failures"]) == (16, 0)
     history = client.get_metric_history(tracked.info.run_id, "pair/psnr")
-    values = result.rows.query("metric == 'psnr'").set_index("pair")["value"]
-    assert {entry.step: entry.value for entry in history} == values.to_dict()
+    assert {entry.step: entry.value for entry in history} == result.values("psnr")
     assert len(history) == 16
     (used,) = tracked.inputs.dataset_inputs
     assert used.dataset.name == "tiny/same-identity"
