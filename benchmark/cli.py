@@ -83,7 +83,10 @@ def _settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, .
 
 
 def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in value.split(",") if name.strip()) if value else ()
+    names = tuple(name.strip() for name in value.split(",") if name.strip()) if value is not None else ()
+    if value is not None and not names:
+        raise click.BadParameter("no metric is named")
+    return names
 
 
 Command = Callable[..., Any]

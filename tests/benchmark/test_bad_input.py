@@ -22,6 +22,7 @@ from talkbench.methods.checkpoints import save_networks
         (("--method", "mcnet@dmo"), "unknown method 'mcnet@dmo': did you mean mcnet@demo"),
         (("--dataset", "tyni"), "unknown dataset 'tyni': did you mean tiny?"),
         (("--metrics", "l1,pnsr"), "unknown metric 'pnsr': did you mean psnr"),
+        (("--metrics", " ,"), "Invalid value for '--metrics': no metric is named; see bench run --help"),
         (("--metrics", "ssim@gauss"), "unknown metric 'ssim@gauss': did you mean ssim"),
         (("--task", "cross-identiy"), "data set tiny has no task 'cross-identiy': did you mean cross-identity"),
         (("--motion", "relative-frist"), "unknown motion 'relative-frist': did you mean relative-first"),
