@@ -43,7 +43,7 @@ def test_killed_at_three_random_moments(score, bench, clips):
     command = ["run", "--method", "blend", "--dataset", "tiny", "--metrics", "l1,psnr", "--root", clips, *settings]
     command += ["--out", folder, "--save-frames", "--resume"]
     rng = np.random.default_rng()
-    moments = [(int(rng.integers(first, first + 5)), float(rng.uniform(0, SLEEP))) for first in (0, 5, 10)]
+    moments = [(int(rng.integers(first, first + 4)), float(rng.uniform(0, SLEEP))) for first in (0, 4, 8)]
     print("killed after batches and seconds:", moments)  # shown if the test fails
     for moment in moments:
         kill_after([*map(str, command), "--set", f"sleep={SLEEP}"], folder, *moment)
