@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -154,8 +156,15 @@ def _report(finished: Finished) -> None:
     click.echo(f"record  {finished.store.folder}")
     click.echo(f"page    {finished.page}   (open it in a browser)")
     if finished.tracked:
-        server = finished.tracked.startswith("http")
-        click.echo(f"MLflow  {'' if server else 'mlflow ui --backend-store-uri '}{shlex.quote(finished.tracked)}")
+        shown = [finished.tracked]
+        if not finished.tracked.startswith("http"):
+            shown = [_beside_python("mlflow"), "ui", "--backend-store-uri", finished.tracked]
+        click.echo(f"MLflow  {shlex.join(shown)}")
+
+
+def _beside_python(program: str) -> str:
+    """How to call a program of this environment: by its name, or by its path where the environment is not active."""
+    return program if shutil.which(program) else os.path.relpath(Path(sys.executable).parent / program)
 
 
 @bench.command()

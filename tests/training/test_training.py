@@ -93,8 +93,8 @@ def test_pairs_are_of_one_clip_and_of_allowed_frames() -> None:
 
 def test_training_lowers_the_loss_and_logs(tmp_path: Path) -> None:
     seen: list[float] = []
-    trainer(tmp_path, steps=20, lr=1e-3).run(lambda _step, losses: seen.append(losses["total"]))
-    assert np.mean(seen[-5:]) < 0.7 * np.mean(seen[:3])
+    trainer(tmp_path, steps=20).run(lambda _step, losses: seen.append(losses["reconstruction"]))
+    assert np.mean(seen[-5:]) < 0.8 * np.mean(seen[:3])
     logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in logged] == [20]
 
