@@ -6,6 +6,7 @@ Attribute names are the keys of the authors' checkpoints.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -66,21 +67,30 @@ class _Decoder(nn.Module):
         self.up_blocks = nn.ModuleList(up_blocks)
 
 
+@dataclass(frozen=True)
+class HourglassConfig:
+    """Widths and depth of a U-Net, and the scale of the image that it works on."""
+
+    block_expansion: int
+    max_features: int = 1024
+    num_blocks: int = 5
+    scale_factor: float = 0.25
+
+
 class Hourglass(nn.Module):
     """U-Net whose output ends with its raw input: (B, in, H, W) → (B, block_expansion + in, H, W).
 
     H and W must be multiples of 2^num_blocks.
     """
 
-    def __init__(self, block_expansion: int, in_features: int, num_blocks: int, max_features: int) -> None:
+    def __init__(self, in_features: int, config: HourglassConfig) -> None:
         super().__init__()
-        widths = [min(max_features, block_expansion * 2**i) for i in range(num_blocks + 1)]
+        last = config.num_blocks - 1
+        widths = [min(config.max_features, config.block_expansion * 2**i) for i in range(config.num_blocks + 1)]
         self.encoder = _Encoder([in_features, *widths[1:]])
-        ups = [
-            UpBlock(widths[i + 1] * (1 if i == num_blocks - 1 else 2), widths[i]) for i in reversed(range(num_blocks))
-        ]
+        ups = [UpBlock(widths[i + 1] * (1 if i == last else 2), widths[i]) for i in range(last, -1, -1)]
         self.decoder = _Decoder(ups)
-        self.out_features = block_expansion + in_features
+        self.out_features = config.block_expansion + in_features
 
     def forward(self, x: Tensor) -> Tensor:
         skips = [x]

@@ -111,8 +111,8 @@ def _read_pickle(path: Path) -> dict[str, State]:
         if "weights_only" not in str(error).lower() and "weights only" not in str(error).lower():
             raise TalkbenchError(f"{path} is damaged or no checkpoint ({_first_line(error)}); get it anew") from error
         raise TalkbenchError(
-            f"{path} holds more than tensors, so reading it could run its code: refused. If you trust it, load it once "
-            "in a sandbox with torch.load(weights_only=False) and torch.save only its state dicts"
+            f"{path} holds more than tensors, so reading it could run its code: refused. If you trust it, open it in a "
+            "sandbox, save its state dicts alone with torch.save, and give that file"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise TalkbenchError(f"{path} is damaged or no checkpoint ({_first_line(error)}); get it anew") from error

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from talkbench.methods.blocks import AntiAliasDownsample, Hourglass
+from talkbench.methods.blocks import AntiAliasDownsample, Hourglass, HourglassConfig
 from talkbench.methods.keypoints import Keypoints, coordinate_grid, gaussian_heatmap
 
 
@@ -28,20 +28,12 @@ class DenseMotionNetwork(nn.Module):
         align_corners: of the sparse warps (R1 in the specs); False for MCNet.
     """
 
-    def __init__(
-        self,
-        num_kp: int,
-        block_expansion: int,
-        max_features: int,
-        num_blocks: int,
-        scale_factor: float,
-        align_corners: bool = False,
-    ) -> None:
+    def __init__(self, num_kp: int, config: HourglassConfig, align_corners: bool = False) -> None:
         super().__init__()
-        self.hourglass = Hourglass(block_expansion, (num_kp + 1) * 4, num_blocks, max_features)
+        self.hourglass = Hourglass((num_kp + 1) * 4, config)
         self.mask = nn.Conv2d(self.hourglass.out_features, num_kp + 1, 7, padding=3)
         self.occlusion = nn.Conv2d(self.hourglass.out_features, 1, 7, padding=3)
-        self.down = AntiAliasDownsample(3, scale_factor)
+        self.down = AntiAliasDownsample(3, config.scale_factor)
         self.align_corners = align_corners
 
     def forward(self, source_small: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> DenseMotion:

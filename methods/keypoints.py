@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from talkbench.core.errors import PairError
-from talkbench.methods.blocks import AntiAliasDownsample, Hourglass
+from talkbench.methods.blocks import AntiAliasDownsample, Hourglass, HourglassConfig
 from talkbench.methods.interface import Batch
 
 
@@ -40,24 +40,16 @@ class KeypointDetector(nn.Module):
     The heads have no padding, and the valid area is stretched to [−1, 1].
     """
 
-    def __init__(
-        self,
-        num_kp: int,
-        block_expansion: int,
-        max_features: int,
-        num_blocks: int,
-        scale_factor: float,
-        temperature: float = 0.1,
-    ) -> None:
+    def __init__(self, num_kp: int, config: HourglassConfig, temperature: float = 0.1) -> None:
         super().__init__()
-        self.predictor = Hourglass(block_expansion, 3, num_blocks, max_features)
+        self.predictor = Hourglass(3, config)
         self.kp = nn.Conv2d(self.predictor.out_features, num_kp, 7)
         self.jacobian = nn.Conv2d(self.predictor.out_features, 4 * num_kp, 7)
         nn.init.zeros_(self.jacobian.weight)
         assert self.jacobian.bias is not None
         with torch.no_grad():
             self.jacobian.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 1.0]).repeat(num_kp))
-        self.down = AntiAliasDownsample(3, scale_factor)
+        self.down = AntiAliasDownsample(3, config.scale_factor)
         self.temperature = temperature
 
     def forward(self, images: Tensor) -> Keypoints:

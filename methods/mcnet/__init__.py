@@ -12,11 +12,12 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
+from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.interface import Method
-from talkbench.methods.keypoints import Keypoints, relative_motion
+from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
 from talkbench.methods.mcnet.memory import MemoryConfig
-from talkbench.methods.mcnet.model import HourglassConfig, MCNetConfig, SourceMaps, build_networks
+from talkbench.methods.mcnet.model import Generator, MCNetConfig, SourceMaps
 
 NOISES = ("zero", "random", "fixed")
 
@@ -76,7 +77,8 @@ class MCNet(Method[SourceMaps, Keypoints]):
         self.name = f"mcnet@{variant}" if variant else "mcnet"
         self.config = VARIANTS[variant]
         self.resolution = self.config.resolution
-        self.detector, self.generator = build_networks(self.config)
+        self.detector = KeypointDetector(self.config.num_kp, self.config.kp_detector)
+        self.generator = Generator(self.config)
         self.networks = {"kp_detector": self.detector, "generator": self.generator}
         if weights is not None:
             self.checkpoint_sha256 = load_networks(self.networks, Path(weights), self.name)

@@ -9,21 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from talkbench.methods.blocks import DownBlock, ResBlock, SameBlock, UpBlock
+from talkbench.methods.blocks import DownBlock, HourglassConfig, ResBlock, SameBlock, UpBlock
 from talkbench.methods.dense_motion import DenseMotion, DenseMotionNetwork
 from talkbench.methods.interface import Batch
-from talkbench.methods.keypoints import KeypointDetector, Keypoints
+from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.mcnet.memory import Compensation, MemoryConfig, MemoryUnit
-
-
-@dataclass(frozen=True)
-class HourglassConfig:
-    """Widths and depth of a U-Net and the scale of the image that it works on."""
-
-    block_expansion: int
-    max_features: int = 1024
-    num_blocks: int = 5
-    scale_factor: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -84,10 +74,7 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
-        motion = config.dense_motion
-        self.dense_motion_network = DenseMotionNetwork(
-            config.num_kp, motion.block_expansion, motion.max_features, motion.num_blocks, motion.scale_factor
-        )
+        self.dense_motion_network = DenseMotionNetwork(config.num_kp, config.dense_motion)
         self.first = SameBlock(3, widths[0], 7)
         self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in itertools.pairwise(widths))
         # After each up block the compensated skip is concatenated, which doubles the width.
@@ -136,18 +123,6 @@ class Generator(nn.Module):
                 out = torch.cat([out, skips[index]], dim=1)
             out = up(self.resblock[2 * index + 1](self.resblock[2 * index](out)))
         return out
-
-
-def build_networks(config: MCNetConfig) -> tuple[KeypointDetector, Generator]:
-    """Freshly initialised networks."""
-    detector = KeypointDetector(
-        config.num_kp,
-        config.kp_detector.block_expansion,
-        config.kp_detector.max_features,
-        config.kp_detector.num_blocks,
-        config.kp_detector.scale_factor,
-    )
-    return detector, Generator(config)
 
 
 def warp(features: Tensor, deformation: Tensor) -> Tensor:
