@@ -51,9 +51,9 @@ def print_table(table: Table, console: Console | None = None) -> None:
     from rich.text import Text
 
     grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("System", overflow="fold", min_width=12)
+    grid.add_column("System", overflow="fold", min_width=24)
     for heading in table.columns:
-        grid.add_column(Text(heading), justify="right", overflow="fold")
+        grid.add_column(Text(heading), justify="right", no_wrap=True)
     for block in table.blocks:
         grid.add_section()
         grid.add_row(Text(block.title, style="italic"))
@@ -64,7 +64,9 @@ def print_table(table: Table, console: Console | None = None) -> None:
             ]
             grid.add_row(Text(line.label), *cells)
     console = console or Console()
-    console.print(grid)
+    # Wider than a narrow terminal rather than with digits cut off: a line that wraps still says the number.
+    width = max(console.width, console.measure(grid, options=console.options.update(width=1000)).minimum)
+    console.print(grid, width=width, crop=False, no_wrap=True)
     for mark, text in table.notes:
         console.print(Text(f"{mark} {text}"))
     for text in table.remarks:

@@ -133,3 +133,10 @@ def test_the_terminal_shows_means_counts_and_reasons(make_store: MakeStore) -> N
         assert expected in text
     assert "lpips@vgg: [red]vgg16.pth[/red] is missing" in text
     assert "82.5" in text
+
+
+def test_a_narrow_terminal_cuts_no_digits() -> None:
+    out = io.StringIO()
+    print_table(published_table([]), Console(file=out, width=60))
+    printed = out.getvalue()
+    assert all(cell.value in printed for cell in published.table("paper", "1a") if cell.value)
