@@ -65,8 +65,8 @@ def print_table(table: Table, console: Console | None = None) -> None:
             grid.add_row(Text(line.label), *cells)
     console = console or Console()
     # Wider than a narrow terminal rather than with digits cut off: a line that wraps still says the number.
-    width = max(console.width, console.measure(grid, options=console.options.update(width=1000)).minimum)
-    console.print(grid, width=width, crop=False, no_wrap=True)
+    needed = console.measure(grid, options=console.options.update(width=1000)).minimum
+    Console(file=console.file, width=max(console.width, needed)).print(grid)
     for mark, text in table.notes:
         console.print(Text(f"{mark} {text}"))
     for text in table.remarks:
