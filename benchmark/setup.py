@@ -82,9 +82,9 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
     weights = find_weights(options.method, options.checkpoint)
     data = datasets.create(options.dataset, root=options.root)
     method = create_method(weights, options.settings)
+    split = data.split(options.task, pairs=options.pairs, motion=options.motion)
     if weights.note:
         progress.say(weights.note)
-    split = data.split(options.task, pairs=options.pairs, motion=options.motion)
     if options.limit is not None:
         split = split.head(options.limit)
     if not options.metrics and not split.has_truth:

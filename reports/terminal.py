@@ -52,8 +52,12 @@ def print_table(table: Table, console: Console | None = None) -> None:
 
     grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("System", overflow="fold", min_width=24)
-    for heading in table.columns:
-        grid.add_column(Text(heading), justify="right", no_wrap=True)
+    lines = [line for block in table.blocks for line in block.lines]
+    for number, heading in enumerate(table.columns):
+        longest = max(
+            (len(" ".join([cell.text, *cell.marks])) for cell in (line.cells[number] for line in lines)), default=0
+        )
+        grid.add_column(Text(heading), justify="right", min_width=max(longest, len(heading)))
     for block in table.blocks:
         grid.add_section()
         grid.add_row(Text(block.title, style="italic"))
@@ -65,8 +69,10 @@ def print_table(table: Table, console: Console | None = None) -> None:
             grid.add_row(Text(line.label), *cells)
     console = console or Console()
     # Wider than a narrow terminal rather than with digits cut off: a line that wraps still says the number.
-    needed = console.measure(grid, options=console.options.update(width=1000)).minimum
-    Console(file=console.file, width=max(console.width, needed)).print(grid)
+    width = console.width
+    console.width = max(width, console.measure(grid, options=console.options.update(width=1000)).minimum)
+    console.print(grid)
+    console.width = width
     for mark, text in table.notes:
         console.print(Text(f"{mark} {text}"))
     for text in table.remarks:
