@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from reference_fill import image
+from mcnet_golden import image
 from torch import Tensor, nn
 
 from talkbench.methods.interface import Method

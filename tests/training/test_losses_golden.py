@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from reference_fill import fill_, image
+from mcnet_golden import image
+from reference_fill import fill_
 from torch import Tensor, nn
 
 from talkbench.methods.interface import Method
