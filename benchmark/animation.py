@@ -85,7 +85,7 @@ def _generate(
         if reference is None and options.motion == "relative-first":
             reference = motion.select(torch.zeros(1, dtype=torch.long))
         sources = source.expand(len(numbers))
-        moved = method.transfer(sources, motion, reference.expand(len(numbers)) if reference else None)
+        moved = method.transfer(sources, motion, None if reference is None else reference.expand(len(numbers)))
         for number, frame in zip(numbers, to_uint8(method.render(sources, moved)), strict=True):
             if options.frames:
                 write_png(options.frames / f"{number:07d}.png", frame)
