@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import resize, to_tensor
 
 CACHED_FRAMES = 4096
@@ -22,6 +24,9 @@ class FramePairs:
         read: (clip, index) → uint8 RGB (H, W, 3).
         size: side that frames are resized to.
         jitter: strength of the colour jitter; 0 for none.
+
+    Raises:
+        TalkbenchError: jitter is asked for, and torchvision, which does it, is missing.
     """
 
     def __init__(
@@ -32,6 +37,10 @@ class FramePairs:
         seed: int,
         jitter: float,
     ) -> None:
+        if jitter and find_spec("torchvision") is None:
+            raise TalkbenchError(
+                "colour jitter needs torchvision: pip install 'talkbench[full]', or jitter: 0 in the recipe"
+            )
         self._frames = {clip: list(indices) for clip, indices in frames.items()}
         # A clip is drawn in proportion to its frames, so that a short one is not learned by heart.
         counts = np.array([len(indices) for indices in self._frames.values()])

@@ -91,6 +91,12 @@ def test_pairs_are_of_one_clip_and_of_allowed_frames() -> None:
         assert len(set(indices)) == 1
 
 
+def test_jitter_without_torchvision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("talkbench.training.data.find_spec", lambda name: None)
+    with pytest.raises(TalkbenchError, match=r"needs torchvision: pip install 'talkbench\[full\]'"):
+        pairs(jitter=0.1)
+
+
 def test_training_lowers_the_loss_and_logs(tmp_path: Path) -> None:
     seen: list[float] = []
     trainer(tmp_path, steps=20).run(lambda _step, losses: seen.append(losses["reconstruction"]))
