@@ -14,7 +14,7 @@ from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.setup import RunOptions, Setup, describe, prepare
 from talkbench.benchmark.tracking import Tracker, tracking_uri
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import write_atomic
+from talkbench.core.files import sweep, write_atomic
 from talkbench.core.images import write_png
 from talkbench.reports.page import Strip, write_page
 from talkbench.reports.strips import strip
@@ -84,6 +84,7 @@ def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> Ru
     differences = earlier.read_record().differences(record)
     if differences:
         raise TalkbenchError(f"{earlier.folder} was made otherwise ({differences[0]}); choose another --out")
+    sweep(earlier.folder)
     progress.say(f"continuing {earlier.folder}")
     return earlier
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from talkbench.core.errors import TalkbenchError
+
+PARTIAL = ".partial-"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -36,7 +39,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
+        with TemporaryDirectory(prefix=PARTIAL, dir=path.parent) as folder:
             temporary = Path(folder) / path.name
             yield temporary
             with temporary.open("rb") as file:
@@ -46,6 +49,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "free some space" if full else "choose a folder that can be written"
         raise TalkbenchError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+
+
+def sweep(folder: Path) -> None:
+    """Delete what `atomic_path` left below `folder` in processes that were killed; nobody may be writing there."""
+    for leftover in folder.rglob(f"{PARTIAL}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_path, sha256_bytes, sha256_file, write_atomic
+from talkbench.core.files import atomic_path, sha256_bytes, sha256_file, sweep, write_atomic
 
 
 def test_hashes_agree_with_hashlib(tmp_path):
@@ -90,3 +90,12 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(TalkbenchError, match="No space left on device; free some space"):
         write_atomic(tmp_path / "file", "text")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path):
+    write_atomic(tmp_path / "rows" / "part.parquet", b"done")
+    left = tmp_path / "rows" / ".partial-abc"
+    left.mkdir()
+    (left / "part.parquet").write_bytes(b"half")
+    sweep(tmp_path)
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["rows", "part.parquet"]
