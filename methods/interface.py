@@ -33,25 +33,6 @@ class Batch:
         """A batch of one seen as a batch of `count`, without a copy."""
         return self._map(lambda value: value.expand(count, *value.shape[1:]))
 
-    @classmethod
-    def cat(cls, parts: list[Self]) -> Self:
-        """Join batches along the first dimension."""
-        first = parts[0]
-        if len(parts) == 1:
-            return first
-        joined: dict[str, object] = {}
-        for field in fields(first):
-            values = [getattr(part, field.name) for part in parts]
-            if values[0] is None:
-                joined[field.name] = None
-            elif isinstance(values[0], Batch):
-                joined[field.name] = type(values[0]).cat(values)
-            elif isinstance(values[0], tuple):
-                joined[field.name] = tuple(torch.cat(same) for same in zip(*values, strict=True))
-            else:
-                joined[field.name] = torch.cat(values)
-        return cls(**joined)
-
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         def apply(value: Any) -> Any:
             if value is None:
@@ -109,11 +90,3 @@ class Method(ABC, Generic[Source, Motion]):
         for network in self.networks.values():
             network.to(device)
         return self
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks live (the CPU if there are none)."""
-        for network in self.networks.values():
-            for tensor in network.parameters():
-                return tensor.device
-        return torch.device("cpu")
