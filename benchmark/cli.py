@@ -6,32 +6,16 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.benchmark.run import Finished
-
-EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
-PATH = click.Path(path_type=Path)
-POSITIVE = click.IntRange(min=1)
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-
-
-class _Group(click.Group):
-    """Offers the nearest command where one is misspelt."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        from talkbench.core.registry import nearest
-
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise TalkbenchError(f"unknown command {args[0]!r}: {nearest(args[0], self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
 
 
 def main() -> None:
@@ -54,7 +38,7 @@ def _stop(message: str, code: int) -> None:
     sys.exit(code)
 
 
-@click.group(cls=_Group, context_settings=CONTEXT, invoke_without_command=True)
+@click.group(cls=NearestGroup, context_settings=CONTEXT, invoke_without_command=True)
 @click.version_option(package_name="talkbench", prog_name="bench")
 @click.pass_context
 def bench(context: click.Context) -> None:
@@ -69,41 +53,6 @@ def bench(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-def _settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
-    import yaml
-
-    settings: dict[str, object] = {}
-    for value in values:
-        key, sign, text = value.partition("=")
-        if not sign or not key.isidentifier():
-            raise click.BadParameter(f"{value!r} is not of the form name=value")
-        try:
-            settings[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise click.BadParameter(f"{value!r}: the value is not YAML; put it in quotes") from error
-    return settings
-
-
-def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in value.split(",") if name.strip()) if value is not None else ()
-    if value is not None and not names:
-        raise click.BadParameter("no metric is named")
-    return names
-
-
-Command = Callable[..., Any]
-OPTIONS: dict[str, Callable[[Command], Command]] = {
-    "method": click.option("--method", required=True, help="Method to use; see: bench list methods."),
-    "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),
-    "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"),
-    "batch_size": click.option("--batch-size", type=POSITIVE, default=8, show_default=True, help="Frames at once."),
-    "set": click.option(
-        "--set", "settings", multiple=True, callback=_settings, metavar="NAME=VALUE",
-        help="A choice of the method, e.g. --set noise=random for mcnet. Repeatable.",
-    ),
-}  # fmt: skip
-
-
 @bench.command()
 @OPTIONS["method"]
 @click.option("--dataset", required=True, help="Data set to use; see: bench list datasets.")
@@ -116,7 +65,7 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
 @click.option("--pairs", type=PATH, help="A pair list of your own (CSV) in place of the built-in one.")
 @click.option("--root", type=PATH, help="Folder of the data set's clips.")
 @click.option(
-    "--metrics", callback=_names,
+    "--metrics", callback=names,
     help="Comma-separated; see: bench list metrics.  [default: those that need no download]",
 )  # fmt: skip
 @click.option("--limit", type=POSITIVE, help="Only the first N pairs.")

@@ -1,0 +1,62 @@
+"""What several commands of `bench` share: argument types, options, and the group that offers the nearest command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from talkbench.core.errors import TalkbenchError
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+PATH = click.Path(path_type=Path)
+POSITIVE = click.IntRange(min=1)
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class NearestGroup(click.Group):
+    """Offers the nearest command where one is misspelt."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from talkbench.core.registry import nearest
+
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise TalkbenchError(f"unknown command {args[0]!r}: {nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+def settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
+    import yaml
+
+    chosen: dict[str, object] = {}
+    for value in values:
+        key, sign, text = value.partition("=")
+        if not sign or not key.isidentifier():
+            raise click.BadParameter(f"{value!r} is not of the form name=value")
+        try:
+            chosen[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise click.BadParameter(f"{value!r}: the value is not YAML; put it in quotes") from error
+    return chosen
+
+
+def names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",") if name.strip()) if value is not None else ()
+    if value is not None and not names:
+        raise click.BadParameter("no metric is named")
+    return names
+
+
+Command = Callable[..., Any]
+OPTIONS: dict[str, Callable[[Command], Command]] = {
+    "method": click.option("--method", required=True, help="Method to use; see: bench list methods."),
+    "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),
+    "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"),
+    "batch_size": click.option("--batch-size", type=POSITIVE, default=8, show_default=True, help="Frames at once."),
+    "set": click.option(
+        "--set", "settings", multiple=True, callback=settings, metavar="NAME=VALUE",
+        help="A choice of the method, e.g. --set noise=random for mcnet. Repeatable.",
+    ),
+}  # fmt: skip
