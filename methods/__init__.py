@@ -10,7 +10,8 @@ from talkbench.core.registry import Registry
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method
 
-registry: Registry[Method[Any, Any]] = Registry("method", ("talkbench.methods.baselines", "talkbench.methods.mcnet"))
+MODULES = ("baselines", "dagan", "facevid2vid", "fomm", "mcnet", "mraa", "tpsm", "x2face")
+registry: Registry[Method[Any, Any]] = Registry("method", [f"talkbench.methods.{module}" for module in MODULES])
 
 
 def create(name: str, weights: str | Path | None = None, **options: object) -> Method[Any, Any]:

@@ -6,20 +6,25 @@ Attribute names are the keys of the authors' checkpoints.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Norm = Callable[[int], nn.Module]
+instance_norm: Norm = partial(nn.InstanceNorm2d, affine=True)
+
 
 class SameBlock(nn.Module):
-    """Convolution, batch norm, ReLU at constant size."""
+    """Convolution, norm (batch norm but in TPSM), ReLU at constant size."""
 
-    def __init__(self, in_features: int, out_features: int, kernel_size: int = 3) -> None:
+    def __init__(self, in_features: int, out_features: int, kernel_size: int = 3, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
-        self.norm = nn.BatchNorm2d(out_features)
+        self.norm = norm(out_features)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.conv(x)))
@@ -42,29 +47,34 @@ class UpBlock(SameBlock):
 class ResBlock(nn.Module):
     """Pre-activation residual block of two 3×3 convolutions."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(features, features, 3, padding=1)
         self.conv2 = nn.Conv2d(features, features, 3, padding=1)
-        self.norm1 = nn.BatchNorm2d(features)
-        self.norm2 = nn.BatchNorm2d(features)
+        self.norm1 = norm(features)
+        self.norm2 = norm(features)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.conv1(F.relu(self.norm1(x)))
         return x + self.conv2(F.relu(self.norm2(inner)))
 
 
-class _Encoder(nn.Module):
-    def __init__(self, widths: list[int]) -> None:
-        super().__init__()
-        pairs = itertools.pairwise(widths)
-        self.down_blocks = nn.ModuleList(DownBlock(before, after) for before, after in pairs)
+def down_blocks(widths: Sequence[int], norm: Norm = nn.BatchNorm2d) -> nn.ModuleList:
+    """Down blocks from each of the `widths` to the next."""
+    return nn.ModuleList(DownBlock(a, b, norm=norm) for a, b in itertools.pairwise(widths))
 
 
-class _Decoder(nn.Module):
-    def __init__(self, up_blocks: list[UpBlock]) -> None:
-        super().__init__()
-        self.up_blocks = nn.ModuleList(up_blocks)
+def up_blocks(widths: Sequence[int], norm: Norm = nn.BatchNorm2d) -> nn.ModuleList:
+    """Up blocks from each of the `widths` to the next."""
+    return nn.ModuleList(UpBlock(a, b, norm=norm) for a, b in itertools.pairwise(widths))
+
+
+def bottleneck(features: int, count: int) -> nn.Sequential:
+    """`count` residual blocks in a row, named ``r0``, ``r1``, … as in the checkpoints."""
+    stack = nn.Sequential()
+    for index in range(count):
+        stack.add_module(f"r{index}", ResBlock(features))
+    return stack
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,42 @@ class HourglassConfig:
     num_blocks: int = 5
     scale_factor: float = 0.25
 
+    @property
+    def widths(self) -> list[int]:
+        """Channels by depth: the decoder's last output first, the bottom last."""
+        return [min(self.max_features, self.block_expansion * 2**depth) for depth in range(self.num_blocks + 1)]
+
+
+class Encoder(nn.Module):
+    """Down blocks: (B, in, H, W) → the input and the outputs of all blocks, each half as large."""
+
+    def __init__(self, in_features: int, config: HourglassConfig, norm: Norm = nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.down_blocks = down_blocks([in_features, *config.widths[1:]], norm)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = [x]
+        for down in self.down_blocks:
+            maps.append(down(maps[-1]))
+        return maps
+
+
+class _Decoder(nn.Module):
+    def __init__(self, config: HourglassConfig, norm: Norm) -> None:
+        super().__init__()
+        *rest, last = itertools.pairwise(config.widths)
+        ups = [UpBlock(last[1], last[0], norm=norm)]
+        ups += [UpBlock(2 * below, above, norm=norm) for above, below in reversed(rest)]
+        self.up_blocks = nn.ModuleList(ups)
+
+    def forward(self, skips: list[Tensor]) -> list[Tensor]:
+        out, *skips = reversed(skips)
+        outs = []
+        for up, skip in zip(self.up_blocks, skips, strict=True):
+            out = torch.cat([up(out), skip], dim=1)
+            outs.append(out)
+        return outs
+
 
 class Hourglass(nn.Module):
     """U-Net whose output ends with its raw input: (B, in, H, W) → (B, block_expansion + in, H, W).
@@ -83,23 +129,19 @@ class Hourglass(nn.Module):
     H and W must be multiples of 2^num_blocks.
     """
 
-    def __init__(self, in_features: int, config: HourglassConfig) -> None:
+    def __init__(self, in_features: int, config: HourglassConfig, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        last = config.num_blocks - 1
-        widths = [min(config.max_features, config.block_expansion * 2**i) for i in range(config.num_blocks + 1)]
-        self.encoder = _Encoder([in_features, *widths[1:]])
-        ups = [UpBlock(widths[i + 1] * (1 if i == last else 2), widths[i]) for i in range(last, -1, -1)]
-        self.decoder = _Decoder(ups)
+        self.encoder = Encoder(in_features, config, norm)
+        self.decoder = _Decoder(config, norm)
         self.out_features = config.block_expansion + in_features
 
     def forward(self, x: Tensor) -> Tensor:
-        skips = [x]
-        for down in self.encoder.down_blocks:
-            skips.append(down(skips[-1]))
-        out = skips.pop()
-        for up in self.decoder.up_blocks:
-            out = torch.cat([up(out), skips.pop()], dim=1)
-        return out
+        return self.scales(x)[-1]
+
+    def scales(self, x: Tensor) -> list[Tensor]:
+        """The decoder's outputs with their skips, from the coarsest to `forward`'s."""
+        outs: list[Tensor] = self.decoder(self.encoder(x))
+        return outs
 
 
 class AntiAliasDownsample(nn.Module):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,30 +21,71 @@ State = dict[str, Tensor]
 SHOWN = 3
 
 
-def load_networks(networks: Mapping[str, nn.Module], path: Path, method: str) -> str:
-    """Load a checkpoint strictly into `networks` (by their names in the file) and return its SHA-256.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `load_networks` loaded: the SHA-256 of every file by part (one file for most methods), "" being the
+    main file, and the names of the networks that were there."""
+
+    sha256: dict[str, str]
+    parts: frozenset[str]
+
+
+def load_networks(
+    networks: Mapping[str, nn.Module],
+    path: Path,
+    method: str,
+    optional: Collection[str] = (),
+    beside: Mapping[str, Path] | None = None,
+) -> Checkpoint:
+    """Load a checkpoint strictly into `networks`, by their names in the file.
 
     Accepts the authors' ``torch.save`` dictionaries (zip or old serialisation, CUDA tensors, ``module.``
-    prefixes, further top-level keys ignored) and our ``.safetensors``.
+    prefixes, no ``num_batches_tracked``; further top-level keys ignored) and our ``.safetensors``.
+
+    Args:
+        method: full name, for messages.
+        optional: networks that a file may lack; they keep their weights.
+        beside: files, each a bare state dict, of networks that the main file does not hold.
 
     Raises:
-        TalkbenchError: the file is missing, damaged, holds code, or does not fit `method`.
+        TalkbenchError: a file is missing, damaged, holds code, or does not fit `method`.
     """
-    if not path.is_file():
-        raise TalkbenchError(f"checkpoint {path} does not exist; give the path of a checkpoint for {method}")
-    stored = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    missing = [name for name in networks if name not in stored]
+    stored = read_states(path, method)
+    files = {name: file for name, file in (beside or {}).items() if name not in stored}
+    for name, file in files.items():
+        stored[name] = read_states(file, method).get("", {})
+    wanted = {name: network for name, network in networks.items() if name in stored or name not in optional}
+    missing = [name for name in wanted if name not in stored]
     if missing:
         raise TalkbenchError(
             f"{path} is not a checkpoint of {method}: no {_few(missing)} among its parts ({_few(sorted(stored))})"
         )
-    for name, network in networks.items():
+    for name, network in wanted.items():
+        _add_counters(network.state_dict(), stored[name])
         problem = mismatch(network.state_dict(), stored[name])
         if problem:
-            raise TalkbenchError(f"{path} does not fit {method}: {name} has {problem}")
-    for name, network in networks.items():
+            raise TalkbenchError(f"{files.get(name, path)} does not fit {method}: {name} has {problem}")
+    for name, network in wanted.items():
         network.load_state_dict(stored[name], strict=True)
-    return sha256_file(path)
+    return Checkpoint({name: sha256_file(file) for name, file in {"": path, **files}.items()}, frozenset(wanted))
+
+
+def _add_counters(wanted: Mapping[str, Tensor], found: State) -> None:
+    """Batch norm counts its batches since torch 0.4.1; nothing reads the count, and older files lack all of them."""
+    counters = [key for key in wanted if key.endswith("num_batches_tracked")]
+    if not any(key in found for key in counters):
+        found.update((key, torch.zeros((), dtype=torch.long)) for key in counters)
+
+
+def read_states(path: Path, method: str) -> dict[str, State]:
+    """The state dicts in a checkpoint by their top-level keys; "" is that of a file that is a bare state dict.
+
+    Raises:
+        TalkbenchError: the file is missing, damaged or holds code.
+    """
+    if not path.is_file():
+        raise TalkbenchError(f"checkpoint {path} does not exist; give the path of a checkpoint for {method}")
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
 
 
 def save_networks(networks: Mapping[str, nn.Module], path: Path, metadata: Mapping[str, object]) -> None:
@@ -118,7 +160,9 @@ def _read_pickle(path: Path) -> dict[str, State]:
         raise TalkbenchError(f"{path} is damaged or no checkpoint ({_first_line(error)}); get it anew") from error
     if not isinstance(content, dict):
         raise TalkbenchError(f"{path} holds a {type(content).__name__}, not the dictionary of a checkpoint")
-    return {str(name): _strip(state) for name, state in content.items() if _is_state(state)}
+    bare = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+    states = {str(name): _strip(state) for name, state in content.items() if _is_state(state)}
+    return {**states, "": _strip(bare)} if bare else states
 
 
 def _is_state(value: object) -> bool:

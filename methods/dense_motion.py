@@ -1,4 +1,4 @@
-"""From sparse keypoint motions to a dense backward flow and an occlusion map (specs fomm, "Block: dense motion")."""
+"""From sparse motions to a dense backward flow and an occlusion map (specs fomm, "Block: dense motion")."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class DenseMotion:
 
 
 class DenseMotionNetwork(nn.Module):
-    """Combines K + 1 local motions into one flow.
+    """Combines K local motions and the background's into one flow.
 
     Args:
-        align_corners: of the sparse warps (R1 in the specs); False for MCNet.
+        align_corners: of the sparse warps (R1 in the specs).
     """
 
     def __init__(self, num_kp: int, config: HourglassConfig, align_corners: bool = False) -> None:
@@ -37,27 +37,35 @@ class DenseMotionNetwork(nn.Module):
         self.align_corners = align_corners
 
     def forward(self, source_small: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> DenseMotion:
-        """`source_small` (B, 3, h, w): the source image after `down`."""
-        batch, _, height, width = source_small.shape
-        motions = sparse_motions(height, width, kp_source, kp_driving)  # (B, K+1, h, w, 2)
-        count = motions.shape[1]
-        copies = source_small[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
-        warped = F.grid_sample(copies, motions.flatten(0, 1), align_corners=self.align_corners)
-        heatmap = gaussian_heatmap(kp_driving.value, height, width) - gaussian_heatmap(kp_source.value, height, width)
+        """From keypoints with jacobians, over a still background; `source_small` (B, 3, h, w): the source
+        image after `down`."""
+        sizes = source_small.shape[2:]
+        heatmap = gaussian_heatmap(kp_driving.value, sizes) - gaussian_heatmap(kp_source.value, sizes)
+        jacobian = kp_source.jacobian @ torch.inverse(kp_driving.jacobian)
+        moved = affine_motions(kp_source.value, kp_driving.value, jacobian, sizes)
+        background = coordinate_grid(sizes, moved).expand(len(moved), 1, -1, -1, -1)
+        return self.combine(source_small, heatmap, torch.cat([background, moved], dim=1))
+
+    def combine(self, source_small: Tensor, heatmap: Tensor, motions: Tensor) -> DenseMotion:
+        """Weigh `motions` (B, K+1, h, w, 2), the background's first, by what each makes of the source and by
+        the `heatmap` difference (B, K, h, w) of the keypoints."""
+        warped = sparse_warps(source_small, motions, self.align_corners)
         heatmap = F.pad(heatmap, (0, 0, 0, 0, 1, 0))  # the background has no heatmap
-        stacked = torch.cat([heatmap[:, :, None], warped.view(batch, count, 3, height, width)], dim=2)
-        feature = self.hourglass(stacked.flatten(1, 2))
+        feature = self.hourglass(torch.cat([heatmap[:, :, None], warped], dim=2).flatten(1, 2))
         mask = self.mask(feature).float().softmax(1)
         deformation = torch.einsum("bkhw,bkhwc->bhwc", mask, motions)
         return DenseMotion(deformation, self.occlusion(feature).float().sigmoid())
 
 
-def sparse_motions(height: int, width: int, kp_source: Keypoints, kp_driving: Keypoints) -> Tensor:
-    """Backward maps (B, K+1, h, w, 2): identity for the background, then per keypoint
-    T(z) = p_S + J_S·J_D⁻¹·(z − p_D)."""
-    grid = coordinate_grid(height, width, kp_source.value)
-    jacobian = kp_source.jacobian @ torch.inverse(kp_driving.jacobian)
-    offset = grid - kp_driving.value[:, :, None, None]
-    moved = torch.einsum("bkij,bkhwj->bkhwi", jacobian, offset) + kp_source.value[:, :, None, None]
-    background = grid.expand(len(moved), 1, -1, -1, -1)
-    return torch.cat([background, moved], dim=1)
+def affine_motions(source: Tensor, driving: Tensor, jacobian: Tensor, sizes: torch.Size) -> Tensor:
+    """Backward maps (B, K, h, w, 2) of local affine motions: T(z) = p_S + J·(z − p_D)."""
+    offset = coordinate_grid(sizes, source) - driving[:, :, None, None]
+    return torch.einsum("bkij,bkhwj->bkhwi", jacobian, offset) + source[:, :, None, None]
+
+
+def sparse_warps(source_small: Tensor, motions: Tensor, align_corners: bool) -> Tensor:
+    """The source (B, C, h, w) as each of the motions (B, N, h, w, 2) would have it: (B, N, C, h, w) (R1)."""
+    count = motions.shape[1]
+    copies = source_small[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
+    warped = F.grid_sample(copies, motions.flatten(0, 1), align_corners=align_corners)
+    return warped.unflatten(0, (-1, count))

@@ -10,6 +10,10 @@ from typing import Any, Generic, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+# absolute: as the driver is; relative: as the driver changes since a reference frame; avd: absolute, with
+# the driver's shape taken out by a network of the method (animation via disentanglement).
+MOTIONS = ("absolute", "relative", "avd")
+
 Source = TypeVar("Source", bound="Batch")
 Motion = TypeVar("Motion", bound="Batch")
 
@@ -58,6 +62,7 @@ class Method(ABC, Generic[Source, Motion]):
         networks: the networks by their names in the authors' checkpoint; empty if there are none.
         checkpoint_sha256: of the weights that were loaded, None for the bare architecture.
         ranked: False for a yardstick that sees the true image.
+        motions: the ways of animating that it has, of `MOTIONS`.
         settings: further choices that change the numbers; they go into the run's record.
     """
 
@@ -66,6 +71,7 @@ class Method(ABC, Generic[Source, Motion]):
     networks: dict[str, nn.Module]
     checkpoint_sha256: str | None = None
     ranked: bool = True
+    motions: tuple[str, ...] = ("absolute", "relative")
     settings: dict[str, object]
 
     @abstractmethod

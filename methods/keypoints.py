@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,35 +22,53 @@ class Keypoints(Batch):
     jacobian: Tensor
 
 
-def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """(H, W, 2), last axis (x, y); −1 and 1 are the centres of the outermost pixels."""
-    x = torch.linspace(-1, 1, width, dtype=like.dtype, device=like.device)
-    y = torch.linspace(-1, 1, height, dtype=like.dtype, device=like.device)
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+def coordinate_grid(sizes: Sequence[int], like: Tensor) -> Tensor:
+    """(H, W, 2) for two `sizes`, last axis (x, y), or (D, H, W, 3) for three, last axis (x, y, z).
+
+    −1 and 1 are the centres of the outermost pixels (specs fomm, "Block: coordinate grid").
+    """
+    axes = [torch.linspace(-1, 1, size, dtype=like.dtype, device=like.device) for size in sizes]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
 
 
-def gaussian_heatmap(mean: Tensor, height: int, width: int, variance: float = 0.01) -> Tensor:
-    """exp(−½‖z − mean‖²/variance): (B, K, 2) → (B, K, H, W), peak 1 (specs fomm, "Block: gaussian heatmap")."""
-    offset = coordinate_grid(height, width, mean) - mean[:, :, None, None]
-    return torch.exp(-0.5 * offset.square().sum(-1) / variance)
+def gaussian_heatmap(mean: Tensor, sizes: Sequence[int], covariance: Tensor | float = 0.01) -> Tensor:
+    """exp(−½ (z − mean)ᵀ Σ⁻¹ (z − mean)): (B, K, d) → (B, K, *sizes), peak 1 (specs fomm, "Block: gaussian heatmap").
+
+    Σ is one variance for all, or (B, K, d, d).
+    """
+    offset = coordinate_grid(sizes, mean) - mean.view(*mean.shape[:2], *[1] * len(sizes), -1)
+    if isinstance(covariance, float):
+        distance = offset.square().sum(-1) / covariance
+    else:
+        distance = torch.einsum("bk...i,bkij,bk...j->bk...", offset, torch.inverse(covariance), offset)
+    return torch.exp(-0.5 * distance)
+
+
+def soft_argmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Heatmaps (B, K, *sizes), the softmax of `logits`/temperature over all positions, and their mean
+    coordinates (B, K, d), the map stretched to [−1, 1] (specs fomm, "Block: keypoint detector")."""
+    sizes = logits.shape[2:]
+    heatmap = (logits.flatten(2) / temperature).softmax(-1)
+    value = heatmap @ coordinate_grid(sizes, heatmap).view(-1, len(sizes))
+    return heatmap.unflatten(2, sizes), value
 
 
 class KeypointDetector(nn.Module):
-    """Images (B, 3, H, W) → `Keypoints` by spatial soft-argmax (specs fomm, "Block: keypoint detector").
+    """Images (B, channels, H, W) → `Keypoints` by spatial soft-argmax (specs fomm, "Block: keypoint detector").
 
     The heads have no padding, and the valid area is stretched to [−1, 1].
     """
 
-    def __init__(self, num_kp: int, config: HourglassConfig, temperature: float = 0.1) -> None:
+    def __init__(self, num_kp: int, config: HourglassConfig, temperature: float = 0.1, channels: int = 3) -> None:
         super().__init__()
-        self.predictor = Hourglass(3, config)
+        self.predictor = Hourglass(channels, config)
         self.kp = nn.Conv2d(self.predictor.out_features, num_kp, 7)
         self.jacobian = nn.Conv2d(self.predictor.out_features, 4 * num_kp, 7)
         nn.init.zeros_(self.jacobian.weight)
         assert self.jacobian.bias is not None
         with torch.no_grad():
             self.jacobian.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 1.0]).repeat(num_kp))
-        self.down = AntiAliasDownsample(3, config.scale_factor)
+        self.down = AntiAliasDownsample(channels, config.scale_factor)
         self.temperature = temperature
 
     def forward(self, images: Tensor) -> Keypoints:
@@ -59,34 +78,42 @@ class KeypointDetector(nn.Module):
         """`forward` for images that `down` has already shrunk."""
         feature = self.predictor(small)
         # Half precision breaks the sharp softmax and the later 2×2 inverses (specs fomm, 7).
-        logits = self.kp(feature).float()
-        batch, count, height, width = logits.shape
-        heatmap = (logits.flatten(2) / self.temperature).softmax(-1)  # (B, K, H·W)
-        value = heatmap @ coordinate_grid(height, width, heatmap).view(-1, 2)
-        jacobian_map = self.jacobian(feature).float().view(batch, count, 4, height * width)
-        jacobian = torch.einsum("bkn,bkcn->bkc", heatmap, jacobian_map).view(batch, count, 2, 2)
-        return Keypoints(value, jacobian)
+        heatmap, value = soft_argmax(self.kp(feature).float(), self.temperature)
+        jacobian_map = self.jacobian(feature).float().unflatten(1, (-1, 4))
+        jacobian = torch.einsum("bkhw,bkchw->bkc", heatmap, jacobian_map)
+        return Keypoints(value, jacobian.unflatten(2, (2, 2)))
 
 
 def relative_motion(source: Keypoints, driving: Keypoints, reference: Keypoints, adapt_scale: bool) -> Keypoints:
-    """The change from `reference` to `driving`, applied to `source` (specs fomm 4.2, relative jacobian on).
-
-    With `adapt_scale` displacements are scaled by √(hull area of source / hull area of reference).
-    """
-    shift = driving.value - reference.value
-    if adapt_scale:
-        shift = shift * _hull_scale(source.value, reference.value)[:, None, None]
+    """The change from `reference` to `driving`, applied to `source` (specs fomm 4.2, relative jacobian on)."""
+    value = relative_values(source.value, driving.value, reference.value, adapt_scale)
     change = driving.jacobian @ torch.inverse(reference.jacobian)
-    return Keypoints(source.value + shift, change @ source.jacobian)
+    return Keypoints(value, change @ source.jacobian)
 
 
-def _hull_scale(source: Tensor, reference: Tensor) -> Tensor:
-    areas = [[_hull_area(points) for points in batch.detach().cpu().numpy()] for batch in (source, reference)]
-    ratio = torch.tensor(areas[0], dtype=torch.float64) / torch.tensor(areas[1], dtype=torch.float64)
+def relative_values(source: Tensor, driving: Tensor, reference: Tensor, adapt_scale: bool) -> Tensor:
+    """Positions (B, K, d): `source` moved by the displacement from `reference` to `driving`.
+
+    With `adapt_scale` displacements are scaled by `hull_scale` (specs fomm 4.2).
+    """
+    shift = driving - reference
+    if adapt_scale:
+        shift = shift * hull_scale(source, reference)[:, None, None]
+    return source + shift
+
+
+def hull_scale(source: Tensor, reference: Tensor) -> Tensor:
+    """√(hull of source / hull of reference) by item, (B,); areas of 2-D points, volumes of 3-D ones.
+
+    Raises:
+        PairError: the points have no hull.
+    """
+    volumes = [[_hull_volume(points) for points in batch.detach().cpu().numpy()] for batch in (source, reference)]
+    ratio = torch.tensor(volumes[0], dtype=torch.float64) / torch.tensor(volumes[1], dtype=torch.float64)
     return ratio.sqrt().to(source)
 
 
-def _hull_area(points: np.ndarray) -> float:
+def _hull_volume(points: np.ndarray) -> float:
     from scipy.spatial import ConvexHull, QhullError
 
     try:

@@ -1,38 +1,27 @@
 """Fixtures of MCNet's reference outputs and of the full-size model that they belong to."""
 
 import json
-from pathlib import Path
 
+import goldens
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from reference_fill import fill_
 
 from talkbench import methods
 from talkbench.methods.interface import Method
 
-GOLDEN = Path(__file__).parent / "golden" / "mcnet"
 KEEP = ("down.weight", "jacobian.bias")
-
-
-def image(seed: int) -> torch.Tensor:
-    """``reference_fill.image(seed)`` for seeds 1 to 5, as stored: the last bit of a few pixels depends on
-    torch's version there, and the outputs on it."""
-    with Image.open(GOLDEN / "inputs.webp") as stacked:
-        pixels = np.array(stacked.convert("RGB"))[256 * (seed - 1) : 256 * seed]
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(255)
 
 
 @pytest.fixture(scope="session")
 def golden() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN / "golden_a.npz") as archive:
-        return dict(archive)
+    return goldens.load("mcnet")
 
 
 @pytest.fixture(scope="session")
 def manifest() -> dict:
-    return json.loads((GOLDEN / "manifest.json").read_text())
+    return goldens.load_manifest("mcnet")
 
 
 def scaled(state: dict[str, torch.Tensor], factors: dict[str, float]) -> None:

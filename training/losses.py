@@ -13,7 +13,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.methods.blocks import AntiAliasDownsample
 from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.mcnet.memory import Compensation
-from talkbench.methods.mcnet.model import resize_to
+from talkbench.methods.warping import resize_to
 from talkbench.training.transform import EquivarianceTransform
 
 SCALES = (1.0, 0.5, 0.25, 0.125)
@@ -113,7 +113,7 @@ def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
 
 def consistency(compensations: Sequence[Compensation]) -> Tensor:
     """Σ over levels of mean |stopgrad(F resized) − Value|: the memory's values follow the features."""
-    terms = [(resize_to(c.feature, c.value).detach() - c.value).abs().mean() for c in compensations]
+    terms = [(resize_to(c.feature, c.value, align_corners=True).detach() - c.value).abs().mean() for c in compensations]
     return torch.stack(terms).sum()
 
 

@@ -23,7 +23,7 @@ class EquivarianceTransform:
     def __init__(self, theta: Tensor, control_params: Tensor) -> None:
         self.theta = theta
         self.control_params = control_params
-        self._points = coordinate_grid(POINTS, POINTS, theta).view(-1, 2)
+        self._points = coordinate_grid((POINTS, POINTS), theta).view(-1, 2)
 
     @classmethod
     def random(cls, batch: int, generator: torch.Generator, device: torch.device) -> EquivarianceTransform:
@@ -50,6 +50,6 @@ class EquivarianceTransform:
     def warp_images(self, images: Tensor) -> Tensor:
         """frame'(z) = frame(W(z)), reflected at the border, corners not aligned (R8)."""
         height, width = images.shape[2:]
-        grid = coordinate_grid(height, width, images).view(1, -1, 2).expand(len(images), -1, -1)
+        grid = coordinate_grid((height, width), images).view(1, -1, 2).expand(len(images), -1, -1)
         warped = self.warp_points(grid).view(len(images), height, width, 2)
         return F.grid_sample(images, warped, padding_mode="reflection", align_corners=False)

@@ -81,7 +81,7 @@ class MCNet(Method[SourceMaps, Keypoints]):
         self.generator = Generator(self.config)
         self.networks = {"kp_detector": self.detector, "generator": self.generator}
         if weights is not None:
-            self.checkpoint_sha256 = load_networks(self.networks, Path(weights), self.name)
+            self.checkpoint_sha256 = load_networks(self.networks, Path(weights), self.name).sha256[""]
         for network in self.networks.values():
             network.eval()
         self.noise, self.seed, self.adapt_scale = noise, seed, adapt_scale

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from talkbench.methods.blocks import DownBlock, HourglassConfig, ResBlock, SameBlock, UpBlock
+from talkbench.methods.blocks import HourglassConfig, ResBlock, SameBlock, UpBlock, down_blocks
 from talkbench.methods.dense_motion import DenseMotion, DenseMotionNetwork
 from talkbench.methods.interface import Batch
 from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.mcnet.memory import Compensation, MemoryConfig, MemoryUnit
+from talkbench.methods.warping import resize_to, warp
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Generator(nn.Module):
         widths = config.widths
         self.dense_motion_network = DenseMotionNetwork(config.num_kp, config.dense_motion)
         self.first = SameBlock(3, widths[0], 7)
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in itertools.pairwise(widths))
+        self.down_blocks = down_blocks(widths)
         # After each up block the compensated skip is concatenated, which doubles the width.
         inputs = [widths[-1], *(2 * width for width in reversed(widths[1:-1]))]
         outputs = reversed(widths[:-1])
@@ -97,9 +96,11 @@ class Generator(nn.Module):
     def forward(self, source: SourceMaps, kp_driving: Keypoints, noise: tuple[Tensor, ...] | None = None) -> Generated:
         """Render `source` in the motion `kp_driving`; `noise`: one map (B or 1, 1, m, m) per level, None for none."""
         motion = self.dense_motion_network(source.small, source.keypoints, kp_driving)
-        full, *skips = [warp(features, motion.deformation) for features in source.maps]
+        full, *skips = [
+            warp(features, motion.deformation, align_corners=True, resize_corners=True) for features in source.maps
+        ]
         occlusion = motion.occlusion_map
-        skips = [skip * resize_to(occlusion, skip) for skip in skips]
+        skips = [skip * resize_to(occlusion, skip, align_corners=True) for skip in skips]
         compensations: list[Compensation] = []
         compensated = []
         for depth, skip in reversed(list(enumerate(skips, start=1))):
@@ -110,7 +111,7 @@ class Generator(nn.Module):
                 skip = compensations[-1].output
             compensated.append(skip)
         decoded = self._decode(compensated)
-        keep = resize_to(occlusion, full)
+        keep = resize_to(occlusion, full, align_corners=True)
         features, deformed = full[:, :-3], full[:, -3:]
         prediction = self.final(decoded * (1 - keep) + features * keep).float().sigmoid()
         return Generated(prediction * (1 - keep) + deformed * keep, deformed, motion, tuple(compensations))
@@ -123,17 +124,3 @@ class Generator(nn.Module):
                 out = torch.cat([out, skips[index]], dim=1)
             out = up(self.resblock[2 * index + 1](self.resblock[2 * index](out)))
         return out
-
-
-def warp(features: Tensor, deformation: Tensor) -> Tensor:
-    """Sample (B, C, H, W) at the flow (B, h, w, 2), resized to (H, W) first (R2, R3: corners aligned)."""
-    flow = deformation.permute(0, 3, 1, 2)
-    flow = resize_to(flow, features).permute(0, 2, 3, 1)
-    return F.grid_sample(features, flow.to(features.dtype), align_corners=True)
-
-
-def resize_to(x: Tensor, like: Tensor) -> Tensor:
-    """Bilinear with aligned corners to the size of `like` (R3, R4); unchanged if it has that size."""
-    if x.shape[2:] == like.shape[2:]:
-        return x
-    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=True)

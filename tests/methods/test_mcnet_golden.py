@@ -1,21 +1,20 @@
 """MCNet against the reference outputs (tests/golden/mcnet; what each array is: specs mcnet, golden.md)."""
 
 import json
-from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from mcnet_golden import image
-from torch import Tensor, nn
+from goldens import Golden, Recorder, image
+from torch import Tensor
 
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, relative_motion
 from talkbench.methods.mcnet.memory import attend
-from talkbench.methods.mcnet.model import Generated, resize_to
+from talkbench.methods.mcnet.model import Generated
+from talkbench.methods.warping import resize_to
 
-Golden = dict[str, np.ndarray]
 LEVELS = (32, 64, 128)
 VARIANTS = {
     "baseline": (),
@@ -24,26 +23,6 @@ VARIANTS = {
     **dict.fromkeys(("mcm_no_split", "mcm", "pe10", "pe20", "iicm_no_feature", "iicm_no_keypoints"), LEVELS),
     **dict.fromkeys(("mcm_no_dynamic", "memory16", "memory64"), LEVELS),
 }
-
-
-class Recorder:
-    """Inputs and outputs of modules by name, one entry per call."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.inputs: dict[str, list[tuple]] = defaultdict(list)
-        self.outputs: dict[str, list[Tensor]] = defaultdict(list)
-        self._handles = [module.register_forward_hook(self._hook(name)) for name, module in network.named_modules()]
-
-    def _hook(self, name: str) -> Callable:
-        def keep(_module: nn.Module, inputs: tuple, output: object) -> None:
-            self.inputs[name].append(inputs)
-            self.outputs[name].append(output)
-
-        return keep
-
-    def remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
 
 
 def assert_close(golden: Golden, name: str, found: Tensor) -> None:
@@ -89,9 +68,9 @@ def test_the_input_images_are_the_goldens(golden: Golden) -> None:
 
 def test_keypoints(mcnet: Method, golden: Golden) -> None:
     detector = mcnet.networks["kp_detector"]
-    recorder = Recorder(detector)
-    found = {name: mcnet.encode_motion(image(seed)) for seed, name in ((1, "source"), (2, "driving"), (3, "driving2"))}
-    recorder.remove()
+    frames = ((1, "source"), (2, "driving"), (3, "driving2"))
+    with Recorder(detector) as recorder:
+        found = {name: mcnet.encode_motion(image(seed)) for seed, name in frames}
     for name, keypoints in found.items():
         assert_close(golden, f"kp_{name}_value", keypoints.value)
         assert_close(golden, f"kp_{name}_jacobian", keypoints.jacobian)
@@ -115,11 +94,9 @@ def test_relative_motion(golden: Golden) -> None:
 @pytest.fixture(scope="module")
 def absolute(mcnet: Method) -> tuple[Generated, Recorder, tuple[Tensor, ...]]:
     """image(2) drives image(1), with everything that the generator's modules saw."""
-    with torch.no_grad():
-        recorder = Recorder(mcnet.networks["generator"])
+    with torch.no_grad(), Recorder(mcnet.networks["generator"]) as recorder:
         encoded = mcnet.encode_source(image(1))
         generated = mcnet.networks["generator"](encoded, mcnet.encode_motion(image(2)))
-        recorder.remove()
     return generated, recorder, encoded.maps
 
 
@@ -144,7 +121,7 @@ def test_encoder_and_warped_maps(absolute: tuple, golden: Golden) -> None:
     generated, recorder, maps = absolute
     for size, features in zip((256, 128, 64, 32), (maps[0][:, :-3], *maps[1:]), strict=True):
         assert_close(golden, f"abs/encoder_{size}", features)
-    keep = resize_to(generated.motion.occlusion_map, generated.prediction)
+    keep = resize_to(generated.motion.occlusion_map, generated.prediction, align_corners=True)
     fused, decoded = recorder.inputs["final"][0][0], recorder.outputs["up_blocks.2"][0]
     assert_close(golden, "abs/warped_256", fused - decoded * (1 - keep))
     calls = recorder.inputs["mbUnit"]

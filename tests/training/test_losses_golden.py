@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from mcnet_golden import image
+from goldens import image
 from reference_fill import fill_
 from torch import Tensor, nn
 

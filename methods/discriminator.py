@@ -1,0 +1,73 @@
+"""The patch discriminator that FOMM, DaGAN and face-vid2vid train against (specs fomm, "Block: discriminator")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import spectral_norm
+
+from talkbench.methods.keypoints import gaussian_heatmap
+
+WIDTHS = (64, 128, 256, 512)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`features`: the outputs of the blocks; `prediction` (B, 1, h, w): high where the image looks real."""
+
+    features: tuple[Tensor, ...]
+    prediction: Tensor
+
+
+class _Block(nn.Module):
+    def __init__(self, in_features: int, out_features: int, norm: bool, pool: bool, spectral: bool) -> None:
+        super().__init__()
+        conv = nn.Conv2d(in_features, out_features, 4)
+        self.conv = spectral_norm(conv) if spectral else conv
+        self.norm = nn.InstanceNorm2d(out_features, affine=True) if norm else nn.Identity()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.leaky_relu(self.norm(self.conv(x)), 0.2)
+        return F.avg_pool2d(out, 2) if self.pool else out
+
+
+class _Scale(nn.Module):
+    def __init__(self, channels: int, spectral: bool) -> None:
+        super().__init__()
+        inputs = (channels, *WIDTHS[:-1])
+        last = len(WIDTHS) - 1
+        self.down_blocks = nn.ModuleList(
+            _Block(before, after, norm=index > 0, pool=index < last, spectral=spectral)
+            for index, (before, after) in enumerate(zip(inputs, WIDTHS, strict=True))
+        )
+        head = nn.Conv2d(WIDTHS[-1], 1, 1)
+        self.conv = spectral_norm(head) if spectral else head
+
+
+class Discriminator(nn.Module):
+    """Images (B, 3, H, W), and keypoints if it is conditioned on them, → `Judgement`.
+
+    Args:
+        num_kp: of the driving keypoints whose heatmaps follow the RGB channels; 0 for an unconditioned one.
+        spectral: whether its convolutions are spectrally normalised.
+    """
+
+    def __init__(self, num_kp: int = 0, spectral: bool = False) -> None:
+        super().__init__()
+        self.discs = nn.ModuleDict({"1": _Scale(3 + num_kp, spectral)})  # "1": the scale, a key of the checkpoints
+
+    def forward(self, images: Tensor, keypoints: Tensor | None = None) -> Judgement:
+        """`keypoints`: (B, K, 2), given exactly if `num_kp` is not 0."""
+        disc = self.discs["1"]
+        out = images
+        if keypoints is not None:
+            out = torch.cat([images, gaussian_heatmap(keypoints, images.shape[2:])], dim=1)
+        features = []
+        for block in disc.down_blocks:
+            out = block(out)
+            features.append(out)
+        return Judgement(tuple(features), disc.conv(out))

@@ -1,0 +1,28 @@
+"""Warping maps by a dense backward flow (specs fomm 1.2, resampling calls R2 to R5).
+
+The methods' grids put ±1 on the centres of the outermost pixels; whether sampling and enlarging do so too
+(``align_corners``) is part of what their weights were trained with.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def warp(features: Tensor, deformation: Tensor, align_corners: bool, resize_corners: bool) -> Tensor:
+    """Sample (B, C, H, W) at a flow (B, h, w, 2) that is first resized to (H, W); zero outside.
+
+    Args:
+        align_corners: of the sampling.
+        resize_corners: of the flow's resizing.
+    """
+    flow = resize_to(deformation.permute(0, 3, 1, 2), features, resize_corners).permute(0, 2, 3, 1)
+    return F.grid_sample(features, flow.to(features.dtype), align_corners=align_corners)
+
+
+def resize_to(x: Tensor, like: Tensor, align_corners: bool) -> Tensor:
+    """Bilinear to the size of `like`; unchanged if it has that size."""
+    if x.shape[2:] == like.shape[2:]:
+        return x
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=align_corners)
