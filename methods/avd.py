@@ -1,0 +1,41 @@
+"""Animation via disentanglement: the network that keeps the source's shape under the driver's motion.
+
+MRAA brought it, and TPSM took it over (specs mraa 2.7, tpsm 2.7).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+WIDTHS = (256, 512, 1024)
+
+
+class AVDNetwork(nn.Module):
+    """Descriptions of the source and of the driver, (B, `features`) each → one of the source in the driver's pose.
+
+    Args:
+        bottleneck: length of each of the two codes in between.
+    """
+
+    def __init__(self, features: int, bottleneck: int) -> None:
+        super().__init__()
+        self.id_encoder = _perceptron([features, *WIDTHS, bottleneck])
+        self.pose_encoder = _perceptron([features, *WIDTHS, bottleneck])
+        self.decoder = _perceptron([2 * bottleneck, *reversed(WIDTHS), features])
+
+    def forward(self, identity: Tensor, pose: Tensor) -> Tensor:
+        codes = [self.pose_encoder(pose), self.id_encoder(identity)]
+        out: Tensor = self.decoder(torch.cat(codes, dim=1))
+        return out
+
+
+def _perceptron(widths: list[int]) -> nn.Sequential:
+    """Linear layers, each but the last followed by batch norm and ReLU."""
+    *hidden, last = itertools.pairwise(widths)
+    stack = nn.Sequential()
+    for inputs, outputs in hidden:
+        stack.extend([nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU()])
+    return stack.append(nn.Linear(*last))
