@@ -1,1 +1,84 @@
 """FOMM (NeurIPS 2019): keypoints with local affine maps, from which a dense flow is put together."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.methods import registry
+from talkbench.methods.checkpoints import load_networks
+from talkbench.methods.fomm.model import FOMMConfig, Generator, SourceMaps
+from talkbench.methods.interface import Method
+from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+
+DEFAULT = "vox-256"
+# All released configurations are one architecture; what differs is the training (specs fomm 2, 5.1).
+VARIANTS: dict[str, FOMMConfig] = {name: FOMMConfig() for name in (DEFAULT, "vox-adv", "taichi", "taichi-adv")}
+
+
+class FOMM(Method[SourceMaps, Keypoints]):
+    """FOMM in its released configurations.
+
+    Args:
+        variant: a key of `VARIANTS`.
+        weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
+        align_corners: of every ``grid_sample``. True is what torch 1.0 did, with which the released weights
+            were trained and the paper's numbers made; the authors' code computes False on torch 1.3 and later,
+            and most likely the FOMM rows in later papers were made so (specs fomm 1.2).
+        adapt_scale: relative motion is scaled by the ratio of the keypoints' hulls (the authors'
+            ``--adapt_scale``, which their README command sets).
+    """
+
+    def __init__(
+        self,
+        variant: str = DEFAULT,
+        weights: str | Path | None = None,
+        align_corners: bool = True,
+        adapt_scale: bool = True,
+    ) -> None:
+        if variant not in VARIANTS:
+            raise TalkbenchError(f"unknown variant fomm@{variant}: {nearest(variant, VARIANTS)}")
+        self.name = f"fomm@{variant}"
+        self.config = VARIANTS[variant]
+        self.resolution = self.config.resolution
+        self.detector = KeypointDetector(self.config.num_kp, self.config.kp_detector)
+        self.generator = Generator(self.config, align_corners)
+        self.networks = {"generator": self.generator, "kp_detector": self.detector}
+        if weights is not None:
+            self.checkpoint_sha256 = load_networks(self.networks, Path(weights), self.name).sha256[""]
+        for network in self.networks.values():
+            network.eval()
+        self.adapt_scale = adapt_scale
+        self.settings = {"align_corners": align_corners, "adapt_scale": adapt_scale}
+
+    @torch.no_grad()
+    def encode_source(self, images: Tensor) -> SourceMaps:
+        # The detector and the dense motion network shrink with the same constant kernel.
+        small = self.detector.down(images)
+        return self.generator.encode(images, self.detector.detect(small), small)
+
+    @torch.no_grad()
+    def encode_motion(self, images: Tensor) -> Keypoints:
+        keypoints: Keypoints = self.detector(images)
+        return keypoints
+
+    @torch.no_grad()
+    def transfer(self, source: SourceMaps, driving: Keypoints, reference: Keypoints | None) -> Keypoints:
+        if reference is None:
+            return driving
+        return relative_motion(source.keypoints, driving, reference, self.adapt_scale)
+
+    @torch.no_grad()
+    def render(self, source: SourceMaps, motion: Keypoints) -> Tensor:
+        prediction: Tensor = self.generator(source, motion).prediction
+        return prediction
+
+
+registry.register("fomm")(FOMM)
+for _variant in VARIANTS:
+    registry.register(f"fomm@{_variant}")(partial(FOMM, variant=_variant))

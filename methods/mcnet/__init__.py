@@ -46,6 +46,8 @@ VARIANTS: dict[str, MCNetConfig] = {
         memory=MemoryConfig(channels=64, side=16),
     ),
 }
+# The memory in a generator of FOMM's depth is the paper's "FOMM + IICM + MCM".
+NAMES = {"": "mcnet", "fomm_backbone": "fomm@memory"}
 
 
 class MCNet(Method[SourceMaps, Keypoints]):
@@ -74,7 +76,7 @@ class MCNet(Method[SourceMaps, Keypoints]):
             raise TalkbenchError(f"unknown variant mcnet@{variant}: {nearest(variant, filter(None, VARIANTS))}")
         if noise not in NOISES:
             raise TalkbenchError(f"unknown noise {noise!r}: {nearest(noise, NOISES)}")
-        self.name = f"mcnet@{variant}" if variant else "mcnet"
+        self.name = NAMES.get(variant, f"mcnet@{variant}")
         self.config = VARIANTS[variant]
         self.resolution = self.config.resolution
         self.detector = KeypointDetector(self.config.num_kp, self.config.kp_detector)
@@ -123,3 +125,4 @@ class MCNet(Method[SourceMaps, Keypoints]):
 
 for _variant in VARIANTS:
     registry.register(f"mcnet@{_variant}" if _variant else "mcnet")(partial(MCNet, variant=_variant))
+registry.register("fomm@memory")(partial(MCNet, variant="fomm_backbone"))
