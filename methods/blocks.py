@@ -77,6 +77,29 @@ def bottleneck(features: int, count: int) -> nn.Sequential:
     return stack
 
 
+def skip_decoder(widths: Sequence[int], norm: Norm = nn.BatchNorm2d) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """The up blocks, and the residual blocks before them, of a decoder for `decode` (specs mcnet 2.3, tpsm 2.6).
+
+    Args:
+        widths: channels of the encoder's maps, from full size to the deepest.
+    """
+    # After each up block a skip is concatenated, which doubles the width.
+    inputs = [widths[-1], *(2 * width for width in reversed(widths[1:-1]))]
+    outputs = reversed(widths[:-1])
+    ups = nn.ModuleList(UpBlock(a, b, norm=norm) for a, b in zip(inputs, outputs, strict=True))
+    return ups, nn.ModuleList(ResBlock(width, norm) for width in inputs for _ in range(2))
+
+
+def decode(skips: Sequence[Tensor], ups: nn.ModuleList, residuals: nn.ModuleList) -> Tensor:
+    """From warped maps, the deepest first and all but the full-size one, to a full-size map (B, widths[0], H, W)."""
+    out = skips[0]
+    for index, up in enumerate(ups):
+        if index:
+            out = torch.cat([out, skips[index]], dim=1)
+        out = up(residuals[2 * index + 1](residuals[2 * index](out)))
+    return out
+
+
 @dataclass(frozen=True)
 class HourglassConfig:
     """Widths and depth of a U-Net, and the scale of the image that it works on."""

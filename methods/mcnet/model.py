@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from talkbench.methods.blocks import HourglassConfig, ResBlock, SameBlock, UpBlock, down_blocks
+from talkbench.methods.blocks import HourglassConfig, SameBlock, decode, down_blocks, skip_decoder
 from talkbench.methods.dense_motion import DenseMotion, DenseMotionNetwork
 from talkbench.methods.interface import Batch
 from talkbench.methods.keypoints import Keypoints
@@ -76,11 +76,7 @@ class Generator(nn.Module):
         self.dense_motion_network = DenseMotionNetwork(config.num_kp, config.dense_motion)
         self.first = SameBlock(3, widths[0], 7)
         self.down_blocks = down_blocks(widths)
-        # After each up block the compensated skip is concatenated, which doubles the width.
-        inputs = [widths[-1], *(2 * width for width in reversed(widths[1:-1]))]
-        outputs = reversed(widths[:-1])
-        self.up_blocks = nn.ModuleList(UpBlock(a, b) for a, b in zip(inputs, outputs, strict=True))
-        self.resblock = nn.ModuleList(ResBlock(width) for width in inputs for _ in range(2))
+        self.up_blocks, self.resblock = skip_decoder(widths)
         self.final = nn.Conv2d(widths[0], 3, 7, padding=3)
         if config.memory is not None:
             self.mbUnit = MemoryUnit(config.memory, config.levels, config.num_kp)
@@ -110,17 +106,8 @@ class Generator(nn.Module):
                 compensations.append(self.mbUnit(level, skip, source.keypoints.value, level_noise))
                 skip = compensations[-1].output
             compensated.append(skip)
-        decoded = self._decode(compensated)
+        decoded = decode(compensated, self.up_blocks, self.resblock)
         keep = resize_to(occlusion, full, align_corners=True)
         features, deformed = full[:, :-3], full[:, -3:]
         prediction = self.final(decoded * (1 - keep) + features * keep).float().sigmoid()
         return Generated(prediction * (1 - keep) + deformed * keep, deformed, motion, tuple(compensations))
-
-    def _decode(self, skips: list[Tensor]) -> Tensor:
-        """Deepest map first; returns the full-size feature map."""
-        out = skips[0]
-        for index, up in enumerate(self.up_blocks):
-            if index:
-                out = torch.cat([out, skips[index]], dim=1)
-            out = up(self.resblock[2 * index + 1](self.resblock[2 * index](out)))
-        return out
