@@ -27,8 +27,11 @@ class AVDNetwork(nn.Module):
         self.decoder = _perceptron([2 * bottleneck, *reversed(WIDTHS), features])
 
     def forward(self, identity: Tensor, pose: Tensor) -> Tensor:
-        codes = [self.pose_encoder(pose), self.id_encoder(identity)]
-        out: Tensor = self.decoder(torch.cat(codes, dim=1))
+        return self.combine(self.id_encoder(identity), pose)
+
+    def combine(self, code: Tensor, pose: Tensor) -> Tensor:
+        """`forward` with the source as `id_encoder` has encoded it, once for all driving frames."""
+        out: Tensor = self.decoder(torch.cat([self.pose_encoder(pose), code], dim=1))
         return out
 
 
