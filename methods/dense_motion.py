@@ -64,8 +64,11 @@ def affine_motions(source: Tensor, driving: Tensor, jacobian: Tensor, sizes: tor
 
 
 def sparse_warps(source_small: Tensor, motions: Tensor, align_corners: bool) -> Tensor:
-    """The source (B, C, h, w) as each of the motions (B, N, h, w, 2) would have it: (B, N, C, h, w) (R1)."""
+    """The source (B, C, h, w) as each of the motions (B, N, h, w, 2) would have it: (B, N, C, h, w) (R1).
+
+    Volumes (B, C, d, h, w) are warped alike, by motions (B, N, d, h, w, 3).
+    """
     count = motions.shape[1]
-    copies = source_small[:, None].expand(-1, count, -1, -1, -1).flatten(0, 1)
+    copies = source_small[:, None].expand(-1, count, *source_small.shape[1:]).flatten(0, 1)
     warped = F.grid_sample(copies, motions.flatten(0, 1), align_corners=align_corners)
     return warped.unflatten(0, (-1, count))
