@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from talkbench import metrics
 from talkbench.benchmark.environment import choose_device, memory_advice
+from talkbench.benchmark.motions import check_motion, implied_settings, motions
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.setup import create_method
 from talkbench.core.errors import TalkbenchError
@@ -19,11 +21,14 @@ from talkbench.core.files import atomic_path
 from talkbench.core.images import read_image, resize, to_tensor, to_uint8, write_png
 from talkbench.datasets.clips import Clip, open_clip
 from talkbench.methods.cards import find_weights
+from talkbench.metrics.landmarks import alignment
 
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method
 
 DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
+LANDMARKS = "mtcnn5"  # needs no download; the authors search by 68 landmarks of face-alignment (specs fomm 4.3)
+PREFERRED_MOTION = "relative-first"
 FRAME_FOLDER_RATE = Fraction(25)  # frames per second of the field's data sets
 
 
@@ -36,7 +41,7 @@ class AnimateOptions:
     driving: Path
     out: Path
     checkpoint: Path | None = None
-    motion: str = "relative-first"
+    motion: str | None = None
     frames: Path | None = None
     batch_size: int = 8
     device: str = "auto"
@@ -58,39 +63,83 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
     if options.out.resolve() in (options.driving.resolve(), options.source.resolve()):
         raise TalkbenchError(f"--out {options.out} would overwrite an input; choose another name")
     device = choose_device(options.device)
+    has = motions(options.method)
+    motion = options.motion or (PREFERRED_MOTION if PREFERRED_MOTION in has else has[0])
+    check_motion(options.method, motion)
     weights = find_weights(options.method, options.checkpoint)
     driving, source = open_clip(options.driving), read_image(options.source)
     with memory_advice(options.batch_size):
-        method = create_method(weights, options.settings).to(device)
+        implied = implied_settings(weights.method, motion, same_clip=False)
+        method = create_method(weights, {**implied, **options.settings}).to(device)
         if weights.note:
             progress.say(weights.note)
         size = method.resolution or DEFAULT_SIZE
+        face = to_tensor(resize(source, size)[None], device)
+        reference = {"relative-first": 0}.get(motion)
+        if motion == "relative-best":
+            reference = best_frame(face, driving, options.batch_size, progress)
         progress.start(0, len(driving))
-        frames = _generate(method, to_tensor(resize(source, size)[None], device), driving, options, progress)
+        frames = _generate(method, face, driving, reference, options, progress)
         with atomic_path(options.out) as temporary:
             _write_video(temporary, frames, size, driving.rate or FRAME_FOLDER_RATE)
     return len(driving), size
 
 
+def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Progress) -> int:
+    """The driving frame whose pose is most like that of `face` (1, 3, H, W), the first of equal ones.
+
+    By the landmarks of MTCNN (`alignment`); frames without a face are passed over.
+
+    Raises:
+        TalkbenchError: MTCNN is not installed, or finds no face in the source or in any driving frame.
+    """
+    extractor = metrics.create_extractor(LANDMARKS, str(face.device))
+    problem = extractor.problem()
+    if problem:
+        raise TalkbenchError(f"--motion relative-best looks for the best frame by {LANDMARKS}, which {problem}")
+    wanted = extractor.extract(face)[0]
+    if wanted is None:
+        raise TalkbenchError("--motion relative-best: no face is found in the source; use relative-first")
+    progress.start(0, len(driving))
+    found: dict[int, np.ndarray] = {}
+    for numbers, images in _batches(driving, face, batch_size):
+        known = zip(numbers, extractor.extract(images), strict=True)
+        found |= {number: points for number, points in known if points is not None}
+        progress.advance(len(numbers))
+    if not found:
+        raise TalkbenchError("--motion relative-best: no face is found in any driving frame; use relative-first")
+    distances = alignment(wanted, np.stack(list(found.values())))
+    best = list(found)[int(distances.argmin())]
+    progress.say(f"best frame {best} of {len(driving)}, by the landmarks {LANDMARKS}")
+    return best
+
+
 @torch.inference_mode()
 def _generate(
-    method: Method, face: torch.Tensor, driving: Clip, options: AnimateOptions, progress: Progress
+    method: Method, face: torch.Tensor, driving: Clip, first: int | None, options: AnimateOptions, progress: Progress
 ) -> Iterator[np.ndarray]:
+    """The frames in order; motion is relative to the driving frame `first`, or absolute if that is None."""
     source, size = method.encode_source(face), face.shape[-1]
     reference = None
-    for start in range(0, len(driving), options.batch_size):
-        numbers = range(start, min(start + options.batch_size, len(driving)))
-        images = to_tensor(np.stack([resize(driving.read(number), size) for number in numbers]), face.device)
-        motion = method.encode_motion(images)
-        if reference is None and options.motion == "relative-first":
-            reference = motion.select(torch.zeros(1, dtype=torch.long))
+    if first is not None:
+        reference = method.encode_motion(to_tensor(resize(driving.read(first), size)[None], face.device))
+    for numbers, images in _batches(driving, face, options.batch_size):
         sources = source.expand(len(numbers))
-        moved = method.transfer(sources, motion, None if reference is None else reference.expand(len(numbers)))
+        against = None if reference is None else reference.expand(len(numbers))
+        moved = method.transfer(sources, method.encode_motion(images), against)
         for number, frame in zip(numbers, to_uint8(method.render(sources, moved)), strict=True):
             if options.frames:
                 write_png(options.frames / f"{number:07d}.png", frame)
             yield frame
         progress.advance(len(numbers))
+
+
+def _batches(driving: Clip, face: torch.Tensor, size: int) -> Iterator[tuple[range, torch.Tensor]]:
+    """Frame numbers and images (B, 3, H, W), of the face's size and on its device."""
+    for start in range(0, len(driving), size):
+        numbers = range(start, min(start + size, len(driving)))
+        frames = np.stack([resize(driving.read(number), face.shape[-1]) for number in numbers])
+        yield numbers, to_tensor(frames, face.device)
 
 
 def _write_video(path: Path, frames: Iterator[np.ndarray], size: int, rate: Fraction) -> None:

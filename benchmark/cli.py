@@ -59,7 +59,8 @@ def bench(context: click.Context) -> None:
 @click.option("--task", default="same-identity", show_default=True, help="same-identity, cross-identity …")
 @click.option(
     "--motion", default="absolute", show_default=True,
-    help="absolute; relative-first or relative-best: the driver's change since the first or the best frame.",
+    help="absolute; relative-first or relative-best: the driver's change since the first or the best frame; avd: "
+    "absolute without the driver's shape (mraa, tpsm).",
 )  # fmt: skip
 @OPTIONS["checkpoint"]
 @click.option("--pairs", type=PATH, help="A pair list of your own (CSV) in place of the built-in one.")
@@ -152,8 +153,10 @@ def train(**options: Any) -> None:
 @click.option("--out", type=PATH, required=True, help="The video to write (.mp4, H.264).")
 @OPTIONS["checkpoint"]
 @click.option(
-    "--motion", type=click.Choice(["relative-first", "absolute"]), default="relative-first", show_default=True,
-    help="Transfer the driver's change since the first frame, or the driver's pose itself.",
+    "--motion",
+    help="relative-first or relative-best: the driver's change since the first frame, or since the one most like the "
+    "source; absolute: the driver's pose itself; avd: that without the driver's shape.  [default: relative-first, "
+    "absolute where the method has nothing else]",
 )  # fmt: skip
 @click.option("--frames", type=PATH, help="Also write every frame as PNG into this folder.")
 @OPTIONS["batch_size"]

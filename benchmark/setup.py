@@ -18,6 +18,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device, device_name, git_state, libraries
+from talkbench.benchmark.motions import check_motion, implied_settings
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
@@ -78,10 +79,12 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
         TalkbenchError: something that was asked for is unknown, missing or does not fit the rest.
     """
     device = choose_device(options.device)
+    check_motion(options.method, options.motion)
     named = [metrics.create(name) for name in options.metrics or metrics.DEFAULT]
     weights = find_weights(options.method, options.checkpoint)
     data = datasets.create(options.dataset, root=options.root)
-    method = create_method(weights, options.settings)
+    implied = implied_settings(weights.method, options.motion, datasets.has_truth(options.task))
+    method = create_method(weights, {**implied, **options.settings})
     split = data.split(options.task, pairs=options.pairs, motion=options.motion)
     if weights.note:
         progress.say(weights.note)

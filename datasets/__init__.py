@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from talkbench.core.registry import Registry
-from talkbench.datasets.dataset import Dataset, Split
+from talkbench.datasets.dataset import Dataset, Split, has_truth
 from talkbench.datasets.pairs import Frame, Pair
 
-__all__ = ["Dataset", "Frame", "Pair", "Split", "create", "registry"]
+__all__ = ["Dataset", "Frame", "Pair", "Split", "create", "has_truth", "registry"]
 
 registry: Registry[Dataset] = Registry("dataset", modules=("talkbench.datasets.demo",))
 

@@ -18,7 +18,12 @@ from talkbench.core.registry import nearest
 from talkbench.datasets.clips import Clip, open_clip
 from talkbench.datasets.pairs import Frame, Pair, pairs_sha256, read_pairs
 
-MOTIONS = ("absolute", "relative-first", "relative-best")
+MOTIONS = ("absolute", "relative-first", "relative-best", "avd")
+
+
+def has_truth(task: str) -> bool:
+    """Whether the driving frame is what the result should look like: in every task but across identities."""
+    return task != "cross-identity"
 
 
 class Split:
@@ -29,14 +34,14 @@ class Split:
         root: folder of the clips.
         pairs: all pairs.
         sha256: canonical hash of the pairs (`pairs_sha256`), references included.
-        has_truth: the driving frame is what the result should look like; not so across identities.
+        has_truth: see `has_truth`.
     """
 
     def __init__(self, dataset: str, task: str, motion: str, root: Path, pairs: Sequence[Pair]) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
         self.sha256 = pairs_sha256(self.pairs)
-        self.has_truth = task != "cross-identity"
+        self.has_truth = has_truth(task)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -127,7 +132,7 @@ class Dataset(ABC):
         Args:
             task: one of `tasks`.
             pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the official one.
-            motion: where each pair's reference comes from (specs evaluation 7): ``absolute`` none,
+            motion: where each pair's reference comes from (specs evaluation 7): ``absolute`` and ``avd`` none,
                 ``relative-first`` the first frame of the driving clip, ``relative-best`` the list.
 
         Raises:
@@ -152,6 +157,7 @@ class Dataset(ABC):
 def _with_reference(pair: Pair, motion: str) -> Pair:
     references = {
         "absolute": None,
+        "avd": None,
         "relative-first": Frame(pair.driving.clip, 0),
         "relative-best": pair.reference,
     }

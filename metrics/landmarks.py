@@ -1,4 +1,4 @@
-"""Average keypoint distance (specs evaluation 3.5)."""
+"""Average keypoint distance (specs evaluation 3.5), and the best reference frame (7)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,30 @@ def akd(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
             f"landmarks of shape {generated.shape} and {target.shape} do not compare; use one extractor"
         )
     return np.abs(generated.astype(np.float64) - target).mean(axis=(1, 2))
+
+
+def alignment(source: np.ndarray, driving: np.ndarray) -> np.ndarray:
+    """How unlike the poses of two faces are: landmarks (K, 2) and (B, K, 2) to float64 (B,).
+
+    Sum of squared differences of the points after each set is centred and divided by the root of its convex
+    hull's area; the driving frame with the least is the best reference of relative motion (specs evaluation 7).
+
+    Raises:
+        TalkbenchError: the points of a face lie on a line.
+    """
+    centred = _unit_hull(source)
+    return np.array([np.square(_unit_hull(points) - centred).sum() for points in driving])
+
+
+def _unit_hull(points: np.ndarray) -> np.ndarray:
+    from scipy.spatial import ConvexHull, QhullError
+
+    points = points.astype(np.float64)
+    try:
+        area: float = ConvexHull(points).volume  # in two dimensions SciPy's volume is the area
+    except QhullError as error:
+        raise TalkbenchError("the landmarks of a face lie on a line; choose another image") from error
+    return (points - points.mean(0)) / np.sqrt(area)
 
 
 @registry.register("akd@mtcnn5")

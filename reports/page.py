@@ -87,6 +87,7 @@ _MOTIONS = {
     "absolute": "Motion is absolute: the face takes the position and shape of the driving one.",
     "relative-best": "Motion is relative to the driving frame that is most like the source.",
     "relative-first": "Motion is relative to the first driving frame.",
+    "avd": "Motion is absolute, with the driver's shape taken out by the method's AVD network.",
 }
 
 

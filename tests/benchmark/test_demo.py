@@ -1,6 +1,11 @@
 """The demo as a new user runs it, on fewer pairs."""
 
+import shutil
+
+import numpy as np
 import pytest
+
+from talkbench.core.images import read_image
 
 PAIRS = 24
 
@@ -57,3 +62,20 @@ def test_a_face_is_animated(bench, demo, place):
     assert result.code == 0, result.err
     assert result.out == "video   result.mp4   (10 frames, 128x128)\n"
     assert (place / "result.mp4").stat().st_size > 2000
+
+
+def test_the_best_frame_of_a_driver_is_the_source_itself(bench, demo, place):
+    """Among a few frames of a clip, the one that is the source has its pose; motion since it moves nothing there."""
+    clip = next(path for path in sorted(demo.root.iterdir()) if path.is_dir())
+    images = sorted(clip.iterdir())[:40:8]
+    driving = place / "driving"
+    driving.mkdir()
+    for number, image in enumerate(images):
+        shutil.copy(image, driving / f"{number}{image.suffix}")
+    command = ("animate", "--method", "mcnet", "--source", images[3], "--driving", driving, "--out", "best.mp4")
+    result = bench(*command, "--motion", "relative-best", "--frames", "best")
+    assert result.code == 0, result.err
+    assert "best frame 3 of 5, by the landmarks mtcnn5" in result.err
+    assert bench(*command, "--motion", "absolute", "--frames", "absolute").code == 0
+    moved, direct = (read_image(place / folder / "0000003.png").astype(int) for folder in ("best", "absolute"))
+    assert np.abs(moved - direct).max() <= 1
