@@ -37,14 +37,35 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         TalkbenchError: the folder cannot be written or the disk is full; nothing is left behind.
     """
+    with _beside(path) as temporary:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill, of the same name, that is moved to `path` when the block ends well; see `atomic_path`.
+
+    Raises:
+        TalkbenchError: `path` is a file or a folder that is not empty, or cannot be written.
+    """
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise TalkbenchError(f"{path} is there already and not an empty folder; choose another name")
+    with _beside(path.absolute()) as temporary:
+        temporary.mkdir()
+        yield temporary
+        temporary.replace(path.absolute())
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A path of the same name in a hidden folder beside `path`, which is gone after the block."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=PARTIAL, dir=path.parent) as folder:
-            temporary = Path(folder) / path.name
-            yield temporary
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            yield Path(folder) / path.name
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "free some space" if full else "choose a folder that can be written"
