@@ -37,53 +37,71 @@ def card(name: str) -> dict[str, Any]:
     return content
 
 
+def full_name(name: str) -> str:
+    """`name` with its variant: a bare name means the one that the card calls the default."""
+    return name if "@" in name else str(card(name).get("default", name))
+
+
 def describe(name: str) -> str:
     """What a method is, in one line: its variant's entry in the card, or the card's `short`."""
     known = card(name)
     return str(known.get("variants", {}).get(name, known["short"]))
 
 
+def training_data(name: str) -> str:
+    """The data set that the published weights of a method were trained on; "" if the card does not say."""
+    said = card(name).get("training_data", "")
+    return str(said.get(full_name(name), "") if isinstance(said, dict) else said)
+
+
+def store(name: str) -> Path:
+    """The folder of the weights of a method and all its variants."""
+    return home() / "weights" / full_name(name).split("@")[0]
+
+
+def own_file(name: str) -> str:
+    """How weights in our own format are called there, ``<variant>.safetensors``."""
+    return f"{full_name(name).split('@')[-1]}.safetensors"
+
+
 def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     """Decide which weights a run of `name` uses.
 
-    In this order: the `checkpoint` that the user names; the file that the method's card lists, in the cache
-    folder ``weights/<method>/`` or, for weights that ship with talkbench, beside the card; the card's
-    fallback variant. Methods without a card's entry for weights, such as ``copy-source``, need none.
+    In this order: the `checkpoint` that the user names; what lies in the method's `store`, the official file
+    before one of ours; weights that ship with talkbench, beside the card; the card's fallback variant. Methods
+    without a card's entry for weights, such as ``copy-source``, need none.
 
     Raises:
         TalkbenchError: unknown method, or weights that are needed and not there; says which file is
             missing, where it is published and where to put it.
     """
-    known = card(name)
+    known, full = card(name), full_name(name)
     if checkpoint is not None:
-        return Weights(name, Path(checkpoint), f"checkpoint {Path(checkpoint).name}, given on the command line")
+        return Weights(full, Path(checkpoint), f"checkpoint {Path(checkpoint).name}, given on the command line")
     if "weights" not in known:
-        return Weights(name, None, "needs no weights")
-    found = _stored(name, known)
+        return Weights(full, None, "needs no weights")
+    found = _stored(full, known)
     if found:
         return found
-    entry = known["weights"].get(name)
-    bare = name.split("@")[0]
+    entry = known["weights"].get(full)
     if entry is None:
         raise TalkbenchError(
-            f"no weights of {name} are published; train them with bench train, then name the file with --checkpoint"
+            f"no weights of {full} are published; train them with bench train, then name the file with --checkpoint"
         )
-    wanted = f"{entry['file']} ({entry['source']}) is not in {home() / 'weights' / bare}"
+    wanted = f"{entry['file']} ({entry['source']}) is not in {store(full)}"
     fallback = known.get("fallback")
     stored = _stored(fallback, known) if fallback else None
     if stored is None:
-        raise TalkbenchError(f"{name}: {wanted}; put it there or name it with --checkpoint")
-    note = f"no official checkpoint of {name}, {wanted}; using the small {fallback} instead"
+        raise TalkbenchError(f"{full}: {wanted}; put it there (bench weights add FILE) or name it with --checkpoint")
+    note = f"no official checkpoint of {full}, {wanted}; using the small {fallback} instead"
     return Weights(stored.method, stored.path, stored.origin, note)
 
 
-def _stored(name: str, known: dict[str, Any]) -> Weights | None:
-    entry = known["weights"].get(name)
-    if entry is None:
-        return None
-    bare = name.split("@")[0]
-    beside = Path(__file__).parent / bare / entry["file"]
-    for path in (home() / "weights" / bare / entry["file"], beside):
-        if path.is_file():
-            return Weights(name, path, entry["source"])
-    return None
+def _stored(full: str, known: dict[str, Any]) -> Weights | None:
+    entry = known["weights"].get(full, {})
+    if "file" in entry:
+        for folder in (store(full), Path(__file__).parent / full.split("@")[0]):
+            if (folder / entry["file"]).is_file():
+                return Weights(full, folder / entry["file"], entry["source"])
+    ours = store(full) / own_file(full)
+    return Weights(full, ours, "added by hand") if ours.is_file() else None

@@ -57,24 +57,43 @@ def load_networks(
     wanted = {name: network for name, network in networks.items() if name in stored or name not in optional}
     missing = [name for name in wanted if name not in stored]
     if missing:
-        raise TalkbenchError(
-            f"{path} is not a checkpoint of {method}: no {_few(missing)} among its parts ({_few(sorted(stored))})"
-        )
+        told = f"{path} is not a checkpoint of {method}: no {_few(missing)} among its parts ({_few(sorted(stored))})"
+        raise TalkbenchError(_known_as(path, stored, method) or told)
     for name, network in wanted.items():
-        _add_counters(network.state_dict(), stored[name])
         problem = mismatch(network.state_dict(), stored[name])
         if problem:
-            raise TalkbenchError(f"{files.get(name, path)} does not fit {method}: {name} has {problem}")
+            told = f"{files.get(name, path)} does not fit {method}: {name} has {problem}"
+            raise TalkbenchError(_known_as(files.get(name, path), stored, method) or told)
+    sha256 = {name: sha256_file(file) for name, file in {"": path, **files}.items()}
+    from talkbench.methods.recognition import claimed  # it builds methods, which load checkpoints
+
+    if claim := claimed(path, sha256[""], method):
+        raise TalkbenchError(f"{path} is {claim}; expected {method}")
     for name, network in wanted.items():
-        network.load_state_dict(stored[name], strict=True)
-    return Checkpoint({name: sha256_file(file) for name, file in {"": path, **files}.items()}, frozenset(wanted))
+        network.load_state_dict(_with_counters(network.state_dict(), stored[name]), strict=True)
+    return Checkpoint(sha256, frozenset(wanted))
 
 
-def _add_counters(wanted: Mapping[str, Tensor], found: State) -> None:
+def _known_as(path: Path, stored: Mapping[str, State], method: str) -> str:
+    from talkbench.methods.recognition import recognise
+
+    names = [match.method for match in recognise(path, stored)]
+    return f"{path} is {' or '.join(names)}; expected {method}" if names else ""
+
+
+def _with_counters(wanted: Mapping[str, Tensor], found: State) -> State:
     """Batch norm counts its batches since torch 0.4.1; nothing reads the count, and older files lack all of them."""
-    counters = [key for key in wanted if key.endswith("num_batches_tracked")]
-    if not any(key in found for key in counters):
-        found.update((key, torch.zeros((), dtype=torch.long)) for key in counters)
+    if _lacks_counters(found):
+        return {**found, **{key: torch.zeros_like(value) for key, value in wanted.items() if _is_counter(key)}}
+    return found
+
+
+def _lacks_counters(state: Mapping[str, Tensor]) -> bool:
+    return not any(map(_is_counter, state))
+
+
+def _is_counter(key: str) -> bool:
+    return key.endswith("num_batches_tracked")
 
 
 def read_states(path: Path, method: str) -> dict[str, State]:
@@ -89,13 +108,18 @@ def read_states(path: Path, method: str) -> dict[str, State]:
 
 
 def save_networks(networks: Mapping[str, nn.Module], path: Path, metadata: Mapping[str, object]) -> None:
-    """Write networks as safetensors (keys ``network/key``) with `metadata` as JSON, atomically."""
+    """Write networks as `save_states` does."""
+    save_states({name: network.state_dict() for name, network in networks.items()}, path, metadata)
+
+
+def save_states(states: Mapping[str, Mapping[str, Tensor]], path: Path, metadata: Mapping[str, object]) -> None:
+    """Write state dicts as safetensors (keys ``network/key``) with `metadata` as JSON, atomically."""
     from safetensors.torch import save_file
 
     tensors = {
         f"{name}/{key}": value.detach().cpu().contiguous()
-        for name, network in networks.items()
-        for key, value in network.state_dict().items()
+        for name, state in states.items()
+        for key, value in state.items()
     }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, {"talkbench": json.dumps(metadata, sort_keys=True)})
@@ -112,8 +136,12 @@ def read_metadata(path: Path) -> dict[str, object]:
 
 
 def mismatch(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """How two state dicts differ in keys and shapes: the first few of each kind and the count; "" if they agree."""
-    missing = [key for key in wanted if key not in found]
+    """How two state dicts differ in keys and shapes: the first few of each kind and the count; "" if they agree.
+
+    Counters of batches may be missing altogether, as in files older than they are.
+    """
+    old = _lacks_counters(found)
+    missing = [key for key in wanted if key not in found and not (old and _is_counter(key))]
     unexpected = [key for key in found if key not in wanted]
     misshapen = [
         f"{key} {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"

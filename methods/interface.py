@@ -60,6 +60,7 @@ class Method(ABC, Generic[Source, Motion]):
         name: registered name, with its variant (``mcnet@demo``).
         resolution: side of the square images it works on, in pixels; None if any will do.
         networks: the networks by their names in the authors' checkpoint; empty if there are none.
+        optional: those of `networks` that a checkpoint may lack.
         checkpoint_sha256: of the weights that were loaded, None for the bare architecture.
         ranked: False for a yardstick that sees the true image.
         motions: the ways of animating that it has, of `MOTIONS`.
@@ -69,6 +70,7 @@ class Method(ABC, Generic[Source, Motion]):
     name: str
     resolution: int | None = None
     networks: dict[str, nn.Module]
+    optional: tuple[str, ...] = ()
     checkpoint_sha256: str | None = None
     ranked: bool = True
     motions: tuple[str, ...] = ("absolute", "relative")
@@ -90,6 +92,11 @@ class Method(ABC, Generic[Source, Motion]):
     @abstractmethod
     def render(self, source: Source, motion: Motion) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] of the sources in the given motion."""
+
+    def discriminator(self) -> nn.Module | None:
+        """A fresh network of the kind that this one is trained against, which its checkpoints hold as
+        ``discriminator``; None if there is none."""
+        return None
 
     def to(self, device: str | torch.device) -> Self:
         """Move every network to `device`."""

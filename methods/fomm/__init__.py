@@ -12,13 +12,20 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.checkpoints import load_networks
+from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.fomm.model import FOMMConfig, Generator, SourceMaps
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
 
 DEFAULT = "vox-256"
-# All released configurations are one architecture; what differs is the training (specs fomm 2, 5.1).
-VARIANTS: dict[str, FOMMConfig] = {name: FOMMConfig() for name in (DEFAULT, "vox-adv", "taichi", "taichi-adv")}
+# All released configurations are one architecture; what differs is the training (specs fomm 2, 5.1), and what the
+# discriminator sees and how it is normalised, which tells their files apart.
+VARIANTS: dict[str, FOMMConfig] = {
+    DEFAULT: FOMMConfig(spectral_discriminator=True),
+    "vox-adv": FOMMConfig(conditional_discriminator=True),
+    "taichi": FOMMConfig(),
+    "taichi-adv": FOMMConfig(conditional_discriminator=True),
+}
 
 
 class FOMM(Method[SourceMaps, Keypoints]):
@@ -55,6 +62,10 @@ class FOMM(Method[SourceMaps, Keypoints]):
             network.eval()
         self.adapt_scale = adapt_scale
         self.settings = {"align_corners": align_corners, "adapt_scale": adapt_scale}
+
+    def discriminator(self) -> Discriminator:
+        num_kp = self.config.num_kp if self.config.conditional_discriminator else 0
+        return Discriminator(num_kp, self.config.spectral_discriminator)
 
     @torch.no_grad()
     def encode_source(self, images: Tensor) -> SourceMaps:

@@ -25,6 +25,8 @@ class FOMMConfig:
     max_features: int = 512
     num_down_blocks: int = 2
     num_bottleneck_blocks: int = 6
+    spectral_discriminator: bool = False
+    conditional_discriminator: bool = False
 
     @property
     def widths(self) -> list[int]:

@@ -1,0 +1,121 @@
+"""Which method a checkpoint belongs to, told by what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from talkbench.core.files import sha256_file
+from talkbench.methods import cards, create, registry
+from talkbench.methods.checkpoints import mismatch, read_metadata
+from talkbench.methods.interface import Method
+
+
+@dataclass(frozen=True)
+class Match:
+    """A method (full name) whose networks a file holds.
+
+    Attributes:
+        part: the one network of it that the file is the bare state dict of; "" for a checkpoint of the whole.
+        networks: the names of its networks in the file.
+    """
+
+    method: str
+    part: str
+    networks: tuple[str, ...]
+
+
+def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]]) -> list[Match]:
+    """The methods that the state dicts `stored` in `path` can be of, by their keys and shapes.
+
+    Configurations that are alike in these are told apart, as far as they can be, by the method that our own files
+    name, the hash or the name of the official file, and the discriminator.
+    """
+    found = list(dict.fromkeys(match for name in _candidates() if (match := _match(name, stored))))
+    metadata = read_metadata(path).get("method") if path.suffix == ".safetensors" else None
+    sha256 = sha256_file(path) if any("sha256" in _official(match) for match in found) else None
+    evidence: list[Callable[[Match], bool]] = [
+        lambda match: match.method == metadata,
+        lambda match: sha256 is not None and _official(match).get("sha256") == sha256,
+        lambda match: _discriminator_fits(match, stored),
+        lambda match: Path(_official(match).get("file", "")).name == path.name,
+    ]
+    for holds in evidence:
+        found = [match for match in found if holds(match)] or found
+    return found
+
+
+def claimed(path: Path, sha256: str, method: str) -> str:
+    """The configuration that a file, which fits `method`, is by its own word, where that is another one; else "".
+
+    Its word is the method that our own files name, or the hash or the name of an official file of another
+    configuration that is alike in keys and shapes, and still computes something else.
+    """
+    if path.suffix == ".safetensors":
+        named = str(read_metadata(path).get("method") or method)
+        return "" if _full_name(named) == method else named
+    if method not in registry.names():
+        return ""
+    official = cards.card(method).get("weights", {})
+    for key, said in (("sha256", sha256), ("file", path.name)):
+        owners = [name for name, entry in official.items() if entry.get(key) == said]
+        if method in owners:
+            return ""
+        if owners and _shapes(owners[0]) == _shapes(method):
+            return owners[0]
+    return ""
+
+
+def _full_name(name: str) -> str:
+    return cards.full_name(name) if name in registry.names() else name
+
+
+@cache
+def _candidates() -> tuple[str, ...]:
+    """The full names of all methods that have weights."""
+    names = (cards.full_name(name) for name in registry.names() if "weights" in cards.card(name))
+    return tuple(dict.fromkeys(names))
+
+
+@cache
+def _bare(name: str) -> tuple[Method[Any, Any], nn.Module | None]:
+    """The method and its discriminator without values, for their keys and shapes."""
+    with torch.device("meta"):
+        method = create(name)
+        return method, method.discriminator()
+
+
+def _shapes(name: str) -> dict[str, dict[str, torch.Size]]:
+    networks = _bare(name)[0].networks
+    return {part: {key: value.shape for key, value in net.state_dict().items()} for part, net in networks.items()}
+
+
+def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | None:
+    method, _ = _bare(name)
+    wanted = {part: network.state_dict() for part, network in method.networks.items()}
+    beside = cards.card(name)["weights"].get(name, {}).get("also", {})
+    if set(stored) == {""}:
+        parts = [part for part in beside if not mismatch(wanted[part], stored[""])]
+        return Match(method.name, parts[0], (parts[0],)) if parts else None
+    present = tuple(part for part in wanted if part in stored)
+    absent = set(wanted) - set(present) - set(method.optional) - set(beside)
+    if not present or absent or any(mismatch(wanted[part], stored[part]) for part in present):
+        return None
+    return Match(method.name, "", present)
+
+
+def _official(match: Match) -> dict[str, Any]:
+    """The card's entry of the file that `match` would be."""
+    entry: dict[str, Any] = cards.card(match.method)["weights"].get(match.method, {})
+    return entry.get("also", {}).get(match.part, {}) if match.part else entry
+
+
+def _discriminator_fits(match: Match, stored: Mapping[str, Mapping[str, Tensor]]) -> bool:
+    _, judge = _bare(match.method)
+    return judge is not None and "discriminator" in stored and not mismatch(judge.state_dict(), stored["discriminator"])
