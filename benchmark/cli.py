@@ -54,24 +54,22 @@ def bench(context: click.Context) -> None:
 
 
 @bench.command()
-@OPTIONS["method"]
-@click.option("--dataset", required=True, help="Data set to use; see: bench list datasets.")
-@click.option("--task", default="same-identity", show_default=True, help="same-identity, cross-identity …")
-@click.option(
-    "--motion", default="absolute", show_default=True,
-    help="absolute; relative-first or relative-best: the driver's change since the first or the best frame; avd: "
-    "absolute without the driver's shape (mraa, tpsm).",
-)  # fmt: skip
+@click.option("--method", help="Method to run; see: bench list methods.")
+@click.option("--frames", type=PATH, help="In place of --method: frames that another program made, to be scored.")
+@click.option("--name", help="With --frames: what to call that program.")
+@OPTIONS["dataset"]
+@OPTIONS["task"]
+@OPTIONS["motion"]
 @OPTIONS["checkpoint"]
-@click.option("--pairs", type=PATH, help="A pair list of your own (CSV) in place of the built-in one.")
-@click.option("--root", type=PATH, help="Folder of the data set's clips.")
+@OPTIONS["pairs"]
+@OPTIONS["root"]
 @click.option(
     "--metrics", callback=names,
     help="Comma-separated; see: bench list metrics.  [default: those that need no download]",
 )  # fmt: skip
-@click.option("--limit", type=POSITIVE, help="Only the first N pairs.")
+@OPTIONS["limit"]
 @OPTIONS["batch_size"]
-@click.option("--image-size", type=POSITIVE, help="For methods that work at any size.  [default: as stored]")
+@click.option("--image-size", type=POSITIVE, help="For frames, and methods of any size.  [default: as stored]")
 @OPTIONS["device"]
 @click.option("--out", type=PATH, help="Folder of the run.  [default: runs/<method>-<dataset>-<task>-<time>]")
 @click.option("--resume", is_flag=True, help="Continue the latest run of this very command (or the one in --out).")
@@ -80,7 +78,7 @@ def bench(context: click.Context) -> None:
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["set"]
 def run(**options: Any) -> None:
-    """Score a method on a data set.
+    """Score a method, or the frames of another program, on a data set.
 
     Ends with a table, a page with pictures and a record of how every number was made. What was
     computed is written as it goes: after an interruption the same command with --resume does the rest.
@@ -89,6 +87,7 @@ def run(**options: Any) -> None:
     bench run --method mcnet --dataset demo
     bench run --method mcnet --dataset demo --task cross-identity --motion relative-first
     bench run --method copy-source --dataset demo --image-size 128 --metrics l1,psnr
+    bench run --frames results --name mymethod --dataset demo
     """
     from talkbench.benchmark.console import RunDisplay
     from talkbench.benchmark.run import run as run_benchmark

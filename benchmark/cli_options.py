@@ -52,6 +52,18 @@ def names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 Command = Callable[..., Any]
 OPTIONS: dict[str, Callable[[Command], Command]] = {
     "method": click.option("--method", required=True, help="Method to use; see: bench list methods."),
+    "dataset": click.option("--dataset", required=True, help="Data set to use; see: bench list datasets."),
+    "task": click.option(
+        "--task", default="same-identity", show_default=True, help="same-identity, cross-identity …"
+    ),
+    "motion": click.option(
+        "--motion", default="absolute", show_default=True,
+        help="absolute; relative-first or relative-best: the driver's change since the first or the best frame; avd: "
+        "absolute without the driver's shape (mraa, tpsm).",
+    ),
+    "pairs": click.option("--pairs", type=PATH, help="A pair list of your own (CSV) in place of the built-in one."),
+    "root": click.option("--root", type=PATH, help="Folder of the data set's clips."),
+    "limit": click.option("--limit", type=POSITIVE, help="Only the first N pairs."),
     "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),
     "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"),
     "batch_size": click.option("--batch-size", type=POSITIVE, default=8, show_default=True, help="Frames at once."),

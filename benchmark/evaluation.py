@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
+from talkbench.benchmark.outside import Outside
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize, to_tensor, to_uint8
 from talkbench.datasets import Frame, Pair, Split
@@ -31,6 +32,7 @@ class Item:
     source: np.ndarray
     driving: np.ndarray
     reference: np.ndarray | None
+    given: np.ndarray | None = None  # the generated frame, if another program has made it
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Evaluator:
     """Runs a method on batches of a split and scores what it generates.
 
     Args:
+        method: the method, or the frames that another program has generated.
         size: side in pixels at which images enter the method and the metrics.
         seed: of the method's random draws, together with the batch: they depend on nothing that went before.
         cache: features of real frames.
@@ -65,7 +68,7 @@ class Evaluator:
 
     def __init__(
         self,
-        method: Method,
+        method: Method | Outside,
         split: Split,
         metrics: Sequence[Metric],
         extractors: Mapping[str, Extractor],
@@ -74,7 +77,8 @@ class Evaluator:
         seed: int = 0,
         cache: FeatureCache | None = None,
     ) -> None:
-        self.method, self.split, self.metrics, self.extractors = method.to(device), split, metrics, extractors
+        self.method = method if isinstance(method, Outside) else method.to(device)
+        self.split, self.metrics, self.extractors = split, metrics, extractors
         self.size, self.device, self.seed, self.cache = size, device, seed, cache or FeatureCache()
         self._read = lru_cache(CACHED_FRAMES)(lambda frame: resize(split.read(frame), size))
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
@@ -96,7 +100,9 @@ class Evaluator:
             pair = self.split[number]
             try:
                 reference = self._read(pair.reference) if pair.reference else None
-                items.append(Item(number, pair, self._read(pair.source), self._read(pair.driving), reference))
+                source, driving = self._read(pair.source), self._read(pair.driving)
+                given = self.method.read(number) if isinstance(self.method, Outside) else None
+                items.append(Item(number, pair, source, driving, reference, given))
             except PairError as error:
                 failed += self._failure(number, error)
         return items, failed
@@ -114,8 +120,10 @@ class Evaluator:
     def _generate(self, items: list[Item]) -> tuple[list[tuple[Item, np.ndarray]], list[Row]]:
         """Frames of all items, and rows of those that have none; where the batch as a whole fails, item by item, so
         that one costs only itself."""
+        if isinstance(self.method, Outside):
+            return [(item, item.given) for item in items if item.given is not None], []
         try:
-            images = self._render(items)
+            images = self._render(self.method, items)
         except (PairError, LinAlgError) as error:
             if len(items) == 1:
                 reason = error if isinstance(error, PairError) else PairError("singular-motion", _line(error))
@@ -130,23 +138,23 @@ class Evaluator:
         return made, [row for rows in failures for row in rows]
 
     @torch.inference_mode()
-    def _render(self, items: list[Item]) -> Tensor:
+    def _render(self, method: Method, items: list[Item]) -> Tensor:
         frames = tuple(dict.fromkeys(item.pair.source for item in items))
         if self._sources is None or self._sources[0] != frames:
             faces = {item.pair.source: item.source for item in items}
-            self._sources = frames, self.method.encode_source(self._tensor([faces[frame] for frame in frames]))
+            self._sources = frames, method.encode_source(self._tensor([faces[frame] for frame in frames]))
         encoded = self._sources[1]
         if len(frames) == 1:
             source = encoded.expand(len(items))
         else:
             source = encoded.select(torch.tensor([frames.index(item.pair.source) for item in items]))
-        driving = self.method.encode_motion(self._tensor([item.driving for item in items]))
+        driving = method.encode_motion(self._tensor([item.driving for item in items]))
         references = [item.reference for item in items if item.reference is not None]
-        reference = self.method.encode_motion(self._tensor(references)) if references else None
-        images = self.method.render(source, self.method.transfer(source, driving, reference))
+        reference = method.encode_motion(self._tensor(references)) if references else None
+        images = method.render(source, method.transfer(source, driving, reference))
         wanted = (len(items), 3, self.size, self.size)
         if images.shape != wanted:
-            raise TalkbenchError(f"{self.method.name} rendered {tuple(images.shape)} instead of {wanted}; mend it")
+            raise TalkbenchError(f"{method.name} rendered {tuple(images.shape)} instead of {wanted}; mend it")
         return images
 
     def _score(self, frames: list[tuple[Item, np.ndarray]]) -> list[Row]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation import Evaluator, Outcome, batches
+from talkbench.benchmark.outside import frame_name
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.setup import RunOptions, Setup, describe, prepare
 from talkbench.benchmark.tracking import Tracker, tracking_uri
@@ -154,7 +155,7 @@ def _write_pictures(outcome: Outcome, store: RunStore, shown: set[int], has_trut
             picture = strip(item.source, item.driving, image, error=has_truth)
             write_png(store.folder / "pictures" / f"{item.number:06d}.png", picture)
         if save_frames:
-            write_png(store.folder / "frames" / f"{item.number:06d}.png", image)
+            write_png(store.folder / "frames" / frame_name(item.number), image)
 
 
 def _report(store: RunStore, result: Run, has_truth: bool) -> Path:

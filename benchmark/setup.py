@@ -19,6 +19,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device, device_name, git_state, libraries
 from talkbench.benchmark.motions import check_motion, implied_settings
+from talkbench.benchmark.outside import ORIGIN, Outside, check_name
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
@@ -32,11 +33,13 @@ from talkbench.results.schema import DatasetInfo, MethodInfo, MetricSpec, RunRec
 class RunOptions:
     """What the user asks of a run; see ``bench run --help`` for each."""
 
-    method: str
+    method: str | None
     dataset: str
     task: str = "same-identity"
     motion: str = "absolute"
     checkpoint: Path | None = None
+    frames: Path | None = None
+    name: str | None = None
     pairs: Path | None = None
     root: Path | None = None
     metrics: tuple[str, ...] = ()
@@ -58,13 +61,14 @@ class Setup:
     """A run before it begins.
 
     Attributes:
+        method: the method to run, or the frames to score in its place.
         size: side in pixels at which images enter the method and the metrics.
         unavailable: the metrics that were asked for and cannot be computed.
     """
 
     device: torch.device
     weights: Weights
-    method: Method
+    method: Method | Outside
     split: datasets.Split
     size: int
     metrics: list[Metric]
@@ -79,17 +83,17 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
         TalkbenchError: something that was asked for is unknown, missing or does not fit the rest.
     """
     device = choose_device(options.device)
-    check_motion(options.method, options.motion)
+    weights = choose_weights(options)
     named = [metrics.create(name) for name in options.metrics or metrics.DEFAULT]
-    weights = find_weights(options.method, options.checkpoint)
     data = datasets.create(options.dataset, root=options.root)
-    implied = implied_settings(weights.method, options.motion, datasets.has_truth(options.task))
-    method = create_method(weights, {**implied, **options.settings})
-    split = data.split(options.task, pairs=options.pairs, motion=options.motion)
+    method = None
+    if options.frames is None:
+        implied = implied_settings(weights.method, options.motion, datasets.has_truth(options.task))
+        method = create_method(weights, {**implied, **options.settings})
+    whole = data.split(options.task, pairs=options.pairs, motion=options.motion)
     if weights.note:
         progress.say(weights.note)
-    if options.limit is not None:
-        split = split.head(options.limit)
+    split = whole if options.limit is None else whole.head(options.limit)
     if not options.metrics and not split.has_truth:
         named = [metric for metric in named if not metric.needs_truth]
     chosen, unavailable = choose_metrics(named, split)
@@ -103,7 +107,43 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
     names = dict.fromkeys(metric.extractor for metric in chosen if metric.extractor)
     extractors = {name: metrics.create_extractor(name, str(device)) for name in names}
     size = image_size(options.image_size, method, split)
-    return Setup(device, weights, method, split, size, chosen, extractors, unavailable)
+    source = _given(options, whole, len(split), size, progress) if method is None else method
+    return Setup(device, weights, source, split, size, chosen, extractors, unavailable)
+
+
+def choose_weights(options: RunOptions) -> Weights:
+    """The weights of the method to run; none where frames are to be scored that another program has made.
+
+    Raises:
+        TalkbenchError: neither a method nor frames, options that go with the other of the two, a method or motion
+            that is not there, weights that are missing, or a name that frames must not bear.
+    """
+    if options.frames is None:
+        if options.method is None:
+            raise TalkbenchError("name a --method (see bench list methods), or give --frames with their --name")
+        if options.name is not None:
+            raise TalkbenchError("--name is for --frames; leave it out, a method has its own")
+        check_motion(options.method, options.motion)
+        return find_weights(options.method, options.checkpoint)
+    others = {"--method": options.method, "--checkpoint": options.checkpoint, "--set": options.settings}
+    for option, value in others.items():
+        if value:
+            raise TalkbenchError(f"{option} is for a method that is run; leave it out, or --frames")
+    if options.name is None:
+        raise TalkbenchError("--frames needs --name: what to call the program that made them")
+    check_name(options.name)
+    if not options.frames.is_dir():
+        raise TalkbenchError(f"--frames {options.frames} is not a folder; give the one that holds the frames")
+    return Weights(options.name, None, ORIGIN)
+
+
+def _given(options: RunOptions, whole: datasets.Split, count: int, size: int, progress: Progress) -> Outside:
+    assert options.name is not None
+    assert options.frames is not None
+    frames = Outside(options.name, options.frames, whole.pairs, count, size)
+    for remark in frames.remarks:
+        progress.warn(remark)
+    return frames
 
 
 def create_method(weights: Weights, settings: Mapping[str, object]) -> Method:
@@ -139,17 +179,19 @@ def _converted(name: str, value: object, kind: Any) -> object:
         raise TalkbenchError(f"--set {name}={value}: {error.errors()[0]['msg'].lower()}") from error
 
 
-def image_size(chosen: int | None, method: Method, split: datasets.Split) -> int:
-    """Side at which images enter the method and the metrics: the method's own, else `chosen`, else the shorter
-    one of the first driving frame that can be read.
+def image_size(chosen: int | None, method: Method | None, split: datasets.Split) -> int:
+    """Side at which images enter the method, if there is one, and the metrics: the method's own, else `chosen`,
+    else the shorter one of the first driving frame that can be read.
 
     Raises:
         TalkbenchError: `chosen` is not the size that the method works at, or no driving frame can be read.
     """
-    if chosen and method.resolution and chosen != method.resolution:
-        raise TalkbenchError(f"{method.name} works at {method.resolution} pixels; leave --image-size {chosen} out")
-    if method.resolution or chosen:
-        return method.resolution or chosen or 0
+    if method and method.resolution:
+        if chosen not in (None, method.resolution):
+            raise TalkbenchError(f"{method.name} works at {method.resolution} pixels; leave --image-size {chosen} out")
+        return method.resolution
+    if chosen:
+        return chosen
     problem: PairError | None = None
     for pair in split:
         try:
@@ -207,6 +249,8 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
 
 def _method(setup: Setup) -> MethodInfo:
     method, weights = setup.method, setup.weights
+    if isinstance(method, Outside):
+        return MethodInfo(name=method.name, origin=weights.origin, frames=method.info)
     try:
         return MethodInfo(
             name=method.name,

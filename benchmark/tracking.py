@@ -178,6 +178,8 @@ def _params(record: RunRecord) -> dict[str, object]:
         "device": record.device_name,
         "talkbench": record.talkbench,
     }
+    if method.frames:
+        chosen["frames_sha256"] = method.frames.sha256
     return {**chosen, **{f"method.{key}": value for key, value in method.settings.items()}}
 
 

@@ -96,9 +96,12 @@ def _story(record: RunRecord) -> str:
     method, data = record.method, record.dataset
     weights = f"with the weights {method.checkpoint}" if method.checkpoint else "without trained weights"
     origin = f" ({method.origin})" if method.origin else ""
+    done = f"{method.name}, {weights}{origin}, was run"
+    if method.frames:
+        done = f"The frames of {method.name}, which another program made ({method.origin}), were scored"
     sentences = [
-        f"{method.name}, {weights}{origin}, was run on {data.pairs} pairs of the {data.name} set; a pair is a source "
-        "image and a driving frame whose motion the source is to take over.",
+        f"{done} on {data.pairs} pairs of the {data.name} set; a pair is a source image and a driving frame whose "
+        "motion the source is to take over.",
         _TASKS.get(data.task, f"The task is {data.task}."),
         _MOTIONS.get(data.motion, f"Motion is {data.motion}."),
         f"Images were compared at {data.image_size}×{data.image_size} pixels, rounded to 8 bits.",
@@ -189,6 +192,7 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("origin", method.origin or "not stated"),
             ("resolution", f"{method.resolution} px" if method.resolution else "any"),
             *((name, str(value)) for name, value in method.settings.items()),
+            *_frames(record),
         ],
         "Data": [
             ("data set", data.name),
@@ -209,6 +213,18 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("fingerprint", record.fingerprint()),
         ],
     }
+
+
+def _frames(record: RunRecord) -> list[tuple[str, str]]:
+    frames = record.method.frames
+    if frames is None:
+        return []
+    return [
+        ("given frames", f"for {frames.pairs} of {record.dataset.pairs} pairs"),
+        ("stored as", counts(frames.kinds)),
+        ("sizes", counts(frames.sizes)),
+        ("sha256 of the frames", frames.sha256),
+    ]
 
 
 def _machine(record: RunRecord) -> list[tuple[str, str]]:

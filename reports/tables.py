@@ -77,7 +77,7 @@ def published_table(runs: Sequence[Run], name: str = "1a") -> Table:
         columns=tuple(heads[column.metric] for column in layout.columns),
         blocks=tuple(blocks),
         notes=letters.listed() + symbols.listed(),
-        remarks=(*layout.remarks, *_yardsticks(runs)),
+        remarks=(*layout.remarks, *_yardsticks(runs), *_given(runs)),
     )
 
 
@@ -107,7 +107,7 @@ def measured_table(runs: Sequence[Run]) -> Table:
         columns=tuple(heading(spec.name, spec.unit, spec.direction) for spec in specs.values()),
         blocks=(Block("Measured", lines),),
         notes=notes.listed(),
-        remarks=(*remarks, "Bold: the best of the cells that may be compared.", *_yardsticks(runs)),
+        remarks=(*remarks, "Bold: the best of the cells that may be compared.", *_yardsticks(runs), *_given(runs)),
     )
 
 
@@ -245,12 +245,19 @@ def _sample(run: Run) -> str:
     """``n = 200``, with what a reader must know about the row."""
     total, done = run.record.dataset.pairs, run.summary.pairs
     count = f"n = {total}" if done == total else f"incomplete, n = {done} of {total}"
+    if run.record.method.frames:
+        count += ", frames given"
     return count if run.record.method.ranked else f"{count}, not ranked"
 
 
 def _yardsticks(runs: Sequence[Run]) -> list[str]:
     names = [run.record.method.name for run in runs if not run.record.method.ranked]
     return [f"Not ranked: {', '.join(dict.fromkeys(names))}, a yardstick that sees the truth."] if names else []
+
+
+def _given(runs: Sequence[Run]) -> list[str]:
+    given = any(run.record.method.frames for run in runs)
+    return ["Frames given: another program made them, as its user says; they were scored here."] if given else []
 
 
 def _conditions(record: RunRecord) -> str:

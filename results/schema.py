@@ -71,6 +71,22 @@ class UnavailableMetric(_Model):
     reason: str
 
 
+class FramesInfo(_Model):
+    """Generated frames that were given as files, in place of a method that was run.
+
+    Attributes:
+        sha256: over the numbers of the pairs and the contents of their frames' files.
+        pairs: how many pairs have a frame.
+        kinds: how many frames are stored in which way (``PNG``, ``JPEG (lossy)``, ``h264 yuv420p``).
+        sizes: how many frames have which width and height in pixels (``256x256``).
+    """
+
+    sha256: str
+    pairs: int
+    kinds: dict[str, int]
+    sizes: dict[str, int]
+
+
 class MethodInfo(_Model):
     """The method of a run.
 
@@ -82,6 +98,7 @@ class MethodInfo(_Model):
         settings: all choices that change the numbers (noise, autocast, widths ...).
         resolution: side in pixels of the images the method works on; None if any will do.
         ranked: False for a yardstick that sees the truth (``oracle``): printed, never the best.
+        frames: what is known of the frames if another program made them; None: the method was run.
     """
 
     name: str
@@ -91,6 +108,7 @@ class MethodInfo(_Model):
     settings: dict[str, Any] = Field(default_factory=dict)
     resolution: int | None = None
     ranked: bool = True
+    frames: FramesInfo | None = None
 
     @field_validator("settings", mode="before")
     @classmethod
@@ -232,7 +250,7 @@ class RunRecord(_Model):
         return _flatten(content)
 
 
-_METHOD_IDENTITY = ("name", "checkpoint_sha256", "settings", "resolution")
+_METHOD_IDENTITY = ("name", "checkpoint_sha256", "settings", "resolution", "frames")
 
 
 def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, object]:
