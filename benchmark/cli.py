@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from talkbench.benchmark.cli_data import data
 from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names
 from talkbench.core.errors import TalkbenchError
 
@@ -174,6 +175,9 @@ def animate(**options: Any) -> None:
     with RunDisplay("frames") as display:
         count, size = animate_video(AnimateOptions(**options), display)
     click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
+
+
+bench.add_command(data)
 
 
 @bench.command("list")
