@@ -84,20 +84,20 @@ def _candidates() -> tuple[str, ...]:
 
 
 @cache
-def _bare(name: str) -> tuple[Method[Any, Any], nn.Module | None]:
-    """The method and its discriminator without values, for their keys and shapes."""
+def skeleton(name: str) -> tuple[Method[Any, Any], nn.Module | None]:
+    """A method and its discriminator without values, for the keys and shapes of their networks."""
     with torch.device("meta"):
         method = create(name)
         return method, method.discriminator()
 
 
 def _shapes(name: str) -> dict[str, dict[str, torch.Size]]:
-    networks = _bare(name)[0].networks
+    networks = skeleton(name)[0].networks
     return {part: {key: value.shape for key, value in net.state_dict().items()} for part, net in networks.items()}
 
 
 def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | None:
-    method, _ = _bare(name)
+    method, _ = skeleton(name)
     wanted = {part: network.state_dict() for part, network in method.networks.items()}
     beside = cards.card(name)["weights"].get(name, {}).get("also", {})
     if set(stored) == {""}:
@@ -117,5 +117,5 @@ def _official(match: Match) -> dict[str, Any]:
 
 
 def _discriminator_fits(match: Match, stored: Mapping[str, Mapping[str, Tensor]]) -> bool:
-    _, judge = _bare(match.method)
+    _, judge = skeleton(match.method)
     return judge is not None and "discriminator" in stored and not mismatch(judge.state_dict(), stored["discriminator"])

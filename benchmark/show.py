@@ -1,0 +1,110 @@
+"""What `bench show` and `bench weights list` print: a method's card, its published numbers, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from talkbench.methods.weights import WeightFile
+
+STYLES = {"missing": "yellow", "damaged": "red", "official": "green", "as added": "green"}
+
+
+def print_card(name: str) -> None:
+    """Everything that is known of a method, as the table of `facts` and that of its published numbers.
+
+    Raises:
+        TalkbenchError: an unknown method.
+    """
+    console = _console()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in facts(name):
+        table.add_row(label, Text(value))
+    console.print(table)
+    published = _published(name)
+    if published.row_count:
+        console.print()
+        console.print(published)
+
+
+def facts(name: str) -> Iterator[tuple[str, str]]:
+    """Label and value, line by line; a label is empty where it is that of the line before."""
+    from talkbench.benchmark.motions import motions
+    from talkbench.methods.cards import card, full_name, training_data
+    from talkbench.methods.recognition import skeleton
+    from talkbench.methods.weights import listed
+
+    known, full = card(name), full_name(name)
+    yield "name", full
+    for label in ("title", "short", "authors", "venue", "year", "paper"):
+        if label in known and known[label] != full:
+            yield "what it is" if label == "short" else label, str(known[label])
+    if "repository" in known:
+        yield "repository", known["repository"] + ("" if known.get("official", True) else " (not by the authors)")
+    for label, licence in known.get("licence", {}).items():
+        yield f"licence, {label}", str(licence)
+    if training_data(full):
+        yield "trained on", training_data(full)
+    method, _ = skeleton(full)
+    if method.resolution:
+        yield "resolution", f"{method.resolution} pixels"
+    for part, network in method.networks.items():
+        yield f"parameters, {part}", f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+    yield "motions", ", ".join(motions(full))
+    yield from _labelled("variants", [f"{variant}: {text}" for variant, text in known.get("variants", {}).items()])
+    yield from _labelled("weights", [f"{file.status}: {file.path}" for file in listed(full) if file.method == full])
+    yield from _labelled("notes", [str(note) for note in known.get("notes", [])])
+
+
+def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines):
+        yield "" if number else label, line
+
+
+def _published(name: str) -> Table:
+    """The printed numbers of a method, one line per data set and task."""
+    from talkbench.methods.cards import card
+    from talkbench.results.published import PublishedCell, cells
+
+    key = card(name).get("published")
+    mine = [cell for cell in cells() if cell.system_key == key and not cell.variant and cell.value]
+    metrics = list(dict.fromkeys(cell.metric for cell in mine))
+    table = Table(box=None, pad_edge=False, header_style="bold", title="published numbers", title_justify="left")
+    for heading in ("table", "data set", "task", *metrics):
+        table.add_column(heading, overflow="fold")
+
+    def line(cell: PublishedCell) -> tuple[str, str, str]:
+        return f"{cell.document} {cell.table}", cell.dataset, cell.task
+
+    for where, row in groupby(sorted(mine, key=line), key=line):
+        values = {cell.metric: cell.value for cell in row}
+        table.add_row(*where, *(values.get(metric, "") for metric in metrics))
+    return table
+
+
+def print_weights(files: Sequence[WeightFile]) -> None:
+    """One line per file, then where those come from that are not there."""
+    console = _console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("method", "file", "status", "licence", "where it is published"):
+        table.add_column(heading, overflow="fold")
+    for file in files:
+        name = f"{file.method} ({file.part})" if file.part else file.method
+        status = Text(file.status, style=STYLES.get(file.status, ""))
+        table.add_row(Text(name), Text(str(file.path)), status, Text(file.licence), Text(file.source))
+    console.print(table)
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # other programs get one line per entry
+    return console

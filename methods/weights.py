@@ -1,0 +1,173 @@
+"""The store of checkpoints: which files the methods want, which are there, and how files come in (`bench weights`)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import atomic_path, sha256_file, write_atomic
+from talkbench.methods import registry
+from talkbench.methods.cards import card, full_name, own_file, store
+from talkbench.methods.checkpoints import read_states, save_states
+from talkbench.methods.recognition import Match, recognise
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file that a method wants.
+
+    Attributes:
+        method: full name.
+        part: the one network that the file holds; "" for the main checkpoint.
+        path: where it is, or where it should be put.
+        source: in words, where it is published.
+        licence: of the weights, in words.
+        sha256: of the published file, "" where nobody has stated it.
+        status: ``missing``; ``present`` (nothing to check it against); ``as added`` (its hash is the one noted when
+            it was added); ``official`` (its hash is the published one); ``ships with talkbench``; ``damaged``.
+    """
+
+    method: str
+    part: str
+    path: Path
+    source: str
+    licence: str
+    sha256: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Added:
+    """A file that was recognised and stored: as what, where, and its hash."""
+
+    match: Match
+    path: Path
+    sha256: str
+
+
+def listed(method: str = "") -> list[WeightFile]:
+    """The files of all methods in the order of their names, or those of one method and its variants.
+
+    Raises:
+        TalkbenchError: an unknown method.
+    """
+    if method:
+        registry.get(method)
+    slug = full_name(method).split("@")[0] if method else ""
+    names = dict.fromkeys(full_name(name) for name in registry.names() if not slug or name.split("@")[0] == slug)
+    return [file for name in names for file in _files(name)]
+
+
+def _files(name: str) -> Iterator[WeightFile]:
+    known = card(name)
+    entry = known.get("weights", {}).get(name)
+    if entry is None:
+        ours = store(name) / own_file(name)
+        if ours.is_file():
+            yield WeightFile(name, "", ours, "added by hand", "", "", _status(ours, ""))
+        return
+    for part, file in {"": entry, **entry.get("also", {})}.items():
+        path, published = store(name) / file["file"], file.get("sha256", "")
+        shipped = Path(__file__).parent / name.split("@")[0] / file["file"]
+        status = _status(path, published)
+        if status == "missing" and shipped.is_file():
+            path, status = shipped, "ships with talkbench"
+        licence = file.get("licence", known["licence"]["weights"])
+        yield WeightFile(name, part, path, file["source"], licence, published, status)
+
+
+def _status(path: Path, published: str) -> str:
+    if not path.is_file():
+        return "missing"
+    note = _note(path)
+    noted = note.read_text().split()[0] if note.is_file() else ""
+    if not (published or noted):
+        return "present"
+    found = sha256_file(path)
+    if found == published:
+        return "official"
+    return "as added" if found == noted else "damaged"
+
+
+def _note(path: Path) -> Path:
+    """The file beside a checkpoint that holds its hash, as ``sha256sum`` writes and checks it."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def identify(path: Path, name: str = "") -> Match:
+    """What a file is, by its contents.
+
+    Args:
+        name: what the user says that it is, where several configurations are alike.
+
+    Raises:
+        TalkbenchError: no method has such networks, several have, or `name` is none of them.
+    """
+    found = recognise(path, read_states(path, name or "a method"))
+    fitting = ", ".join(match.method for match in found)
+    if not found:
+        raise TalkbenchError(f"{path} fits no method; bench weights list shows the files that methods want")
+    if name:
+        found = [match for match in found if match.method == full_name(name)]
+        if not found:
+            raise TalkbenchError(f"{path} is not {name}; by its contents it is {fitting.replace(', ', ' or ')}")
+    if len(found) > 1 and not found[0].part:
+        raise TalkbenchError(f"{path} may be {fitting.replace(', ', ' or ')}, which are alike; say which with --as")
+    return found[0]
+
+
+def add(path: Path, name: str = "") -> Added:
+    """Recognise a file, copy it to where the methods look for it, and note its hash beside it.
+
+    Raises:
+        TalkbenchError: as `identify`, or the store cannot be written.
+    """
+    match = identify(path, name)
+    target = _target(match, path)
+    if path.resolve() != target.resolve():
+        with atomic_path(target) as temporary:
+            shutil.copyfile(path, temporary)
+    sha256 = sha256_file(target)
+    write_atomic(_note(target), f"{sha256}  {target.name}\n")
+    return Added(match, target, sha256)
+
+
+def _target(match: Match, path: Path) -> Path:
+    entry = card(match.method)["weights"].get(match.method, {})
+    if match.part:
+        return store(match.method) / entry["also"][match.part]["file"]
+    if "file" in entry and Path(entry["file"]).suffix == path.suffix:
+        return store(match.method) / entry["file"]
+    if path.suffix == ".safetensors":
+        return store(match.method) / own_file(match.method)
+    raise TalkbenchError(
+        f"{path} is {match.method}, of which no official file is known; turn it into ours first: bench weights convert"
+    )
+
+
+def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match, Path]:
+    """Write a checkpoint, with the further files that its method wants, as one safetensors file.
+
+    Only the method's networks are kept, under ``network/key``, with the method's name and the hash of the original
+    as metadata. `out` None: ``<method>.safetensors`` beside the original.
+
+    Raises:
+        TalkbenchError: as `identify`, a further file is missing, or `out` is no ``.safetensors`` or cannot be written.
+    """
+    match = identify(path, name)
+    if match.part:
+        raise TalkbenchError(f"{path} is the {match.part} of {match.method}; convert the main checkpoint, beside it")
+    out = out or path.with_name(f"{match.method.replace('@', '-')}.safetensors")
+    if out.suffix != ".safetensors":
+        raise TalkbenchError(f"--out {out} is not a .safetensors file; choose another name")
+    stored = read_states(path, match.method)
+    states = {part: stored[part] for part in match.networks}
+    also = card(match.method)["weights"].get(match.method, {}).get("also", {})
+    for part in set(also) - set(states):
+        file = path.parent / also[part]["file"]
+        states[part] = read_states(file, f"{match.method}, which wants its {part}")[""]
+    save_states(states, out, {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)})
+    return match, out
