@@ -1,10 +1,10 @@
 """FOMM against the reference outputs (tests/golden/fomm; what each array is: specs fomm, golden.md)."""
 
+import golden_models
 import numpy as np
 import pytest
 import torch
-from goldens import Golden, Recorder, assert_golden, image, load, load_manifest, scale
-from reference_fill import fill_
+from goldens import Golden, Recorder, assert_golden, image, load, load_manifest
 from torch import Tensor
 
 from talkbench import methods
@@ -17,21 +17,6 @@ from talkbench.methods.warping import warp
 
 KEYPOINTS, MAPS, WARPED, FEATURES = 1e-5, 1e-4, 5e-4, 1e-3
 FRAMES = {"source": 1, "driving": 2, "driving2": 3}
-# Training: tests/training/test_rival_losses.py.
-TRAINING = ("disc_", "pyramid_", "loss_", "grad_", "transform_", "train_")
-
-
-def filled(align_corners: bool) -> Method:
-    method = methods.create("fomm", align_corners=align_corners)
-    for name, network in method.networks.items():
-        fill_(network, f"a/{name}", ("down.weight",))
-    identity = torch.tensor([1.0, 0.0, 0.0, 1.0]).repeat(10)
-    method.networks["kp_detector"].state_dict()["jacobian.bias"].add_(identity)
-    scale(method.networks["kp_detector"], {"jacobian.weight": 0.1})
-    motion = "dense_motion_network."
-    factors = {"final.weight": 0.1, f"{motion}mask.weight": 2.0, f"{motion}occlusion.weight": 2.0}
-    scale(method.networks["generator"], factors)
-    return method
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +26,7 @@ def golden() -> Golden:
 
 @pytest.fixture(scope="module")
 def fomm() -> Method:
-    return filled(align_corners=False)
+    return golden_models.fomm(align_corners=False)
 
 
 @pytest.fixture(scope="module")
