@@ -13,6 +13,7 @@ import click
 
 from talkbench.benchmark.cli_data import data
 from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names
+from talkbench.benchmark.cli_weights import weights
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ def animate(**options: Any) -> None:
     click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
 
 
-bench.add_command(data)
+for _group in (data, weights):
+    bench.add_command(_group)
 
 
 @bench.command("list")
@@ -213,6 +215,21 @@ def tables(runs: tuple[Path, ...], measured: bool, form: str, out: Path | None) 
 
     found = runs or tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json")))
     write_table(found, measured, form, out)
+
+
+@bench.command()
+@click.argument("method")
+def show(method: str) -> None:
+    """Show what is known of a method.
+
+    Its paper, licences, training data, variants, weights, and the numbers that were published of it.
+
+    \b
+    bench show fomm
+    """
+    from talkbench.benchmark.show import print_card
+
+    print_card(method)
 
 
 def _command() -> str:
