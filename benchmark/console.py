@@ -109,8 +109,9 @@ def train_display() -> Iterator[TrainProgress]:
 
 
 def print_list(what: str) -> None:
-    """The entries of a registry with a line on each."""
+    """The entries of a registry with a line on each, and the methods of which there are published numbers only."""
     from talkbench import datasets, methods, metrics
+    from talkbench.methods.cards import published_only
 
     kinds: dict[str, tuple[Registry[Any], tuple[str, ...], Callable[[str], tuple[str, ...]]]] = {
         "methods": (methods.registry, ("name", "year", "what it is"), _method),
@@ -118,10 +119,11 @@ def print_list(what: str) -> None:
         "datasets": (datasets.registry, ("name", "tasks", "what it is"), _dataset),
     }
     registry, headings, describe = kinds[what]
+    others = published_only() if what == "methods" else ()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")
-    for name in registry.names():
+    for name in sorted([*registry.names(), *others]):
         try:
             row = describe(name)
         except (TalkbenchError, OSError) as error:  # one broken plugin must not hide the others
@@ -134,9 +136,10 @@ def print_list(what: str) -> None:
 
 
 def _method(name: str) -> tuple[str, ...]:
-    from talkbench.methods.cards import card, describe
+    from talkbench.methods.cards import card, describe, published_only
 
-    return name, str(card(name).get("year", "")), describe(name)
+    about = f"{describe(name)} (published numbers only)" if name in published_only() else describe(name)
+    return name, str(card(name).get("year", "")), about
 
 
 def _metric(name: str) -> tuple[str, ...]:

@@ -37,14 +37,11 @@ def print_card(name: str) -> None:
 
 def facts(name: str) -> Iterator[tuple[str, str]]:
     """Label and value, line by line; a label is empty where it is that of the line before."""
-    from talkbench.benchmark.motions import motions
-    from talkbench.methods.cards import card, full_name, training_data
-    from talkbench.methods.recognition import skeleton
-    from talkbench.methods.weights import listed
+    from talkbench.methods.cards import card, full_name, published_only, training_data
 
     known, full = card(name), full_name(name)
     yield "name", full
-    for label in ("title", "short", "authors", "venue", "year", "paper"):
+    for label in ("title", "short", "authors", "venue", "year", "paper", "code"):
         if label in known and known[label] != full:
             yield "what it is" if label == "short" else label, str(known[label])
     if "repository" in known:
@@ -53,15 +50,27 @@ def facts(name: str) -> Iterator[tuple[str, str]]:
         yield f"licence, {label}", str(licence)
     if training_data(full):
         yield "trained on", training_data(full)
+    if full not in published_only():
+        yield from _model(full)
+    yield from _labelled("notes", [str(note) for note in known.get("notes", [])])
+
+
+def _model(full: str) -> Iterator[tuple[str, str]]:
+    """What is known of a method by its code."""
+    from talkbench.benchmark.motions import motions
+    from talkbench.methods.cards import card
+    from talkbench.methods.recognition import skeleton
+    from talkbench.methods.weights import listed
+
+    variants = card(full).get("variants", {})
     method, _ = skeleton(full)
     if method.resolution:
         yield "resolution", f"{method.resolution} pixels"
     for part, network in method.networks.items():
         yield f"parameters, {part}", f"{sum(parameter.numel() for parameter in network.parameters()):,}"
     yield "motions", ", ".join(motions(full))
-    yield from _labelled("variants", [f"{variant}: {text}" for variant, text in known.get("variants", {}).items()])
+    yield from _labelled("variants", [f"{variant}: {text}" for variant, text in variants.items()])
     yield from _labelled("weights", [f"{file.status}: {file.path}" for file in listed(full) if file.method == full])
-    yield from _labelled("notes", [str(note) for note in known.get("notes", [])])
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:

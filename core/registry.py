@@ -34,10 +34,12 @@ class Registry(Generic[T]):
         kind: what the entries are; used in messages and for the entry-point group
             ``talkbench.<kind>s``.
         modules: in-tree modules whose import registers their entries; imported at first use.
+        explain: why a name that people may look for has no entry; empty for any other name.
     """
 
-    def __init__(self, kind: str, modules: Iterable[str] = ()) -> None:
+    def __init__(self, kind: str, modules: Iterable[str] = (), explain: Callable[[str], str] = lambda name: "") -> None:
         self.kind = kind
+        self.explain = explain
         self.group = f"talkbench.{kind}s"
         self._modules = tuple(modules)
         self._factories: dict[str, Callable[..., T]] = {}
@@ -64,8 +66,8 @@ class Registry(Generic[T]):
         """The factory registered as `name`, or for ``name@variant`` that of `name` with the variant given.
 
         Raises:
-            TalkbenchError: an unknown name (the nearest known ones are offered), or a plugin that
-                cannot be imported.
+            TalkbenchError: an unknown name (the nearest known ones are offered), one whose absence can be
+                explained, or a plugin that cannot be imported.
         """
         self._load()
         if name in self._plugins and name not in self._factories:
@@ -78,7 +80,7 @@ class Registry(Generic[T]):
             bound = isinstance(factory, partial) and "variant" in factory.keywords
             if not bound and "variant" in inspect.signature(factory).parameters:
                 return partial(factory, variant=variant)
-        raise TalkbenchError(f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
+        raise TalkbenchError(self.explain(name) or f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
 
     def create(self, name: str, **options: object) -> T:
         """Build the entry `name` or ``name@variant`` with the given options."""

@@ -11,7 +11,22 @@ if TYPE_CHECKING:
     from talkbench.methods.interface import Method
 
 MODULES = ("baselines", "dagan", "facevid2vid", "fomm", "mcnet", "mraa", "tpsm", "x2face")
-registry: Registry[Method[Any, Any]] = Registry("method", [f"talkbench.methods.{module}" for module in MODULES])
+
+
+def _explain(name: str) -> str:
+    from talkbench.methods.cards import published_only
+
+    if name not in published_only():
+        return ""
+    return (
+        f"{name} cannot be run, since none of its code is public; its published rows are in bench tables. "
+        f"Frames made elsewhere are scored with bench run --frames DIR --name {name}"
+    )
+
+
+registry: Registry[Method[Any, Any]] = Registry(
+    "method", [f"talkbench.methods.{module}" for module in MODULES], explain=_explain
+)
 
 
 def create(name: str, weights: str | Path | None = None, **options: object) -> Method[Any, Any]:

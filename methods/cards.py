@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ class Weights:
 
 
 def card(name: str) -> dict[str, Any]:
-    """The card of a registered method: ``card.yaml`` beside its class, or the class's first line as `short`."""
+    """The card of a method: ``card.yaml`` beside its class, or the class's first line as `short`; for one that
+    is not registered, its entry in `published_only`."""
+    if name in published_only():
+        return published_only()[name]
     factory = registry.get(name)
     owner = factory.func if isinstance(factory, partial) else factory
     path = Path(inspect.getfile(owner)).parent / "card.yaml"
@@ -35,6 +38,20 @@ def card(name: str) -> dict[str, Any]:
 
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return content
+
+
+@cache
+def published_only() -> dict[str, dict[str, Any]]:
+    """The cards of methods without public code, by name: published numbers are all there is of them.
+
+    A name that a plugin has registered is not among them.
+    """
+    import yaml
+
+    known: dict[str, dict[str, Any]] = yaml.safe_load(
+        Path(__file__).with_name("published_only.yaml").read_text(encoding="utf-8")
+    )
+    return {name: content for name, content in known.items() if name not in registry.names()}
 
 
 def full_name(name: str) -> str:
@@ -72,9 +89,10 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     without a card's entry for weights, such as ``copy-source``, need none.
 
     Raises:
-        TalkbenchError: unknown method, or weights that are needed and not there; says which file is
-            missing, where it is published and where to put it.
+        TalkbenchError: unknown method or one without code, or weights that are needed and not there; says which
+            file is missing, where it is published and where to put it.
     """
+    registry.get(name)  # refuses what is unknown or has no code
     known, full = card(name), full_name(name)
     if checkpoint is not None:
         return Weights(full, Path(checkpoint), f"checkpoint {Path(checkpoint).name}, given on the command line")

@@ -52,6 +52,15 @@ def test_a_name_like_no_other_is_answered_with_all(shapes):
     assert nearest("x", []) == "known: none"
 
 
+def test_a_known_absence_is_explained():
+    registry: Registry[object] = Registry("shape", explain=lambda name: f"{name} is lost" if name == "gnomon" else "")
+    for name in ("gnomon", "gnomon@late"):
+        with pytest.raises(TalkbenchError, match=r"^gnomon is lost$"):
+            registry.get(name)
+    with pytest.raises(TalkbenchError, match="unknown shape 'gnomen'"):
+        registry.get("gnomen")
+
+
 def test_a_duplicate_is_refused_and_the_first_stays(shapes):
     first = shapes.get("circle")
     with pytest.raises(TalkbenchError, match="shape 'circle' is registered already"):
