@@ -131,6 +131,14 @@ def test_the_default_store_is_beside_the_run(store, score):
     assert experiment.artifact_location == (result.cwd / "runs" / "mlartifacts").as_uri()
 
 
+def test_frames_that_were_given_are_named_by_their_hash(store, score, bench, clips):
+    folder = score("--limit", 2, "--save-frames", "--tracking-uri", "off").store.folder / "frames"
+    given = bench("run", "--frames", folder, "--name", "mine", "--dataset", "tiny", "--root", clips, "--limit", 2)
+    params = only_run(store).data.params
+    assert (params["method"], params["checkpoint_sha256"]) == ("mine", "None")
+    assert params["frames_sha256"] == given.record.method.frames.sha256
+
+
 def test_a_store_of_ones_own_choice(empty_store, score, place):
     """In a folder whose name needs quotes."""
     (place / "my store").mkdir()

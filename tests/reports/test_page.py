@@ -94,7 +94,12 @@ def test_every_text_is_escaped(make_store: MakeStore) -> None:
         values={"l1": [HTML] * 4},
         clip=HTML,
         message=HTML,
-        method={"checkpoint": HTML, "origin": HTML, "settings": {HTML: HTML}},
+        method={
+            "checkpoint": HTML,
+            "origin": HTML,
+            "settings": {HTML: HTML},
+            "frames": {"sha256": HTML, "pairs": 4, "kinds": {HTML: 4}, "sizes": {HTML: 4}},
+        },
         dataset={"name": HTML, "task": HTML, "motion": HTML, "pairs_file": HTML},
         metrics=[{"name": "l1", "version": 1, "direction": "lower", "unit": HTML, "backend": HTML, "extractor": HTML}],
         unavailable=[{"name": HTML, "reason": HTML}],

@@ -66,6 +66,7 @@ def test_a_record_survives_its_file() -> None:
         {"method__checkpoint_sha256": "d" * 64},
         {"method__settings": {"noise": "random"}},
         {"method__name": "mcnet"},
+        {"method__frames": {"sha256": "e" * 64, "pairs": 200, "kinds": {"PNG": 200}, "sizes": {"256x256": 200}}},
         {"dataset__pairs_sha256": "b" * 64},
         {"dataset__motion": "relative-best"},
         {"dataset__image_size": 128},
