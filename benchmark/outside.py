@@ -83,6 +83,9 @@ class _File:
     fault: tuple[str, str] | None = None
 
 
+Place = tuple[_File, int | None]  # an image, or a video and the index of a frame in it
+
+
 class Outside:
     """The frames that the user gives for the pairs of a list.
 
@@ -104,7 +107,7 @@ class Outside:
     def __init__(self, name: str, folder: Path, pairs: Sequence[Pair], count: int, size: int) -> None:
         self.name, self.folder, self.size = name, folder, size
         claims, strangers = _claims(folder, pairs)
-        self._places = {
+        self._places: dict[int, Place] = {
             number: place
             for path, numbers in claims.items()
             for number, place in _places(path, numbers, [number for number in numbers if number < count])
@@ -116,7 +119,7 @@ class Outside:
             )
         self.info = _info(self._places)
         if f"{size}x{size}" not in self.info.sizes:
-            raise TalkbenchError(f"no frame in {folder} is {size}x{size}, as evaluated; {_remedy(self.info)}")
+            raise TalkbenchError(f"no frame in {folder} is {size}x{size}, as evaluated: {_instead(self._places)}")
         self.remarks = list(_remarks(self.info, folder, strangers, count))
         self._video = lru_cache(OPEN_VIDEOS)(VideoClip)
 
@@ -137,9 +140,6 @@ class Outside:
             height, width = image.shape[:2]
             raise PairError("wrong-size", f"{file.path} is {width}x{height} instead of {self.size}x{self.size}")
         return image
-
-
-Place = tuple[_File, int | None]  # an image, or a video and the index of a frame in it
 
 
 def _claims(folder: Path, pairs: Sequence[Pair]) -> tuple[dict[Path, range], list[Path]]:
@@ -233,13 +233,15 @@ def _info(places: dict[int, Place]) -> FramesInfo:
     )
 
 
-def _remedy(info: FramesInfo) -> str:
-    if not info.sizes:
-        return "none of them can be read"
-    size = max(info.sizes, key=lambda size: info.sizes[size])
+def _instead(places: dict[int, Place]) -> str:
+    """What the frames are, none of which has the right size, and the remedy."""
+    sizes = Counter(file.size for file, _ in places.values() if file.size)
+    if not sizes:
+        return next(file.fault[1] for file, _ in places.values() if file.fault)
+    ((size, count),) = sizes.most_common(1)
     width, _, height = size.partition("x")
     remedy = f"give --image-size {width} if that was intended" if width == height else "write square images"
-    return f"{info.sizes[size]} are {size}: {remedy}"
+    return f"{count} are {size}; {remedy}"
 
 
 def _remarks(info: FramesInfo, folder: Path, strangers: list[Path], count: int) -> Iterator[str]:

@@ -240,9 +240,9 @@ def test_a_damaged_video_and_an_empty_folder(given, place, damaged):
         (("--frames", "empty"), "no file in empty bears the number of a pair, as 000000.png to 000015.png do; bench "),
         (("--frames", "others"), "no file in others bears the number of a pair"),
         (("--limit", 1, "--frames", "second"), "no file in second bears the number of a pair, as 000000.png to"),
-        (("--frames", "broken"), "no frame in broken is 48x48, as evaluated; none of them can be read"),
-        (("--image-size", 32), "no frame in good is 32x32, as evaluated; 1 are 48x48: give --image-size 48 if that"),
-        (("--frames", "wide"), "no frame in wide is 48x48, as evaluated; 1 are 48x20: write square images"),
+        (("--frames", "broken"), "no frame in broken is 48x48, as evaluated: broken/000000.png is not a readable PNG"),
+        (("--image-size", 32), "no frame in good is 32x32, as evaluated: 1 are 48x48; give --image-size 48 if that"),
+        (("--frames", "wide"), "no frame in wide is 48x48, as evaluated: 1 are 48x20; write square images"),
         (("--frames", "twice"), "twice holds 000003.jpg and 000003.png, both for pair 3; keep the right one"),
     ],
 )
