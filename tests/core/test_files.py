@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_path, sha256_bytes, sha256_file, sweep, write_atomic
+from talkbench.core.files import atomic_folder, atomic_path, sha256_bytes, sha256_file, sweep, write_atomic
 
 
 def test_hashes_agree_with_hashlib(tmp_path):
@@ -90,6 +90,31 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(TalkbenchError, match="No space left on device; free some space"):
         write_atomic(tmp_path / "file", "text")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_folder_appears_whole_or_not_at_all(tmp_path, exists):
+    path = tmp_path / "new" / "folder"
+    if exists:
+        path.mkdir(parents=True)
+
+    def fill(fails):
+        with atomic_folder(path) as temporary:
+            assert temporary.name == "folder"
+            (temporary / "file").write_text("text")
+            assert not (path / "file").exists()
+            if fails:
+                raise KeyError("boom")
+
+    with pytest.raises(KeyError):
+        fill(fails=True)
+    assert path.exists() == exists
+    fill(fails=False)
+    assert (path / "file").read_text() == "text"
+    assert list(path.parent.iterdir()) == [path]
+    for taken in (path, path / "file"):
+        with pytest.raises(TalkbenchError, match="is there already and not an empty folder"), atomic_folder(taken):
+            pass
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path):
