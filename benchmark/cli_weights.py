@@ -6,16 +6,20 @@ from pathlib import Path
 
 import click
 
-from talkbench.benchmark.cli_options import EXISTING, PATH, NearestGroup
+from talkbench.benchmark.cli_options import CONTEXT, EXISTING, PATH, NearestGroup
 from talkbench.core.errors import TalkbenchError
 
 
-@click.group(cls=NearestGroup)
+@click.group(cls=NearestGroup, context_settings=CONTEXT)
 def weights() -> None:
     """See, add and convert the checkpoints of the methods.
 
     Nothing is ever downloaded by itself: the list says where each file is published, and add puts one that you
     have fetched to where it is looked for.
+
+    \b
+    bench weights list fomm
+    bench weights add ~/Downloads/vox-cpk.pth.tar
     """
 
 
@@ -32,6 +36,10 @@ def list_(method: str, missing: bool) -> None:
     as added               its hash is the one it had when it was added
     present                there, with no hash to check it against
     missing, damaged       to be fetched (anew)
+
+    \b
+    bench weights list
+    bench weights list fomm --missing
     """
     from talkbench.benchmark.show import print_weights
     from talkbench.methods.weights import listed
