@@ -1,1 +1,107 @@
-"""face-vid2vid (CVPR 2021): three-dimensional keypoints, moved by head pose and expression."""
+"""face-vid2vid (CVPR 2021): 3-D keypoints of a canonical head, rotated, moved and deformed by the driver's."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.methods import registry
+from talkbench.methods.blocks import HourglassConfig
+from talkbench.methods.checkpoints import load_networks
+from talkbench.methods.discriminator import Discriminator
+from talkbench.methods.facevid2vid.head import Head, HeadEstimator
+from talkbench.methods.facevid2vid.model import CanonicalKeypointDetector, FaceVid2VidConfig, Generator, SourceVolume
+from talkbench.methods.interface import Method
+from talkbench.methods.keypoints import hull_scale
+
+DEFAULT = "vox-256"
+VARIANTS: dict[str, FaceVid2VidConfig] = {
+    DEFAULT: FaceVid2VidConfig(),
+    "vox-256-beta": FaceVid2VidConfig(
+        kp_detector=HourglassConfig(32, scale_factor=1), spade=False, legacy_3d_blocks=True, legacy_rotation=True
+    ),
+    "vox-256-original": FaceVid2VidConfig(spade=False),
+}
+
+
+class FaceVid2Vid(Method[SourceVolume, Head]):
+    """face-vid2vid as an unofficial repository implements it and trained it.
+
+    The head that `encode_motion` reads off a frame moves any source's canonical keypoints; only `render` does so.
+
+    Args:
+        variant: a key of `VARIANTS`.
+        weights: checkpoint (the repository's ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
+        adapt_scale: relative motion is scaled by √(hull of the source's keypoints / hull of the reference's), the
+            hulls being volumes (the repository's ``--adapt_scale``, which its README command sets).
+        yaw, pitch, roll: free view: angles in degrees that replace the driving head's, in every frame but the
+            reference. So with relative motion they are not the angles of the result (specs facevid2vid 4.6).
+    """
+
+    def __init__(
+        self,
+        variant: str = DEFAULT,
+        weights: str | Path | None = None,
+        adapt_scale: bool = True,
+        yaw: float | None = None,
+        pitch: float | None = None,
+        roll: float | None = None,
+    ) -> None:
+        if variant not in VARIANTS:
+            raise TalkbenchError(f"unknown variant facevid2vid@{variant}: {nearest(variant, VARIANTS)}")
+        self.view = {"yaw": yaw, "pitch": pitch, "roll": roll}
+        for name, angle in self.view.items():
+            if angle is not None and not (isinstance(angle, int | float) and math.isfinite(angle)):
+                raise TalkbenchError(f"{name}={angle!r} of facevid2vid is no angle; give a number of degrees")
+        self.name = f"facevid2vid@{variant}"
+        self.config = VARIANTS[variant]
+        self.resolution = self.config.resolution
+        self.generator = Generator(self.config)
+        self.detector = CanonicalKeypointDetector(self.config)
+        self.estimator = HeadEstimator(self.config.num_kp, self.config.head_expansion, self.config.legacy_rotation)
+        self.networks = {"generator": self.generator, "kp_detector": self.detector, "he_estimator": self.estimator}
+        if weights is not None:
+            self.checkpoint_sha256 = load_networks(self.networks, Path(weights), self.name).sha256[""]
+        for network in self.networks.values():
+            network.eval()
+        self.adapt_scale = adapt_scale
+        self.settings = {"adapt_scale": adapt_scale, **self.view}
+
+    def discriminator(self) -> Discriminator:
+        return Discriminator(spectral=True)
+
+    @torch.no_grad()
+    def encode_source(self, images: Tensor) -> SourceVolume:
+        return self.generator.encode(images, self.detector(images), self.estimator(images))
+
+    @torch.no_grad()
+    def encode_motion(self, images: Tensor) -> Head:
+        head: Head = self.estimator(images)
+        return head
+
+    @torch.no_grad()
+    def transfer(self, source: SourceVolume, driving: Head, reference: Head | None) -> Head:
+        if any(angle is not None for angle in self.view.values()):
+            driving = driving.turned(**self.view, legacy=self.config.legacy_rotation)
+        if reference is None:
+            return driving
+        scale = torch.ones_like(source.keypoints[:, 0, 0])
+        if self.adapt_scale:
+            scale = hull_scale(source.keypoints, reference.keypoints(source.canonical))
+        return source.head.relative(driving, reference, scale)
+
+    @torch.no_grad()
+    def render(self, source: SourceVolume, motion: Head) -> Tensor:
+        prediction: Tensor = self.generator(source, motion.keypoints(source.canonical))
+        return prediction
+
+
+registry.register("facevid2vid")(partial(FaceVid2Vid, variant=DEFAULT))
+for _variant in VARIANTS:
+    registry.register(f"facevid2vid@{_variant}")(partial(FaceVid2Vid, variant=_variant))
