@@ -12,6 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from talkbench.methods.attention import attend
+
+ATTENTION_SCALE = 0.25  # of the attention logits, at any width (specs mcnet 2.4)
+
 
 @dataclass(frozen=True)
 class MemoryConfig:
@@ -186,7 +190,7 @@ class MemoryUnit(nn.Module):
         memory = self._condition(pooled, keypoints, noise)
         key, value = F.relu(self._convolve(memory, pooled)).chunk(2, dim=1)
         # diff_conv is linear: applied to the values instead of to the s² results (specs mcnet 9.3).
-        residual = attend(query, key, F.conv2d(value, self.diff_conv.weight))
+        residual = attend(query, key, F.conv2d(value, self.diff_conv.weight), scale=ATTENTION_SCALE)
         compensated = F.relu(difference - residual) + feature
         out = F.relu(self.get_submodule(f"norm_{level}")(self._layer("conv", level)(compensated)))
         if self.config.split:
@@ -225,17 +229,6 @@ class MemoryUnit(nn.Module):
 
     def _convolve(self, memory: Tensor, pooled: Tensor) -> Tensor:
         return self.conv_kv(memory, pooled) if self.config.dynamic else self.conv_kv(memory)
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(Q·Kᵀ/4)·V over positions: query (B, C, s, s), key and value (B, C, m, m) → (B, C, s, s).
-
-    Float32 under autocast too, since the logits grow with the channels (specs mcnet 7).
-    """
-    with torch.autocast(query.device.type, enabled=False):
-        rows, columns, values = (x.float().flatten(2).transpose(1, 2)[:, None] for x in (query, key, value))
-        out = F.scaled_dot_product_attention(rows, columns, values, scale=0.25)
-    return out[:, 0].transpose(1, 2).unflatten(2, query.shape[2:])
 
 
 def encode_positions(keypoints: Tensor, frequencies: int) -> Tensor:

@@ -9,9 +9,10 @@ import torch
 from goldens import Golden, Recorder, image
 from torch import Tensor
 
+from talkbench.methods.attention import attend
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, relative_motion
-from talkbench.methods.mcnet.memory import attend
+from talkbench.methods.mcnet.memory import ATTENTION_SCALE
 from talkbench.methods.mcnet.model import Generated
 from talkbench.methods.warping import resize_to
 
@@ -134,7 +135,7 @@ def test_encoder_and_warped_maps(absolute: tuple, golden: Golden) -> None:
 def test_memory_unit(absolute: tuple, golden: Golden, index: int) -> None:
     generated, recorder, _ = absolute
     level, compensation = LEVELS[index], generated.compensations[index]
-    residual = attend(compensation.query, compensation.key, compensation.value)
+    residual = attend(compensation.query, compensation.key, compensation.value, ATTENTION_SCALE)
     summed = recorder.inputs[f"mbUnit.conv_{level}"][0][0]
     found = {
         "feat": compensation.feature,
@@ -220,6 +221,6 @@ def test_ablation_variant(variant: Callable[[str], Method], golden: Golden, mani
     prediction = generated.prediction[..., ::16, ::16].numpy()
     np.testing.assert_allclose(prediction, golden[f"variant/{slug}/prediction"], rtol=0, atol=1e-4)
     for level, compensation in zip(VARIANTS[slug], generated.compensations, strict=True):
-        residual = attend(compensation.query, compensation.key, compensation.value)
+        residual = attend(compensation.query, compensation.key, compensation.value, ATTENTION_SCALE)
         sampled = residual[:, ::31, :: level // 4, :: level // 4].numpy()
         np.testing.assert_allclose(sampled, golden[f"variant/{slug}/residual_{level}"], rtol=0, atol=2.4e-4)
