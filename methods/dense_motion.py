@@ -40,9 +40,10 @@ class DenseMotionNetwork(nn.Module):
         """From keypoints with jacobians, over a still background; `source_small` (B, 3, h, w): the source
         image after `down`."""
         sizes = source_small.shape[2:]
-        heatmap = gaussian_heatmap(kp_driving.value, sizes) - gaussian_heatmap(kp_source.value, sizes)
-        jacobian = kp_source.jacobian @ torch.inverse(kp_driving.jacobian)
-        moved = affine_motions(kp_source.value, kp_driving.value, jacobian, sizes)
+        with torch.autocast(source_small.device.type, enabled=False):
+            heatmap = gaussian_heatmap(kp_driving.value, sizes) - gaussian_heatmap(kp_source.value, sizes)
+            jacobian = kp_source.jacobian @ torch.inverse(kp_driving.jacobian)
+            moved = affine_motions(kp_source.value, kp_driving.value, jacobian, sizes)
         background = coordinate_grid(sizes, moved).expand(len(moved), 1, -1, -1, -1)
         return self.combine(source_small, heatmap, torch.cat([background, moved], dim=1))
 
@@ -53,7 +54,8 @@ class DenseMotionNetwork(nn.Module):
         heatmap = F.pad(heatmap, (0, 0, 0, 0, 1, 0))  # the background has no heatmap
         feature = self.hourglass(torch.cat([heatmap[:, :, None], warped], dim=2).flatten(1, 2))
         mask = self.mask(feature).float().softmax(1)
-        deformation = torch.einsum("bkhw,bkhwc->bhwc", mask, motions)
+        with torch.autocast(mask.device.type, enabled=False):  # half precision would shift it by parts of a pixel
+            deformation = torch.einsum("bkhw,bkhwc->bhwc", mask, motions)
         return DenseMotion(deformation, self.occlusion(feature).float().sigmoid())
 
 

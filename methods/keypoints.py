@@ -77,18 +77,20 @@ class KeypointDetector(nn.Module):
     def detect(self, small: Tensor) -> Keypoints:
         """`forward` for images that `down` has already shrunk."""
         feature = self.predictor(small)
+        logits, jacobian_map = self.kp(feature).float(), self.jacobian(feature).float().unflatten(1, (-1, 4))
         # Half precision breaks the sharp softmax and the later 2×2 inverses (specs fomm, 7).
-        heatmap, value = soft_argmax(self.kp(feature).float(), self.temperature)
-        jacobian_map = self.jacobian(feature).float().unflatten(1, (-1, 4))
-        jacobian = torch.einsum("bkhw,bkchw->bkc", heatmap, jacobian_map)
-        return Keypoints(value, jacobian.unflatten(2, (2, 2)))
+        with torch.autocast(small.device.type, enabled=False):
+            heatmap, value = soft_argmax(logits, self.temperature)
+            jacobian = torch.einsum("bkhw,bkchw->bkc", heatmap, jacobian_map)
+            return Keypoints(value, jacobian.unflatten(2, (2, 2)))
 
 
 def relative_motion(source: Keypoints, driving: Keypoints, reference: Keypoints, adapt_scale: bool) -> Keypoints:
     """The change from `reference` to `driving`, applied to `source` (specs fomm 4.2, relative jacobian on)."""
     value = relative_values(source.value, driving.value, reference.value, adapt_scale)
-    change = driving.jacobian @ torch.inverse(reference.jacobian)
-    return Keypoints(value, change @ source.jacobian)
+    with torch.autocast(value.device.type, enabled=False):
+        change = driving.jacobian @ torch.inverse(reference.jacobian)
+        return Keypoints(value, change @ source.jacobian)
 
 
 def relative_values(source: Tensor, driving: Tensor, reference: Tensor, adapt_scale: bool) -> Tensor:

@@ -18,7 +18,8 @@ def warp(features: Tensor, deformation: Tensor, align_corners: bool, resize_corn
         resize_corners: of the flow's resizing.
     """
     flow = resize_to(deformation.permute(0, 3, 1, 2), features, resize_corners).permute(0, 2, 3, 1)
-    return F.grid_sample(features, flow.to(features.dtype), align_corners=align_corners)
+    # In the flow's precision: half of it would shift the samples by parts of a pixel.
+    return F.grid_sample(features.to(flow.dtype), flow, align_corners=align_corners).to(features.dtype)
 
 
 def resize_to(x: Tensor, like: Tensor, align_corners: bool) -> Tensor:
