@@ -101,8 +101,8 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     found = _stored(full, known)
     if found:
         return found
-    entry = known["weights"].get(full)
-    if entry is None:
+    entry = known["weights"].get(full, {})
+    if "file" not in entry:
         raise TalkbenchError(
             f"no weights of {full} are published; train them with bench train, then name the file with --checkpoint"
         )

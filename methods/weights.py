@@ -63,13 +63,14 @@ def listed(method: str = "") -> list[WeightFile]:
 
 def _files(name: str) -> Iterator[WeightFile]:
     known = card(name)
-    entry = known.get("weights", {}).get(name)
-    if entry is None:
+    entry = known.get("weights", {}).get(name, {})
+    files = {"": entry, **entry.get("also", {})}
+    if "file" not in entry:  # only the files beside a checkpoint of one's own are published, or nothing is
+        del files[""]
         ours = store(name) / own_file(name)
         if ours.is_file():
             yield WeightFile(name, "", ours, "added by hand", "", "", _status(ours, ""))
-        return
-    for part, file in {"": entry, **entry.get("also", {})}.items():
+    for part, file in files.items():
         path, published = store(name) / file["file"], file.get("sha256", "")
         shipped = Path(__file__).parent / name.split("@")[0] / file["file"]
         status = _status(path, published)
