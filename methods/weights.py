@@ -167,7 +167,7 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
     stored = read_states(path, match.method)
     states = {part: stored[part] for part in match.networks}
     also = card(match.method)["weights"].get(match.method, {}).get("also", {})
-    for part in set(also) - set(states):
+    for part in [part for part in also if part not in states]:
         file = path.parent / also[part]["file"]
         states[part] = read_states(file, f"{match.method}, which wants its {part}")[""]
     save_states(states, out, {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)})
