@@ -15,6 +15,7 @@ from talkbench.methods import registry
 from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.dagan.depth import FEATURES, DepthDecoder, DepthEncoder
 from talkbench.methods.dagan.model import DaGANConfig, Generator, SourceMaps
+from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
 
@@ -94,6 +95,9 @@ class DaGAN(Method[SourceMaps, Keypoints]):
         digests = dict(checkpoint.sha256)
         self.checkpoint_sha256 = digests.pop("")
         self.settings |= {f"{part}_sha256": digest for part, digest in digests.items()}
+
+    def discriminator(self) -> Discriminator:
+        return Discriminator(self.config.num_kp)
 
     @torch.no_grad()
     def encode_source(self, images: Tensor) -> SourceMaps:

@@ -15,6 +15,7 @@ from torch import Tensor
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
+from talkbench.methods import cards, weights
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import save_networks
 from talkbench.methods.dagan import DEPTH_FILES, VARIANTS
@@ -141,6 +142,16 @@ def test_without_torchvision_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
     with pytest.raises(TalkbenchError, match="dagan needs torchvision: pip install torchvision"):
         create()
+
+
+def test_of_the_larger_depth_network_no_generator_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
+    name = "dagan@spade-depth50"
+    wanted = {file.part: file.path for file in weights.listed("dagan") if file.method == name}
+    folder = tmp_path / "weights" / "dagan" / "depth_resnet50"
+    assert wanted == {part: folder / file for part, file in DEPTH_FILES.items()}
+    with pytest.raises(TalkbenchError, match=f"no weights of {name} are published"):
+        cards.find_weights(name)
 
 
 def test_an_unknown_variant_is_answered_with_the_nearest() -> None:

@@ -192,6 +192,7 @@ def test_keys_and_shapes_are_the_manifests(variant: str) -> None:
         assert_manifest(method.networks[name], manifest["subnetworks"][part])
         parameters = sum(parameter.numel() for parameter in method.networks[name].parameters())
         assert parameters == manifest["counts"][part]["parameters"]
+    assert_manifest(method.discriminator(), manifest["subnetworks"]["discriminator"])
 
 
 @pytest.mark.parametrize("name", NAMES)
