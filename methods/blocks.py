@@ -18,12 +18,34 @@ Norm = Callable[[int], nn.Module]
 instance_norm: Norm = partial(nn.InstanceNorm2d, affine=True)
 
 
+class _Conv(nn.Conv2d):
+    """Convolution that gives an image on its own exactly what it gives the image in a batch.
+
+    Up to 20480 numbers on their own torch convolves by another algorithm on the CPU. That differs in the last bits,
+    which where a flow leaves the image come out as 3e-5 of the picture.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) == 1 and x.numel() <= 20480 and x.device.type == "cpu":
+            return super().forward(x.expand(2, -1, -1, -1))[:1]
+        return super().forward(x)
+
+
+class Linear(nn.Linear):
+    """Linear layer that gives one item on its own exactly what it gives the item in a batch, as `_Conv` does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) == 1 and x.device.type == "cpu":
+            return super().forward(x.expand(2, -1))[:1]
+        return super().forward(x)
+
+
 class SameBlock(nn.Module):
     """Convolution, norm (batch norm but in TPSM), ReLU at constant size."""
 
     def __init__(self, in_features: int, out_features: int, kernel_size: int = 3, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
+        self.conv = _Conv(in_features, out_features, kernel_size, padding=kernel_size // 2)
         self.norm = norm(out_features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,8 +71,8 @@ class ResBlock(nn.Module):
 
     def __init__(self, features: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
-        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv1 = _Conv(features, features, 3, padding=1)
+        self.conv2 = _Conv(features, features, 3, padding=1)
         self.norm1 = norm(features)
         self.norm2 = norm(features)
 
