@@ -1,1 +1,141 @@
-"""TPSM (CVPR 2022): several thin-plate splines whose motions are combined."""
+"""TPSM (CVPR 2022): thin-plate splines between groups of keypoints, and occlusion masks at every size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.methods import registry
+from talkbench.methods.avd import AVDNetwork
+from talkbench.methods.checkpoints import load_networks, read_states
+from talkbench.methods.interface import MOTIONS, Batch, Method
+from talkbench.methods.keypoints import relative_values
+from talkbench.methods.mcnet.memory import MemoryConfig
+from talkbench.methods.tpsm.model import (
+    POINTS,
+    BackgroundPredictor,
+    DenseMotionNetwork,
+    InpaintingNetwork,
+    KeypointDetector,
+    SourceMaps,
+    TPSMConfig,
+)
+
+DEFAULT = "vox-256"
+# The released models have equal keys and shapes, and Taichi's equal sizes too; "memory" is the paper's
+# "TPSM + IICM + MCM" (specs mcnet 8.2).
+VARIANTS: dict[str, TPSMConfig] = {
+    DEFAULT: TPSMConfig(),
+    "taichi-256": TPSMConfig(),
+    "ted-384": TPSMConfig(resolution=384),
+    "memory": TPSMConfig(memory=MemoryConfig()),
+}
+AVD_BOTTLENECK = 128
+
+
+@dataclass(frozen=True)
+class KeypointMotion(Batch):
+    """`keypoints` (B, K·5, 2) to render; `images` (B, 3, H, W): the driving frames, None unless the background is
+    predicted."""
+
+    keypoints: Tensor
+    images: Tensor | None
+
+
+class TPSM(Method[SourceMaps, KeypointMotion]):
+    """TPSM in its released configurations, and with MCNet's memory.
+
+    Relative motion is always scaled by the ratio of the keypoints' hulls.
+
+    Args:
+        variant: a key of `VARIANTS`.
+        weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
+        avd: absolute motion goes through the AVD network, which keeps the source's shape.
+        background: the background moves as a network sees it move from source to driving frame, or stands still
+            where the checkpoint lacks that network. The authors do so in the reconstruction of a video, and leave
+            the background still in animation.
+    """
+
+    motions = MOTIONS
+    optional = ("bg_predictor", "avd_network")
+
+    def __init__(
+        self,
+        variant: str = DEFAULT,
+        weights: str | Path | None = None,
+        avd: bool = False,
+        background: bool = False,
+    ) -> None:
+        if variant not in VARIANTS:
+            raise TalkbenchError(f"unknown variant tpsm@{variant}: {nearest(variant, VARIANTS)}")
+        self.name = f"tpsm@{variant}"
+        self.config = config = VARIANTS[variant]
+        self.resolution = config.resolution
+        self.inpainting_network = InpaintingNetwork(config)
+        self.kp_detector = KeypointDetector(config.num_tps)
+        self.dense_motion_network = DenseMotionNetwork(config.num_tps, config.dense_motion)
+        self.bg_predictor = BackgroundPredictor()
+        bottleneck = AVD_BOTTLENECK if weights is None else _avd_bottleneck(Path(weights), self.name)
+        self.avd_network = AVDNetwork(2 * POINTS * config.num_tps, bottleneck)
+        names = ("inpainting_network", "kp_detector", "dense_motion_network", "bg_predictor", "avd_network")
+        self.networks = {name: getattr(self, name) for name in names}
+        if weights is not None:
+            checkpoint = load_networks(self.networks, Path(weights), self.name, self.optional)
+            self.checkpoint_sha256 = checkpoint.sha256[""]
+            if avd and "avd_network" not in checkpoint.parts:
+                raise TalkbenchError(f"{weights} has no avd_network: leave avd out, or name a checkpoint that has one")
+        for network in self.networks.values():
+            network.eval()
+        self.avd, self.background = avd, background
+        self.settings = {"avd": avd, "background": background}
+
+    @torch.no_grad()
+    def encode_source(self, images: Tensor) -> SourceMaps:
+        keypoints = self.kp_detector(images)
+        source = self.inpainting_network.encode(images, keypoints, self.dense_motion_network.down(images))
+        if not self.avd:
+            return source
+        with torch.autocast(images.device.type, enabled=False):
+            return replace(source, identity=self.avd_network.id_encoder(keypoints.flatten(1)))
+
+    @torch.no_grad()
+    def encode_motion(self, images: Tensor) -> KeypointMotion:
+        return KeypointMotion(self.kp_detector(images), images if self.background else None)
+
+    @torch.no_grad()
+    def transfer(self, source: SourceMaps, driving: KeypointMotion, reference: KeypointMotion | None) -> KeypointMotion:
+        if reference is not None and self.avd:
+            raise TalkbenchError(f"{self.name} with avd=True moves absolutely; leave avd out for relative motion")
+        if reference is not None:
+            points = relative_values(source.keypoints, driving.keypoints, reference.keypoints, adapt_scale=True)
+            return replace(driving, keypoints=points)
+        if source.identity is None:
+            return driving
+        with torch.autocast(driving.keypoints.device.type, enabled=False):
+            points = self.avd_network.combine(source.identity, driving.keypoints.flatten(1))
+        return replace(driving, keypoints=points.view_as(driving.keypoints))
+
+    @torch.no_grad()
+    def render(self, source: SourceMaps, motion: KeypointMotion) -> Tensor:
+        background = None if motion.images is None else self.bg_predictor(source.images, motion.images)
+        flow = self.dense_motion_network(source, motion.keypoints, background)
+        prediction: Tensor = self.inpainting_network(source, flow).prediction
+        return prediction
+
+
+def _avd_bottleneck(path: Path, name: str) -> int:
+    """Of a checkpoint's AVD network: the first public revision of the authors' code had 64 (specs tpsm 6)."""
+    stored = read_states(path, name).get("avd_network", {})
+    last = stored.get("id_encoder.9.weight")
+    return AVD_BOTTLENECK if last is None else len(last)
+
+
+registry.register("tpsm")(TPSM)
+for _variant in VARIANTS:
+    registry.register(f"tpsm@{_variant}")(partial(TPSM, variant=_variant))
