@@ -10,6 +10,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from talkbench.methods.blocks import Linear
+
 WIDTHS = (256, 512, 1024)
 
 
@@ -40,5 +42,5 @@ def _perceptron(widths: list[int]) -> nn.Sequential:
     *hidden, last = itertools.pairwise(widths)
     stack = nn.Sequential()
     for inputs, outputs in hidden:
-        stack.extend([nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU()])
-    return stack.append(nn.Linear(*last))
+        stack.extend([Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU()])
+    return stack.append(Linear(*last))
