@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.results.schema import GitState
+
+if TYPE_CHECKING:
+    from talkbench.results.schema import GitState
 
 RECORDED = ("torch", "torchvision", "numpy", "scipy", "scikit-image", "pillow", "av", "facenet-pytorch", "mlflow")
 
@@ -82,6 +85,8 @@ def libraries() -> dict[str, str]:
 
 def git_state() -> GitState | None:
     """The commit of the checkout that this package runs from; None outside a checkout."""
+    from talkbench.results.schema import GitState
+
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():
         return None
