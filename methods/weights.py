@@ -140,10 +140,10 @@ def _target(match: Match, path: Path) -> Path:
     entry = card(match.method)["weights"].get(match.method, {})
     if match.part:
         return store(match.method) / entry["also"][match.part]["file"]
-    if "file" in entry and Path(entry["file"]).suffix == path.suffix:
-        return store(match.method) / entry["file"]
     if path.suffix == ".safetensors":
         return store(match.method) / own_file(match.method)
+    if "file" in entry:
+        return store(match.method) / entry["file"]
     raise TalkbenchError(
         f"{path} is {match.method}, of which no official file is known; turn it into ours first: bench weights convert"
     )

@@ -1,7 +1,9 @@
 """The rivals at full size with the weights of their goldens (golden.md of each: fill, then adjustments)."""
 
+import json
+
 import torch
-from goldens import scale
+from goldens import load, scale
 from reference_fill import fill_
 from torch import nn
 
@@ -71,3 +73,51 @@ def facevid2vid(variant: str, like: Method | None = None) -> Method:
         scale(network, FACEVID2VID_FACTORS.get(name, {}))
         iterate_spectral_vectors(network, torch.float64)
     return method
+
+
+@torch.no_grad()
+def mraa() -> Method:
+    """vox256 with a moving background."""
+    method = methods.create("mraa", background=True)
+    for name, network in method.networks.items():
+        fill_(network, f"a/{name}", ("down.weight",))
+    scale(method.networks["bg_predictor"], {"fc.weight": 0.1})
+    scale(method.networks["generator"], {"pixelwise_flow_predictor.mask.weight": 0.3})
+    scale(method.networks["avd_network"], {"decoder.9.weight": 0.15})
+    method.networks["bg_predictor"].fc.bias.add_(torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]))
+    diagonal = torch.tensor([0.0, 0.0, 0.5, 0.0, 0.0, 0.5]).repeat(10)
+    method.networks["avd_network"].state_dict()["decoder.9.bias"].add_(diagonal)
+    return method
+
+
+@torch.no_grad()
+def tpsm() -> Method:
+    method = methods.create("tpsm")
+    for name, network in method.networks.items():
+        fill_(network, f"a/{name}", ("down.weight",))
+    for change in json.loads(str(load("tpsm")["adjustments"])):
+        entry = method.networks[change["subnetwork"]].state_dict()[change["key"]]
+        {"mul": entry.mul_, "add": entry.add_}[change["op"]](torch.tensor(change["value"]))
+    return method
+
+
+@torch.no_grad()
+def dagan() -> Method:
+    """The paper's generator with the smaller depth network."""
+    method = methods.create("dagan")
+    fill_depth(method.networks["depth_encoder"], method.networks["depth_decoder"])
+    detector, generator = method.networks["kp_detector"], method.networks["generator"]
+    fill_(detector, "a/kp_detector", ("down.weight", "jacobian.bias"))
+    scale(detector, {"jacobian.weight": 0.25})
+    fill_(generator, "a/generator", ("down.weight",))
+    generator.AttnModule.gamma.fill_(1)
+    scale(generator, {"AttnModule.query_conv.weight": 4, "final.weight": 0.1})
+    return method
+
+
+def fill_depth(encoder: nn.Module, decoder: nn.Module) -> None:
+    """Either of DaGAN's depth networks."""
+    fill_(encoder, "a/depth_encoder")
+    fill_(decoder, "a/depth_decoder")
+    scale(encoder, {"bn3.weight" if "encoder.layer1.0.bn3.weight" in encoder.state_dict() else "bn2.weight": 0.25})
+    scale(decoder, {f"decoder.{number}.conv.weight": 0.3 for number in range(10, 14)})

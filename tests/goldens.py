@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -102,6 +102,15 @@ def assert_statistics(golden: Golden, name: str, found: Tensor, tolerance: float
     if f"{name}_mean" in golden:
         assert found.double().mean().item() == pytest.approx(float(golden[f"{name}_mean"]), abs=tolerance), name
         assert found.double().std(correction=0).item() == pytest.approx(float(golden[f"{name}_std"]), abs=tolerance)
+
+
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
+    """L2 norm of the gradient over all parameters, those without one left out.
+
+    Summed in float64: over millions of numbers float32 loses 0.2 %.
+    """
+    squares = [parameter.grad.double().square().sum() for parameter in parameters if parameter.grad is not None]
+    return torch.stack(squares).sum().sqrt().item() if squares else 0.0
 
 
 def assert_manifest(network: nn.Module, entries: dict[str, list]) -> None:

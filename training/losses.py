@@ -1,4 +1,5 @@
-"""The terms of MCNet's objective, each unweighted and returned as a scalar (specs mcnet 5.1)."""
+"""The terms of the methods' objectives, each unweighted and returned as a scalar; the adversarial ones are in
+`adversarial` (specs mcnet 5.1, fomm 5, mraa 5, dagan 5.1, tpsm 5.4, facevid2vid 5.2)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.methods.blocks import AntiAliasDownsample
 from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.mcnet.memory import Compensation
-from talkbench.methods.warping import resize_to
+from talkbench.methods.mraa.regions import Regions, axis_sign
+from talkbench.methods.tpsm.model import MaskedFlow
+from talkbench.methods.warping import resize_to, warp
 from talkbench.training.transform import EquivarianceTransform
 
 SCALES = (1.0, 0.5, 0.25, 0.125)
@@ -94,11 +97,61 @@ def equivariance(driving: Keypoints, transformed: Keypoints, transform: Equivari
 
     `transformed` are the keypoints detected on ``transform.warp_images(driving image)``.
     """
-    value = (driving.value - transform.warp_points(transformed.value)).abs().mean()
+    value = equivariance_value(driving.value, transformed.value, transform)
     moved = transform.jacobian(transformed.value) @ transformed.jacobian
     identity = torch.eye(2, device=moved.device)
     jacobian = (identity - torch.inverse(driving.jacobian) @ moved).abs().mean()
     return value, jacobian
+
+
+def equivariance_value(driving: Tensor, transformed: Tensor, transform: EquivarianceTransform) -> Tensor:
+    """Mean |p − W(p')| of positions (B, K, 2), p' those found on the transformed image; all methods but X2Face."""
+    return (driving - transform.warp_points(transformed)).abs().mean()
+
+
+def equivariance_affine(driving: Regions, transformed: Regions, transform: EquivarianceTransform) -> Tensor:
+    """MRAA's term on the axes: mean |I − V|, V = A_D⁻¹·∇W·A' with the sign of its first entry taken out (specs
+    mraa 5.1)."""
+    change = torch.inverse(driving.affine) @ transform.jacobian(transformed.shift) @ transformed.affine
+    return (torch.eye(2, device=change.device) - change * axis_sign(change)).abs().mean()
+
+
+def background_consistency(forward: Tensor, backward: Tensor) -> Tensor:
+    """TPSM's term on background matrices (B, 3, 3), source to driving and back: mean |I − A·A'| (specs tpsm 5.4)."""
+    return (torch.eye(3, device=forward.device) - forward @ backward).abs().mean()
+
+
+def warp_consistency(driving: Sequence[Tensor], source: Sequence[Tensor], flow: MaskedFlow) -> Tensor:
+    """TPSM's term on encoder maps, full size first: Σ mean |O·e(driving) − O·warp(e(source))|.
+
+    Maps and masks are detached: only the flow is taught (specs tpsm 5.4).
+    """
+    masks = [mask.detach() for mask in reversed(flow.occlusion_maps)]
+    terms = [
+        F.l1_loss(mask * warp(theirs.detach(), flow.deformation, True, True), (mask * mine).detach())
+        for mask, mine, theirs in zip(masks, driving, source, strict=True)
+    ]
+    return torch.stack(terms).sum()
+
+
+def depth_constraint(driving: Tensor, prediction: Tensor) -> Tensor:
+    """DaGAN's optional term: mean absolute difference of the disparities of driving frame and prediction."""
+    return F.l1_loss(prediction, driving)
+
+
+def keypoint_prior(keypoints: Tensor) -> Tensor:
+    """face-vid2vid's prior on driving keypoints (B, K, 3): apart by √0.1, and 0.33 deep on average.
+
+    Σᵢ Σⱼ max(0, 0.1 − dᵢⱼ²), the diagonal included, which adds a constant (specs facevid2vid 5.2).
+    """
+    offset = keypoints[:, :, None] - keypoints[:, None] + 1e-6  # as torch's pairwise_distance has it
+    crowded = F.relu(0.1 - offset.square().sum(-1)).sum((1, 2)).mean()
+    return crowded + (keypoints[..., 2].mean(1) - 0.33).abs().mean()
+
+
+def deformation_prior(expression: Tensor) -> Tensor:
+    """face-vid2vid's prior on the driving frame's deformations (B, 3K): mean over the batch of Σ |δ|."""
+    return expression.flatten(1).abs().sum(1).mean()
 
 
 def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:

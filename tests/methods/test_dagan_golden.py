@@ -2,6 +2,7 @@
 
 import re
 
+import golden_models
 import pytest
 import torch
 from goldens import (
@@ -15,7 +16,7 @@ from goldens import (
     load_manifest,
     scale,
 )
-from reference_fill import fill_, tensor_for
+from reference_fill import tensor_for
 from torch import Tensor, nn
 
 from talkbench import methods
@@ -34,31 +35,14 @@ TRAINING = (
 NAMES = sorted({re.sub("_(mean|std)$", "", name) for name in load("dagan") if not name.startswith(TRAINING)})
 
 
-def fill_depth(encoder: nn.Module, decoder: nn.Module) -> None:
-    fill_(encoder, "a/depth_encoder")
-    fill_(decoder, "a/depth_decoder")
-    scale(encoder, {"bn3.weight" if "encoder.layer1.0.bn3.weight" in encoder.state_dict() else "bn2.weight": 0.25})
-    scale(decoder, {f"decoder.{number}.conv.weight": 0.3 for number in range(10, 14)})
-
-
 @pytest.fixture(scope="module")
 def golden() -> Golden:
     return load("dagan")
 
 
 @pytest.fixture(scope="module")
-@torch.no_grad()
 def dagan() -> Method:
-    """The paper's model with the weights of the goldens."""
-    method = methods.create("dagan")
-    fill_depth(method.networks["depth_encoder"], method.networks["depth_decoder"])
-    detector, generator = method.networks["kp_detector"], method.networks["generator"]
-    fill_(detector, "a/kp_detector", ("down.weight", "jacobian.bias"))
-    scale(detector, {"jacobian.weight": 0.25})
-    fill_(generator, "a/generator", ("down.weight",))
-    generator.AttnModule.gamma.fill_(1)
-    scale(generator, {"AttnModule.query_conv.weight": 4, "final.weight": 0.1})
-    return method
+    return golden_models.dagan()
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +144,7 @@ def found(dagan: Method, spade: Method) -> dict[str, Tensor]:
     """Our value of every array of inference, in full."""
     names = ("depth_encoder", "depth_decoder")
     deeper = DepthEncoder(50), DepthDecoder(FEATURES[50])
-    fill_depth(*deeper)
+    golden_models.fill_depth(*deeper)
     with Recorder(dagan.networks["kp_detector"]) as detector, Recorder(dagan.networks["depth_decoder"]) as decoder:
         keypoints = {name: dagan.encode_motion(image(seed)) for name, seed in FRAMES.items()}
     source, first, current = keypoints.values()

@@ -1,6 +1,6 @@
 """MCNet beyond its goldens: the options, the algebra that batching relies on, and the cost."""
 
-import mcnet_golden
+import goldens
 import pytest
 import torch
 from reference_fill import image
@@ -26,9 +26,9 @@ def frames(*seeds: int) -> torch.Tensor:
 
 
 def test_a_driving_frame_costs_at_most_350_gflop(mcnet: Method) -> None:
-    source = mcnet.encode_source(mcnet_golden.image(1))
+    source = mcnet.encode_source(goldens.image(1))
     with FlopCounterMode(display=False) as counter:
-        mcnet.render(source, mcnet.transfer(source, mcnet.encode_motion(mcnet_golden.image(2)), None))
+        mcnet.render(source, mcnet.transfer(source, mcnet.encode_motion(goldens.image(2)), None))
     assert 300e9 < counter.get_total_flops() < 350e9
 
 

@@ -1,11 +1,9 @@
 """TPSM against the reference outputs (tests/golden/tpsm; what each array is: specs tpsm, golden.md)."""
 
-import json
-
+import golden_models
 import pytest
 import torch
 from goldens import Golden, Recorder, assert_golden, assert_manifest, image, load, load_manifest
-from reference_fill import fill_
 from torch import Tensor
 
 from talkbench import methods
@@ -30,7 +28,7 @@ POINT_ARRAYS = (
 )
 INPUTS = ("seeds", "adjustments", "probe_avd_source", "probe_avd_driving")
 INPUTS += ("probe_tps_kp_driving", "probe_tps_kp_source", "probe_tps_points")
-# Training: tests/training/test_rival_losses.py.
+# Training: tests/training/test_tpsm_losses.py.
 TRAINING = ("loss", "grad50_", "probe_avd_train_")
 ARRAYS = [
     name
@@ -46,14 +44,8 @@ def golden() -> Golden:
 
 
 @pytest.fixture(scope="module")
-def tpsm(golden: Golden) -> TPSM:
-    method = methods.create("tpsm")
-    for name, network in method.networks.items():
-        fill_(network, f"a/{name}", ("down.weight",))
-    for change in json.loads(str(golden["adjustments"])):
-        entry = method.networks[change["subnetwork"]].state_dict()[change["key"]]
-        {"mul": entry.mul_, "add": entry.add_}[change["op"]](torch.tensor(change["value"]))
-    return method
+def tpsm() -> TPSM:
+    return golden_models.tpsm()
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,13 @@
 """FOMM's discriminators, losses, gradients and running statistics against the reference outputs (specs fomm 5)."""
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import golden_models
 import numpy as np
 import pytest
 import torch
-from goldens import Golden, assert_golden, image, load, load_manifest
-from reference_fill import fill_
-from torch import Tensor, nn
+from goldens import Golden, assert_golden, gradient_norm, image, load, load_manifest
+from torch import Tensor
 
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.interface import Method
@@ -27,13 +25,6 @@ DISCRIMINATORS = {
 @pytest.fixture(scope="module")
 def golden() -> Golden:
     return load("fomm")
-
-
-@pytest.fixture(scope="module")
-def perceptual() -> PerceptualLoss:
-    from torchvision.models import vgg19
-
-    return PerceptualLoss(fill_(vgg19(weights=None).features, "a/vgg"))
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
@@ -65,11 +56,6 @@ def test_pyramid(golden: Golden) -> None:
         assert_golden(golden, f"pyramid_driving_{name}", found, 1e-4)
 
 
-def norm(parts: Iterator[nn.Parameter]) -> float:
-    """Of the gradient, over all parameters."""
-    return float(torch.cat([part.grad.flatten() for part in parts if part.grad is not None]).norm())
-
-
 def step(method: Method, judge: Discriminator, perceptual: PerceptualLoss, transform: EquivarianceTransform,
          source: Tensor, driving: Tensor) -> SimpleNamespace:  # fmt: skip
     """Forward and backward of one training step, generator side first (specs fomm 5.3)."""
@@ -96,14 +82,14 @@ def step(method: Method, judge: Discriminator, perceptual: PerceptualLoss, trans
     total = torch.stack(list(terms.values())).sum()
     total.backward()
     gradients = {
-        "generator": norm(generator.parameters()),
-        "dense_motion": norm(generator.dense_motion_network.parameters()),
-        "kp_detector": norm(detector.parameters()),
+        "generator": gradient_norm(generator.parameters()),
+        "dense_motion": gradient_norm(generator.dense_motion_network.parameters()),
+        "kp_detector": gradient_norm(detector.parameters()),
     }
     judge.zero_grad()
     judged = lsgan_discriminator(judge(driving, condition).prediction, judge(prediction.detach(), condition).prediction)
     judged.backward()
-    gradients["discriminator"] = norm(judge.parameters())
+    gradients["discriminator"] = gradient_norm(judge.parameters())
     return SimpleNamespace(
         terms={**terms, "total": total, "disc_gan": judged, "perceptual_terms": table}, gradients=gradients,
         prediction=prediction, kp_driving=kp_driving, frame=frame, kp_frame=kp_frame, statistics=statistics,

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from goldens import image
-from reference_fill import fill_
 from torch import Tensor, nn
 
 from talkbench.methods.interface import Method
@@ -15,13 +14,6 @@ from talkbench.training.losses import PerceptualLoss, consistency, equivariance,
 from talkbench.training.transform import EquivarianceTransform
 
 SEEDS = {"eval": ([1], [2]), "train2": ([1, 4], [2, 5])}
-
-
-@pytest.fixture(scope="module")
-def perceptual() -> PerceptualLoss:
-    from torchvision.models import vgg19
-
-    return PerceptualLoss(fill_(vgg19(weights=None).features, "a/vgg"))
 
 
 @pytest.fixture(scope="module", params=SEEDS)
