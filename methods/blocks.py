@@ -18,7 +18,7 @@ Norm = Callable[[int], nn.Module]
 instance_norm: Norm = partial(nn.InstanceNorm2d, affine=True)
 
 
-class _Conv(nn.Conv2d):
+class Conv2d(nn.Conv2d):
     """Convolution that gives an image on its own exactly what it gives the image in a batch.
 
     Up to 20480 numbers on their own torch convolves by another algorithm on the CPU. That differs in the last bits,
@@ -32,7 +32,7 @@ class _Conv(nn.Conv2d):
 
 
 class Linear(nn.Linear):
-    """Linear layer that gives one item on its own exactly what it gives the item in a batch, as `_Conv` does."""
+    """Linear layer that gives one item on its own exactly what it gives the item in a batch, as `Conv2d` does."""
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x) == 1 and x.device.type == "cpu":
@@ -45,7 +45,7 @@ class SameBlock(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, kernel_size: int = 3, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.conv = _Conv(in_features, out_features, kernel_size, padding=kernel_size // 2)
+        self.conv = Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
         self.norm = norm(out_features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,8 +71,8 @@ class ResBlock(nn.Module):
 
     def __init__(self, features: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.conv1 = _Conv(features, features, 3, padding=1)
-        self.conv2 = _Conv(features, features, 3, padding=1)
+        self.conv1 = Conv2d(features, features, 3, padding=1)
+        self.conv2 = Conv2d(features, features, 3, padding=1)
         self.norm1 = norm(features)
         self.norm2 = norm(features)
 

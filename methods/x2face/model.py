@@ -12,25 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from talkbench.methods.blocks import Conv2d
 from talkbench.methods.keypoints import coordinate_grid
 
 # Channels after the down convolutions of the levels L0 to L6 (specs x2face 2); the innermost's are the code.
 WIDTHS = (64, 128, 256, 512, 512, 512, 512)
 RESOLUTION = 2 ** (len(WIDTHS) + 1)
-
-
-class UpConv(nn.Conv2d):
-    """3×3 convolution at constant size whose result for an image does not depend on the batch around it."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, padding=1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # On a CPU PyTorch sends a single item of up to 20480 numbers through another routine than several, which
-        # rounds differently; a mosaic is so ragged that the resulting 1e-6 of a position is 1e-4 of a colour.
-        if x.is_cpu and x[0].numel() <= 20480:
-            return torch.cat([super(UpConv, self).forward(item) for item in x.split(1)])
-        return super().forward(x)
 
 
 class Level(nn.Module):
@@ -49,7 +36,7 @@ class Level(nn.Module):
         up: list[nn.Module] = [
             nn.ReLU(),
             nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
-            UpConv(joined, outputs),
+            Conv2d(joined, outputs, 3, padding=1, bias=False),
         ]
         if not outermost:
             down.insert(0, nn.LeakyReLU(0.2))
