@@ -1,0 +1,331 @@
+"""`bench perf`: what a method costs in arithmetic, time and memory, per driving frame and per cold pair.
+
+Needs torch alone of the heavy libraries, so that it runs where a model is measured and nothing is scored.
+"""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from talkbench import methods
+from talkbench.benchmark.environment import choose_device, device_name, reproducible
+from talkbench.benchmark.probes import ANY_SIZE, probe_images
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import write_atomic
+from talkbench.core.registry import nearest
+from talkbench.methods.interface import Method
+
+MODES = ("float32", "bf16", "channels_last", "compiled")
+WARM_UP = 3  # runs before the first that counts: the first two compile, choose kernels and reserve memory
+FRAME = ("encode_motion", "render")  # the stages of a driving frame; render includes transfer
+COLD = ("encode_source", *FRAME)
+
+Stages = dict[str, Callable[[], object]]
+
+
+@dataclass(frozen=True)
+class PerfOptions:
+    """What the user asks for; see ``bench perf --help`` for each."""
+
+    methods: tuple[str, ...]
+    modes: tuple[str, ...] = ("float32",)
+    batch_sizes: tuple[int, ...] = (1,)
+    device: str = "auto"
+    repeat: int = 10
+    size: int = ANY_SIZE
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured, and where: the columns that tell one row from another."""
+
+    method: str
+    mode: str
+    batch_size: int
+    size: int
+    device: str
+    threads: int
+    torch: str
+    talkbench: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a setting costs: arithmetic and time per frame, whatever the batch; memory of the whole batch.
+
+    ``frame`` is a driving frame whose source is encoded already, ``cold`` a pair of which nothing is known.
+
+    Attributes:
+        parameters: of the method's networks.
+        gflop_*: 10⁹ operations in convolutions and matrix products, a multiply-add being two.
+        ms_*: milliseconds, the median of `repeat` turns.
+        frames_per_second: driving frames.
+        mib_*: the peak in MiB. On CUDA of what torch has allocated, weights included; elsewhere of the resident
+            set of the whole process, libraries included (``ru_maxrss``; since its start where the system,
+            unlike Linux, cannot forget an earlier peak).
+    """
+
+    parameters: int
+    gflop_frame: float
+    gflop_cold: float
+    gflop_encode_source: float
+    gflop_encode_motion: float
+    gflop_render: float
+    ms_frame: float
+    ms_cold: float
+    ms_encode_source: float
+    ms_encode_motion: float
+    ms_render: float
+    frames_per_second: float
+    mib_frame: float
+    mib_cold: float
+    memory: str
+    repeat: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a setting with its cost, or with the reason why it has none."""
+
+    setting: Setting
+    cost: Cost | None
+    reason: str = ""
+
+    def cells(self) -> dict[str, str]:
+        """By the names of `COLUMNS`; empty where there is nothing to say."""
+        values = {**asdict(self.setting), **(asdict(self.cost) if self.cost else {}), "reason": self.reason}
+        texts = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in values.items()}
+        return dict.fromkeys(COLUMNS, "") | texts
+
+
+KEY = tuple(column.name for column in fields(Setting))
+COLUMNS = (*KEY, *(column.name for column in fields(Cost)), "reason")
+
+
+def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[Row], Path]:
+    """Measure every method in every mode at every batch size; returns the rows, and the CSV that holds them.
+
+    A setting that fails here, for lack of memory or of a compiler, say, has a row with the reason. The CSV is
+    written after each row; what it held of other settings stays.
+
+    Raises:
+        TalkbenchError: an unknown method, mode or device, or a CSV that cannot be written or holds something else.
+    """
+    progress = progress or Progress()
+    for name in options.methods:
+        methods.registry.get(name)
+    for mode in options.modes:
+        parts(mode)
+    device = choose_device(options.device)
+    out = options.out or Path("perf") / csv_name(device_name(device), options.modes)
+    table = read_csv(out)
+    rows: list[Row] = []
+    settings = list(product(options.methods, options.modes, options.batch_sizes))
+    write_csv(out, table.values())  # if that is not possible, better to know now
+    progress.start(0, len(settings))
+    for name, mode, batch_size in settings:
+        rows.append(measure(name, mode, batch_size, device, options))
+        cells = rows[-1].cells()
+        table[_key(cells)] = cells
+        write_csv(out, table.values())
+        progress.advance(1)
+    return rows, out
+
+
+def parts(mode: str) -> list[str]:
+    """The members of `MODES` that a mode joins with ``+``.
+
+    Raises:
+        TalkbenchError: one of them is unknown, or they contradict one another.
+    """
+    found = mode.split("+")
+    for part in found:
+        if part not in MODES:
+            raise TalkbenchError(f"unknown mode {part!r}: {nearest(part, MODES)}")
+    if {"float32", "bf16"} <= set(found):
+        raise TalkbenchError(f"mode {mode!r} asks for two precisions; choose one of them")
+    return found
+
+
+def measure(name: str, mode: str, batch_size: int, device: torch.device, options: PerfOptions) -> Row:
+    """One row, of fresh weights from a fixed seed."""
+    size, cost, reason = options.size, None, ""
+    gc.collect()  # the last method's memory is not this one's
+    try:
+        torch.manual_seed(0)
+        method = methods.create(name).to(device)
+        size = method.resolution or size
+        cost = _cost(method, parts(mode), probe_images(batch_size + 1, size, device), options.repeat)
+    except Exception as error:  # whatever it is, the other rows can do without this one
+        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    if "compiled" in parts(mode):
+        torch.compiler.reset()
+    setting = Setting(
+        method=name,
+        mode=mode,
+        batch_size=batch_size,
+        size=size,
+        device=device_name(device),
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        talkbench=version("talkbench"),
+    )
+    return Row(setting, cost, reason)
+
+
+def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, repeat: int) -> Cost:
+    flops = _flops(method, images[:2])
+    device, batch_size = images.device, len(images) - 1
+    if "channels_last" in mode:
+        _to_channels_last(method)
+        images = images.contiguous(memory_format=torch.channels_last)
+    bf16 = torch.autocast(device.type, torch.bfloat16, enabled="bf16" in mode)
+    with reproducible(), torch.inference_mode(), bf16:
+        stages = _stages(method, images)
+        if "compiled" in mode:
+            stages = {name: torch.compile(stage, dynamic=False) for name, stage in stages.items()}
+        turns = [_turn(stages, device) for _ in range(WARM_UP + repeat)][WARM_UP:]
+        peaks = {name: _peak(stage, device) for name, stage in stages.items()}
+
+    def gflop(*names: str) -> float:
+        return sum(flops[name] for name in names) / 1e9
+
+    def milliseconds(*names: str) -> float:
+        return median(sum(turn[name] for name in names) for turn in turns) * 1000 / batch_size
+
+    return Cost(
+        parameters=sum(parameter.numel() for parameter in nn.ModuleList(method.networks.values()).parameters()),
+        gflop_frame=gflop(*FRAME),
+        gflop_cold=gflop(*COLD),
+        gflop_encode_source=gflop("encode_source"),
+        gflop_encode_motion=gflop("encode_motion"),
+        gflop_render=gflop("render"),
+        ms_frame=milliseconds(*FRAME),
+        ms_cold=milliseconds(*COLD),
+        ms_encode_source=milliseconds("encode_source"),
+        ms_encode_motion=milliseconds("encode_motion"),
+        ms_render=milliseconds("render"),
+        frames_per_second=1000 / milliseconds(*FRAME),
+        mib_frame=max(peaks[name] for name in FRAME),
+        mib_cold=max(peaks.values()),
+        memory="allocated by torch" if device.type == "cuda" else "resident set of the process",
+        repeat=repeat,
+    )
+
+
+def _stages(method: Method[Any, Any], images: torch.Tensor) -> Stages:
+    """The stages of a batch, ready to run: the first of the images is the source that all the others drive.
+
+    A cold batch has a source of its own for each of them.
+    """
+    drivings = images[1:]
+    source = method.encode_source(images[:1]).expand(len(drivings))
+    motion = method.encode_motion(drivings)
+    return {
+        "encode_source": lambda: method.encode_source(drivings),
+        "encode_motion": lambda: method.encode_motion(drivings),
+        "render": lambda: method.render(source, method.transfer(source, motion, None)),
+    }
+
+
+@torch.no_grad()  # the counter follows parameters' gradients, which tensors of inference mode cannot have
+def _flops(method: Method[Any, Any], images: torch.Tensor) -> dict[str, int]:
+    flops = {}
+    for name, stage in _stages(method, images).items():
+        with FlopCounterMode(display=False) as counter:
+            stage()
+        flops[name] = counter.get_total_flops()
+    return flops
+
+
+def _turn(stages: Stages, device: torch.device) -> dict[str, float]:
+    """Seconds of each stage; the device has finished one before the next begins."""
+    seconds = {}
+    for name, stage in stages.items():
+        _synchronise(device)
+        start = perf_counter()
+        stage()
+        _synchronise(device)
+        seconds[name] = perf_counter() - start
+    return seconds
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
+def _peak(stage: Callable[[], object], device: torch.device) -> float:
+    """MiB at the peak of one run; see `Cost`."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        stage()
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    import resource
+
+    with suppress(OSError):  # Linux forgets the peak so far when told to
+        Path("/proc/self/clear_refs").write_text("5")
+    stage()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _to_channels_last(method: Method[Any, Any]) -> None:
+    """`nn.Module.to` refuses networks that have kernels in three dimensions too."""
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in nn.ModuleList(method.networks.values()).parameters():
+        if parameter.dim() in layouts:
+            parameter.data = parameter.data.to(memory_format=layouts[parameter.dim()])
+
+
+def csv_name(device: str, modes: Sequence[str]) -> str:
+    """``nvidia-h200-float32-bf16-0.1.0.csv``: device, precisions and talkbench's version."""
+    plain = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
+    return f"{plain}-{'-'.join(modes)}-{version('talkbench')}.csv"
+
+
+def read_csv(path: Path) -> dict[tuple[str, ...], Mapping[str, str]]:
+    """The rows of an earlier measurement by their settings; none if there is no file.
+
+    Raises:
+        TalkbenchError: the file holds something else.
+    """
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise TalkbenchError(f"{path} is not a table of bench perf; name another file with --out")
+    return {_key(row): row for row in rows}
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(path, text.getvalue())
+
+
+def _key(cells: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(cells[name] for name in KEY)
