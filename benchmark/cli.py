@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from talkbench.benchmark.cli_check import check
 from talkbench.benchmark.cli_data import data
 from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names
+from talkbench.benchmark.cli_perf import perf
 from talkbench.benchmark.cli_weights import weights
 from talkbench.core.errors import TalkbenchError
 
@@ -178,8 +180,8 @@ def animate(**options: Any) -> None:
     click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
 
 
-for _group in (data, weights):
-    bench.add_command(_group)
+for _command_elsewhere in (check, data, perf, weights):
+    bench.add_command(_command_elsewhere)
 
 
 @bench.command("list")

@@ -1,0 +1,66 @@
+"""What `bench check` and `bench perf` print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.conformance import Verdict
+    from talkbench.benchmark.perf import Row
+
+STYLES = {"pass": "green", "fail": "bold red", "n/a": "dim"}
+
+
+def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
+    """One line per check, then each failure on a line of its own with what was expected, then the count."""
+    table = Table(title=Text(f"{name}: what the interface of methods asks for"))
+    for heading in ("check", "result"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for verdict in verdicts:
+        table.add_row(verdict.check.name, Text(verdict.status, style=STYLES[verdict.status]), Text(verdict.found))
+    failed = [verdict for verdict in verdicts if verdict.status == "fail"]
+    console = _console()
+    console.print(table)
+    for verdict in failed:
+        line = f"{verdict.check.name} fails: expected: {verdict.check.expected}; found: {verdict.found}"
+        console.print(Text(line), soft_wrap=True)
+    judged = sum(verdict.status != "n/a" for verdict in verdicts)
+    console.print(f"{len(failed)} of {judged} checks fail" if failed else f"all {judged} checks pass", highlight=False)
+
+
+def print_costs(rows: Sequence[Row]) -> None:
+    """One line per setting: per driving frame with the source encoded before, and (cold) per pair from scratch."""
+    first = rows[0].setting
+    table = Table(title=Text(f"{first.device}, torch {first.torch}"))
+    headings = ("method", "mode", "batch", "parameters", "GFLOP", "cold", "ms", "cold", "frames/s", "peak MiB", "cold")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("method", "mode") else "right", no_wrap=True)
+    for row in rows:
+        cells = [row.setting.method, row.setting.mode, str(row.setting.batch_size)]
+        if row.cost:
+            cost = row.cost
+            cells += [f"{cost.parameters:,}", f"{cost.gflop_frame:.2f}", f"{cost.gflop_cold:.2f}"]
+            cells += [f"{cost.ms_frame:.2f}", f"{cost.ms_cold:.2f}", f"{cost.frames_per_second:.2f}"]
+            cells += [f"{cost.mib_frame:.0f}", f"{cost.mib_cold:.0f}"]
+        table.add_row(*(Text(cell) for cell in cells))
+    console = _console()
+    # Wider than a narrow terminal rather than with digits cut off.
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).minimum)
+    console.print(table)
+    for row in rows:
+        if row.reason:
+            where = f"{row.setting.method}, {row.setting.mode}, batch of {row.setting.batch_size}"
+            console.print(Text(f"not measured: {where}: {row.reason}"), soft_wrap=True)
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # other programs get one line per row
+    return console
