@@ -28,3 +28,7 @@ def test_the_example_package(tmp_path, install):
     command = [sys.executable, "-P", "-c", program]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert result.stdout == "0.25\n"
+    (check,) = re.findall(r"^    (bench check .*)$", CONTRIBUTING.read_text(), re.MULTILINE)
+    bench = str(Path(sys.executable).parent / check.split()[0])
+    result = subprocess.run([bench, *check.split()[1:]], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
