@@ -64,6 +64,7 @@ class Evaluator:
         size: side in pixels at which images enter the method and the metrics.
         seed: of the method's random draws, together with the batch: they depend on nothing that went before.
         cache: features of real frames.
+        resized: whether frames of another size are resized; else they are failures.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class Evaluator:
         device: torch.device,
         seed: int = 0,
         cache: FeatureCache | None = None,
+        resized: bool = False,
     ) -> None:
         self.method = method if isinstance(method, Outside) else method.to(device)
         self.split, self.metrics, self.extractors = split, metrics, extractors
         self.size, self.device, self.seed, self.cache = size, device, seed, cache or FeatureCache()
-        self._read = lru_cache(CACHED_FRAMES)(lambda frame: resize(split.read(frame), size))
+        self.resized = resized
+        self._read = lru_cache(CACHED_FRAMES)(self._sized)
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
     def run(self, todo: Sequence[Sequence[int]]) -> Iterator[Outcome]:
@@ -92,6 +95,15 @@ class Evaluator:
                 if index + 1 < len(todo):
                     upcoming.append(reader.submit(self._load, todo[index + 1]))
                 yield self._evaluate(items, failed)
+
+    def _sized(self, frame: Frame) -> np.ndarray:
+        image = self.split.read(frame)
+        if self.resized:
+            return resize(image, self.size)
+        if image.shape[:2] != (self.size, self.size):
+            where, (height, width) = f"frame {frame.index} of {frame.clip}", image.shape[:2]
+            raise PairError("wrong-size", f"{where} is {width}x{height}, the others {self.size}x{self.size}")
+        return image
 
     def _load(self, numbers: Sequence[int]) -> tuple[list[Item], list[Row]]:
         items: list[Item] = []

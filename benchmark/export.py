@@ -11,7 +11,7 @@ from pathlib import Path
 from talkbench import datasets
 from talkbench.benchmark.outside import frame_name, stretches
 from talkbench.benchmark.progress import Progress
-from talkbench.benchmark.setup import image_size
+from talkbench.benchmark.setup import image_size, stored_size
 from talkbench.core.errors import PairError
 from talkbench.core.files import atomic_folder, write_atomic
 from talkbench.core.images import resize, write_png
@@ -85,7 +85,7 @@ def export_pairs(options: ExportOptions, progress: Progress | None = None) -> Ex
         split = data.split(options.task, pairs=options.pairs, motion=options.motion)
         if options.limit is not None:
             split = split.head(options.limit)
-        size = image_size(options.image_size, None, split)
+        size = image_size(options.image_size, None, min(stored_size(split)))
         images = _write_images(split, size, folder, progress)
         write_atomic(folder / "pairs.csv", _table(split, images))
         command = _command(options, size)

@@ -137,6 +137,7 @@ def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Prog
         setup.size,
         setup.device,
         seed=store.read_record().seed,
+        resized=setup.stored_size != f"{setup.size}x{setup.size}",
     )
     done = store.done()
     todo = [numbers for numbers in batches(setup.split.pairs, options.batch_size) if numbers[0] not in done]

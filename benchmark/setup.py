@@ -63,6 +63,7 @@ class Setup:
     Attributes:
         method: the method to run, or the frames to score in its place.
         size: side in pixels at which images enter the method and the metrics.
+        stored_size: width and height of the stored frames, as the first driving frame has them (``178x218``).
         unavailable: the metrics that were asked for and cannot be computed.
     """
 
@@ -71,6 +72,7 @@ class Setup:
     method: Method | Outside
     split: datasets.Split
     size: int
+    stored_size: str
     metrics: list[Metric]
     extractors: dict[str, Extractor]
     unavailable: list[UnavailableMetric]
@@ -106,9 +108,10 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
         raise TalkbenchError("none of the metrics can be computed; see bench list metrics")
     names = dict.fromkeys(metric.extractor for metric in chosen if metric.extractor)
     extractors = {name: metrics.create_extractor(name, str(device)) for name in names}
-    size = image_size(options.image_size, method, split)
+    height, width = stored_size(split)
+    size = image_size(options.image_size, method, min(height, width))
     source = _given(options, whole, len(split), size, progress) if method is None else method
-    return Setup(device, weights, source, split, size, chosen, extractors, unavailable)
+    return Setup(device, weights, source, split, size, f"{width}x{height}", chosen, extractors, unavailable)
 
 
 def choose_weights(options: RunOptions) -> Weights:
@@ -179,23 +182,31 @@ def _converted(name: str, value: object, kind: Any) -> object:
         raise TalkbenchError(f"--set {name}={value}: {error.errors()[0]['msg'].lower()}") from error
 
 
-def image_size(chosen: int | None, method: Method | None, split: datasets.Split) -> int:
+def image_size(chosen: int | None, method: Method | None, stored: int) -> int:
     """Side at which images enter the method, if there is one, and the metrics: the method's own, else `chosen`,
-    else the shorter one of the first driving frame that can be read.
+    else the shorter side `stored`.
 
     Raises:
-        TalkbenchError: `chosen` is not the size that the method works at, or no driving frame can be read.
+        TalkbenchError: `chosen` is not the size that the method works at.
     """
     if method and method.resolution:
         if chosen not in (None, method.resolution):
             raise TalkbenchError(f"{method.name} works at {method.resolution} pixels; leave --image-size {chosen} out")
         return method.resolution
-    if chosen:
-        return chosen
+    return chosen or stored
+
+
+def stored_size(split: datasets.Split) -> tuple[int, int]:
+    """Height and width of the first driving frame that can be read.
+
+    Raises:
+        TalkbenchError: none can.
+    """
     problem: PairError | None = None
     for pair in split:
         try:
-            return min(split.read(pair.driving).shape[:2])
+            height, width = split.read(pair.driving).shape[:2]
+            return height, width
         except PairError as error:
             problem = problem or error
     raise TalkbenchError(f"no driving frame can be read, the first since: {problem}")
@@ -235,6 +246,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
             pairs_sha256=split.sha256,
             pairs_file=options.pairs.name if options.pairs else "built-in",
             image_size=setup.size,
+            stored_size=setup.stored_size,
         ),
         metrics=tuple(_spec(metric, setup.extractors) for metric in setup.metrics),
         unavailable=tuple(setup.unavailable),

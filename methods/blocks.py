@@ -19,16 +19,23 @@ instance_norm: Norm = partial(nn.InstanceNorm2d, affine=True)
 
 
 class Conv2d(nn.Conv2d):
-    """Convolution that gives an image on its own exactly what it gives the image in a batch.
+    """Convolution of stride 1 that gives an image on its own exactly what it gives the image in a batch.
 
     Up to 20480 numbers on their own torch convolves by another algorithm on the CPU. That differs in the last bits,
     which where a flow leaves the image come out as 3e-5 of the picture.
     """
 
+    LIMIT = 20480
+
     def forward(self, x: Tensor) -> Tensor:
-        if len(x) == 1 and x.numel() <= 20480 and x.device.type == "cpu":
-            return super().forward(x.expand(2, -1, -1, -1))[:1]
-        return super().forward(x)
+        if len(x) > 1 or x.numel() > self.LIMIT or x.device.type != "cpu":
+            return super().forward(x)
+        assert isinstance(self.padding, tuple)
+        vertical, horizontal = self.padding
+        padded = F.pad(x, (horizontal, horizontal, vertical, vertical))
+        if padded.numel() > self.LIMIT:  # the padding alone takes it over the limit, at no further cost
+            return F.conv2d(padded, self.weight, self.bias)
+        return super().forward(x.expand(2, -1, -1, -1))[:1]
 
 
 class Linear(nn.Linear):

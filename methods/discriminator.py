@@ -47,6 +47,13 @@ class _Scale(nn.Module):
         head = nn.Conv2d(WIDTHS[-1], 1, 1)
         self.conv = spectral_norm(head) if spectral else head
 
+    def forward(self, x: Tensor) -> Judgement:
+        features = []
+        for block in self.down_blocks:
+            x = block(x)
+            features.append(x)
+        return Judgement(tuple(features), self.conv(x))
+
 
 class Discriminator(nn.Module):
     """Images (B, 3, H, W), and keypoints if it is conditioned on them, → `Judgement`.
@@ -62,12 +69,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, keypoints: Tensor | None = None) -> Judgement:
         """`keypoints`: (B, K, 2), given exactly if `num_kp` is not 0."""
-        disc = self.discs["1"]
-        out = images
         if keypoints is not None:
-            out = torch.cat([images, gaussian_heatmap(keypoints, images.shape[2:])], dim=1)
-        features = []
-        for block in disc.down_blocks:
-            out = block(out)
-            features.append(out)
-        return Judgement(tuple(features), disc.conv(out))
+            images = torch.cat([images, gaussian_heatmap(keypoints, images.shape[2:])], dim=1)
+        judgement: Judgement = self.discs["1"](images)
+        return judgement

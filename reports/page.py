@@ -104,7 +104,8 @@ def _story(record: RunRecord) -> str:
         "motion the source is to take over.",
         _TASKS.get(data.task, f"The task is {data.task}."),
         _MOTIONS.get(data.motion, f"Motion is {data.motion}."),
-        f"Images were compared at {data.image_size}×{data.image_size} pixels, rounded to 8 bits.",
+        f"Images were compared at {data.image_size}×{data.image_size} pixels, rounded to 8 bits"
+        + (f"; the stored frames of {data.stored_size} were resized to that first." if data.resized else "."),
     ]
     return " ".join(sentences)
 
@@ -200,7 +201,7 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("motion", data.motion),
             ("pairs", f"{data.pairs}, list {data.pairs_file}"),
             ("sha256 of the pair list", data.pairs_sha256),
-            ("image size", f"{data.image_size} px"),
+            ("image size", f"{data.image_size} px" + (f", resized from {data.stored_size}" if data.resized else "")),
             ("rounding to 8 bits", record.quantisation),
             ("aggregation", record.aggregation),
         ],

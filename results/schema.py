@@ -127,6 +127,8 @@ class DatasetInfo(_Model):
         pairs_sha256: canonical hash of their list.
         pairs_file: file the list came from, or ``built-in``.
         image_size: side in pixels at which the metrics compare the images.
+        stored_size: width and height of the stored frames (``178x218``); where these are not `image_size`, all frames
+            were resized, else none was; empty in records older than the field.
     """
 
     name: str
@@ -136,6 +138,12 @@ class DatasetInfo(_Model):
     pairs_sha256: str
     pairs_file: str = "built-in"
     image_size: int = Field(gt=0)
+    stored_size: str = ""
+
+    @property
+    def resized(self) -> bool:
+        """Whether frames were resized before anything else was done with them."""
+        return self.stored_size not in ("", f"{self.image_size}x{self.image_size}")
 
 
 class GitState(_Model):

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from talkbench import datasets
 from talkbench.benchmark import run as run_module
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.setup import RunOptions
-from talkbench.core.images import read_image
+from talkbench.core.images import read_image, write_png
 from talkbench.metrics.mtcnn import Mtcnn5
 
 
@@ -237,3 +238,24 @@ def test_python_reaches_what_the_command_line_does(score, clips):
     assert told == [6, 6, 4]
     assert finished.tracked is None
     assert finished.page.is_file()
+
+
+def test_frames_are_resized_all_or_none_and_the_record_says_so(score, clips, tmp_path):
+    """One odd frame among frames of the evaluated size is a failure; a run at another size resizes them all."""
+    root = tmp_path / "odd"
+    shutil.copytree(clips, root)
+    pairs = datasets.create("tiny", root=root).split("same-identity")
+    frame = next(pair.driving for pair in reversed(list(pairs)) if pair.driving != pairs[0].driving)
+    odd = root / frame.clip / f"{frame.index}.png"
+    write_png(odd, np.repeat(read_image(odd), 2, axis=0))
+    plain = score("--root", root, "--out", "plain")
+    assert plain.code == 0, plain.err
+    assert (plain.record.dataset.stored_size, plain.record.dataset.resized) == ("48x48", False)
+    failed = plain.rows[plain.rows["reason"] == "wrong-size"]
+    assert len(failed) > 0
+    assert f"frame {frame.index} of {frame.clip} is 48x96, the others 48x48" in set(failed["message"])
+    resized = score("--root", root, "--image-size", 32, "--out", "resized")
+    assert resized.record.dataset.resized
+    assert set(resized.rows["reason"]) == {""}
+    page = (resized.store.folder / "index.html").read_text()
+    assert "the stored frames of 48x48 were resized to that first" in page
