@@ -59,6 +59,17 @@ def full_name(name: str) -> str:
     return name if "@" in name else str(card(name).get("default", name))
 
 
+def known_names() -> list[str]:
+    """The full names of all methods whose cards can be read: a broken plugin must not hide the others."""
+    names: dict[str, None] = {}
+    for name in registry.names():
+        try:
+            names[full_name(name)] = None
+        except TalkbenchError:
+            continue
+    return list(names)
+
+
 def describe(name: str) -> str:
     """What a method is, in one line: its variant's entry in the card, or the card's `short`."""
     known = card(name)

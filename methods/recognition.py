@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.methods import cards, create, registry
 from talkbench.methods.checkpoints import mismatch, read_metadata
@@ -37,7 +38,8 @@ def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]]) -> list[Ma
     Configurations that are alike in these are told apart, as far as they can be, by the method that our own files
     name, the hash or the name of the official file, and the discriminator.
     """
-    found = list(dict.fromkeys(match for name in _candidates() if (match := _match(name, stored))))
+    candidates = [name for name in cards.known_names() if "weights" in cards.card(name)]
+    found = list(dict.fromkeys(match for name in candidates if (match := _match(name, stored))))
     metadata = read_metadata(path).get("method") if path.suffix == ".safetensors" else None
     sha256 = sha256_file(path) if any("sha256" in _official(match) for match in found) else None
     evidence: list[Callable[[Match], bool]] = [
@@ -77,13 +79,6 @@ def _full_name(name: str) -> str:
 
 
 @cache
-def _candidates() -> tuple[str, ...]:
-    """The full names of all methods that have weights."""
-    names = (cards.full_name(name) for name in registry.names() if "weights" in cards.card(name))
-    return tuple(dict.fromkeys(names))
-
-
-@cache
 def skeleton(name: str) -> tuple[Method[Any, Any], nn.Module | None]:
     """A method and its discriminator without values, for the keys and shapes of their networks."""
     with torch.device("meta"):
@@ -97,7 +92,10 @@ def _shapes(name: str) -> dict[str, dict[str, torch.Size]]:
 
 
 def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | None:
-    method, _ = skeleton(name)
+    try:
+        method, _ = skeleton(name)
+    except TalkbenchError:  # a library that it needs is not installed
+        return None
     wanted = {part: network.state_dict() for part, network in method.networks.items()}
     beside = cards.card(name)["weights"].get(name, {}).get("also", {})
     if set(stored) == {""}:

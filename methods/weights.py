@@ -10,7 +10,7 @@ from pathlib import Path
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sha256_file, write_atomic
 from talkbench.methods import registry
-from talkbench.methods.cards import card, full_name, own_file, store
+from talkbench.methods.cards import card, full_name, known_names, own_file, store
 from talkbench.methods.checkpoints import read_states, save_states
 from talkbench.methods.recognition import Match, recognise
 
@@ -57,7 +57,7 @@ def listed(method: str = "") -> list[WeightFile]:
     if method:
         registry.get(method)
     slug = full_name(method).split("@")[0] if method else ""
-    names = dict.fromkeys(full_name(name) for name in registry.names() if not slug or name.split("@")[0] == slug)
+    names = [name for name in known_names() if not slug or name.split("@")[0] == slug]
     return [file for name in names for file in _files(name)]
 
 

@@ -100,11 +100,12 @@ def place(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
     monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.syspath_prepend(str(PLUGIN))
     for registry in (methods.registry, datasets.registry, metrics.registry):
-        registry.names()  # what is in the tree is imported once and stays
+        registry.names()  # what is in the tree is imported once and stays, what is in the plugin must not
         monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+        monkeypatch.setattr(registry, "_plugins", {})
         monkeypatch.setattr(registry, "_loaded", False)
+    monkeypatch.syspath_prepend(str(PLUGIN))
     return tmp_path
 
 
