@@ -128,6 +128,6 @@ class DaGAN(Method[SourceMaps, Keypoints]):
         return keypoints
 
 
-registry.register("dagan")(DaGAN)
+registry.register("dagan")(partial(DaGAN, variant=DEFAULT))
 for _variant in VARIANTS:
     registry.register(f"dagan@{_variant}")(partial(DaGAN, variant=_variant))

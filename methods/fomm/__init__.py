@@ -90,6 +90,6 @@ class FOMM(Method[SourceMaps, Keypoints]):
         return prediction
 
 
-registry.register("fomm")(FOMM)
+registry.register("fomm")(partial(FOMM, variant=DEFAULT))
 for _variant in VARIANTS:
     registry.register(f"fomm@{_variant}")(partial(FOMM, variant=_variant))

@@ -116,6 +116,6 @@ class MRAA(Method[SourceMaps, RegionMotion]):
         return prediction
 
 
-registry.register("mraa")(MRAA)
+registry.register("mraa")(partial(MRAA, variant=DEFAULT))
 for _variant in VARIANTS:
     registry.register(f"mraa@{_variant}")(partial(MRAA, variant=_variant))

@@ -136,6 +136,6 @@ def _avd_bottleneck(path: Path, name: str) -> int:
     return AVD_BOTTLENECK if last is None else len(last)
 
 
-registry.register("tpsm")(TPSM)
+registry.register("tpsm")(partial(TPSM, variant=DEFAULT))
 for _variant in VARIANTS:
     registry.register(f"tpsm@{_variant}")(partial(TPSM, variant=_variant))
