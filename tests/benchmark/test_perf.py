@@ -260,7 +260,7 @@ def test_a_real_method_and_its_fixed_seed(place):
     assert rows[0].reason == ""
     assert (setting.size, cost.parameters) == (128, 2_897_984)
     assert cost.gflop_frame == pytest.approx(cost.gflop_encode_motion + cost.gflop_render)
-    assert 5.6 < cost.gflop_frame < cost.gflop_cold < 6.9
+    assert 4 < cost.gflop_frame < cost.gflop_cold < 8
     drawn = []
     for _ in range(2):
         torch.rand(7)
