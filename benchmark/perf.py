@@ -169,7 +169,6 @@ def parts(mode: str) -> list[str]:
 def measure(name: str, mode: str, batch_size: int, device: torch.device, options: PerfOptions) -> Row:
     """One row, of fresh weights from a fixed seed."""
     size, cost, reason = options.size, None, ""
-    gc.collect()  # the last method's memory is not this one's
     try:
         torch.manual_seed(0)
         method = methods.create(name).to(device)
@@ -177,8 +176,9 @@ def measure(name: str, mode: str, batch_size: int, device: torch.device, options
         cost = _cost(method, parts(mode), probe_images(batch_size + 1, size, device), options.repeat)
     except Exception as error:  # whatever it is, the other rows can do without this one
         reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-    if "compiled" in parts(mode):
+    if reason or "compiled" in mode:  # what tracebacks and the compiler hold is not the next row's memory
         torch.compiler.reset()
+        gc.collect()
     setting = Setting(
         method=name,
         mode=mode,
