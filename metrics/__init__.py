@@ -21,7 +21,19 @@ DEFAULT = ("l1", "psnr", "ssim", "akd@mtcnn5", "missing-face-rate")
 """What a run computes unless told otherwise."""
 
 registry: Registry[Metric] = Registry(
-    "metric", ("talkbench.metrics.image", "talkbench.metrics.landmarks", "talkbench.metrics.presence")
+    "metric",
+    (
+        "talkbench.metrics.image",
+        "talkbench.metrics.similarity",
+        "talkbench.metrics.perceptual",
+        "talkbench.metrics.landmarks",
+        "talkbench.metrics.joints",
+        "talkbench.metrics.identity",
+        "talkbench.metrics.expression",
+        "talkbench.metrics.distribution",
+        "talkbench.metrics.flicker",
+        "talkbench.metrics.presence",
+    ),
 )
 
 

@@ -5,4 +5,17 @@ from __future__ import annotations
 from talkbench.core.registry import Registry
 from talkbench.metrics.interface import Extractor
 
-registry: Registry[Extractor] = Registry("extractor", ("talkbench.metrics.mtcnn",))
+registry: Registry[Extractor] = Registry(
+    "extractor",
+    (
+        "talkbench.metrics.mtcnn",
+        "talkbench.metrics.fan",
+        "talkbench.metrics.openface",
+        "talkbench.metrics.facenet",
+        "talkbench.metrics.arcface",
+        "talkbench.metrics.reid",
+        "talkbench.metrics.body",
+        "talkbench.metrics.pyfeat",
+        "talkbench.metrics.inception",
+    ),
+)

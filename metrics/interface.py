@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
@@ -20,6 +22,19 @@ Features = TypeVar("Features")
 """What a metric compares: a Tensor of images (B, 3, H, W), or an ndarray of stacked features (B, …)."""
 
 
+def missing(libraries: Sequence[str], weights: Sequence[str]) -> str | None:
+    """What keeps a model from running here, and the remedy: libraries that are not installed, files that are not there
+    or not sound (names of ``weights.yaml``); None if nothing does."""
+    from talkbench.metrics.weights import problem
+
+    for library in libraries:
+        try:
+            version(library)
+        except PackageNotFoundError:
+            return f"needs {library}: pip install 'talkbench[full]'"
+    return problem(*weights)
+
+
 class Extractor(ABC):
     """Turns frames into features; shared by the metrics that name it.
 
@@ -28,9 +43,20 @@ class Extractor(ABC):
 
     Args:
         device: where its networks run.
+
+    Attributes:
+        name: the registered name.
+        libraries: distributions that it needs beyond talkbench's own dependencies.
+        weights: files of ``weights.yaml`` that it needs.
+        uses: the extractor whose features of the same images it starts from, as `arcface-r50` from the eyes.
+        subject: what a frame must show to have features: ``no-face-…``, ``no-body-…``.
     """
 
     name: str
+    libraries: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    uses: str | None = None
+    subject: Literal["face", "body"] = "face"
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         self.device = device
@@ -44,16 +70,38 @@ class Extractor(ABC):
         """
 
     @abstractmethod
-    def extract(self, images: Tensor) -> list[np.ndarray | None]:
+    def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
         """One array per image of (B, 3, H, W), in [0, 1] with the 256 levels of an 8-bit file.
 
-        All arrays have one shape and are on the CPU; None where the image shows no face. Nothing
-        outside the extractor changes: random state, autograd, threads and backend flags stay.
+        All arrays have one shape and are on the CPU; None where the image does not show the subject, or has values that
+        are not finite. Nothing outside the extractor changes: random state, autograd, threads and backend flags stay
+        (`isolation.isolated`).
+
+        Args:
+            images: the frames.
+            base: their features by the extractor that this one `uses`; None: it computes them.
+
+        Raises:
+            TalkbenchError: a weight file that is not what it should be.
         """
 
     def problem(self) -> str | None:
         """Why it cannot run here (a missing library or weight file, and the remedy); None if it can."""
-        return None
+        if self.uses:
+            from talkbench.metrics import create_extractor
+
+            return missing(self.libraries, self.weights) or create_extractor(self.uses).problem()
+        return missing(self.libraries, self.weights)
+
+    def identity(self, *settings: str) -> str:
+        """An `id`: name, versions of the `libraries`, digests of the `weights`, id of what it `uses`, `settings`."""
+        from talkbench.metrics import create_extractor
+        from talkbench.metrics.weights import digests
+
+        parts = [self.name, *(f"{library}-{version(library)}" for library in self.libraries)]
+        parts += [digests(*self.weights)] if self.weights else []
+        parts += [create_extractor(self.uses).id] if self.uses else []
+        return "@".join([*parts, *settings])
 
 
 @dataclass(frozen=True)
@@ -76,6 +124,8 @@ class MetricCard:
     ranks: bool
     missing_generated: float | None
     extractor: str | None
+    aggregation: str
+    history: int
     backend: str
     problem: str | None
     about: str
@@ -99,8 +149,18 @@ class Metric(ABC, Generic[Features]):
             remark ``capped``. None: nothing is cut.
         needs_truth: it needs the very frame that should have come out, so it is meaningless in
             cross-identity runs.
-        target: the real frame it is compared with.
+        target: the real frame it is compared with; ``identity``: the driving frame where that is the truth, else the
+            source, who should be the same person (specs evaluation 2).
         extractor: whose features are compared; None: the images themselves.
+        libraries: distributions that the metric itself needs, not its extractor.
+        weights: files of ``weights.yaml`` that the metric itself needs.
+        aggregation: how the values of pairs become one: their mean, or its root where the values are
+            squares (``root-mean``); ``set``: `compare` takes the features of all frames at once.
+        history: how many preceding frames of the same video it also needs; it is for video runs then, and
+            `compare` takes features (B, 1 + history, …), oldest first.
+        min_size: least side in pixels of the images.
+        unquantised: it takes the generated images before they are rounded to 8 bits.
+        undefined: reason of a pair whose features are finite and whose value is NaN all the same.
         missing_generated: value of a pair whose generated frame shows no face while the target does;
             None: such a pair is a counted failure. A pair without a face in the target is left out
             for every system (specs evaluation 4.3).
@@ -117,8 +177,15 @@ class Metric(ABC, Generic[Features]):
     decimals: int
     scale: float = 1.0
     needs_truth: bool = True
-    target: Literal["driving", "source"] = "driving"
+    target: Literal["driving", "source", "identity"] = "driving"
     extractor: str | None = None
+    libraries: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    aggregation: Literal["mean", "root-mean", "set"] = "mean"
+    history: int = 0
+    min_size: int = 1
+    unquantised: bool = False
+    undefined: str = "not-a-number"
     missing_generated: float | None = None
     ranks: bool = True
 
@@ -136,7 +203,8 @@ class Metric(ABC, Generic[Features]):
 
     @abstractmethod
     def compare(self, generated: Features, target: Features) -> np.ndarray:
-        """float64 (B,), one value per pair; NaN where an input is not finite.
+        """float64 (B,), one value per pair; NaN where an input is not finite. One value for all, (1,), if `aggregation`
+        is ``set``.
 
         Takes images (B, 3, H, W) in [0, 1] where `extractor` is None, else stacked features (B, …)
         of pairs in which both frames have some.
@@ -144,6 +212,10 @@ class Metric(ABC, Generic[Features]):
         Raises:
             TalkbenchError: the two differ in shape.
         """
+
+    def weigh(self, generated: Features, target: Features) -> np.ndarray:
+        """float64 (B,), what each pair counts in the mean; 1 unless a metric says otherwise."""
+        return np.ones(len(target))  # type: ignore[arg-type]
 
     def backend(self) -> str:
         """What computes it: the extractor's id, or ``talkbench`` where a formula of ours is all."""
@@ -156,10 +228,10 @@ class Metric(ABC, Generic[Features]):
     def problem(self) -> str | None:
         """Why it cannot be computed here, with the remedy; None if it can."""
         if self.extractor is None:
-            return None
+            return missing(self.libraries, self.weights)
         from talkbench.metrics import create_extractor
 
-        return create_extractor(self.extractor).problem()
+        return missing(self.libraries, self.weights) or create_extractor(self.extractor).problem()
 
     def card(self) -> MetricCard:
         """The metric as plain data."""
@@ -178,6 +250,8 @@ class Metric(ABC, Generic[Features]):
             ranks=self.ranks,
             missing_generated=self.missing_generated,
             extractor=self.extractor,
+            aggregation=self.aggregation,
+            history=self.history,
             backend="" if problem else self.backend(),
             problem=problem,
             about=(inspect.getdoc(type(self)) or self.name).splitlines()[0],

@@ -8,6 +8,9 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import registry
 from talkbench.metrics.interface import Metric
 
+POINTS = 5
+"""Of the features of `mtcnn5`; what follows them is the box."""
+
 
 def akd(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean over points and coordinates of the absolute difference: points (B, K, 2) twice to float64 (B,).
@@ -67,4 +70,4 @@ class AkdMtcnn5(Metric[np.ndarray]):
     extractor = "mtcnn5"
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return akd(generated, target)
+        return akd(generated[:, :POINTS], target[:, :POINTS])

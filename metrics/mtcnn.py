@@ -1,13 +1,10 @@
-"""Five facial landmarks by facenet-pytorch's MTCNN, whose weights ship with the package."""
+"""Five facial landmarks and the box by facenet-pytorch's MTCNN, whose weights ship with the package."""
 
 from __future__ import annotations
 
 import importlib.util
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from talkbench.core.files import sha256_bytes
 from talkbench.core.images import quantise
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.isolation import isolated
 
 SIZE = 256
 MIN_FACE = 40
@@ -32,7 +30,8 @@ THRESHOLDS = (0.6, 0.7, 0.5)
 
 @registry.register("mtcnn5")
 class Mtcnn5(Extractor):
-    """Eyes, nose and mouth corners, left before right in the image: float32 (5, 2), x and y in pixels at 256.
+    """Eyes, nose and mouth corners, left before right in the image, then the box's top left and bottom right corner:
+    float32 (7, 2), x and y in pixels at 256.
 
     Images of another size are scaled to 256x256 first (bilinear with antialiasing, rounded to 8 bits). Of several
     faces the one with the largest box is taken, of equal boxes the one with the higher score (specs evaluation
@@ -43,26 +42,25 @@ class Mtcnn5(Extractor):
     """
 
     name = "mtcnn5"
+    libraries = ("facenet-pytorch",)
 
     @property
     def id(self) -> str:
-        library = f"facenet-pytorch-{version('facenet-pytorch')}"
         weights = sha256_bytes(b"".join(path.read_bytes() for path in _weight_files()))[:12]
         thresholds = "-".join(map(str, THRESHOLDS))
-        return f"{self.name}@{library}@{weights}@size{SIZE}-min{MIN_FACE}-thr{thresholds}"
+        return self.identity(weights, f"size{SIZE}-min{MIN_FACE}-thr{thresholds}-box")
 
     def problem(self) -> str | None:
-        if importlib.util.find_spec("facenet_pytorch") is None:
-            return "needs facenet-pytorch: pip install 'talkbench[full]'"
+        if problem := super().problem():
+            return problem
         missing = [path.name for path in _weight_files() if not path.is_file()]
         return f"facenet-pytorch lacks its weights {', '.join(missing)}; install it again" if missing else None
 
-    @torch.no_grad()
-    def extract(self, images: Tensor) -> list[np.ndarray | None]:
-        with _plain_arithmetic():
-            return [self._landmarks(image) for image in images]
+    def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
+        with isolated(threads=1):  # a second thread gains nothing here, and loses much where another program wants it
+            return [self._face(image) for image in images]
 
-    def _landmarks(self, image: Tensor) -> np.ndarray | None:
+    def _face(self, image: Tensor) -> np.ndarray | None:
         image = image[None].to(self.device, torch.float32)  # (1, 3, H, W)
         if not image.isfinite().all():
             return None
@@ -74,16 +72,15 @@ class Mtcnn5(Extractor):
             return None
         width, height = (boxes[:, 2:4] - boxes[:, 0:2]).astype(np.float64).T
         chosen = np.lexsort((scores.astype(np.float64), width * height))[-1]
-        return np.asarray(points[chosen], dtype=np.float32)
+        return np.concatenate([points[chosen], boxes[chosen].reshape(2, 2)]).astype(np.float32)
 
     @cached_property
     def _detector(self) -> Any:
         if problem := self.problem():
             raise TalkbenchError(f"{self.name} {problem}")
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):  # its import adds a filter, its layers draw
-            from facenet_pytorch import MTCNN
+        from facenet_pytorch import MTCNN
 
-            network = MTCNN(min_face_size=MIN_FACE, thresholds=list(THRESHOLDS), keep_all=True, device=self.device)
+        network = MTCNN(min_face_size=MIN_FACE, thresholds=list(THRESHOLDS), keep_all=True, device=self.device)
         return network.requires_grad_(False)
 
 
@@ -91,22 +88,3 @@ def _weight_files() -> list[Path]:
     spec = importlib.util.find_spec("facenet_pytorch")
     folders = (spec and spec.submodule_search_locations) or []
     return [Path(folder) / "data" / f"{network}.pt" for folder in folders for network in ("pnet", "rnet", "onet")]
-
-
-@contextmanager
-def _plain_arithmetic() -> Iterator[None]:
-    """The same float32 arithmetic whatever the caller runs under: no autocast, no TF32, one thread on the CPU.
-
-    The networks are so small that a second thread gains nothing, and loses much where another program wants it.
-    """
-    threads = torch.get_num_threads()
-    convolution = torch.backends.cudnn.conv  # type: ignore[attr-defined]
-    precision = convolution.fp32_precision
-    convolution.fp32_precision = "ieee"
-    torch.set_num_threads(1)
-    try:
-        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        convolution.fp32_precision = precision

@@ -1,0 +1,1 @@
+"""Head pose, action units and gaze."""

@@ -1,0 +1,1 @@
+"""FAN landmarks."""

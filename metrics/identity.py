@@ -1,0 +1,1 @@
+"""AED and CSIM."""

@@ -1,0 +1,1 @@
+"""AKD and MKR of body joints."""

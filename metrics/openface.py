@@ -1,0 +1,1 @@
+"""OpenFace nn4.small2."""

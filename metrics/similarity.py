@@ -1,0 +1,1 @@
+"""SSIM and MS-SSIM."""
