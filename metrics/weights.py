@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,25 +48,6 @@ def path(name: str) -> Path:
     if fault or found is None:
         raise TalkbenchError(f"it {fault}")
     return found
-
-
-@contextmanager
-def loading(name: str, what: str) -> Iterator[Path]:
-    """The path of a file while a network is built from it: ``with loading("vgg16", "torchvision's VGG16") as path:``.
-
-    Raises:
-        TalkbenchError: as `path`; and one line for whatever goes wrong inside, because the file is damaged or
-            holds another model.
-    """
-    file = path(name)
-    try:
-        yield file
-    except Exception as error:  # each library has its own for a damaged file, and torch alone raises six
-        lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.endswith(":")]
-        reason = lines[0][:100] if lines else type(error).__name__
-        raise TalkbenchError(
-            f"{file} is not {what} ({reason}); delete it and fetch it anew: bench weights pull {name}"
-        ) from error
 
 
 def problem(*names: str) -> str | None:
