@@ -62,15 +62,20 @@ def bench(context: click.Context) -> None:
 @click.option("--frames", type=PATH, help="In place of --method: frames that another program made, to be scored.")
 @click.option("--name", help="With --frames: what to call that program.")
 @OPTIONS["dataset"]
-@OPTIONS["task"]
+@click.option("--task", help="same-identity, cross-identity, reconstruction …  [default: the protocol's]")
 @OPTIONS["motion"]
 @OPTIONS["checkpoint"]
 @OPTIONS["pairs"]
 @OPTIONS["root"]
 @click.option(
     "--metrics", callback=names,
-    help="Comma-separated; see: bench list metrics.  [default: those that need no download]",
+    help="In place of the protocol's: comma-separated; see: bench list metrics.",
 )  # fmt: skip
+@click.option(
+    "--protocol", default="talkbench-1", show_default=True,
+    help="What is computed, and how; see: bench list protocols. Also a .yaml of your own.",
+)  # fmt: skip
+@click.option("--jpeg-quality", type=click.IntRange(1, 95), help="Send all images through JPEG files before scoring.")
 @OPTIONS["limit"]
 @OPTIONS["batch_size"]
 @click.option("--image-size", type=POSITIVE, help="For frames, and methods of any size.  [default: as stored]")
@@ -90,6 +95,7 @@ def run(**options: Any) -> None:
     \b
     bench run --method mcnet --dataset demo
     bench run --method mcnet --dataset demo --task cross-identity --motion relative-first
+    bench run --method mcnet --dataset demo --protocol fomm-video
     bench run --method copy-source --dataset demo --image-size 128 --metrics l1,psnr
     bench run --frames results --name mymethod --dataset demo
     """
@@ -185,9 +191,9 @@ for _command_elsewhere in (check, data, perf, weights):
 
 
 @bench.command("list")
-@click.argument("what", type=click.Choice(["methods", "metrics", "datasets"]))
+@click.argument("what", type=click.Choice(["methods", "metrics", "datasets", "protocols"]))
 def list_(what: str) -> None:
-    """List methods, metrics or data sets.
+    """List methods, metrics, data sets or protocols.
 
     Their names are what the options of the other commands take.
     """
@@ -220,18 +226,23 @@ def tables(runs: tuple[Path, ...], measured: bool, form: str, out: Path | None) 
 
 
 @bench.command()
-@click.argument("method")
-def show(method: str) -> None:
-    """Show what is known of a method.
+@click.argument("what", nargs=-1, required=True, metavar="[protocol] NAME")
+def show(what: tuple[str, ...]) -> None:
+    """Show what is known of a method, or of a protocol.
 
-    Its paper, licences, training data, variants, weights, and the numbers that were published of it.
+    Of a method its paper, licences, training data, variants, weights, and the numbers that were published of it; of a
+    protocol every choice that it makes, and why.
 
     \b
     bench show fomm
+    bench show protocol mcnet-2023
     """
-    from talkbench.benchmark.show import print_card
+    from talkbench.benchmark.show import print_card, print_protocol
 
-    print_card(method)
+    *kind, name = what
+    if kind not in ([], ["protocol"]):
+        raise click.UsageError(f"show takes one name, or protocol and a name, not {' '.join(what)!r}")
+    (print_protocol if kind else print_card)(name)
 
 
 def _command() -> str:

@@ -53,9 +53,7 @@ Command = Callable[..., Any]
 OPTIONS: dict[str, Callable[[Command], Command]] = {
     "method": click.option("--method", required=True, help="Method to use; see: bench list methods."),
     "dataset": click.option("--dataset", required=True, help="Data set to use; see: bench list datasets."),
-    "task": click.option(
-        "--task", default="same-identity", show_default=True, help="same-identity, cross-identity …"
-    ),
+    "task": click.option("--task", default="same-identity", show_default=True, help="same-identity, cross-identity …"),
     "motion": click.option(
         "--motion", default="absolute", show_default=True,
         help="absolute; relative-first or relative-best: the driver's change since the first or the best frame; avd: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -26,7 +26,6 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 
 if TYPE_CHECKING:
-    from talkbench.core.registry import Registry
     from talkbench.reports.tables import Run
     from talkbench.training.session import TrainProgress
 
@@ -109,21 +108,23 @@ def train_display() -> Iterator[TrainProgress]:
 
 
 def print_list(what: str) -> None:
-    """The entries of a registry with a line on each, and the methods of which there are published numbers only."""
+    """The entries of a registry with a line on each, and the methods of which there are published numbers only; or the
+    protocols."""
     from talkbench import datasets, methods, metrics
+    from talkbench.benchmark import protocol
     from talkbench.methods.cards import published_only
 
-    kinds: dict[str, tuple[Registry[Any], tuple[str, ...], Callable[[str], tuple[str, ...]]]] = {
-        "methods": (methods.registry, ("name", "year", "what it is"), _method),
-        "metrics": (metrics.registry, ("name", "better", "unit", "what it is"), _metric),
-        "datasets": (datasets.registry, ("name", "tasks", "what it is"), _dataset),
+    kinds: dict[str, tuple[list[str], tuple[str, ...], Callable[[str], tuple[str, ...]]]] = {
+        "methods": ([*methods.registry.names(), *published_only()], ("name", "year", "what it is"), _method),
+        "metrics": (metrics.registry.names(), ("name", "better", "unit", "what it is"), _metric),
+        "datasets": (datasets.registry.names(), ("name", "tasks", "what it is"), _dataset),
+        "protocols": (protocol.names(), ("name", "metrics", "what it is"), _protocol),
     }
-    registry, headings, describe = kinds[what]
-    others = published_only() if what == "methods" else ()
+    entries, headings, describe = kinds[what]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")
-    for name in sorted([*registry.names(), *others]):
+    for name in sorted(entries):
         try:
             row = describe(name)
         except (TalkbenchError, OSError) as error:  # one broken plugin must not hide the others
@@ -155,6 +156,13 @@ def _dataset(name: str) -> tuple[str, ...]:
 
     data = datasets.create(name)
     return name, ", ".join(data.tasks), str(data.card["title"])
+
+
+def _protocol(name: str) -> tuple[str, ...]:
+    from talkbench.benchmark.protocol import load
+
+    known = load(name)
+    return name, str(len(known.metrics)), known.about
 
 
 def write_table(runs: Sequence[Path], measured: bool, form: str, out: Path | None) -> None:

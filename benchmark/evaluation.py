@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from talkbench.benchmark.outside import Outside
+from talkbench.benchmark.scoring import Generated, Scorer, Scores
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize, to_tensor, to_uint8
 from talkbench.datasets import Frame, Pair, Split
@@ -34,13 +35,36 @@ class Item:
     reference: np.ndarray | None
     given: np.ndarray | None = None  # the generated frame, if another program has made it
 
+    def generated(self, frame: np.ndarray, raw: Tensor | None = None) -> Generated:
+        """With the frame that was generated for it."""
+        return Generated(self.number, self.pair, frame, self.source, self.driving, raw)
+
 
 @dataclass
 class Outcome:
-    """What one batch gave: the rows of all its pairs, and the generated frames of those that have one."""
+    """What one batch gave: its pairs, the rows of all of them and the features kept, and the generated frames of those
+    that have one."""
 
-    rows: list[Row] = field(default_factory=list)
-    frames: list[tuple[Item, np.ndarray]] = field(default_factory=list)
+    numbers: Sequence[int]
+    scores: Scores = field(default_factory=Scores)
+    frames: list[Generated] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How images become numbers, as the protocol has it.
+
+    Attributes:
+        size: side in pixels at which images enter the method and the metrics.
+        resized: whether frames of another size are resized; else they are failures.
+        cut: whether generated images are cut to 8 bits instead of rounded.
+        jpeg_quality: of the file that all images go through before they are scored; None: none.
+    """
+
+    size: int
+    resized: bool = False
+    cut: bool = False
+    jpeg_quality: int | None = None
 
 
 def batches(pairs: Sequence[Pair], size: int) -> list[list[int]]:
@@ -61,10 +85,8 @@ class Evaluator:
 
     Args:
         method: the method, or the frames that another program has generated.
-        size: side in pixels at which images enter the method and the metrics.
         seed: of the method's random draws, together with the batch: they depend on nothing that went before.
         cache: features of real frames.
-        resized: whether frames of another size are resized; else they are failures.
     """
 
     def __init__(
@@ -73,36 +95,59 @@ class Evaluator:
         split: Split,
         metrics: Sequence[Metric],
         extractors: Mapping[str, Extractor],
-        size: int,
+        rules: Rules,
         device: torch.device,
         seed: int = 0,
         cache: FeatureCache | None = None,
-        resized: bool = False,
     ) -> None:
         self.method = method if isinstance(method, Outside) else method.to(device)
-        self.split, self.metrics, self.extractors = split, metrics, extractors
-        self.size, self.device, self.seed, self.cache = size, device, seed, cache or FeatureCache()
-        self.resized = resized
+        self.split, self.rules, self.device, self.seed = split, rules, device, seed
+        self.scorer = Scorer(metrics, extractors, split, device, cache or FeatureCache(), rules.jpeg_quality)
+        self._keep_raw = any(metric.unquantised for metric in metrics)
         self._read = lru_cache(CACHED_FRAMES)(self._sized)
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
-    def run(self, todo: Sequence[Sequence[int]]) -> Iterator[Outcome]:
-        """Evaluate batches in order; the frames of the next one are read meanwhile."""
+    def run(self, order: Sequence[Sequence[int]], done: Container[int] = ()) -> Iterator[Outcome]:
+        """Evaluate in `order` the batches whose first pair is not among the `done`; the frames of the next one are read
+        meanwhile.
+
+        Metrics that look back see the last frames of the batch before, which is generated again if it was done earlier.
+        """
+        todo = [place for place, numbers in enumerate(order) if numbers[0] not in done]
+        before: list[Generated] = []
         with ThreadPoolExecutor(1) as reader:
-            upcoming = [reader.submit(self._load, numbers) for numbers in todo[:1]]
-            for index in range(len(todo)):
+            upcoming = [reader.submit(self._load, order[place]) for place in todo[:1]]
+            for count, place in enumerate(todo):
                 items, failed = upcoming.pop().result()
-                if index + 1 < len(todo):
-                    upcoming.append(reader.submit(self._load, todo[index + 1]))
-                yield self._evaluate(items, failed)
+                if count + 1 < len(todo):
+                    upcoming.append(reader.submit(self._load, order[todo[count + 1]]))
+                if self.scorer.history and place > 0 and (count == 0 or todo[count - 1] != place - 1):
+                    before = self._again(order[:place])
+                outcome = self._evaluate(order[place], items, failed, before)
+                before = self._tail([*before, *outcome.frames])
+                yield outcome
+
+    def _tail(self, frames: list[Generated]) -> list[Generated]:
+        return frames[-self.scorer.history :] if self.scorer.history else []
+
+    def _again(self, earlier: Sequence[Sequence[int]]) -> list[Generated]:
+        """The last frames of `earlier` batches, as many as metrics look back."""
+        frames: list[Generated] = []
+        for numbers in reversed(earlier):
+            if len(frames) >= self.scorer.history:
+                break
+            items, _ = self._load(numbers)
+            frames = (self._seeded(items)[0] if items else []) + frames
+        return self._tail(frames)
 
     def _sized(self, frame: Frame) -> np.ndarray:
         image = self.split.read(frame)
-        if self.resized:
-            return resize(image, self.size)
-        if image.shape[:2] != (self.size, self.size):
+        size = self.rules.size
+        if self.rules.resized:
+            return resize(image, size)
+        if image.shape[:2] != (size, size):
             where, (height, width) = f"frame {frame.index} of {frame.clip}", image.shape[:2]
-            raise PairError("wrong-size", f"{where} is {width}x{height}, the others {self.size}x{self.size}")
+            raise PairError("wrong-size", f"{where} is {width}x{height}, the others {size}x{size}")
         return image
 
     def _load(self, numbers: Sequence[int]) -> tuple[list[Item], list[Row]]:
@@ -116,38 +161,50 @@ class Evaluator:
                 given = self.method.read(number) if isinstance(self.method, Outside) else None
                 items.append(Item(number, pair, source, driving, reference, given))
             except PairError as error:
-                failed += self._failure(number, error)
+                failed += self.scorer.failure(number, error)
         return items, failed
 
-    def _evaluate(self, items: list[Item], failed: list[Row]) -> Outcome:
-        outcome = Outcome(rows=failed)
+    def _evaluate(
+        self, numbers: Sequence[int], items: list[Item], failed: list[Row], before: Sequence[Generated]
+    ) -> Outcome:
+        outcome = Outcome(numbers, Scores(failed))
         if items:
-            torch.manual_seed(self.seed + items[0].number)
-            outcome.frames, broken = self._generate(items)
-            outcome.rows += broken
+            outcome.frames, broken = self._seeded(items)
+            outcome.scores.rows += broken
         if outcome.frames:
-            outcome.rows += self._score(outcome.frames)
+            scores = self.scorer.score(outcome.frames, before)
+            outcome.scores = Scores(outcome.scores.rows + scores.rows, scores.sets)
         return outcome
 
-    def _generate(self, items: list[Item]) -> tuple[list[tuple[Item, np.ndarray]], list[Row]]:
+    def _seeded(self, items: list[Item]) -> tuple[list[Generated], list[Row]]:
+        torch.manual_seed(self.seed + items[0].number)
+        return self._generate(items)
+
+    def _generate(self, items: list[Item]) -> tuple[list[Generated], list[Row]]:
         """Frames of all items, and rows of those that have none; where the batch as a whole fails, item by item, so
         that one costs only itself."""
         if isinstance(self.method, Outside):
-            return [(item, item.given) for item in items if item.given is not None], []
+            return [item.generated(item.given) for item in items if item.given is not None], []
         try:
             images = self._render(self.method, items)
         except (PairError, LinAlgError) as error:
             if len(items) == 1:
                 reason = error if isinstance(error, PairError) else PairError("singular-motion", _line(error))
-                return [], self._failure(items[0].number, reason)
+                return [], self.scorer.failure(items[0].number, reason)
             parts = [self._generate([item]) for item in items]
             return [made for part in parts for made in part[0]], [row for part in parts for row in part[1]]
         sound = images.isfinite().flatten(1).all(1).tolist()
-        frames = to_uint8(images)
+        raws = list(images.float().clamp(0, 1)) if self._keep_raw else [None] * len(items)
+        frames = to_uint8(images, cut=self.rules.cut)
         broken = PairError("not-finite", f"{self.method.name} generated NaN or infinite values")
-        failures = [self._failure(item.number, broken) for item, good in zip(items, sound, strict=True) if not good]
-        made = [(item, frame) for item, frame, good in zip(items, frames, sound, strict=True) if good]
-        return made, [row for rows in failures for row in rows]
+        made: list[Generated] = []
+        rows: list[Row] = []
+        for item, frame, raw, good in zip(items, frames, raws, sound, strict=True):
+            if good:
+                made.append(item.generated(frame, raw))
+            else:
+                rows += self.scorer.failure(item.number, broken)
+        return made, rows
 
     @torch.inference_mode()
     def _render(self, method: Method, items: list[Item]) -> Tensor:
@@ -164,57 +221,10 @@ class Evaluator:
         references = [item.reference for item in items if item.reference is not None]
         reference = method.encode_motion(self._tensor(references)) if references else None
         images = method.render(source, method.transfer(source, driving, reference))
-        wanted = (len(items), 3, self.size, self.size)
+        wanted = (len(items), 3, self.rules.size, self.rules.size)
         if images.shape != wanted:
             raise TalkbenchError(f"{method.name} rendered {tuple(images.shape)} instead of {wanted}; mend it")
         return images
-
-    def _score(self, frames: list[tuple[Item, np.ndarray]]) -> list[Row]:
-        """Rows of all metrics; the features of generated and of real frames are made once, whatever asks for them."""
-        generated = self._tensor([image for _, image in frames])
-        features = {name: extractor.extract(generated) for name, extractor in self.extractors.items()}
-        real = {"driving": [item.driving for item, _ in frames], "source": [item.source for item, _ in frames]}
-        pixels = {target: self._tensor(real[target]) for target in {m.target for m in self.metrics if not m.extractor}}
-        known = {
-            (name, target): self.cache.get_or_extract(self.extractors[name], real[target])
-            for name, target in {(m.extractor, m.target) for m in self.metrics if m.extractor}
-        }
-        rows: list[Row] = []
-        for metric in self.metrics:
-            if metric.extractor is None:
-                values = zip(frames, metric.compare(generated, pixels[metric.target]), strict=True)
-                rows += [self._row(item.number, metric, float(value)) for (item, _), value in values]
-            else:
-                pairs = zip(frames, features[metric.extractor], known[metric.extractor, metric.target], strict=True)
-                rows += [self._compared(item.number, metric, ours, theirs) for (item, _), ours, theirs in pairs]
-        return rows
-
-    def _compared(self, number: int, metric: Metric, ours: np.ndarray | None, theirs: np.ndarray | None) -> Row:
-        if theirs is None:
-            return self._row(number, metric, None, "no-face-target", f"no face in the {metric.target} frame")
-        if ours is None and metric.missing_generated is None:
-            return self._row(number, metric, None, "no-face-generated", "no face in the generated frame")
-        if ours is None:
-            return self._row(number, metric, metric.missing_generated)
-        return self._row(number, metric, float(metric.compare(ours[None], theirs[None])[0]))
-
-    def _failure(self, number: int, error: PairError) -> list[Row]:
-        return [self._row(number, metric, None, error.reason, str(error)) for metric in self.metrics]
-
-    def _row(self, number: int, metric: Metric, value: float | None, reason: str = "", message: str = "") -> Row:
-        pair = self.split[number]
-        capped = metric.cap is not None and value is not None and value >= metric.cap
-        return Row(
-            pair=number,
-            source_clip=pair.source.clip,
-            source_index=pair.source.index,
-            driving_clip=pair.driving.clip,
-            driving_index=pair.driving.index,
-            metric=metric.variant,
-            value=value,
-            reason="capped" if capped else reason,
-            message=message,
-        )
 
     def _tensor(self, images: Sequence[np.ndarray]) -> Tensor:
         return to_tensor(np.stack(images), self.device)

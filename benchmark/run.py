@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
+from math import isfinite, nan
 from pathlib import Path
 
 import numpy as np
 
 from talkbench.benchmark.environment import memory_advice, reproducible
-from talkbench.benchmark.evaluation import Evaluator, Outcome, batches
+from talkbench.benchmark.evaluation import Evaluator, Outcome, Rules, batches
 from talkbench.benchmark.outside import frame_name
 from talkbench.benchmark.progress import Progress
+from talkbench.benchmark.scoring import set_key
 from talkbench.benchmark.setup import RunOptions, Setup, describe, prepare
 from talkbench.benchmark.tracking import Tracker, tracking_uri
 from talkbench.core.errors import TalkbenchError
@@ -62,7 +64,7 @@ def run(options: RunOptions, progress: Progress | None = None) -> Finished:
             tracker.start(record, runs)
             _evaluate(setup, store, options, progress)
             rows = store.rows()
-            summary = summarise(rows, record.metrics)
+            summary = summarise(rows, record.metrics, record.missing_faces, _sets(setup, store))
             store.write_summary(summary)
             page = _report(store, Run(record, summary), setup.split.has_truth)
             tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
@@ -129,34 +131,45 @@ def _latest(record: RunRecord) -> RunStore | None:
 
 
 def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Progress) -> None:
-    evaluator = Evaluator(
-        setup.method,
-        setup.split,
-        setup.metrics,
-        setup.extractors,
+    record = store.read_record()
+    rules = Rules(
         setup.size,
-        setup.device,
-        seed=store.read_record().seed,
         resized=setup.stored_size != f"{setup.size}x{setup.size}",
+        cut=record.quantisation == "floor",
+        jpeg_quality=record.jpeg_quality,
     )
-    done = store.done()
-    todo = [numbers for numbers in batches(setup.split.pairs, options.batch_size) if numbers[0] not in done]
-    total = len(setup.split)
+    evaluator = Evaluator(
+        setup.method, setup.split, setup.metrics, setup.extractors, rules, setup.device, seed=record.seed
+    )
+    order, done, total = batches(setup.split.pairs, options.batch_size), store.done(), len(setup.split)
     shown = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
     progress.start(len(done), total)
-    for numbers, outcome in zip(todo, evaluator.run(todo), strict=True):
+    for outcome in evaluator.run(order, done):
         _write_pictures(outcome, store, shown, setup.split.has_truth, options.save_frames)
-        store.append(outcome.rows)  # last: a batch that has rows is done
-        progress.advance(len(numbers))
+        for key, (numbers, features) in outcome.scores.sets.items():
+            store.append_features(key, outcome.numbers[0], numbers, features)
+        store.append(outcome.scores.rows)  # last: a batch that has rows is done
+        progress.advance(len(outcome.numbers))
+
+
+def _sets(setup: Setup, store: RunStore) -> dict[str, float | None]:
+    """The values of the metrics that take all frames of the run together; None where there are too few."""
+    values: dict[str, float | None] = {}
+    for metric in setup.metrics:
+        if metric.aggregation == "set":
+            generated, target = store.features(set_key(metric, setup.split))
+            value = float(metric.compare(generated, target)[0]) if len(generated) else nan
+            values[metric.variant] = value if isfinite(value) else None
+    return values
 
 
 def _write_pictures(outcome: Outcome, store: RunStore, shown: set[int], has_truth: bool, save_frames: bool) -> None:
-    for item, image in outcome.frames:
+    for item in outcome.frames:
         if item.number in shown:
-            picture = strip(item.source, item.driving, image, error=has_truth)
+            picture = strip(item.source, item.driving, item.frame, error=has_truth)
             write_png(store.folder / "pictures" / f"{item.number:06d}.png", picture)
         if save_frames:
-            write_png(store.folder / "frames" / frame_name(item.number), image)
+            write_png(store.folder / "frames" / frame_name(item.number), item.frame)
 
 
 def _report(store: RunStore, result: Run, has_truth: bool) -> Path:

@@ -6,7 +6,7 @@ import inspect
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,12 +21,15 @@ from talkbench.benchmark.environment import choose_device, device_name, git_stat
 from talkbench.benchmark.motions import check_motion, implied_settings
 from talkbench.benchmark.outside import ORIGIN, Outside, check_name
 from talkbench.benchmark.progress import Progress
+from talkbench.benchmark.protocol import DEFAULT, Protocol
+from talkbench.benchmark.protocol import load as load_protocol
+from talkbench.benchmark.scoring import has_videos, target_of
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import Weights, find_weights
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
-from talkbench.results.schema import DatasetInfo, MethodInfo, MetricSpec, RunRecord, UnavailableMetric
+from talkbench.results.schema import DatasetInfo, MethodInfo, MetricSpec, ProtocolInfo, RunRecord, UnavailableMetric
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,10 @@ class RunOptions:
 
     method: str | None
     dataset: str
-    task: str = "same-identity"
+    task: str | None = None
     motion: str = "absolute"
+    protocol: str = DEFAULT
+    jpeg_quality: int | None = None
     checkpoint: Path | None = None
     frames: Path | None = None
     name: str | None = None
@@ -67,6 +72,7 @@ class Setup:
         unavailable: the metrics that were asked for and cannot be computed.
     """
 
+    protocol: Protocol
     device: torch.device
     weights: Weights
     method: Method | Outside
@@ -84,34 +90,68 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
     Raises:
         TalkbenchError: something that was asked for is unknown, missing or does not fit the rest.
     """
+    protocol = load_protocol(options.protocol)
     device = choose_device(options.device)
     weights = choose_weights(options)
-    named = [metrics.create(name) for name in options.metrics or metrics.DEFAULT]
+    named = [metrics.create(name) for name in options.metrics or [metric.name for metric in protocol.metrics]]
     data = datasets.create(options.dataset, root=options.root)
+    task = options.task or protocol.task.value
     method = None
     if options.frames is None:
-        implied = implied_settings(weights.method, options.motion, datasets.has_truth(options.task))
+        implied = implied_settings(weights.method, options.motion, datasets.has_truth(task))
         method = create_method(weights, {**implied, **options.settings})
-    whole = data.split(options.task, pairs=options.pairs, motion=options.motion)
+    whole = data.split(task, pairs=options.pairs, motion=options.motion)
     if weights.note:
         progress.say(weights.note)
     split = whole if options.limit is None else whole.head(options.limit)
-    if not options.metrics and not split.has_truth:
-        named = [metric for metric in named if not metric.needs_truth]
-    chosen, unavailable = choose_metrics(named, split)
-    for missing in unavailable:
-        problem = f"metric {missing.name} is not available: {missing.reason}"
-        if options.strict:
-            raise TalkbenchError(f"{problem} (--strict makes that an error)")
-        progress.warn(problem)
+    height, width = stored_size(split)
+    size = _size(options, protocol, method, min(height, width), progress)
+    if not options.metrics:  # what the task has no use for goes without saying
+        named = [metric for metric in named if not unsuited(metric, split, size, given=method is None)]
+    chosen, unavailable = choose_metrics(named, split, size, given=method is None)
+    _announce(unavailable, options.strict, progress)
     if not chosen:
         raise TalkbenchError("none of the metrics can be computed; see bench list metrics")
-    names = dict.fromkeys(metric.extractor for metric in chosen if metric.extractor)
-    extractors = {name: metrics.create_extractor(name, str(device)) for name in names}
-    height, width = stored_size(split)
-    size = image_size(options.image_size, method, min(height, width))
     source = _given(options, whole, len(split), size, progress) if method is None else method
-    return Setup(device, weights, source, split, size, f"{width}x{height}", chosen, extractors, unavailable)
+    extractors = choose_extractors(chosen, device)
+    return Setup(protocol, device, weights, source, split, size, f"{width}x{height}", chosen, extractors, unavailable)
+
+
+def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[str, Extractor]:
+    """Those that the metrics name and those that these use, each once."""
+    found: dict[str, Extractor] = {}
+    wanted = [metric.extractor for metric in chosen]
+    while wanted:
+        name = wanted.pop()
+        if name and name not in found:
+            found[name] = metrics.create_extractor(name, str(device))
+            wanted.append(found[name].uses)
+    return found
+
+
+def _announce(unavailable: Sequence[UnavailableMetric], strict: bool, progress: Progress) -> None:
+    """One line per reason, whatever the number of metrics that it keeps away."""
+    reasons: dict[str, list[str]] = {}
+    for missing in unavailable:
+        reasons.setdefault(missing.reason, []).append(missing.name)
+    for reason, concerned in reasons.items():
+        several = "metrics {} are" if len(concerned) > 1 else "metric {} is"
+        problem = f"{several.format(', '.join(concerned))} not available: {reason}"
+        if strict:
+            raise TalkbenchError(f"{problem} (--strict makes that an error)")
+        progress.warn(problem)
+
+
+def _size(options: RunOptions, protocol: Protocol, method: Method | None, stored: int, progress: Progress) -> int:
+    """Side in pixels: as the user says, else the method's own, else the protocol's, else as stored."""
+    wanted = protocol.image_size.value
+    if options.image_size is None and method and method.resolution and wanted not in (None, method.resolution):
+        progress.warn(
+            f"protocol {protocol.name} asks for {wanted} pixels and {method.name} works at {method.resolution}: "
+            "the numbers do not compare with others of the protocol"
+        )
+    own = method.resolution if method else None
+    return image_size(options.image_size or (None if own else wanted), method, stored)
 
 
 def choose_weights(options: RunOptions) -> Weights:
@@ -212,14 +252,19 @@ def stored_size(split: datasets.Split) -> tuple[int, int]:
     raise TalkbenchError(f"no driving frame can be read, the first since: {problem}")
 
 
-def choose_metrics(wanted: list[Metric], split: datasets.Split) -> tuple[list[Metric], list[UnavailableMetric]]:
-    """Those of the `wanted` that can be computed, each once, and the others with the reason."""
+def choose_metrics(
+    wanted: list[Metric], split: datasets.Split, size: int, given: bool = False
+) -> tuple[list[Metric], list[UnavailableMetric]]:
+    """Those of the `wanted` that can be computed, each once, and the others with the reason.
+
+    Args:
+        size: side of the images in pixels.
+        given: the frames come from another program.
+    """
     chosen: list[Metric] = []
     unavailable: list[UnavailableMetric] = []
     for metric in {metric.name: metric for metric in wanted}.values():
-        problem = metric.problem()
-        if metric.needs_truth and not split.has_truth:
-            problem = f"{split.task} has no true image to compare with"
+        problem = unsuited(metric, split, size, given) or metric.problem()
         if problem:
             unavailable.append(UnavailableMetric(name=metric.variant, reason=problem))
         else:
@@ -227,9 +272,22 @@ def choose_metrics(wanted: list[Metric], split: datasets.Split) -> tuple[list[Me
     return chosen, unavailable
 
 
+def unsuited(metric: Metric, split: datasets.Split, size: int, given: bool) -> str | None:
+    """Why a metric makes no sense of these pairs, whatever this machine has; None if it does."""
+    if metric.needs_truth and not split.has_truth:
+        return f"{split.task} has no true image to compare with"
+    if metric.history and not has_videos(split.pairs, metric.history):
+        return f"{split.task} has no {metric.history + 1} consecutive frames of one video; use --task reconstruction"
+    if size < metric.min_size:
+        return f"it needs images of at least {metric.min_size} pixels, and these have {size}"
+    if metric.unquantised and given:
+        return "frames in files are 8-bit already"
+    return None
+
+
 def describe(setup: Setup, options: RunOptions) -> RunRecord:
     """The record of a run of `setup` that begins now."""
-    method, split = setup.method, setup.split
+    method, split, protocol = setup.method, setup.split, setup.protocol
     now = datetime.now(UTC)
     name = f"{method.name}-{split.dataset}-{split.task}".replace("@", "-")
     return RunRecord(
@@ -248,7 +306,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
             image_size=setup.size,
             stored_size=setup.stored_size,
         ),
-        metrics=tuple(_spec(metric, setup.extractors) for metric in setup.metrics),
+        metrics=tuple(_spec(metric, setup) for metric in setup.metrics),
         unavailable=tuple(setup.unavailable),
         batch_size=options.batch_size,
         device=str(setup.device),
@@ -256,6 +314,11 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
         libraries=libraries(),
         platform=platform.platform(),
         git=git_state(),
+        protocol=ProtocolInfo(name=protocol.name, sha256=protocol.sha256),
+        quantisation=protocol.quantisation.value,
+        jpeg_quality=options.jpeg_quality or protocol.jpeg_quality.value,
+        aggregation="mean over " + " and over ".join(protocol.means.value),
+        missing_faces=protocol.missing_faces.value,
     )
 
 
@@ -277,7 +340,7 @@ def _method(setup: Setup) -> MethodInfo:
         raise TalkbenchError(f"{method.name} cannot be recorded: {error.errors()[0]['msg']}") from error
 
 
-def _spec(metric: Metric, extractors: Mapping[str, Extractor]) -> MetricSpec:
+def _spec(metric: Metric, setup: Setup) -> MetricSpec:
     return MetricSpec(
         name=metric.variant,
         version=metric.version,
@@ -285,8 +348,10 @@ def _spec(metric: Metric, extractors: Mapping[str, Extractor]) -> MetricSpec:
         unit=metric.unit,
         scale=metric.scale,
         decimals=metric.decimals,
-        extractor=extractors[metric.extractor].id if metric.extractor else None,
+        extractor=setup.extractors[metric.extractor].id if metric.extractor else None,
         backend=metric.backend(),
-        target=metric.target,
+        target=target_of(metric, setup.split),
+        aggregation=metric.aggregation,
+        worst=metric.range[0] if metric.direction == "higher" else metric.range[1],
         ranks=metric.ranks,
     )

@@ -35,6 +35,28 @@ def print_card(name: str) -> None:
         console.print(published)
 
 
+def print_protocol(name: str) -> None:
+    """Every choice of a protocol with its reason, and how its metrics are computed.
+
+    Raises:
+        TalkbenchError: an unknown protocol.
+    """
+    from talkbench.benchmark.protocol import load
+
+    known = load(name)
+    console = _console()
+    console.print(Text(f"{known.name}  {known.sha256[:12]}", style="bold"))
+    console.print(Text(known.about))
+    console.print()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value, why in known.choices():
+        table.add_row(label, Text(value), Text(why))
+    console.print(table)
+
+
 def facts(name: str) -> Iterator[tuple[str, str]]:
     """Label and value, line by line; a label is empty where it is that of the line before."""
     from talkbench.methods.cards import card, full_name, published_only, training_data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,11 +71,24 @@ def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> torch.T
     return torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float().div(255)
 
 
-def to_uint8(images: torch.Tensor) -> np.ndarray:
-    """float (B, 3, H, W) in [0, 1] to uint8 RGB (B, H, W, 3), clamped and rounded to nearest."""
-    return quantise(images).mul(255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+def to_uint8(images: torch.Tensor, cut: bool = False) -> np.ndarray:
+    """float (B, 3, H, W) in [0, 1] to uint8 RGB (B, H, W, 3), clamped and rounded to nearest, or cut (specs evaluation
+    4.1)."""
+    levels = images.float().clamp(0, 1).mul(255)
+    return (levels if cut else levels.round()).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def quantise(images: torch.Tensor) -> torch.Tensor:
     """Clamp to [0, 1] and round to the 256 levels of an 8-bit file (specs evaluation 4.1), on the device."""
     return images.float().clamp(0, 1).mul(255).round().div(255)
+
+
+def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """What a JPEG file of `quality` 1 to 95 makes of a uint8 RGB (H, W, 3) image (Pillow's encoder, its other settings
+    as they are by default)."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="JPEG", quality=quality)
+    with Image.open(file) as stored:
+        return np.array(stored)

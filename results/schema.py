@@ -21,6 +21,13 @@ SCHEMA_VERSION: Final = 1
 INFINITE = "infinite"
 """Reason of a row whose value is infinite, which need not be a fault: the PSNR of equal images is."""
 
+IN_SET = "in-set"
+"""Reason of a row whose pair is one of those that a metric of whole sets (``fid``) takes together: no fault either."""
+
+MISSING = {"no-face-generated", "no-body-generated"}
+"""Reasons of pairs whose generated frame alone does not show what a metric looks at. Where the real one does not
+(``no-face-target``), the pair is left out for every system (specs evaluation 4.3)."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -44,6 +51,9 @@ class MetricSpec(_Model):
         extractor: id of the feature extractor, with its weights' sha256; None: compares the images.
         backend: library that computes it, with its version.
         target: the frame that the generated one is compared with.
+        aggregation: how the values of the pairs become one: ``mean`` (weighted by the rows), ``root-mean``, or ``set``
+            (the metric takes all pairs at once).
+        worst: the worst value there is, unscaled: that of a pair without a face under the policy ``worst``.
         ranks: False if the number must not order systems, not being monotone in quality.
     """
 
@@ -56,6 +66,8 @@ class MetricSpec(_Model):
     extractor: str | None = None
     backend: str
     target: Literal["driving", "source"] = "driving"
+    aggregation: Literal["mean", "root-mean", "set"] = "mean"
+    worst: float | None = None
     ranks: bool = True
 
     @property
@@ -146,6 +158,17 @@ class DatasetInfo(_Model):
         return self.stored_size not in ("", f"{self.image_size}x{self.image_size}")
 
 
+class ProtocolInfo(_Model):
+    """The protocol that a run was asked to follow; what of it decides a number is in the fields of the record.
+
+    Attributes:
+        sha256: of its choices.
+    """
+
+    name: str
+    sha256: str
+
+
 class GitState(_Model):
     """The commit a run was made from; `dirty`: with changes not committed."""
 
@@ -154,7 +177,14 @@ class GitState(_Model):
 
 
 class RunRecord(_Model):
-    """Everything that made a run (``run.json``)."""
+    """Everything that made a run (``run.json``).
+
+    Attributes:
+        quantisation: how generated images became 8-bit ones: ``round`` or ``floor``.
+        jpeg_quality: of the JPEG file that all images went through before they were scored; None: through none.
+        aggregation: ``mean over pairs``; ``… and over videos`` where the summary's `video_mean` is printed too.
+        missing_faces: what a pair counts whose generated frame alone shows no face: nothing, or the metric's worst.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str
@@ -173,8 +203,11 @@ class RunRecord(_Model):
     libraries: dict[str, str]
     platform: str
     git: GitState | None = None
+    protocol: ProtocolInfo | None = None
     quantisation: str = "round"
+    jpeg_quality: int | None = None
     aggregation: str = "mean over pairs"
+    missing_faces: Literal["drop", "worst"] = "drop"
 
     @field_validator("created")
     @classmethod
@@ -213,7 +246,8 @@ class RunRecord(_Model):
 
     def protocol_id(self, metric: str) -> str:
         """Names how a number was made: 12 digits of the sha256 over task, motion, pair list, metric
-        (variant, version, backend, extractor with its weights), image size, quantisation and aggregation.
+        (variant, version, backend, extractor with its weights, aggregation), image size, quantisation, JPEG quality
+        and the rule for missing faces.
 
         Only numbers with the same id may share a column without a mark (design, idea 4).
         """
@@ -228,7 +262,9 @@ class RunRecord(_Model):
             "extractor": spec.extractor,
             "image_size": data.image_size,
             "quantisation": self.quantisation,
-            "aggregation": self.aggregation,
+            "jpeg_quality": self.jpeg_quality,
+            "aggregation": spec.aggregation,
+            "missing_faces": self.missing_faces,
         }
         return canonical_sha256(content)[:12]
 
@@ -279,6 +315,7 @@ class Row(_Model):
     Attributes:
         pair: row number in the pair list, from 0.
         value: unscaled; None: there is none, see `reason`.
+        weight: what the value counts in the mean.
         reason: slug under which failures are counted; empty when all is well.
         message: the whole story of a failure.
     """
@@ -290,6 +327,7 @@ class Row(_Model):
     driving_index: int
     metric: str
     value: float | None
+    weight: float = 1.0
     reason: str = ""
     message: str = ""
 
@@ -318,8 +356,11 @@ class MetricSummary(_Model):
     """One metric over all pairs of a run.
 
     Attributes:
-        mean: over the pairs with a value, unscaled; None if there are none.
-        pairs: how many those are.
+        mean: over the pairs with a value, or what the metric's aggregation makes of them, unscaled; None of none.
+        video_mean: the mean of the same over each driving clip; None where there is none.
+        pairs: over how many pairs the mean is taken.
+        coverage: share of all pairs whose frames both show what the metric looks at.
+        missing_generated: of the pairs whose real frame shows it, the share whose generated frame does not.
         infinite: pairs whose value is infinite; they are in no mean.
         failures: pairs without a value, by reason.
         remarks: pairs with a value that carries a remark, by reason (``capped``).
@@ -327,7 +368,10 @@ class MetricSummary(_Model):
 
     metric: str
     mean: float | None
+    video_mean: float | None = None
     pairs: int
+    coverage: float = 1.0
+    missing_generated: float = 0.0
     infinite: int = 0
     failures: dict[str, int] = Field(default_factory=dict)
     remarks: dict[str, int] = Field(default_factory=dict)

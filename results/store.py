@@ -11,6 +11,7 @@ from talkbench.core.files import atomic_path, write_atomic
 from talkbench.results.schema import Row, RunRecord, Summary, parse_json
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -44,6 +45,44 @@ class RunStore:
         number = max((int(part.stem.removeprefix("part-")) for part in self._parts()), default=-1) + 1
         with atomic_path(self.folder / "rows" / f"part-{number:05d}.parquet") as temporary:
             pq.write_table(table, temporary)
+
+    def append_features(self, key: str, first: int, numbers: Sequence[int], arrays: Sequence[np.ndarray]) -> None:
+        """Keep what a metric of whole sets compares: features (N, D) of the generated and of the target frames of the
+        pairs `numbers`.
+
+        To be called before `append`; what a killed run wrote of the same batch is written over.
+
+        Args:
+            key: names the features.
+            first: the first pair of the batch.
+        """
+        import numpy as np
+
+        generated, target = arrays
+        path = self.folder / "features" / key / f"{first:06d}.npz"
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, numbers=np.asarray(numbers), generated=generated, target=target)
+
+    def features(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """What `append_features` kept, in the order of the pairs: generated and target, (N, D) each.
+
+        Raises:
+            TalkbenchError: a file is damaged.
+        """
+        import numpy as np
+
+        parts = []
+        for path in sorted((self.folder / "features" / key).glob("[0-9]*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as archive:
+                    parts.append((archive["numbers"], archive["generated"], archive["target"]))
+            except Exception as error:  # NumPy reports damage in many ways
+                raise TalkbenchError(f"{path} is damaged; run again with another --out") from error
+        if not parts:
+            return np.empty((0, 0)), np.empty((0, 0))
+        numbers, generated, target = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(numbers)
+        return generated[order], target[order]
 
     def rows(self) -> pd.DataFrame:
         """All rows sorted by pair and metric, with the columns of `Row`; a missing value is NaN.
@@ -108,5 +147,5 @@ def _read_part(path: Path) -> pa.Table:
 def _arrow_schema() -> Any:
     import pyarrow as pa
 
-    kinds: dict[Any, Any] = {int: pa.int64(), str: pa.string(), float | None: pa.float64()}
+    kinds: dict[Any, Any] = {int: pa.int64(), str: pa.string(), float: pa.float64(), float | None: pa.float64()}
     return pa.schema([(name, kinds[field.annotation]) for name, field in Row.model_fields.items()])

@@ -1,27 +1,35 @@
-"""From the rows of a run to one mean per metric, with every pair accounted for."""
+"""From the rows of a run to one number per metric, with every pair accounted for."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.results.schema import INFINITE, MetricSpec, MetricSummary, Summary
+from talkbench.results.schema import IN_SET, INFINITE, MISSING, MetricSpec, MetricSummary, Summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def summarise(rows: pd.DataFrame, specs: Sequence[MetricSpec]) -> Summary:
-    """The mean of each metric over the pairs that have a value (specs evaluation 4.2), in the order of `specs`.
+def summarise(
+    rows: pd.DataFrame,
+    specs: Sequence[MetricSpec],
+    missing: str = "drop",
+    sets: Mapping[str, float | None] | None = None,
+) -> Summary:
+    """Each metric over the pairs that have a value (specs evaluation 4.2), in the order of `specs`.
 
     Pairs without a value are counted by reason; one that lacks the metric's row counts as ``not-recorded``. The
     sums are exact and the order is that of the pairs, so a continued run gives the very same numbers.
 
     Args:
         rows: as `RunStore.rows` gives them.
+        missing: what a pair counts whose generated frame alone shows no face or body: ``drop``, nothing; ``worst``, the
+            metric's worst value.
+        sets: the values of the metrics that take whole sets, by name.
 
     Raises:
         TalkbenchError: the rows hold a metric that `specs` does not name.
@@ -30,23 +38,54 @@ def summarise(rows: pd.DataFrame, specs: Sequence[MetricSpec]) -> Summary:
     if unknown:
         raise TalkbenchError(f"the rows hold {unknown[0]!r}, which run.json does not list; restore the right run.json")
     total = int(rows["pair"].nunique())
-    return Summary(
-        pairs=total, metrics=tuple(_one(spec.name, rows[rows["metric"] == spec.name], total) for spec in specs)
-    )
+    by_metric = dict(list(rows.groupby("metric", sort=False)))
+    summaries = []
+    for spec in specs:
+        summary = _one(spec, by_metric.get(spec.name, rows.iloc[:0]), total, missing)
+        if spec.aggregation == "set":
+            summary = summary.model_copy(update={"mean": (sets or {}).get(spec.name)})
+        summaries.append(summary)
+    return Summary(pairs=total, metrics=tuple(summaries))
 
 
-def _one(metric: str, rows: pd.DataFrame, total: int) -> MetricSummary:
-    valid = rows["value"].notna()
-    values = rows.loc[valid, "value"].tolist()
-    failures = Counter(rows.loc[~valid, "reason"])
-    failures["not-recorded"] += total - len(rows)
-    infinite = failures.pop(INFINITE, 0)
-    remarks = Counter(reason for reason in rows.loc[valid, "reason"] if reason)
+def common_pairs(runs: Sequence[pd.DataFrame], metric: str) -> set[int]:
+    """The pairs of which all runs have a value of `metric`: over these alone, systems that lose different faces compare
+    (policy ``intersect`` of specs evaluation 4.3)."""
+    found = [set(rows.loc[(rows["metric"] == metric) & rows["value"].notna(), "pair"]) for rows in runs]
+    return set.intersection(*found) if found else set()
+
+
+def _one(spec: MetricSpec, rows: pd.DataFrame, total: int, missing: str) -> MetricSummary:
+    reasons = Counter(rows.loc[rows["value"].isna(), "reason"])
+    lost = sum(reasons[reason] for reason in MISSING)
+    seen = int(rows["value"].notna().sum()) + reasons[IN_SET] + reasons[INFINITE]
+    remarks = Counter(reason for reason in rows.loc[rows["value"].notna(), "reason"] if reason)
+    if missing == "worst" and spec.worst is not None and spec.aggregation != "set":
+        rows = rows.assign(value=rows["value"].where(~rows["reason"].isin(MISSING), spec.worst))
+        remarks.update({reason: reasons.pop(reason) for reason in MISSING & set(reasons)})
+    valid = rows[rows["value"].notna()]
+    reasons["not-recorded"] += total - len(rows)
+    members, infinite = reasons.pop(IN_SET, 0), reasons.pop(INFINITE, 0)
+    each = [aggregate(video, spec.aggregation) for _, video in valid.groupby("driving_clip", sort=True)]
+    videos = [mean for mean in each if mean is not None]
     return MetricSummary(
-        metric=metric,
-        mean=math.fsum(values) / len(values) if values else None,
-        pairs=len(values),
+        metric=spec.name,
+        mean=aggregate(valid, spec.aggregation),
+        video_mean=math.fsum(videos) / len(videos) if videos else None,
+        pairs=len(valid) + members,
+        coverage=seen / total if total else 0.0,
+        missing_generated=lost / (lost + seen) if lost + seen else 0.0,
         infinite=infinite,
-        failures={reason: count for reason, count in sorted(failures.items()) if count},
+        failures={reason: count for reason, count in sorted(reasons.items()) if count},
         remarks=dict(sorted(remarks.items())),
     )
+
+
+def aggregate(rows: pd.DataFrame, how: str) -> float | None:
+    """The mean of the values, weighted; its root for ``root-mean``; None where nothing counts."""
+    weights = rows["weight"].tolist()
+    total = math.fsum(weights)
+    if not total:
+        return None
+    mean = math.fsum(value * weight for value, weight in zip(rows["value"].tolist(), weights, strict=True)) / total
+    return math.sqrt(mean) if how == "root-mean" else mean
