@@ -48,13 +48,13 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     height, width = image.shape[:2]
     if (height, width) == (size, size):
         return image
-    rows = (_weights(height, size) @ image.reshape(height, -1)).reshape(size, width, 3)
-    columns = _weights(width, size) @ rows.transpose(1, 0, 2).reshape(width, -1)
+    rows = (resize_weights(height, size) @ image.reshape(height, -1)).reshape(size, width, 3)
+    columns = resize_weights(width, size) @ rows.transpose(1, 0, 2).reshape(width, -1)
     return np.round(columns.reshape(size, size, 3).transpose(1, 0, 2)).astype(np.uint8)
 
 
 @lru_cache(maxsize=16)
-def _weights(length: int, size: int) -> csr_array:
+def resize_weights(length: int, size: int) -> csr_array:
     """What each of `length` pixels gives to each of `size`, (size, length): scikit-image's resize is linear
     and separable, so its result on the unit vectors says it all, and is ten times faster to apply."""
     from scipy.sparse import csr_array

@@ -16,7 +16,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def read_state(name: str, what: str) -> dict[str, Tensor]:
-    """The state dict in a file that ``torch.save`` wrote, on the CPU, without the ``module.`` of DataParallel.
+    """The state dict in a file, safetensors or by ``torch.save``, on the CPU, without the ``module.`` of DataParallel.
 
     Args:
         name: of the file in ``weights.yaml``.
@@ -27,7 +27,12 @@ def read_state(name: str, what: str) -> dict[str, Tensor]:
     """
     path = weights.path(name)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: object = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files fail in torch, zipfile, pickle and struct, each with its own error
         raise refusal(name, what, str(error) or type(error).__name__) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
