@@ -1,4 +1,4 @@
-"""What an extractor must leave as it found it."""
+"""What other people's models like to switch, and must find as it was."""
 
 import os
 import random
@@ -10,15 +10,16 @@ import numpy as np
 import torch
 
 
-def state():
+def _state() -> dict[str, object]:
     cudnn = torch.backends.cudnn
     return {
+        "threads": torch.get_num_threads(),
         "gradients": torch.is_grad_enabled(),
         "autocast": torch.is_autocast_enabled("cpu"),
-        "threads": torch.get_num_threads(),
-        "cudnn": (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision),
+        "default type": torch.get_default_dtype(),
+        "cuDNN": (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.conv.fp32_precision),
         "torch's random state": torch.get_rng_state().tolist(),
-        "NumPy's random state": str(np.random.get_state()),
+        "NumPy's random state": [np.asarray(part).tolist() for part in np.random.get_state()],  # noqa: NPY002
         "Python's random state": random.getstate(),
         "warning filters": list(warnings.filters),
         "environment": dict(os.environ),
@@ -27,11 +28,16 @@ def state():
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """Fails if the body leaves a setting of the process changed, or gradients that do not flow."""
-    before = state()
-    yield
-    after = state()
-    assert {name for name in before if before[name] != after[name]} == set()
-    weight = torch.ones(3, requires_grad=True)
-    (weight * 2).sum().backward()
+    """Fails if the code inside changes global settings; runs it under unusual ones, with two threads and autocast."""
+    threads, weight = torch.get_num_threads(), torch.ones(3, requires_grad=True)
+    torch.set_num_threads(2)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            before = _state()
+            yield
+            after = _state()
+        assert [key for key in before if before[key] != after[key]] == []
+        (weight * 2).sum().backward()
+    finally:
+        torch.set_num_threads(threads)
     assert weight.grad.tolist() == [2, 2, 2]
