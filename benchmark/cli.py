@@ -20,6 +20,7 @@ from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.benchmark.run import Finished
+    from talkbench.reports.runs import MissingFaces
 
 
 def main() -> None:
@@ -208,21 +209,27 @@ def list_(what: str) -> None:
     "--format", "form", type=click.Choice(["terminal", "markdown", "latex", "csv", "html"]), default="markdown",
     show_default=True, help="How to write it.",
 )  # fmt: skip
+@click.option(
+    "--missing", type=click.Choice(["drop", "intersect", "worst"]),
+    help="Pairs without a face in what was generated: left out of their own run, left out of all runs, or given the "
+    "worst value of the metric.  [default: each run's own rule]",
+)  # fmt: skip
 @click.option("--measured", is_flag=True, help="All metrics of the runs, without the published numbers.")
 @click.option("--out", type=PATH, help="File to write.  [default: the terminal]")
-def tables(runs: tuple[Path, ...], measured: bool, form: str, out: Path | None) -> None:
+def tables(runs: tuple[Path, ...], measured: bool, form: str, out: Path | None, missing: MissingFaces | None) -> None:
     """Print results beside the published numbers.
 
     In the layout of the MCNet paper's Table 1(a). RUNS are folders of runs; without any, all below runs/.
 
     \b
     bench tables
+    bench tables --measured --missing intersect
     bench tables runs/mcnet-demo-same-identity-20260101-120000 --format latex --out table.tex
     """
     from talkbench.benchmark.console import write_table
 
     found = runs or tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json")))
-    write_table(found, measured, form, out)
+    write_table(found, measured, form, out, missing)
 
 
 @bench.command()

@@ -26,7 +26,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 
 if TYPE_CHECKING:
-    from talkbench.reports.tables import Run
+    from talkbench.reports.runs import MissingFaces, Run
     from talkbench.training.session import TrainProgress
 
 STDERR = Console(stderr=True, highlight=False)
@@ -165,13 +165,15 @@ def _protocol(name: str) -> tuple[str, ...]:
     return name, str(len(known.metrics)), known.about
 
 
-def write_table(runs: Sequence[Path], measured: bool, form: str, out: Path | None) -> None:
+def write_table(
+    runs: Sequence[Path], measured: bool, form: str, out: Path | None, missing: MissingFaces | None = None
+) -> None:
     """Table 1(a) with the `runs` below it, or all that they `measured`, in the format `form`."""
     from talkbench.reports.tables import measured_table, published_table
     from talkbench.reports.terminal import print_table
     from talkbench.reports.writers import to_csv, to_html, to_latex, to_markdown
 
-    loaded = _load(runs)
+    loaded = _load(runs, missing)
     table = measured_table(loaded) if measured else published_table(loaded)
     if form == "terminal":
         if out:
@@ -185,9 +187,9 @@ def write_table(runs: Sequence[Path], measured: bool, form: str, out: Path | Non
         print(text, end="")
 
 
-def _load(paths: Sequence[Path]) -> list[Run]:
+def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
     """The runs among `paths`: ``runs/*`` also names the MLflow store, which is passed over aloud."""
-    from talkbench.reports.tables import Run
+    from talkbench.reports.runs import load_runs
     from talkbench.results import RunStore
 
     others = [path for path in paths if path.exists() and not (path / "run.json").exists()]
@@ -195,4 +197,4 @@ def _load(paths: Sequence[Path]) -> list[Run]:
         _line(f"passed over, as it is not the folder of a run: {path}")
     if paths and len(others) == len(paths):
         raise TalkbenchError("no run to tabulate; give the folder of at least one")
-    return [Run.load(RunStore(path)) for path in paths if path not in others]
+    return load_runs([RunStore(path) for path in paths if path not in others], missing)

@@ -20,8 +20,9 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.images import write_png
 from talkbench.reports.page import Strip, write_page
+from talkbench.reports.runs import Run
 from talkbench.reports.strips import strip
-from talkbench.reports.tables import Run, published_table
+from talkbench.reports.tables import published_table
 from talkbench.reports.writers import to_markdown
 from talkbench.results.schema import RunRecord, Summary
 from talkbench.results.store import RunStore

@@ -175,6 +175,7 @@ def _params(record: RunRecord) -> dict[str, object]:
         "pairs_sha256": data.pairs_sha256,
         "image_size": data.image_size,
         "batch_size": record.batch_size,
+        "protocol": record.protocol.name if record.protocol else None,
         "device": record.device_name,
         "talkbench": record.talkbench,
     }
@@ -201,6 +202,9 @@ def _means(summary: Summary) -> list[Entry]:
         name = _name(result.metric)
         if result.mean is not None:
             entries.append((name, result.mean, 0))
+        if result.video_mean is not None:
+            entries.append((f"{name}.video_mean", result.video_mean, 0))
+        entries.append((f"{name}.coverage", result.coverage, 0))
         counts = {"pairs": result.pairs, "infinite": result.infinite, "failures": sum(result.failures.values())}
         entries += [(f"{name}.{kind}", float(count), 0) for kind, count in counts.items()]
     return entries

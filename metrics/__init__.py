@@ -15,10 +15,7 @@ from talkbench.metrics.interface import Extractor, Metric, MetricCard
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DEFAULT", "Extractor", "FeatureCache", "Metric", "MetricCard", "create", "create_extractor", "registry"]
-
-DEFAULT = ("l1", "psnr", "ssim", "akd@mtcnn5", "missing-face-rate")
-"""What a run computes unless told otherwise."""
+__all__ = ["Extractor", "FeatureCache", "Metric", "MetricCard", "create", "create_extractor", "registry"]
 
 registry: Registry[Metric] = Registry(
     "metric",

@@ -34,6 +34,14 @@ def counts(by_reason: dict[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in by_reason.items() if count)
 
 
+def share(value: float) -> str:
+    """A part of a whole as percent: ``98.5 %``; only all is 100 %, and only nothing 0 %."""
+    percent = 100 * value
+    if 0 < percent < 0.05:
+        return "< 0.1 %"
+    return f"{min(percent, 99.9) if percent < 100 else percent:.1f} %"
+
+
 def coverage(summary: MetricSummary, total: int) -> str:
     """Over how many of `total` pairs the mean was taken and what became of the others; empty if
     that is all of them, without remark."""

@@ -13,9 +13,10 @@ import numpy as np
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.reports.model import Table
-from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, unit_sign
+from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
 from talkbench.reports.strips import ERROR_RANGE
-from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, summarise
+from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, summary_of
+from talkbench.results.schema import IN_SET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,12 +57,13 @@ def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[T
     from talkbench.reports.templates import render
 
     record, rows = store.read_record(), store.rows()
-    summary = summarise(rows, record.metrics)
+    summary = summary_of(store, rows)
     page = render(
         "run.html",
         record=record,
         summary=summary,
         story=_story(record),
+        videos="videos" in record.aggregation,
         results=[_result(spec, summary.metric(spec.name), rows) for spec in record.metrics],
         failures=_failures(rows),
         strips=[_shown(store, record, strip, rows) for strip in strips],
@@ -91,6 +93,9 @@ _MOTIONS = {
 }
 
 
+_STORED = {"round": "rounded to", "floor": "cut to"}
+
+
 def _story(record: RunRecord) -> str:
     """What was run, in plain words."""
     method, data = record.method, record.dataset
@@ -104,7 +109,7 @@ def _story(record: RunRecord) -> str:
         "motion the source is to take over.",
         _TASKS.get(data.task, f"The task is {data.task}."),
         _MOTIONS.get(data.motion, f"Motion is {data.motion}."),
-        f"Images were compared at {data.image_size}×{data.image_size} pixels, rounded to 8 bits"
+        f"Images were compared at {data.image_size}×{data.image_size} pixels, {_STORED[record.quantisation]} 8 bits"
         + (f"; the stored frames of {data.stored_size} were resized to that first." if data.resized else "."),
     ]
     return " ".join(sentences)
@@ -122,6 +127,9 @@ def _result(spec: MetricSpec, result: MetricSummary | None, rows: pd.DataFrame) 
         "arrow": ARROWS[spec.direction],
         "better": spec.direction,
         "pairs": result.pairs,
+        "videos": format_value(result.video_mean, spec) if result.video_mean is not None else "",
+        "coverage": share(result.coverage) if spec.extractor else "",
+        "missing": share(result.missing_generated) if spec.extractor else "",
         "others": counts({**result.failures, "infinite": result.infinite, **result.remarks}),
         "bars": [],
     }
@@ -134,7 +142,7 @@ def _result(spec: MetricSpec, result: MetricSummary | None, rows: pd.DataFrame) 
 
 def _failures(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Pairs without a value by reason and metric, each with its first example."""
-    failed = rows[rows["value"].isna()]
+    failed = rows[rows["value"].isna() & (rows["reason"] != IN_SET)]
     return [
         {
             "reason": reason,
@@ -171,7 +179,9 @@ def _shown(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame)
         "error": strip.error,
         "panels": ["source", "driving", "generated", "error"][: 4 if strip.error else 3],
         "numbers": [
-            _number(row, spec) for spec in record.metrics for _, row in mine[mine["metric"] == spec.name].iterrows()
+            _number(row, spec)
+            for spec in record.metrics
+            for _, row in mine[(mine["metric"] == spec.name) & (mine["reason"] != IN_SET)].iterrows()
         ],
     }
 
@@ -203,10 +213,15 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("sha256 of the pair list", data.pairs_sha256),
             ("image size", f"{data.image_size} px" + (f", resized from {data.stored_size}" if data.resized else "")),
             ("rounding to 8 bits", record.quantisation),
+            ("JPEG", f"quality {record.jpeg_quality}" if record.jpeg_quality else "none"),
             ("aggregation", record.aggregation),
+            ("missing faces", record.missing_faces),
         ],
         "Machine": _machine(record),
-        "Protocols": [(spec.name, _protocol(record, spec)) for spec in record.metrics],
+        "Protocols": [
+            ("followed", f"{record.protocol.name}, {record.protocol.sha256}" if record.protocol else "none"),
+            *((spec.name, _protocol(record, spec)) for spec in record.metrics),
+        ],
         "Run": [
             ("id", record.run_id),
             ("created", record.created.isoformat()),

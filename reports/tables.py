@@ -14,24 +14,11 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.reports.layout import Column, Layout, load_layout
 from talkbench.reports.model import LETTERS, SYMBOLS, Block, Cell, Line, Notes, Table
 from talkbench.reports.numbers import coverage, format_mean, heading
-from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, Summary, published, summarise
+from talkbench.reports.runs import Run
+from talkbench.results import MetricSpec, MetricSummary, RunRecord, published
 
 MAX_COVERAGE_GAP = 0.01
 """Shares of pairs used may differ by this much in a ranking (specs evaluation 4.3)."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A stored run: how it was made and what came out."""
-
-    record: RunRecord
-    summary: Summary
-
-    @classmethod
-    def load(cls, store: RunStore) -> Run:
-        """Read the record and derive the summary from the rows; damaged files raise `TalkbenchError`."""
-        record = store.read_record()
-        return cls(record, summarise(store.rows(), record.metrics))
 
 
 @dataclass
@@ -77,7 +64,7 @@ def published_table(runs: Sequence[Run], name: str = "1a") -> Table:
         columns=tuple(heads[column.metric] for column in layout.columns),
         blocks=tuple(blocks),
         notes=letters.listed() + symbols.listed(),
-        remarks=(*layout.remarks, *_yardsticks(runs), *_given(runs)),
+        remarks=(*layout.remarks, *_rule(runs), *_yardsticks(runs), *_given(runs)),
     )
 
 
@@ -107,7 +94,13 @@ def measured_table(runs: Sequence[Run]) -> Table:
         columns=tuple(heading(spec.name, spec.unit, spec.direction) for spec in specs.values()),
         blocks=(Block("Measured", lines),),
         notes=notes.listed(),
-        remarks=(*remarks, "Bold: the best of the cells that may be compared.", *_yardsticks(runs), *_given(runs)),
+        remarks=(
+            *remarks,
+            "Bold: the best of the cells that may be compared.",
+            *_rule(runs),
+            *_yardsticks(runs),
+            *_given(runs),
+        ),
     )
 
 
@@ -258,6 +251,16 @@ def _yardsticks(runs: Sequence[Run]) -> list[str]:
 def _given(runs: Sequence[Run]) -> list[str]:
     given = any(run.record.method.frames for run in runs)
     return ["Frames given: another program made them, as its user says; they were scored here."] if given else []
+
+
+_RULES = {
+    "intersect": "Pairs without a face in one run's generated frame are left out of all runs of the same pairs.",
+    "worst": "Pairs without a face in the generated frame count the worst value that the metric has.",
+}
+
+
+def _rule(runs: Sequence[Run]) -> list[str]:
+    return [_RULES[rule] for rule in dict.fromkeys(run.record.missing_faces for run in runs) if rule in _RULES]
 
 
 def _conditions(record: RunRecord) -> str:

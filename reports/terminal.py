@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from talkbench.reports.numbers import ARROWS, counts, format_mean, unit_sign
+from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
 from talkbench.results import RunRecord, Summary
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def print_terminal(record: RunRecord, summary: Summary, console: Console | None = None) -> None:
-    """The end of a run: each metric with its mean, the pairs it was taken over and the failures by reason;
-    then the metrics that could not be computed.
+    """The end of a run: each metric with its mean, the pairs it was taken over, for faces and bodies the coverage and
+    the share that is missing in what was generated, and the failures by reason; then what could not be computed.
 
     Args:
         console: where to print; the standard output by default.
@@ -24,10 +24,11 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
     from rich.table import Table
     from rich.text import Text
 
-    data = record.dataset
+    data, videos = record.dataset, "videos" in record.aggregation
     table = Table(title=Text(f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs"))
-    for heading in ("metric", "mean", "", "pairs"):
-        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    table.add_column("metric")
+    for heading in ("mean", *(["mean of videos"] if videos else []), "", "pairs", "coverage", "missing"):
+        table.add_column(heading, justify="right")
     table.add_column("remarks", overflow="fold")
     for spec in record.metrics:
         result = summary.metric(spec.name)
@@ -35,8 +36,12 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
             continue
         others = {**result.failures, "infinite": result.infinite, **result.remarks}
         others["not evaluated yet"] = data.pairs - summary.pairs
-        cells = [spec.name, format_mean(result, spec), f"{unit_sign(spec.unit)} {ARROWS[spec.direction]}"]
-        table.add_row(*(Text(cell) for cell in [*cells, str(result.pairs), counts(others)]))
+        cells = [spec.name, format_mean(result, spec)]
+        if videos:
+            cells.append("" if result.video_mean is None else format_value(result.video_mean, spec))
+        cells += [f"{unit_sign(spec.unit)} {ARROWS[spec.direction]}", str(result.pairs)]
+        cells += [share(result.coverage), share(result.missing_generated)] if spec.extractor else ["", ""]
+        table.add_row(*(Text(cell) for cell in [*cells, counts(others)]))
     console = console or Console()
     console.print(table)
     for miss in record.unavailable:

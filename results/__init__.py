@@ -6,13 +6,14 @@ from talkbench.results.schema import (
     MethodInfo,
     MetricSpec,
     MetricSummary,
+    ProtocolInfo,
     Row,
     RunRecord,
     Summary,
     UnavailableMetric,
 )
 from talkbench.results.store import RunStore
-from talkbench.results.summary import summarise
+from talkbench.results.summary import common_pairs, summarise, summary_of
 
 __all__ = [
     "DatasetInfo",
@@ -20,10 +21,13 @@ __all__ = [
     "MethodInfo",
     "MetricSpec",
     "MetricSummary",
+    "ProtocolInfo",
     "Row",
     "RunRecord",
     "RunStore",
     "Summary",
     "UnavailableMetric",
+    "common_pairs",
     "summarise",
+    "summary_of",
 ]

@@ -183,7 +183,8 @@ class RunRecord(_Model):
         quantisation: how generated images became 8-bit ones: ``round`` or ``floor``.
         jpeg_quality: of the JPEG file that all images went through before they were scored; None: through none.
         aggregation: ``mean over pairs``; ``… and over videos`` where the summary's `video_mean` is printed too.
-        missing_faces: what a pair counts whose generated frame alone shows no face: nothing, or the metric's worst.
+        missing_faces: what a pair counts whose generated frame alone shows no face: nothing (``drop``), or the metric's
+            worst value (``worst``); tables may also leave it out of all runs (``intersect``).
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -207,7 +208,7 @@ class RunRecord(_Model):
     quantisation: str = "round"
     jpeg_quality: int | None = None
     aggregation: str = "mean over pairs"
-    missing_faces: Literal["drop", "worst"] = "drop"
+    missing_faces: Literal["drop", "worst", "intersect"] = "drop"
 
     @field_validator("created")
     @classmethod

@@ -13,6 +13,8 @@ from talkbench.results.schema import IN_SET, INFINITE, MISSING, MetricSpec, Metr
 if TYPE_CHECKING:
     import pandas as pd
 
+    from talkbench.results.store import RunStore
+
 
 def summarise(
     rows: pd.DataFrame,
@@ -46,6 +48,23 @@ def summarise(
             summary = summary.model_copy(update={"mean": (sets or {}).get(spec.name)})
         summaries.append(summary)
     return Summary(pairs=total, metrics=tuple(summaries))
+
+
+def summary_of(store: RunStore, rows: pd.DataFrame | None = None, missing: str | None = None) -> Summary:
+    """The summary of a stored run, from its rows; the metrics of whole sets as they were when it ended.
+
+    Args:
+        rows: in place of all rows of the run.
+        missing: in place of the run's own rule for missing faces.
+
+    Raises:
+        TalkbenchError: the folder holds no run or damaged files.
+    """
+    record = store.read_record()
+    sets: dict[str, float | None] = {}
+    if any(spec.aggregation == "set" for spec in record.metrics) and (store.folder / "summary.json").is_file():
+        sets = {result.metric: result.mean for result in store.read_summary().metrics}
+    return summarise(store.rows() if rows is None else rows, record.metrics, missing or record.missing_faces, sets)
 
 
 def common_pairs(runs: Sequence[pd.DataFrame], metric: str) -> set[int]:

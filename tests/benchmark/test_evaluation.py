@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from talkbench import metrics
-from talkbench.benchmark.evaluation import Evaluator, batches
+from talkbench.benchmark.evaluation import Evaluator, Rules, batches
 from talkbench.core.errors import PairError
 from talkbench.datasets import Frame, Pair, Split
 from talkbench.methods.interface import Batch, Method
@@ -58,7 +58,7 @@ class Brightness(Extractor):
         super().__init__()
         self.darkest, self.images = darkest, 0
 
-    def extract(self, images):
+    def extract(self, images, base=None):
         self.images += len(images)
         means = images.mean(dim=(1, 2, 3)).tolist()
         return [None if mean < self.darkest else np.array([mean]) for mean in means]
@@ -91,13 +91,14 @@ def evaluator(clips, tmp_path):
         extractors = {"brightness": extractor} if extractor else {}
         split = make_split(clips, pairs)
         cache = FeatureCache(tmp_path / "features")
-        return Evaluator(method or Counting(), split, named, extractors, 48, torch.device("cpu"), seed, cache)
+        return Evaluator(method or Counting(), split, named, extractors, Rules(48), torch.device("cpu"), seed, cache)
 
     return make
 
 
 def rows(evaluator, size=3, todo=None):
-    found = [row for outcome in evaluator.run(todo or batches(evaluator.split.pairs, size)) for row in outcome.rows]
+    outcomes = evaluator.run(todo or batches(evaluator.split.pairs, size))
+    found = [row for outcome in outcomes for row in outcome.scores.rows]
     return sorted(found, key=lambda row: (row.pair, row.metric))
 
 

@@ -13,8 +13,9 @@ import pytest
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import write_png
 from talkbench.reports.page import Strip, write_page
+from talkbench.reports.runs import Run
 from talkbench.reports.strips import strip
-from talkbench.reports.tables import Run, published_table
+from talkbench.reports.tables import published_table
 from talkbench.results import RunStore
 
 MakeStore = Callable[..., RunStore]

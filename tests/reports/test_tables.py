@@ -7,7 +7,8 @@ import pytest
 from talkbench.core.errors import TalkbenchError
 from talkbench.reports.layout import load_layout
 from talkbench.reports.model import Cell, Notes, Table
-from talkbench.reports.tables import Run, measured_table, published_table
+from talkbench.reports.runs import Run
+from talkbench.reports.tables import measured_table, published_table
 from talkbench.results import RunStore, published
 
 MakeStore = Callable[..., RunStore]

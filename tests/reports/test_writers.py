@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from talkbench.reports.model import Block, Cell, Line, Table
-from talkbench.reports.tables import Run, measured_table, published_table
+from talkbench.reports.runs import Run
+from talkbench.reports.tables import measured_table, published_table
 from talkbench.reports.terminal import print_table, print_terminal
 from talkbench.reports.writers import to_csv, to_html, to_latex, to_markdown
 from talkbench.results import RunStore, published

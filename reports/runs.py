@@ -1,0 +1,71 @@
+"""Stored runs as tables take them, under one rule for missing faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from talkbench.results import RunRecord, RunStore, Summary, common_pairs, summary_of
+
+MissingFaces = Literal["drop", "intersect", "worst"]
+
+NOT_COMMON = "not-common"
+"""Reason of a pair that has a value here and none in another run of the table."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored run: how it was made and what came out."""
+
+    record: RunRecord
+    summary: Summary
+
+    @classmethod
+    def load(cls, store: RunStore, missing: MissingFaces | None = None) -> Run:
+        """Read the record and derive the summary from the rows; damaged files raise `TalkbenchError`.
+
+        Args:
+            missing: the rule for missing faces, ``drop`` or ``worst``; None: the run's own.
+        """
+        return cls(_under(store.read_record(), missing), summary_of(store, missing=missing))
+
+
+def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -> list[Run]:
+    """The runs under one rule for pairs whose generated frame shows no face (specs evaluation 4.3).
+
+    Args:
+        missing: ``drop`` leaves such a pair out of its own run; ``worst`` gives it the worst value of the metric;
+            ``intersect`` leaves it out of all runs of the same pairs. None: each run's own rule.
+
+    Raises:
+        TalkbenchError: damaged files.
+    """
+    if missing != "intersect":
+        return [Run.load(store, missing) for store in stores]
+    records = [store.read_record() for store in stores]
+    tables = [store.rows() for store in stores]
+    lists = [record.dataset.pairs_sha256 for record in records]
+    for name in {spec.name for record in records for spec in record.metrics}:
+        for pairs in set(lists):
+            places = [
+                place
+                for place, record in enumerate(records)
+                if lists[place] == pairs and name in [spec.name for spec in record.metrics]
+            ]
+            common = common_pairs([tables[place] for place in places], name)
+            for place in places:
+                rows = tables[place]
+                others = (rows["metric"] == name) & rows["value"].notna() & ~rows["pair"].isin(common)
+                tables[place] = rows.assign(
+                    value=rows["value"].mask(others), reason=rows["reason"].mask(others, NOT_COMMON)
+                )
+    return [
+        Run(_under(record, missing), summary_of(store, rows, "drop"))
+        for store, record, rows in zip(stores, records, tables, strict=True)
+    ]
+
+
+def _under(record: RunRecord, missing: MissingFaces | None) -> RunRecord:
+    """The record with the rule that its numbers are shown under, which their protocol ids hold."""
+    return record.model_copy(update={"missing_faces": missing}) if missing else record
