@@ -1,18 +1,16 @@
-"""Metrics on the images themselves: L1, PSNR and SSIM in the variants of specs evaluation 3.1 to 3.3.
+"""Metrics on the images themselves, L1 and PSNR (specs evaluation 3.1, 3.2), and what all such metrics share.
 
-All are computed per pair, in batches, on the device of the generated images, and in float64 unless the name
+All are computed per pair, in batches, on the device of the generated images, and in float64 unless the class
 says otherwise.
 """
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import registry
@@ -21,11 +19,8 @@ from talkbench.metrics.interface import Metric
 PSNR_CAP = 100.0
 """Decibels given to images that are identical (or as good as): a value of 100 counts as capped."""
 
-GAUSS11 = [math.exp(-(x**2) / (2 * 1.5**2)) for x in range(-5, 6)]
-GAUSS11 = [weight / sum(GAUSS11) for weight in GAUSS11]
-"""Gaussian of sigma 1.5, cut at 5 pixels, of sum 1."""
-
-UNIFORM7 = [1 / 7] * 7
+PASS_PIXELS = 32 * 256**2
+"""Pixels of the pairs that an accelerator takes at once: enough to keep it busy, and a few GiB of it for VGG16."""
 
 
 def l1(a: Tensor, b: Tensor) -> Tensor:
@@ -62,50 +57,6 @@ def luma(images: Tensor) -> Tensor:
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
-def local_mean(images: Tensor, window: list[float]) -> Tensor:
-    """Weighted mean under a separable square window where it fits: (…, H, W) to (…, H-n+1, W-n+1), n its side.
-
-    Shifted sums, not a convolution: several times faster in float64 on a CPU, and never in TF32 on a GPU.
-    """
-    for dim in (-1, -2):
-        length = images.shape[dim] - len(window) + 1
-        total = images.narrow(dim, 0, length) * window[0]
-        for shift, weight in enumerate(window[1:], start=1):
-            total.add_(images.narrow(dim, shift, length), alpha=weight)
-        images = total
-    return images
-
-
-def ssim(
-    a: Tensor, b: Tensor, window: list[float], *, data_range: float = 1.0, sample: bool = False, pad: bool = False
-) -> Tensor:
-    """Structural similarity (specs evaluation 3.3), mean over pixels and channels: (B, C, H, W) twice to (B,).
-
-    Args:
-        a: images.
-        b: images.
-        window: weights along one axis, of sum 1; the square window is their product.
-        data_range: R in ``C1 = (0.01 R)²``, ``C2 = (0.03 R)²``.
-        sample: variances and covariance divided by n-1 instead of n (n the number of pixels in the window).
-        pad: zeros around the images, so that no border is cut.
-
-    Raises:
-        TalkbenchError: the images are smaller than the window.
-    """
-    side = len(window)
-    if pad:
-        a, b = (functional.pad(image, [side // 2] * 4) for image in (a, b))
-    if min(a.shape[-2:]) < side:
-        raise TalkbenchError(f"SSIM needs images of at least {side}x{side} pixels; use larger frames")
-    mean_a, mean_b = local_mean(a, window), local_mean(b, window)
-    bessel = side**2 / (side**2 - 1) if sample else 1.0
-    variances = bessel * (local_mean(a.square() + b.square(), window) - mean_a.square() - mean_b.square())
-    covariance = bessel * (local_mean(a * b, window) - mean_a * mean_b)
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    luminance = (2 * mean_a * mean_b + c1) / (mean_a.square() + mean_b.square() + c1)
-    return (luminance * (2 * covariance + c2) / (variances + c2)).mean(dim=(1, 2, 3))
-
-
 class ImageMetric(Metric[Tensor]):
     """A metric whose features are the images themselves; a subclass gives its formula."""
 
@@ -113,17 +64,21 @@ class ImageMetric(Metric[Tensor]):
 
     @abstractmethod
     def formula(self, a: Tensor, b: Tensor) -> Tensor:
-        """Values (B,) of images (B, 3, H, W) of type `dtype` on one device."""
+        """Values (B,) of generated images `a` and targets `b`, (B, 3, H, W) of type `dtype` on one device."""
 
     def compare(self, generated: Tensor, target: Tensor) -> np.ndarray:
         if generated.shape != target.shape:
             sizes = " and ".join("x".join(map(str, images.shape)) for images in (generated, target))
             raise TalkbenchError(f"generated and target images differ in shape ({sizes}); resize one of them first")
-        # A GPU takes the batch at once; on a CPU one pair at a time stays in the cache, which is several times faster.
-        step = 1 if generated.device.type == "cpu" else max(len(generated), 1)
+        on_cpu = generated.device.type == "cpu"  # where one pair at a time stays in the cache: several times faster
+        step = 1 if on_cpu else max(1, PASS_PIXELS // max(1, generated.shape[-2] * generated.shape[-1]))
         pairs = zip(generated.detach().split(step), target.detach().split(step), strict=True)
-        parts = [self.formula(a.to(self.dtype), b.to(a.device, self.dtype)) for a, b in pairs]
-        return torch.cat(parts).double().cpu().numpy()
+        parts = [self._values(a.to(self.dtype), b.to(a.device, self.dtype)) for a, b in pairs]
+        return torch.cat(parts).cpu().numpy()
+
+    def _values(self, a: Tensor, b: Tensor) -> Tensor:
+        finite = (a - b).isfinite().flatten(1).all(1)
+        return self.formula(a, b).double().masked_fill(~finite, torch.nan)
 
 
 @registry.register("l1")
@@ -137,6 +92,17 @@ class L1(ImageMetric):
 
     def formula(self, a: Tensor, b: Tensor) -> Tensor:
         return l1(a, b)
+
+
+@registry.register("l1@unquantised")
+class L1Unquantised(L1):
+    """L1 of the network's output clamped to [0, 1] but not rounded to 8 bits, as the video protocol has it."""
+
+    name = "l1@unquantised"
+    unquantised = True
+
+    def formula(self, a: Tensor, b: Tensor) -> Tensor:
+        return l1(a.clamp(0, 1), b)
 
 
 class _Psnr(ImageMetric):
@@ -176,63 +142,3 @@ class PsnrLuma(_Psnr):
 
     def formula(self, a: Tensor, b: Tensor) -> Tensor:
         return psnr(luma(a), luma(b))
-
-
-class _Ssim(ImageMetric):
-    direction = "higher"
-    unit = "%"
-    range = (-1.0, 1.0)
-    decimals = 1
-    scale = 100.0
-
-
-@registry.register("ssim")
-class Ssim(_Ssim):
-    """SSIM of the RGB channels under an 11x11 Gaussian window, border cut."""
-
-    name = "ssim"
-    default_variant = "gauss11-valid"
-
-    def formula(self, a: Tensor, b: Tensor) -> Tensor:
-        return ssim(a, b, GAUSS11)
-
-
-@registry.register("ssim@gauss11-zeropad-f32")
-class SsimGauss11ZeropadF32(_Ssim):
-    """SSIM as the pytorch_ssim module computes it: Gaussian window, zero padding, float32."""
-
-    name = "ssim@gauss11-zeropad-f32"
-    dtype = torch.float32
-
-    def formula(self, a: Tensor, b: Tensor) -> Tensor:
-        return ssim(a, b, GAUSS11, pad=True)
-
-
-@registry.register("ssim@gauss11-luma-valid")
-class SsimGauss11LumaValid(_Ssim):
-    """SSIM of the luma image under an 11x11 Gaussian window, border cut."""
-
-    name = "ssim@gauss11-luma-valid"
-
-    def formula(self, a: Tensor, b: Tensor) -> Tensor:
-        return ssim(luma(a), luma(b), GAUSS11)
-
-
-@registry.register("ssim@uniform7-dr1")
-class SsimUniform7Dr1(_Ssim):
-    """SSIM under a 7x7 box window with sample covariance, as scikit-image has it by default."""
-
-    name = "ssim@uniform7-dr1"
-
-    def formula(self, a: Tensor, b: Tensor) -> Tensor:
-        return ssim(a, b, UNIFORM7, sample=True)
-
-
-@registry.register("ssim@uniform7-dr2")
-class SsimUniform7Dr2(_Ssim):
-    """SSIM under a 7x7 box window with the data range 2 that scikit-image up to 0.19 assumed for floats."""
-
-    name = "ssim@uniform7-dr2"
-
-    def formula(self, a: Tensor, b: Tensor) -> Tensor:
-        return ssim(a, b, UNIFORM7, sample=True, data_range=2.0)
