@@ -3,48 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from drawn_body import STANDING, draw, mirrored, without
 
 from talkbench.metrics.skeleton import CLOSING, LIMBS, assemble, connections, decode, find_peaks, unmirror
-
-HEIGHT, WIDTH = 120, 160
-STANDING = np.array(
-    [
-        *([40, 20], [40, 32], [30, 33], [24, 48], [20, 62], [50, 33], [56, 48], [60, 62]),
-        *([35, 64], [34, 84], [33, 104], [45, 64], [46, 84], [47, 104], [37, 16], [43, 16], [33, 18], [47, 18]),
-    ],
-    float,
-)
-"""x and y of the joints of someone who faces us: right is on the left."""
-
-ABSENT = [-1, -1]
-
-
-def draw(*people, strength=1.0):
-    """Heat maps (19, H, W) and fields (38, H, W) of joints (18, 2); limbs of absent joints are left out."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    heat, fields = np.zeros((19, HEIGHT, WIDTH)), np.zeros((38, HEIGHT, WIDTH))
-    for joints in people:
-        for number, at in enumerate(joints):
-            if at[0] >= 0:
-                spot = strength * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * 3.0**2))
-                heat[number] = np.maximum(heat[number], spot)
-        for start, end, channel in LIMBS:
-            a, b = joints[start], joints[end]
-            if min(a[0], b[0]) < 0:
-                continue
-            length = np.hypot(*(b - a))
-            along, across = (b - a) / length, np.array([a[1] - b[1], b[0] - a[0]]) / length
-            offset = np.stack([x - a[0], y - a[1]], -1)
-            near = (np.abs(offset @ across) <= 3) & (offset @ along >= -2) & (offset @ along <= length + 2)
-            fields[channel : channel + 2, near] = along[:, None]
-    heat[18] = 1 - heat[:18].max(0)
-    return torch.from_numpy(fields).float(), torch.from_numpy(heat).float()
-
-
-def without(joints, *absent):
-    joints = joints.copy()
-    joints[list(absent)] = ABSENT
-    return joints
 
 
 def test_one_person():
@@ -111,10 +72,7 @@ def test_a_shoulder_and_an_ear_alone_begin_no_person():
 
 
 def test_maps_of_a_mirrored_image():
-    sides = [0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16]
-    reflected = without(STANDING, 4)[sides]
-    there = reflected[:, 0] >= 0
-    reflected[there, 0] = WIDTH - 1 - reflected[there, 0]
+    reflected = mirrored(without(STANDING, 4), 160)
     for drawn, back in zip(draw(without(STANDING, 4)), unmirror(*draw(reflected)), strict=True):
         np.testing.assert_allclose(back, drawn, atol=1e-6)
 
