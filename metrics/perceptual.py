@@ -1,1 +1,123 @@
-"""LPIPS."""
+"""LPIPS with two backbones (specs evaluation 3.4 and 5.4)."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.weights import digest
+from talkbench.metrics import registry
+from talkbench.metrics.image import ImageMetric
+from talkbench.metrics.isolation import isolated
+from talkbench.metrics.networks import fill, read_state
+from talkbench.metrics.weights import digests
+
+
+def lpips_layers(network: Any, a: Tensor, b: Tensor) -> Tensor:
+    """The five terms whose sum is LPIPS (specs evaluation 3.4): images in [0, 1], (B, 3, H, W) twice to (B, 5).
+
+    Args:
+        network: an ``lpips.LPIPS``, whose backbone sees all 2 B images at once.
+        a: images.
+        b: images.
+    """
+    from lpips import normalize_tensor
+
+    scaled = network.scaling_layer(torch.cat([a, b]) * 2 - 1)
+    terms = []
+    for head, features in zip(network.lins, network.net(scaled), strict=True):
+        of_a, of_b = normalize_tensor(features).chunk(2)  # (B, C, h, w)
+        terms.append(head((of_a - of_b).square()).mean(dim=(1, 2, 3)))
+    return torch.stack(terms, dim=1)
+
+
+class _Lpips(ImageMetric):
+    """The weights of the heads ship with the lpips package; those of the backbone are torchvision's.
+
+    `range` ends at twice the sum of the largest weight of each head. A normalised feature vector has no negative
+    entry and length 1, so a channel adds at most ``w (p² + q²)``, and all of them at most twice the largest w.
+    """
+
+    direction = "lower"
+    decimals = 3
+    dtype = torch.float32
+    libraries = ("lpips", "torchvision")
+
+    net: str
+    """The backbone as the lpips package calls it."""
+
+    heads_sha256: str
+    """Of the file with the heads, version 0.1."""
+
+    def problem(self) -> str | None:
+        if problem := super().problem():
+            return problem
+        heads = _heads(self.net)
+        if heads.is_file() and digest(heads) == self.heads_sha256:
+            return None
+        return f"needs the heads of lpips 0.1.4, not what {heads} holds: pip install --force-reinstall lpips==0.1.4"
+
+    def backend(self) -> str:
+        libraries = [f"{library}-{version(library)}" for library in self.libraries]
+        return "@".join([self.name, *libraries, digests(*self.weights), f"heads-{self.heads_sha256[:12]}"])
+
+    def compare(self, generated: Tensor, target: Tensor) -> np.ndarray:
+        with isolated():
+            return super().compare(generated, target)
+
+    def formula(self, a: Tensor, b: Tensor) -> Tensor:
+        return lpips_layers(self._network.to(a.device), a, b).double().sum(dim=1)
+
+    @cached_property
+    def _network(self) -> Any:
+        if problem := self.problem():
+            raise TalkbenchError(f"{self.name} {problem}")
+        from lpips import LPIPS
+
+        warnings.simplefilter("ignore")  # torchvision finds the package's way of asking for it old-fashioned
+        network = LPIPS(net=self.net, version="0.1", pnet_rand=True, verbose=False)
+        (weights,) = self.weights
+        what = f"torchvision's {weights}"
+        file = {key: value for key, value in read_state(weights, what).items() if key.startswith("features.")}
+        here = {f"features.{key.partition('.')[2]}": key for key in network.net.state_dict()}  # slice1.0.weight
+        fill(network.net, {here.get(key, key): value for key, value in file.items()}, weights, what)
+        return network.eval().requires_grad_(False)
+
+
+@registry.register("lpips@vgg")
+class LpipsVgg(_Lpips):
+    """Perceptual distance by the features of VGG16, LPIPS version 0.1."""
+
+    name = "lpips@vgg"
+    range = (0.0, 6.622)
+    min_size = 16
+    weights = ("vgg16",)
+    net = "vgg"
+    heads_sha256 = "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"
+
+
+@registry.register("lpips@alex")
+class LpipsAlex(_Lpips):
+    """Perceptual distance by the features of AlexNet, LPIPS version 0.1."""
+
+    name = "lpips@alex"
+    range = (0.0, 8.048)
+    min_size = 31
+    weights = ("alexnet",)
+    net = "alex"
+    heads_sha256 = "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
+
+
+def _heads(net: str) -> Path:
+    spec = importlib.util.find_spec("lpips")
+    folders = (spec and spec.submodule_search_locations) or ["lpips"]
+    return Path(folders[0]) / "weights" / "v0.1" / f"{net}.pth"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from pixel_pairs import check_goldens, rebuilt, tensor, value
+from pixel_pairs import check_goldens, rebuilt, value
 from skimage.metrics import peak_signal_noise_ratio
 
 from talkbench import metrics

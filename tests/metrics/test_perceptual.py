@@ -1,0 +1,162 @@
+"""LPIPS against the goldens and the lpips package itself, with backbones filled by the tests."""
+
+import shutil
+import socket
+
+import numpy as np
+import pytest
+import torch
+from reference_fill import fill_, image
+from unchanged import unchanged
+
+from talkbench import metrics
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.weights import RemoteFile
+from talkbench.metrics import perceptual, weights
+
+NAMES = {"lpips@vgg": "vgg16", "lpips@alex": "alexnet"}
+
+
+def backbone_file(name):
+    """A state dict as torchvision publishes it; of the classifier, which LPIPS ignores, one entry."""
+    from torchvision import models
+
+    with torch.device("meta"):
+        features = getattr(models, name)(weights=None).features
+    state = fill_(features.to_empty(device="cpu"), f"a/{name}").state_dict()
+    return {f"features.{key}": value for key, value in state.items()} | {"classifier.6.bias": torch.zeros(1000)}
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    """A home with both backbone files, and no network."""
+
+    def refused(*_):
+        raise AssertionError("something wants to download")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TALKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        patch.setattr(RemoteFile, "fault", lambda *_: None)
+        patch.setattr(socket.socket, "connect", refused)
+        for name in NAMES.values():
+            path = weights.store() / weights.files()[name].path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(backbone_file(name), path)
+        yield patch
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def metric(request, offline):
+    metric = metrics.create(request.param)
+    with unchanged():  # the network is loaded here
+        metric.compare(torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64))
+    return metric
+
+
+def pair(seeds, size):
+    x = image(seeds[0], size)
+    if seeds[1] < 100:
+        return x, image(seeds[1], size)
+    noise = np.random.RandomState(seeds[1]).randint(-30, 31, tuple(x.shape))
+    return x, (x + torch.from_numpy(noise).float() / 255).clamp(0, 1)
+
+
+def test_goldens(metric, golden):
+    for entry in golden[f"lpips_{metric.net}"]["pairs"]:
+        x, y = pair(entry["seeds"], entry["size"])
+        layers = perceptual.lpips_layers(metric._network, x, y)
+        np.testing.assert_allclose(layers[0].numpy(), entry["per_layer"], rtol=1e-4)
+        np.testing.assert_allclose(metric.compare(y, x), entry["value"], rtol=1e-4)
+
+
+def test_it_is_the_packages_own_forward(metric):
+    x, y = torch.cat([image(1, 80), image(2, 80)]), torch.cat([image(3, 80), image(4, 80)])
+    expected = metric._network(x, y, normalize=True).flatten()
+    np.testing.assert_allclose(metric.compare(x, y), expected, rtol=1e-5)
+    np.testing.assert_allclose(metric.compare(y, x), metric.compare(x, y), rtol=1e-6)
+    assert metric.compare(x, x).tolist() == [0, 0]
+
+
+def test_the_range_ends_where_the_heads_do(metric):
+    heads = [head.model[1].weight for head in metric._network.lins]
+    assert min(weight.min() for weight in heads) >= 0
+    assert metric.range[1] - 1e-3 < 2 * sum(weight.max().item() for weight in heads) <= metric.range[1]
+
+
+def test_the_least_size_is_what_the_backbone_takes(metric):
+    x, y = (image(seed, 64)[..., : metric.min_size, : metric.min_size] for seed in (1, 2))
+    assert metric.compare(x, y)[0] > 0
+    with pytest.raises(RuntimeError, match="too small"):
+        metric.compare(x[..., 1:], y[..., 1:])
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_values_that_are_not_finite_spoil_their_own_pair_only(metric, bad):
+    images = torch.cat([image(seed, 64) for seed in (1, 2, 3)])
+    spoilt = images.clone()
+    spoilt[1, 0, 63, 63] = bad
+    clean, values = metric.compare(images, images.flip(3)), metric.compare(spoilt, images.flip(3))
+    assert np.isnan(values[1])
+    assert values[[0, 2]].tolist() == clean[[0, 2]].tolist()
+
+
+def test_nothing_around_it_changes(metric):
+    x, y = image(1, 64), image(2, 64)
+    plain = metric.compare(x, y)
+    with unchanged():
+        surrounded = metric.compare(x.requires_grad_(), y)
+    np.testing.assert_allclose(surrounded, plain, rtol=1e-6)
+
+
+def test_the_backend_names_versions_backbone_and_heads(metric):
+    digest = weights.digests(NAMES[metric.name])
+    assert metric.problem() is None
+    assert metric.backend().startswith(f"{metric.name}@lpips-0.1.4@torchvision-")
+    assert metric.backend().endswith(f"@{digest}@heads-{metric.heads_sha256[:12]}")
+
+
+def test_files_in_torchs_own_folder_are_found(offline, tmp_path, monkeypatch):
+    stored = weights.path("alexnet")
+    place = tmp_path / "hub" / "checkpoints" / stored.name
+    place.parent.mkdir(parents=True)
+    shutil.copy(stored, place)
+    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path / "empty"))
+    metric = metrics.create("lpips@alex")
+    assert "needs alexnet-owt-7be5be79.pth" in metric.problem()
+    with pytest.raises(TalkbenchError, match="lpips@alex needs alexnet-owt-7be5be79.pth"):
+        metric.compare(image(1, 64), image(2, 64))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert metric.compare(image(1, 64), image(2, 64))[0] > 0
+
+
+def spoil(path, how):
+    if how == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif how == "of VGG":
+        torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, path)
+    elif how == "of a larger AlexNet":
+        torch.save(backbone_file("alexnet") | {"features.12.weight": torch.zeros(1)}, path)
+
+
+@pytest.mark.parametrize("how", ["truncated", "of VGG", "of a larger AlexNet"])
+def test_a_file_that_is_not_the_backbone_is_named_in_one_line(offline, tmp_path, monkeypatch, how):
+    stored = weights.path("alexnet")
+    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
+    copy = weights.store() / weights.files()["alexnet"].path
+    copy.parent.mkdir(parents=True)
+    shutil.copy(stored, copy)
+    spoil(copy, how)
+    with pytest.raises(TalkbenchError, match=r"alexnet-owt.* is not torchvision's alexnet \(.*weights pull") as error:
+        metrics.create("lpips@alex").compare(image(1, 64), image(2, 64))
+    assert "\n" not in str(error.value)
+
+
+def test_other_heads_are_refused(offline, tmp_path, monkeypatch):
+    heads = tmp_path / "alex.pth"
+    monkeypatch.setattr(perceptual, "_heads", lambda net: heads)
+    metric = metrics.create("lpips@alex")
+    assert "needs the heads of lpips 0.1.4" in metric.problem()
+    heads.write_bytes(b"others")
+    with pytest.raises(TalkbenchError, match=r"lpips@alex needs the heads of lpips 0\.1\.4"):
+        metric.compare(image(1, 64), image(2, 64))
