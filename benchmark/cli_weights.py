@@ -1,35 +1,45 @@
-"""`bench weights`: the checkpoints of the methods."""
+"""`bench weights`: the checkpoints of the methods and the model files of the metrics."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from talkbench.benchmark.cli_options import CONTEXT, EXISTING, PATH, NearestGroup
 from talkbench.core.errors import TalkbenchError
 
+if TYPE_CHECKING:
+    from talkbench.benchmark.weights import Entry
+
+Item = TypeVar("Item")
+
 
 @click.group(cls=NearestGroup, context_settings=CONTEXT)
 def weights() -> None:
-    """See, add and convert the checkpoints of the methods.
+    """See, fetch and add the models of methods and metrics.
 
-    Nothing is ever downloaded by itself: the list says where each file is published, and add puts one that you
-    have fetched to where it is looked for.
+    Nothing is ever downloaded by itself. The list says what each file is for and where it is published; pull fetches
+    what a program can fetch, and add puts a file that you have to where it is looked for. A machine without network
+    gets its files by export on another one.
 
     \b
-    bench weights list fomm
+    bench weights list --missing
+    bench weights pull lpips@vgg
     bench weights add ~/Downloads/vox-cpk.pth.tar
     """
 
 
 @weights.command("list")
-@click.argument("method", default="")
-@click.option("--missing", is_flag=True, help="Only the files that are not there.")
-def list_(method: str, missing: bool) -> None:
-    """Show which files the methods want, and which are there.
+@click.argument("name", default="")
+@click.option("--missing", is_flag=True, help="Only the files that are not there or damaged.")
+def list_(name: str, missing: bool) -> None:
+    """Show which files are wanted, and which are there.
 
-    Of METHOD and its variants, or of all methods.
+    Of NAME: a method with its variants, a metric, an extractor or a metrics' file; or of all.
 
     \b
     official               its hash is the published one
@@ -40,36 +50,129 @@ def list_(method: str, missing: bool) -> None:
     \b
     bench weights list
     bench weights list fomm --missing
+    bench weights list aed@openface-nn4
     """
     from talkbench.benchmark.show import print_weights
-    from talkbench.methods.weights import listed
+    from talkbench.benchmark.weights import entries
 
-    print_weights([file for file in listed(method) if not missing or file.status in ("missing", "damaged")])
+    print_weights([entry for entry in entries([name] if name else []) if not missing or entry.wanting])
+
+
+@weights.command()
+@click.argument("names", nargs=-1)
+def pull(names: tuple[str, ...]) -> None:
+    """Fetch model files of the metrics.
+
+    NAMES are metrics, extractors or files; without any, all are fetched that are missing. Each is checked against its
+    published hash, or, where there is none, its hash is noted and holds from then on. A download that was interrupted
+    goes on where it stopped. Mind the licences: some of the files are for non-commercial use only.
+
+    \b
+    bench weights pull lpips@vgg akd
+    bench weights pull
+    """
+    from talkbench.benchmark.weights import entries, fetchable
+
+    _each(entries(names) if names else fetchable(), _pull)
+
+
+def _pull(entry: Entry) -> None:
+    from talkbench.benchmark.show import DownloadBar
+    from talkbench.benchmark.weights import pull
+
+    if not entry.wanting:
+        click.echo(f"{entry.name} is there already: {entry.path}")
+        return
+    with DownloadBar(entry.name) as bar:
+        path = pull(entry, bar)
+    click.echo(f"{entry.name} is fetched; licence: {entry.licence}")
+    click.echo(f"  stored as {path}")
+
+
+@weights.command()
+@click.argument("folder", type=PATH)
+@click.argument("names", nargs=-1)
+def export(folder: Path, names: tuple[str, ...]) -> None:
+    """Copy weights into a folder for a machine without network.
+
+    All that are there, or those of NAMES: methods, metrics, extractors, files. There, bench weights add FOLDER takes
+    them in, and checks them against the SHA256SUMS that is written beside them.
+
+    \b
+    bench weights export /media/stick/weights
+    bench weights export /media/stick/weights akd lpips@vgg fomm
+    """
+    from talkbench.benchmark.weights import SHIPPED, entries
+    from talkbench.benchmark.weights import export as export_file
+
+    def act(entry: Entry) -> None:
+        export_file(entry, folder)
+        click.echo(f"{entry.name} is exported to {folder / entry.place}; licence: {entry.licence}")
+
+    chosen = [entry for entry in entries(names) if entry.status != SHIPPED and (names or entry.status != "missing")]
+    if not chosen:
+        raise TalkbenchError("there is nothing to export; see: bench weights list")
+    _each(chosen, act)
 
 
 @weights.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--as", "name", default="", help="What the file is, where configurations are alike: tpsm@ted-384, say.")
+@click.option(
+    "--as", "name", default="", help="What the file is, where it cannot be told: tpsm@ted-384, body-pose …"
+)  # fmt: skip
 def add(files: tuple[Path, ...], name: str) -> None:
-    """Recognise checkpoints by their contents and store them.
+    """Recognise weights and store them.
 
-    FILES are files, or folders all of whose files are taken.
+    Those of methods by their contents, those of metrics by their hash or published name. FILES are files, or folders
+    all of whose files are taken, such as one that bench weights export has made.
 
     \b
     bench weights add ~/Downloads/vox-cpk.pth.tar
     bench weights add ~/Downloads/ted.pth.tar --as tpsm@ted-384
+    bench weights add ~/Downloads/pose.pth --as body-pose
+    bench weights add /media/stick/weights
     """
-    from talkbench.methods.weights import add as add_file
+    from talkbench.benchmark.weights import add as add_file
+    from talkbench.benchmark.weights import found
+    from talkbench.core.weights import digest
 
-    paths = [path for given in files for path in (sorted(given.iterdir()) if given.is_dir() else [given])]
+    def act(item: tuple[Path, str]) -> None:
+        path, sha256 = item
+        added = add_file(path, name, sha256)
+        click.echo(f"{path.name} is {added.what}")
+        click.echo(f"  stored as {added.path}")
+        click.echo(f"  sha256 {digest(added.path)}")
+
+    paths: dict[Path, str] = {}
+    complaints: list[str] = []
+    for given in files:
+        inside, absent = found(given)
+        paths |= inside
+        complaints += absent
     if name and len(paths) > 1:
         raise TalkbenchError("--as says what one file is; add the files one by one")
-    for path in paths:
-        added = add_file(path, name)
-        what = f"the {added.match.part} of {added.match.method}" if added.match.part else added.match.method
-        click.echo(f"{path.name} is {what} ({', '.join(added.match.networks)})")
-        click.echo(f"  stored as {added.path}")
-        click.echo(f"  sha256 {added.sha256}")
+    _each(paths.items(), act, complaints)
+
+
+@weights.command()
+@click.argument("names", nargs=-1)
+def verify(names: tuple[str, ...]) -> None:
+    """Check the hashes of the files that are there.
+
+    Of NAMES: methods, metrics, extractors, files; or of all. The exit code is 2 if one is damaged.
+
+    \b
+    bench weights verify
+    bench weights verify lpips@vgg
+    """
+    from talkbench.benchmark.weights import entries, fault
+
+    def act(entry: Entry) -> None:
+        if entry.status == "damaged":
+            raise TalkbenchError(fault(entry))
+        click.echo(f"{entry.status:8}  {entry.name}  {entry.path}")
+
+    _each([entry for entry in entries(names) if entry.status != "missing"], act)
 
 
 @weights.command()
@@ -77,7 +180,7 @@ def add(files: tuple[Path, ...], name: str) -> None:
 @click.option("--out", type=PATH, help="The .safetensors to write.  [default: <method>.safetensors beside FILE]")
 @click.option("--as", "name", default="", help="What the file is, where configurations are alike.")
 def convert(file: Path, out: Path | None, name: str) -> None:
-    """Write a checkpoint as safetensors.
+    """Write a method's checkpoint as safetensors.
 
     With the method's networks alone, all in one file, which loads faster and cannot hold code.
 
@@ -88,3 +191,17 @@ def convert(file: Path, out: Path | None, name: str) -> None:
 
     match, written = convert_file(file, out, name)
     click.echo(f"{file.name} is {match.method}; written to {written}")
+
+
+def _each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterable[str] = ()) -> None:
+    """Act on every item; those that fail are named at the end, a line each, with exit code 2."""
+    failures = list(complaints)
+    for item in items:
+        try:
+            act(item)
+        except TalkbenchError as error:
+            failures.append(str(error))
+    for failure in failures:
+        click.echo(f"bench: {' '.join(failure.splitlines())}", err=True)
+    if failures:
+        sys.exit(2)

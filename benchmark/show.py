@@ -1,4 +1,4 @@
-"""What `bench show` and `bench weights list` print: a method's card, its published numbers, and its files."""
+"""What `bench show` and `bench weights` print: a method's card, its published numbers, and files of weights."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from talkbench.methods.weights import WeightFile
+    from talkbench.benchmark.weights import Entry
 
 STYLES = {"missing": "yellow", "damaged": "red", "official": "green", "as added": "green"}
 
@@ -121,17 +129,52 @@ def _published(name: str) -> Table:
     return table
 
 
-def print_weights(files: Sequence[WeightFile]) -> None:
-    """One line per file, then where those come from that are not there."""
+def print_weights(entries: Sequence[Entry]) -> None:
+    """The methods' files, then those of the metrics, one line each: what it is for, where it is and comes from."""
     console = _console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("method", "file", "status", "licence", "where it is published"):
-        table.add_column(heading, overflow="fold")
-    for file in files:
-        name = f"{file.method} ({file.part})" if file.part else file.method
-        status = Text(file.status, style=STYLES.get(file.status, ""))
-        table.add_row(Text(name), Text(str(file.path)), status, Text(file.licence), Text(file.source))
-    console.print(table)
+    for metric, headings in ((False, ("method", "part")), (True, ("name", "metrics that need it"))):
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in (*headings, "file", "status", "MB", "licence", "where it is published"):
+            table.add_column(heading, overflow="fold", justify="right" if heading == "MB" else "left")
+        for entry in (entry for entry in entries if entry.metric == metric):
+            status = Text(entry.status, style=STYLES.get(entry.status, ""))
+            size = "" if entry.size is None else f"{entry.size / 1e6:.1f}"
+            cells = [Text(entry.name), Text(entry.purpose), Text(str(entry.path)), status]
+            table.add_row(*cells, size, Text(entry.licence), Text(entry.source))
+        if table.row_count:
+            console.print(table)
+
+
+class DownloadBar:
+    """Bytes on standard error as they come, in the form that `pooch` wants; a context manager.
+
+    Attributes:
+        total: bytes to come; set by `pooch`.
+    """
+
+    total = 0
+
+    def __init__(self, name: str) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self._progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        self._progress.disable = not self._progress.console.is_terminal
+        self._task = self._progress.add_task(name, total=None)
+
+    def __enter__(self) -> DownloadBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, count: int) -> None:
+        self._progress.update(self._task, total=self.total, advance=count)
+
+    def reset(self) -> None:
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        self._progress.stop()
 
 
 def _console() -> Console:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_path, sha256_file, write_atomic
+from talkbench.core.files import sha256_file
+from talkbench.core.weights import copy, digest, note, noted
 from talkbench.methods import registry
 from talkbench.methods.cards import card, full_name, known_names, own_file, store
 from talkbench.methods.checkpoints import read_states, save_states
@@ -83,19 +83,12 @@ def _files(name: str) -> Iterator[WeightFile]:
 def _status(path: Path, published: str) -> str:
     if not path.is_file():
         return "missing"
-    note = _note(path)
-    noted = note.read_text().split()[0] if note.is_file() else ""
-    if not (published or noted):
+    known = noted(path)
+    if not (published or known):
         return "present"
-    found = sha256_file(path)
-    if found == published:
+    if digest(path) == published:
         return "official"
-    return "as added" if found == noted else "damaged"
-
-
-def _note(path: Path) -> Path:
-    """The file beside a checkpoint that holds its hash, as ``sha256sum`` writes and checks it."""
-    return path.with_name(f"{path.name}.sha256")
+    return "as added" if digest(path) == known else "damaged"
 
 
 def identify(path: Path, name: str = "") -> Match:
@@ -128,12 +121,8 @@ def add(path: Path, name: str = "") -> Added:
     """
     match = identify(path, name)
     target = _target(match, path)
-    if path.resolve() != target.resolve():
-        with atomic_path(target) as temporary:
-            shutil.copyfile(path, temporary)
-    sha256 = sha256_file(target)
-    write_atomic(_note(target), f"{sha256}  {target.name}\n")
-    return Added(match, target, sha256)
+    copy(path, target)
+    return Added(match, target, note(target))
 
 
 def _target(match: Match, path: Path) -> Path:

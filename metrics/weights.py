@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
-from talkbench.core.weights import RemoteFile, digest
+from talkbench.core.weights import RemoteFile, copy, digest, fetch, note, noted
+
+if TYPE_CHECKING:
+    from talkbench.metrics.interface import Metric
 
 HUB = "https://huggingface.co"
 HUB_REVISION = "main"
 """py-feat pins no revision of its files; what came is told by its sha256, which is in every extractor's id."""
+VAGUE = ("config.json", "model.safetensors")
+"""Published names that many files of other models have too."""
 
 
 def files() -> dict[str, RemoteFile]:
@@ -52,8 +57,29 @@ def path(name: str) -> Path:
 
 def problem(*names: str) -> str | None:
     """What is the matter with some files, ``needs a.pth (https://…) in /folder``; None if all are there and sound."""
-    faults = [fault for name in names if (fault := _fault(name))]
+    lacking = [files()[name] for name in names if find(name) is None]
+    pulled, added = [file for file in lacking if file.url], [file for file in lacking if not file.url]
+    faults = [f"{_wanted(pulled)}: bench weights pull {' '.join(file.name for file in pulled)}"] if pulled else []
+    faults += [f"{_wanted([file])}: {remedy(file)}" for file in added]
+    faults += [
+        f"a sound {found.name}: {fault}; delete it and fetch it anew: {remedy(files()[name])}"
+        for name in names
+        if (found := find(name)) and (fault := files()[name].fault(found))
+    ]
     return "needs " + "; ".join(faults) if faults else None
+
+
+def _wanted(lacking: Sequence[RemoteFile]) -> str:
+    """``a.pth (https://…), b.pth (https://…) in /folder``."""
+    targets = {file: store() / file.path for file in lacking}
+    folder = os.path.commonpath([target.parent for target in targets.values()])
+    what = [f"{os.path.relpath(target, folder)} ({file.url or file.page})" for file, target in targets.items()]
+    return f"{', '.join(what)} in {folder}"
+
+
+def remedy(file: RemoteFile) -> str:
+    """The command that brings a file into the store."""
+    return f"bench weights pull {file.name}" if file.url else f"bench weights add FILE --as {file.name}"
 
 
 def digests(*names: str) -> str:
@@ -61,14 +87,104 @@ def digests(*names: str) -> str:
     return "-".join(digest(path(name))[:12] for name in names)
 
 
-def _fault(name: str) -> str | None:
+def status(name: str) -> str:
+    """``missing``; ``official`` (its published hash holds); ``as added`` (the hash noted when it came holds);
+    ``present`` (nothing to check it against); ``damaged``."""
     file, found = files()[name], find(name)
-    target = store() / file.path
     if found is None:
-        remedy = f"bench weights pull {name}" if file.url else f"bench weights add FILE --as {name}"
-        return f"{target.name} ({file.url or file.page}) in {target.parent}: {remedy}"
-    fault = file.fault(found)
-    return f"a sound {target.name}: {fault}; delete it and fetch it anew" if fault else None
+        return "missing"
+    if file.fault(found):
+        return "damaged"
+    return "official" if file.hashed else "as added" if noted(found) else "present"
+
+
+def users() -> dict[str, list[str]]:
+    """By file, the metrics that need it: themselves, through their extractor, or through what that one `uses`."""
+    from talkbench.metrics import create, registry
+
+    needed: dict[str, list[str]] = {name: [] for name in files()}
+    for metric in registry.names():
+        try:
+            wanted = _of_metric(create(metric))
+        except TalkbenchError:  # one broken plugin must not hide the others
+            continue
+        for name in wanted:
+            needed.setdefault(name, []).append(metric)
+    return needed
+
+
+def named(name: str) -> list[str] | None:
+    """The files that a name stands for: a file of the table itself, those of a metric or of an extractor; None if it is
+    none of these.
+
+    Raises:
+        TalkbenchError: an unknown variant of a metric.
+    """
+    from talkbench.metrics import create, registry
+    from talkbench.metrics.extractors import registry as extractors
+
+    if name in files():
+        return [name]
+    if name in registry.names() or name.partition("@")[0] in registry.names():
+        return _of_metric(create(name))
+    return _of_extractor(name) if name in extractors.names() else None
+
+
+def _of_metric(metric: Metric[Any]) -> list[str]:
+    through = _of_extractor(metric.extractor) if metric.extractor else []
+    return list(dict.fromkeys([*metric.weights, *through]))
+
+
+def _of_extractor(name: str) -> list[str]:
+    from talkbench.metrics import create_extractor
+
+    extractor = create_extractor(name)
+    return [*extractor.weights, *(_of_extractor(extractor.uses) if extractor.uses else [])]
+
+
+def pull(name: str, progress: Any = None) -> Path:
+    """Download a file into the store; see `core.weights.fetch`.
+
+    Raises:
+        TalkbenchError: as `fetch`, or only a person can fetch it; says where and what to do then.
+    """
+    file = files()[name]
+    if not file.url:
+        raise TalkbenchError(f"{name} is to be fetched by hand: {file.page}; then: bench weights add FILE --as {name}")
+    fetch(file, store() / file.path, progress)
+    return store() / file.path
+
+
+def recognise(path: Path) -> str | None:
+    """The file of the table that the one at `path` is, by its published hash, else by its published name; None if by
+    neither.
+
+    A name that says nothing, such as ``model.safetensors``, counts only with the folder that it has in the store.
+    """
+    known = files()
+    for name, file in known.items():
+        if file.hashed and file.difference(path) is None:
+            return name
+    place = path.resolve().as_posix()
+    for name, file in known.items():
+        if place.endswith(f"/{file.path}") or path.name == Path(file.path).name not in VAGUE:
+            return name
+    return None
+
+
+def add(path: Path, name: str) -> Path:
+    """Copy a file into the store as `name` and note its hash.
+
+    Raises:
+        TalkbenchError: it differs from what is known of `name`, or the store cannot be written.
+    """
+    file = files()[name]
+    difference = file.difference(path)
+    if difference:
+        raise TalkbenchError(f"{path} is not the {name} that is known: it {difference}; fetch it anew ({file.page})")
+    copy(path, store() / file.path)
+    note(store() / file.path)
+    return store() / file.path
 
 
 @cache
