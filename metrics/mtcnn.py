@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_bytes
-from talkbench.core.images import quantise
 from talkbench.metrics.extractors import registry
+from talkbench.metrics.faces import SIZE, at_size
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.isolation import isolated
 
-SIZE = 256
 MIN_FACE = 40
 """Pixels at 256. Talking-head crops show faces of 100 and more; searching for smaller ones costs time."""
 
@@ -33,9 +30,9 @@ class Mtcnn5(Extractor):
     """Eyes, nose and mouth corners, left before right in the image, then the box's top left and bottom right corner:
     float32 (7, 2), x and y in pixels at 256.
 
-    Images of another size are scaled to 256x256 first (bilinear with antialiasing, rounded to 8 bits). Of several
-    faces the one with the largest box is taken, of equal boxes the one with the higher score (specs evaluation
-    3.8). None: no face, or an image with values that are not finite.
+    Images of another size are scaled first (`at_size`). Of several faces the one with the largest box is taken, of
+    equal boxes the one with the higher score (specs evaluation 3.8). None: no face, or an image with values that are
+    not finite.
 
     The library goes image by image: its batches shift the boxes of each image by an offset in float32, so that a
     close decision may depend on the other images of the batch.
@@ -61,12 +58,9 @@ class Mtcnn5(Extractor):
             return [self._face(image) for image in images]
 
     def _face(self, image: Tensor) -> np.ndarray | None:
-        image = image[None].to(self.device, torch.float32)  # (1, 3, H, W)
         if not image.isfinite().all():
             return None
-        if image.shape[-2:] != (SIZE, SIZE):
-            image = functional.interpolate(image, (SIZE, SIZE), mode="bilinear", antialias=True)
-        frame = quantise(image)[0].mul(255).round().permute(1, 2, 0)  # (256, 256, 3)
+        frame = at_size(image[None].to(self.device))[0].mul(255).round().permute(1, 2, 0)  # (256, 256, 3)
         boxes, scores, points = self._detector.detect(frame, landmarks=True)
         if boxes is None:
             return None
