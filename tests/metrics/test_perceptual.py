@@ -124,7 +124,7 @@ def test_files_in_torchs_own_folder_are_found(offline, tmp_path, monkeypatch):
     monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path / "empty"))
     metric = metrics.create("lpips@alex")
     assert "needs alexnet-owt-7be5be79.pth" in metric.problem()
-    with pytest.raises(TalkbenchError, match="lpips@alex needs alexnet-owt-7be5be79.pth"):
+    with pytest.raises(TalkbenchError, match=r"lpips@alex needs alexnet-owt-7be5be79\.pth"):
         metric.compare(image(1, 64), image(2, 64))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert metric.compare(image(1, 64), image(2, 64))[0] > 0
