@@ -1,11 +1,13 @@
 """The `bench` command as a user runs it, on a plugin's method and data set."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,6 +78,11 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image[:2, :2] = 10 * index
             write_png(root / clip / f"{index}.png", image.round().astype(np.uint8))
     return root
+
+
+@pytest.fixture(scope="session")
+def golden_metrics() -> dict[str, Any]:
+    return json.loads((Path(__file__).parents[1] / "golden" / "metrics" / "golden.json").read_text())
 
 
 @pytest.fixture(scope="module", autouse=True)
