@@ -2,69 +2,312 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from time import time
 
 import numpy as np
 
-from talkbench.core.files import atomic_path, sha256_bytes
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import sha256_bytes
 from talkbench.core.images import to_tensor
 from talkbench.core.paths import home
+from talkbench.core.registry import nearest
 from talkbench.metrics.interface import Extractor
+
+LAYOUT = 1
+"""Of the database; raised whenever the tables or the meaning of a column change."""
+
+SIZE = 4 * 2**30
+"""Bytes that the cache may take unless told otherwise."""
+
+KEPT = 0.9
+"""Share of the bound that stays when the bound is passed: making room now and then is cheaper than with every batch."""
+
+TIMEOUT = 60.0
+"""Seconds that one process waits for another to finish writing, which takes milliseconds."""
+
+REFRESH = 60.0
+"""Seconds within which a second use of an entry is not written down again."""
+
+SCHEMA = (
+    "CREATE TABLE features (extractor TEXT NOT NULL, frame TEXT NOT NULL, dtype TEXT, shape TEXT, value BLOB,"
+    " checksum TEXT NOT NULL, used REAL NOT NULL, UNIQUE (extractor, frame))",
+    "CREATE INDEX by_use ON features (used)",
+    f"PRAGMA user_version = {LAYOUT}",
+)
+FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the cache holds of one extractor: frames, those without features among them, and bytes of features."""
+
+    extractor: str
+    frames: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """What the cache holds.
+
+    Attributes:
+        path: the database.
+        bytes: on disk, caches of other layouts in the same folder among them.
+        bound: bytes that it may take.
+        extractors: by id.
+    """
+
+    path: Path
+    bytes: int
+    bound: int
+    extractors: tuple[Usage, ...]
 
 
 class FeatureCache:
-    """A folder of features by extractor id and frame content; several processes may share it.
+    """A database of features by extractor id and frame content, for any number of threads and processes of a machine.
 
-    One npz per frame, which carries a checksum: a damaged file is computed again. That a frame shows no face is
-    remembered too, as a file without an array.
+    That a frame shows no face is remembered too. Each entry carries a checksum: a damaged one is computed again. When
+    the database grows over its bound, the entries leave that were not used for longest.
 
     Args:
         folder: where; default ``features`` in the cache folder (`core.paths.home`).
+        size: bytes that it may take; default ``TALKBENCH_CACHE_SIZE`` (see `parse_size`), else 4 GiB.
+
+    Raises:
+        TalkbenchError: from all methods, a file that is damaged, that another version of talkbench has made, that stays
+            locked or that cannot be written; `clear` without an argument helps against all but the last.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, size: int | None = None) -> None:
         self.folder = folder or home() / "features"
+        self.path = self.folder / f"features-{LAYOUT}.sqlite"
+        chosen = os.environ.get("TALKBENCH_CACHE_SIZE")
+        self.size = size if size is not None else parse_size(chosen) if chosen else SIZE
 
-    def get_or_extract(self, extractor: Extractor, frames: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+    def get_or_extract(
+        self, extractor: Extractor, frames: Sequence[np.ndarray], bases: Mapping[str, Extractor] | None = None
+    ) -> list[np.ndarray | None]:
         """Features of uint8 RGB frames (H, W, 3) of one size; what is new is extracted in one batch and stored.
 
-        Raises:
-            TalkbenchError: the folder cannot be written.
+        Args:
+            extractor: whose features. Those that it starts from (`Extractor.uses`) come through the cache as well.
+            frames: any number, equal ones among them or not.
+            bases: extractors by name, for `Extractor.uses`; one that is not among them is created.
         """
-        folder = self.folder / re.sub(r"[^\w.@=+-]+", "_", extractor.id)
-        paths = [_path(folder, frame) for frame in frames]
-        known: dict[Path, np.ndarray | None] = {}
-        missing: dict[Path, np.ndarray] = {}
-        for path, frame in zip(paths, frames, strict=True):
-            if path in known or path in missing:
-                continue
-            try:
-                known[path] = _read(path)
-            except Exception:  # not there, or damaged, which NumPy reports in seven different ways
-                missing[path] = frame
-        if missing:
-            fresh = extractor.extract(to_tensor(np.stack(list(missing.values()))))
-            for path, feature in zip(missing, fresh, strict=True):
-                _write(path, feature)
-                known[path] = feature
-        return [known[path] for path in paths]
+        keys = [_content(frame) for frame in frames]
+        wanted = dict(zip(keys, frames, strict=True))
+        known = self._read(extractor.id, list(wanted)) if wanted else {}
+        new = [key for key in wanted if key not in known]
+        if new:
+            features = self._extract(extractor, [wanted[key] for key in new], bases or {})
+            fresh = dict(zip(new, features, strict=True))
+            self._write(extractor.id, fresh)
+            known |= fresh
+        return [known[key] for key in keys]
 
+    def info(self) -> CacheInfo:
+        """What is in it; no file is made where there is none."""
+        rows: list[tuple[str, int, int]] = []
+        if self.path.exists():
+            query = "SELECT extractor, count(*), coalesce(sum(length(value)), 0) FROM features GROUP BY 1 ORDER BY 1"
+            with self._database() as database:
+                rows = database.execute(query).fetchall()
+        return CacheInfo(self.path, self._on_disk(), self.size, tuple(Usage(*row) for row in rows))
 
-def _path(folder: Path, frame: np.ndarray) -> Path:
-    content = sha256_bytes(str(frame.shape).encode() + np.ascontiguousarray(frame).tobytes())
-    return folder / content[:2] / f"{content}.npz"
+    def clear(self, extractor: str = "") -> int:
+        """Forget the features of an extractor, given by its id or its name, or all; returns the bytes that this freed.
 
+        All includes those of other layouts, and the file itself where it cannot be used. Processes that are at work
+        are not disturbed.
 
-def _read(path: Path) -> np.ndarray | None:
-    with np.load(path, allow_pickle=False) as archive:
-        return archive["feature"] if archive.files else None
-
-
-def _write(path: Path, feature: np.ndarray | None) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        if feature is None:
-            np.savez(file)
+        Raises:
+            TalkbenchError: nothing is known of this extractor.
+        """
+        before = self._on_disk()
+        if extractor:
+            self._forget(extractor)
         else:
-            np.savez(file, feature=feature)
+            self._empty()
+        return before - self._on_disk()
+
+    def _extract(
+        self, extractor: Extractor, frames: list[np.ndarray], bases: Mapping[str, Extractor]
+    ) -> list[np.ndarray | None]:
+        from talkbench.metrics import create_extractor
+
+        base = None
+        if extractor.uses:
+            below = bases.get(extractor.uses) or create_extractor(extractor.uses, extractor.device)
+            base = self.get_or_extract(below, frames, bases)
+        return extractor.extract(to_tensor(np.stack(frames), extractor.device), base)
+
+    def _read(self, extractor: str, frames: list[str]) -> dict[str, np.ndarray | None]:
+        """What is there and sound; its use is written down, unless that was done lately."""
+        found: dict[str, np.ndarray | None] = {}
+        stale: list[str] = []
+        query = (
+            "SELECT frame, dtype, shape, value, checksum, used < ? FROM features"
+            " WHERE extractor = ? AND frame IN (SELECT value FROM json_each(?))"
+        )
+        with self._database() as database:
+            rows = database.execute(query, (time() - REFRESH, extractor, json.dumps(frames)))
+            for frame, dtype, shape, value, checksum, old in rows:
+                if checksum != _checksum(extractor, frame, dtype, shape, value):
+                    continue
+                found[frame] = None if value is None else np.ndarray(json.loads(shape), dtype, value).copy()
+                stale += [frame] if old else []
+            if stale:
+                update = (
+                    "UPDATE features SET used = ? WHERE extractor = ? AND frame IN (SELECT value FROM json_each(?))"
+                )
+                database.execute(update, (time(), extractor, json.dumps(stale)))
+        return found
+
+    def _write(self, extractor: str, features: Mapping[str, np.ndarray | None]) -> None:
+        rows = []
+        for frame, feature in features.items():
+            entry = (None, None, None)
+            if feature is not None:
+                entry = (feature.dtype.str, json.dumps(feature.shape), feature.tobytes())  # type: ignore[assignment]
+            rows.append((extractor, frame, *entry, _checksum(extractor, frame, *entry), time()))
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            if _used(database) > self.size:
+                self._make_room(database)
+
+    def _make_room(self, database: sqlite3.Connection) -> None:
+        oldest = (
+            "DELETE FROM features WHERE rowid IN (SELECT rowid FROM features ORDER BY used, rowid"
+            " LIMIT 1 + (SELECT count(*) FROM features) / 50)"
+        )
+        while _used(database) > KEPT * self.size and database.execute(oldest).rowcount:
+            pass
+
+    def _forget(self, extractor: str) -> None:
+        with self._database() as database:
+            ids = [found for (found,) in database.execute("SELECT DISTINCT extractor FROM features")]
+            mine = [found for found in ids if found == extractor or found.startswith(f"{extractor}@")]
+            if not mine:
+                known = {found.partition("@")[0] for found in ids}
+                raise TalkbenchError(f"no features of {extractor!r} in {self.path}: {nearest(extractor, known)}")
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany("DELETE FROM features WHERE extractor = ?", [(found,) for found in mine])
+
+    def _empty(self) -> None:
+        """New tables in a sound file, whose users are not disturbed; one that is not sound goes as a whole."""
+        sound = False
+        with suppress(TalkbenchError):
+            sound = self.path.exists() and self._renew()
+        doomed = [file for file in self._files() if not (sound and file.name.startswith(self.path.name))]
+        try:
+            for file in doomed:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise TalkbenchError(f"cannot delete {error.filename}: {error.strerror}; delete it by hand") from error
+
+    def _renew(self) -> bool:
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            for statement in ("DROP TABLE features", *SCHEMA):
+                database.execute(statement)
+        with self._database() as database:  # which reads the schema anew
+            return database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    def _files(self) -> list[Path]:
+        """The databases, each after its journal, which must not be taken for that of the next one of the name."""
+        return sorted(self.folder.glob("features-*.sqlite*"), reverse=True)
+
+    def _on_disk(self) -> int:
+        return sum(file.stat().st_size for file in self._files())
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own for each call, which threads and forks need not share; commits at the end."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=TIMEOUT, isolation_level=None)) as database, database:
+                # Text that is damaged is told by its checksum, not by an exception.
+                database.text_factory = lambda data: data.decode(errors="replace")
+                database.execute("PRAGMA synchronous = NORMAL")
+                layout = _layout(database) or _create(database)
+                if layout != LAYOUT:
+                    raise TalkbenchError(
+                        f"{self.path} was made by another version of talkbench (layout {layout} instead of {LAYOUT}); "
+                        "delete it: bench cache clear"
+                    )
+                yield database
+        except OSError as error:
+            raise TalkbenchError(
+                f"cannot write {self.folder}: {error.strerror or error}; choose a folder with TALKBENCH_HOME"
+            ) from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where a message quotes damaged bytes
+            raise TalkbenchError(" ".join(f"{self.path} {_advice(error)}".split())) from error
+
+
+def parse_size(text: str) -> int:
+    """Bytes: a number, or one with a decimal (kB, MB, GB, TB) or a binary unit (KiB, MiB, GiB, TiB).
+
+    Raises:
+        TalkbenchError: it is neither.
+
+    >>> parse_size("2GB"), parse_size("1.5 MiB"), parse_size("4096")
+    (2000000000, 1572864, 4096)
+    """
+    matched = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b?)", text.strip().lower())
+    if not matched:
+        raise TalkbenchError(f"{text!r} is no size for the feature cache; write TALKBENCH_CACHE_SIZE as 4GiB, say")
+    number, prefix, binary = matched.groups()
+    return round(float(number) * (1024 if binary else 1000) ** (" kmgt".index(prefix) if prefix else 0))
+
+
+def _content(frame: np.ndarray) -> str:
+    return sha256_bytes(str(frame.shape).encode() + np.ascontiguousarray(frame).tobytes())
+
+
+def _checksum(*entry: str | bytes | None) -> str:
+    """Of all that an entry says, whatever type it comes back as."""
+    return sha256_bytes(repr(entry).encode(errors="replace"))
+
+
+def _layout(database: sqlite3.Connection) -> int:
+    """0: there are no tables yet."""
+    return database.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _create(database: sqlite3.Connection) -> int:
+    """The layout, after making the tables, unless another process was first."""
+    database.execute("PRAGMA auto_vacuum = FULL")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("BEGIN IMMEDIATE")
+    if not _layout(database):
+        for statement in SCHEMA:
+            database.execute(statement)
+    database.commit()
+    return _layout(database)
+
+
+def _used(database: sqlite3.Connection) -> int:
+    """Bytes of the pages that hold something."""
+    query = (
+        "SELECT (page_count - freelist_count) * page_size"
+        " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+    )
+    return database.execute(query).fetchone()[0]
+
+
+def _advice(error: sqlite3.Error | UnicodeDecodeError) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more than is needed here
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"is locked by another process for more than {TIMEOUT:.0f} s; end that, or start anew: bench cache clear"
+    if code in FULL:
+        return f"cannot be written ({error}); free some space, or choose a folder with TALKBENCH_HOME"
+    return f"is damaged or no feature cache ({error}); delete it: bench cache clear"
