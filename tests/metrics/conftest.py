@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from talkbench import metrics
 from talkbench.core.images import read_image, resize, to_tensor
+from talkbench.core.weights import RemoteFile
+from talkbench.metrics import weights
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,6 +30,30 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def golden() -> dict[str, Any]:
     return json.loads((Path(__file__).parents[1] / "golden" / "metrics" / "golden.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, dict[str, Tensor]], Path]]:
+    """Writes a state dict as the weight file of that name, into a store of the module's own where any content is taken
+    for sound; and there is no network."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("something wants the network")
+
+    def write(name: str, state: dict[str, Tensor]) -> Path:
+        from safetensors.torch import save_file
+
+        path = weights.store() / weights.files()[name].path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (save_file if path.suffix == ".safetensors" else torch.save)(state, path)
+        return path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TALKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        patch.setattr(RemoteFile, "fault", lambda self, path: None)
+        patch.setattr(socket.socket, "connect", refuse)
+        yield write
 
 
 def still(name: str) -> np.ndarray:
