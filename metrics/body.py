@@ -98,7 +98,8 @@ class BodyPose(Extractor):
         with isolated():
             sound = images.isfinite().flatten(1).all(1).nonzero().flatten()
             step = 1 if torch.device(self.device).type == "cpu" else ON_GPU
-            for numbers in sound.split(step):
+            for start in range(0, len(sound), step):
+                numbers = sound[start : start + step]
                 for number, fields, heat in zip(numbers.tolist(), *self.maps(images[numbers]), strict=True):
                     joints[number] = decode(fields, heat)
         return joints

@@ -49,7 +49,8 @@ class ReidResnet50(Extractor):
         with isolated():
             sound = images.isfinite().flatten(1).all(1).nonzero().flatten()
             step = 1 if torch.device(self.device).type == "cpu" else ON_GPU
-            for numbers in sound.split(step):
+            for start in range(0, len(sound), step):
+                numbers = sound[start : start + step]
                 found = self._network(self._prepared(images[numbers])).cpu().numpy()
                 for number, feature in zip(numbers.tolist(), found, strict=True):
                     features[number] = feature
