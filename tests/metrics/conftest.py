@@ -89,6 +89,12 @@ def mtcnn() -> metrics.Extractor:
 
 
 @pytest.fixture(scope="session")
+def found(mtcnn: metrics.Extractor, faces: Tensor) -> list[np.ndarray | None]:
+    """What MTCNN finds in `faces`."""
+    return mtcnn.extract(faces)
+
+
+@pytest.fixture(scope="session")
 def measure(mtcnn: metrics.Extractor) -> Callable[[metrics.Metric, Tensor, Tensor], np.ndarray]:
     """Values of pairs of frames under the missing-face rule; NaN for pairs that are left out or fail."""
 
