@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -23,19 +24,25 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
     ``|m1 - m2|² + trace(S1 + S2 - 2 (S1 S2)^(1/2))``, m the means and S the covariances with n-1 (specs evaluation 9);
     NaN for sets of fewer than two. Let X and Y be the centred sets over the roots of N-1 and M-1: then S1 S2 has the
     same non-zero eigenvalues as X Yᵀ (X Yᵀ)ᵀ, so the trace of its root is the sum of the singular values of X Yᵀ. That
-    is sound also where the covariances are singular. QR first leaves at most D rows of each, and the same values.
+    is sound also where the covariances are singular.
 
-    >>> frechet(np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]]))
+    >>> round(frechet(np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]])), 9)
     1.0
     """
     if min(len(a), len(b)) < 2:
         return float("nan")
     a, b = a.astype(np.float64), b.astype(np.float64)
-    spread_a, spread_b = ((values - values.mean(0)) / np.sqrt(len(values) - 1) for values in (a, b))
-    triangle_a, triangle_b = (np.linalg.qr(spread, mode="r") for spread in (spread_a, spread_b))
-    root = np.linalg.svd(triangle_a @ triangle_b.T, compute_uv=False).sum()
+    spread_a, spread_b = _spread(a), _spread(b)
+    root = np.linalg.svd(spread_a @ spread_b.T, compute_uv=False).sum()
     traces = np.square(spread_a).sum() + np.square(spread_b).sum()
     return max(0.0, float(np.square(a.mean(0) - b.mean(0)).sum() + traces - 2 * root))
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """A matrix R with the covariance Rᵀ R, of at most D rows: the triangle of the centred set's QR decomposition."""
+    centred = (values - values.mean(0)) / np.sqrt(len(values) - 1)
+    triangle: Any = np.linalg.qr(centred, mode="r")  # NumPy's annotation forgets this mode
+    return triangle
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
