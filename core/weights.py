@@ -137,6 +137,8 @@ def fetch(file: RemoteFile, target: Path, progress: Any = None) -> str:
         try:
             _download(file.url, partial, progress)
         except requests.RequestException as error:
+            if partial.stat().st_size == 0:
+                partial.unlink()
             raise TalkbenchError(
                 f"cannot fetch {file.name} from {file.url} ({_reason(error)}); where there is a network: "
                 f"bench weights pull {file.name}, bench weights export DIR; then here: bench weights add DIR"

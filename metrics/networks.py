@@ -57,6 +57,6 @@ def fill(network: Network, state: Mapping[str, Tensor], name: str, what: str) ->
 
 def refusal(name: str, what: str, reason: str) -> TalkbenchError:
     """The error of a weight file that is not `what` it should be: names it, the reason in one line, the remedy."""
-    remedy = f"bench weights pull {name}" if weights.files()[name].url else f"bench weights add FILE --as {name}"
+    remedy = weights.remedy(weights.files()[name])
     told = textwrap.shorten(reason, 160, placeholder="…")
     return TalkbenchError(f"{weights.find(name)} is not {what} ({told}); delete it and fetch it anew: {remedy}")

@@ -1,0 +1,83 @@
+"""A web server on this machine that publishes files as the big ones do: with ranges, tags, and sometimes badly."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class FileServer:
+    """What is published, and what was asked for.
+
+    Attributes:
+        files: contents by path, ``/a.pth``.
+        cut: number of bytes after which the next answer breaks off; None: it is whole.
+        kind: the content type.
+        tagged: whether answers carry an ETag.
+        requests: path and range of every request.
+        sent: bytes sent in all.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.files: dict[str, bytes] = {}
+        self.cut: int | None = None
+        self.kind = "application/octet-stream"
+        self.tagged = True
+        self.requests: list[tuple[str, str | None]] = []
+        self.sent = 0
+
+
+class Handler(BaseHTTPRequestHandler):
+    published: FileServer
+
+    def do_GET(self) -> None:
+        server = self.published
+        wanted = self.headers.get("Range")
+        server.requests.append((self.path, wanted))
+        if self.path.startswith("/moved/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/moved"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.path not in server.files:
+            self.send_error(404)
+            return
+        content = server.files[self.path]
+        tag = f'"{hashlib.sha256(content).hexdigest()}"'
+        start = 0
+        if wanted and self.headers.get("If-Range", tag) == tag:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        if server.tagged:
+            self.send_header("ETag", tag)
+        self.send_header("Content-Type", server.kind)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        body = content[start:] if server.cut is None else content[start : start + server.cut]
+        server.cut = None
+        self.wfile.write(body)
+        server.sent += len(body)
+
+    def log_message(self, *_: object) -> None:
+        """Standard error is for the command under test."""
+
+
+@contextmanager
+def serving() -> Iterator[FileServer]:
+    """A running server."""
+    handler = type("Published", (Handler,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        handler.published = FileServer(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield handler.published
+        finally:
+            server.shutdown()
+            thread.join()
