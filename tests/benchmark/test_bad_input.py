@@ -64,7 +64,10 @@ def test_cuda_without_a_gpu(score):
         (("rnu",), "unknown command 'rnu': did you mean run or train?"),
         (("run", "--dataset", "tiny"), "name a --method (see bench list methods), or give --frames with their --name"),
         (("animate", "--source", "x"), "Missing option '--method'; see bench animate --help"),
-        (("list", "method"), "'method' is not one of 'methods', 'metrics', 'datasets'; see bench list --help"),
+        (
+            ("list", "method"),
+            "'method' is not one of 'methods', 'metrics', 'datasets', 'protocols'; see bench list --help",
+        ),
         (("list",), "see bench list --help"),
         (("tables", "nowhere"), "nowhere holds no finished run: run.json is missing"),
         (("tables", "--format", "word"), "'word' is not one of"),
