@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from talkbench.benchmark.cli_cache import cache
 from talkbench.benchmark.cli_check import check
 from talkbench.benchmark.cli_data import data
 from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names
@@ -187,7 +188,7 @@ def animate(**options: Any) -> None:
     click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
 
 
-for _command_elsewhere in (check, data, perf, weights):
+for _command_elsewhere in (cache, check, data, perf, weights):
     bench.add_command(_command_elsewhere)
 
 

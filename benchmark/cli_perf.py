@@ -1,16 +1,20 @@
-"""`bench perf`: the cost of methods."""
+"""`bench perf`: the cost of methods and of metrics."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from talkbench.benchmark.cli_options import OPTIONS, PATH, POSITIVE
 
 
-def _listed(_ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...]) -> tuple[str, ...]:
-    """The members of comma-separated lists, each once."""
+def _listed(_ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The members of comma-separated lists, each once; none if the option is not given."""
+    if given is None or given == ():
+        return ()
     texts = (given,) if isinstance(given, str) else given
     found = tuple(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))
     if not found:
@@ -18,39 +22,68 @@ def _listed(_ctx: click.Context, param: click.Parameter, given: str | tuple[str,
     return found
 
 
-def _sizes(ctx: click.Context, param: click.Parameter, given: str) -> tuple[int, ...]:
+def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tuple[int, ...]:
     return tuple(POSITIVE(part, param, ctx) for part in _listed(ctx, param, given))
 
 
 @click.command()
-@click.option("--method", "methods", required=True, multiple=True, callback=_listed,
+@click.option("--method", "methods", multiple=True, callback=_listed,
               help="Methods to measure, comma-separated or repeated.")  # fmt: skip
+@click.option("--metrics", callback=_listed,
+              help="In place of --method: metrics and extractors to measure, comma-separated, or all.")  # fmt: skip
 @click.option("--modes", default="float32", show_default=True, callback=_listed,
-              help="Of float32, bf16 (autocast), channels_last and compiled (torch.compile), comma-separated; "
-              "bf16+compiled is both at once.")  # fmt: skip
-@click.option("--batch-size", "batch_sizes", default="1", show_default=True, callback=_sizes,
-              help="Driving frames at once, comma-separated.")  # fmt: skip
+              help="For methods: of float32, bf16 (autocast), channels_last and compiled (torch.compile), "
+              "comma-separated; bf16+compiled is both at once.")  # fmt: skip
+@click.option("--batch-size", "batch_sizes", callback=_sizes,
+              help="Driving frames at once, comma-separated.  [default: 1; with --metrics 8]")  # fmt: skip
 @OPTIONS["device"]
 @click.option("--repeat", type=POSITIVE, default=10, show_default=True, help="Turns to take the median over.")
-@click.option("--size", type=POSITIVE, default=256, show_default=True, help="For methods that work at any size.")
-@click.option("--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes>-<version>.csv]")
-def perf(**options: Any) -> None:
-    """Measure what methods cost.
+@click.option("--size", type=POSITIVE, default=256, show_default=True,
+              help="Of the frames for metrics, and for methods that work at any size.")  # fmt: skip
+@click.option("--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, or metrics>-<version>.csv]")
+@click.pass_context
+def perf(context: click.Context, methods: tuple[str, ...], metrics: tuple[str, ...], **options: Any) -> None:
+    """Measure what methods or metrics cost.
 
-    GFLOP, parameters, milliseconds, frames per second and peak memory: per driving frame with the source encoded
-    before, and per cold pair; the CSV also has each stage. Weights are fresh ones from a fixed seed, since what
-    they are does not change what they cost, so no checkpoint is needed.
+    Of methods: GFLOP, parameters, milliseconds, frames per second and peak memory: per driving frame with the source
+    encoded before, and per cold pair; the CSV also has each stage. Weights are fresh ones from a fixed seed, since
+    what they are does not change what they cost, so no checkpoint is needed.
+
+    Of metrics: frames per second, milliseconds for 64 frames and peak memory of each extractor and of each metric on
+    images (pairs), and of all that work here together, on frames of the demo data set.
 
     \b
     bench perf --method mcnet
     bench perf --method mcnet,fomm --modes float32,bf16,bf16+compiled --batch-size 1,8 --device cuda
+    bench perf --metrics all
+    bench perf --metrics akd,csim,lpips@vgg --batch-size 8,64 --device cuda
     """
+    if bool(methods) == bool(metrics):
+        raise click.UsageError("give either --method or --metrics")
+    if metrics and context.get_parameter_source("modes") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--modes is for methods; leave it out with --metrics")
+    options["batch_sizes"] = options["batch_sizes"] or ((8,) if metrics else (1,))
+    click.echo(f"table   {_of_metrics(metrics, options) if metrics else _of_methods(methods, options)}")
+
+
+def _of_methods(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
     from talkbench.benchmark.console import RunDisplay
-    from talkbench.benchmark.perf import PerfOptions
-    from talkbench.benchmark.perf import perf as measure
+    from talkbench.benchmark.perf import PerfOptions, perf
     from talkbench.benchmark.sheets import print_costs
 
     with RunDisplay("rows") as display:
-        rows, path = measure(PerfOptions(**options), display)
+        rows, path = perf(PerfOptions(methods, **options), display)
     print_costs(rows)
-    click.echo(f"table   {path}")
+    return path
+
+
+def _of_metrics(names: tuple[str, ...], options: dict[str, Any]) -> Path:
+    from talkbench.benchmark.console import RunDisplay
+    from talkbench.benchmark.perf_metrics import MetricPerfOptions, perf_metrics
+    from talkbench.benchmark.sheets import print_metric_costs
+
+    del options["modes"]
+    with RunDisplay("rows") as display:
+        rows, path = perf_metrics(MetricPerfOptions(names, **options), display)
+    print_metric_costs(rows)
+    return path

@@ -10,7 +10,7 @@ import gc
 import io
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
@@ -113,8 +113,7 @@ class Row:
     def cells(self) -> dict[str, str]:
         """By the names of `COLUMNS`; empty where there is nothing to say."""
         values = {**asdict(self.setting), **(asdict(self.cost) if self.cost else {}), "reason": self.reason}
-        texts = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in values.items()}
-        return dict.fromkeys(COLUMNS, "") | texts
+        return dict.fromkeys(COLUMNS, "") | texts(values)
 
 
 KEY = tuple(column.name for column in fields(Setting))
@@ -137,16 +136,13 @@ def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[R
         parts(mode)
     device = choose_device(options.device)
     out = options.out or Path("perf") / csv_name(device_name(device), options.modes)
-    table = read_csv(out)
+    table = CostTable(out, COLUMNS, KEY)
     rows: list[Row] = []
     settings = list(product(options.methods, options.modes, options.batch_sizes))
-    write_csv(out, table.values())  # if that is not possible, better to know now
     progress.start(0, len(settings))
     for name, mode, batch_size in settings:
         rows.append(measure(name, mode, batch_size, device, options))
-        cells = rows[-1].cells()
-        table[_key(cells)] = cells
-        write_csv(out, table.values())
+        table.add(rows[-1].cells())
         progress.advance(1)
     return rows, out
 
@@ -175,7 +171,7 @@ def measure(name: str, mode: str, batch_size: int, device: torch.device, options
         size = method.resolution or size
         cost = _cost(method, parts(mode), probe_images(batch_size + 1, size, device), options.repeat)
     except Exception as error:  # whatever it is, the other rows can do without this one
-        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        reason = first_line(error)
     if reason or "compiled" in mode:  # what tracebacks and the compiler hold is not the next row's memory
         torch.compiler.reset()
         gc.collect()
@@ -192,6 +188,11 @@ def measure(name: str, mode: str, batch_size: int, device: torch.device, options
     return Row(setting, cost, reason)
 
 
+def first_line(error: Exception) -> str:
+    """What went wrong, for a cell of a table."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
 def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, repeat: int) -> Cost:
     flops = _flops(method, images[:2])
     device, batch_size = images.device, len(images) - 1
@@ -203,8 +204,8 @@ def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, r
         stages = _stages(method, images)
         if "compiled" in mode:
             stages = {name: torch.compile(stage, dynamic=False) for name, stage in stages.items()}
-        turns = [_turn(stages, device) for _ in range(WARM_UP + repeat)][WARM_UP:]
-        peaks = {name: _peak(stage, device) for name, stage in stages.items()}
+        turns = [turn(stages, device) for _ in range(WARM_UP + repeat)][WARM_UP:]
+        peaks = {name: peak(stage, device) for name, stage in stages.items()}
 
     def gflop(*names: str) -> float:
         return sum(flops[name] for name in names) / 1e9
@@ -227,7 +228,7 @@ def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, r
         frames_per_second=1000 / milliseconds(*FRAME),
         mib_frame=max(peaks[name] for name in FRAME),
         mib_cold=max(peaks.values()),
-        memory="allocated by torch" if device.type == "cuda" else "resident set of the process",
+        memory=memory(device),
         repeat=repeat,
     )
 
@@ -257,8 +258,8 @@ def _flops(method: Method[Any, Any], images: torch.Tensor) -> dict[str, int]:
     return flops
 
 
-def _turn(stages: Stages, device: torch.device) -> dict[str, float]:
-    """Seconds of each stage; the device has finished one before the next begins."""
+def turn(stages: Stages, device: torch.device) -> dict[str, float]:
+    """Seconds of each stage, in order; the device has finished one before the next begins."""
     seconds = {}
     for name, stage in stages.items():
         _synchronise(device)
@@ -274,7 +275,7 @@ def _synchronise(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
-def _peak(stage: Callable[[], object], device: torch.device) -> float:
+def peak(stage: Callable[[], object], device: torch.device) -> float:
     """MiB at the peak of one run; see `Cost`."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -287,6 +288,11 @@ def _peak(stage: Callable[[], object], device: torch.device) -> float:
     stage()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def memory(device: torch.device) -> str:
+    """What `peak` is the peak of."""
+    return "allocated by torch" if device.type == "cuda" else "resident set of the process"
 
 
 def _to_channels_last(method: Method[Any, Any]) -> None:
@@ -303,29 +309,49 @@ def csv_name(device: str, modes: Sequence[str]) -> str:
     return f"{plain}-{'-'.join(modes)}-{version('talkbench')}.csv"
 
 
-def read_csv(path: Path) -> dict[tuple[str, ...], Mapping[str, str]]:
-    """The rows of an earlier measurement by their settings; none if there is no file.
+def texts(values: Mapping[str, object]) -> dict[str, str]:
+    """Cells of a table: floats to six digits, None as nothing."""
+    return {
+        name: "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+        for name, value in values.items()
+    }
+
+
+class CostTable:
+    """A CSV with a row for each setting, written after each; what it held of other settings stays.
+
+    Args:
+        path: the file.
+        columns: of the table.
+        key: those that tell one setting from another.
 
     Raises:
-        TalkbenchError: the file holds something else.
+        TalkbenchError: the file holds something else, or cannot be written.
     """
-    if not path.exists():
-        return {}
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise TalkbenchError(f"{path} is not a table of bench perf; name another file with --out")
-    return {_key(row): row for row in rows}
 
+    def __init__(self, path: Path, columns: Sequence[str], key: Sequence[str]) -> None:
+        self.path, self.columns, self.key = path, columns, key
+        self._rows: dict[tuple[str, ...], Mapping[str, str]] = {}
+        if path.exists():
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
+                reader = csv.DictReader(file)
+                rows = list(reader)
+            if tuple(reader.fieldnames or ()) != tuple(columns):
+                raise TalkbenchError(f"{path} is not a table of bench perf; name another file with --out")
+            self._rows = {self._name(row): row for row in rows}
+        self._write()  # if that is not possible, better to know now
 
-def write_csv(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue())
+    def add(self, cells: Mapping[str, str]) -> None:
+        """Add a row, or replace that of the same setting, and write."""
+        self._rows[self._name(cells)] = cells
+        self._write()
 
+    def _name(self, cells: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(cells[name] for name in self.key)
 
-def _key(cells: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(cells[name] for name in KEY)
+    def _write(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows.values())
+        write_atomic(self.path, text.getvalue())

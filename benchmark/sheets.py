@@ -1,4 +1,4 @@
-"""What `bench check` and `bench perf` print."""
+"""What `bench cache`, `bench check` and `bench perf` print."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
     from talkbench.benchmark.conformance import Verdict
     from talkbench.benchmark.perf import Row
+    from talkbench.benchmark.perf_metrics import MetricRow
+    from talkbench.metrics.features import CacheInfo
 
 STYLES = {"pass": "green", "fail": "bold red", "n/a": "dim"}
 
@@ -57,6 +60,41 @@ def print_costs(rows: Sequence[Row]) -> None:
         if row.reason:
             where = f"{row.setting.method}, {row.setting.mode}, batch of {row.setting.batch_size}"
             console.print(Text(f"not measured: {where}: {row.reason}"), soft_wrap=True)
+
+
+def print_metric_costs(rows: Sequence[MetricRow]) -> None:
+    """One line per extractor, image metric and whole set, then why some could not be measured."""
+    first = rows[0].setting
+    table = Table(title=Text(f"{first.device}, torch {first.torch}, {first.frames} frames, {first.size}x{first.size}"))
+    for heading in ("measured", "what", "batch", "per second", "ms per 64", "peak MiB", "found"):
+        table.add_column(heading, justify="left" if heading in ("measured", "what") else "right", no_wrap=True)
+    for row in rows:
+        cells = [row.setting.name, row.setting.kind, str(row.setting.batch_size)]
+        if row.cost:
+            cells += [f"{row.cost.frames_per_second:.2f}", f"{row.cost.ms_64:.0f}", f"{row.cost.mib:.0f}"]
+            cells += ["" if row.cost.found is None else f"{row.cost.found} of {row.setting.batch_size}"]
+        table.add_row(*(Text(cell) for cell in cells))
+    console = _console()
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).minimum)
+    console.print(table)
+    for line in dict.fromkeys(row.remark for row in rows if row.remark):
+        console.print(Text(line), soft_wrap=True)
+    for line in dict.fromkeys(f"not measured: {row.setting.name}: {row.reason}" for row in rows if row.reason):
+        console.print(Text(line), soft_wrap=True)
+
+
+def print_cache(info: CacheInfo) -> None:
+    """What is kept of each extractor, in all, and where."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("extractor", "frames", "size"):
+        table.add_column(heading, justify="left" if heading == "extractor" else "right", overflow="fold")
+    for usage in info.extractors:
+        table.add_row(Text(usage.extractor), f"{usage.frames:,}", decimal(usage.bytes))
+    console = _console()
+    if info.extractors:
+        console.print(table)
+    total = f"total   {decimal(info.bytes)} of at most {decimal(info.bound)}"
+    console.print(Text(f"{total}\nfile    {info.path}"), soft_wrap=True)
 
 
 def _console() -> Console:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from talkbench import methods
 from talkbench.benchmark.environment import device_name
-from talkbench.benchmark.perf import COLUMNS, PerfOptions, Setting, _turn, perf
+from talkbench.benchmark.perf import COLUMNS, PerfOptions, Setting, perf, turn
 from talkbench.methods.interface import Batch, Method
 
 MIB = 2**20
@@ -124,7 +124,7 @@ def test_stages_are_timed_apart_and_the_median_is_taken(monkeypatch, layers):
         return stage
 
     device = torch.device("cpu")
-    assert _turn({"encode_source": taking(3), "render": taking(2)}, device) == {"encode_source": 3, "render": 2}
+    assert turn({"encode_source": taking(3), "render": taking(2)}, device) == {"encode_source": 3, "render": 2}
 
     slow = iter([9, 9, 9, 0.5, 0.1, 100, 0.3, 0.2])  # the first three turns warm up
 
@@ -289,7 +289,8 @@ def test_only_torch_is_needed(place):
     [
         (("--method", "blent"), "unknown method 'blent': did you mean blend?"),
         (("--method", " ,"), "Invalid value for '--method': the list is empty"),
-        ((), "Missing option '--method'"),
+        ((), "give either --method or --metrics"),
+        (("--method", "blend", "--metrics", "l1"), "give either --method or --metrics"),
         (("--method", "blend", "--modes", "bf17"), "unknown mode 'bf17': did you mean bf16?"),
         (("--method", "blend", "--modes", "bf16+fast"), "unknown mode 'fast': "),
         (("--method", "blend", "--modes", "bf16+float32"), "mode 'bf16+float32' asks for two precisions; choose one"),
