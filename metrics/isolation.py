@@ -24,6 +24,8 @@ def isolated(threads: int | None = None) -> Iterator[None]:
         threads: of torch on the CPU; one for networks so small that a second would only wait. None: as they are.
     """
     cudnn, convolution = torch.backends.cudnn, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    product = torch.backends.cuda.matmul
+    precision = product.fp32_precision
     flags = cudnn.enabled, cudnn.benchmark, cudnn.deterministic, convolution.fp32_precision
     gradients, count, environment = torch.is_grad_enabled(), torch.get_num_threads(), dict(os.environ)
     states = np.random.get_state(), random.getstate()  # noqa: NPY002
@@ -33,13 +35,14 @@ def isolated(threads: int | None = None) -> Iterator[None]:
         stack.enter_context(torch.autocast("cpu", enabled=False))
         stack.enter_context(torch.autocast("cuda", enabled=False))
         try:
-            convolution.fp32_precision = "ieee"
+            convolution.fp32_precision = product.fp32_precision = "ieee"
             torch.set_grad_enabled(False)
             if threads:
                 torch.set_num_threads(threads)
             yield
         finally:
             cudnn.enabled, cudnn.benchmark, cudnn.deterministic, convolution.fp32_precision = flags
+            product.fp32_precision = precision
             torch.set_grad_enabled(gradients)
             if torch.get_num_threads() != count:
                 torch.set_num_threads(count)
