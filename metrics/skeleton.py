@@ -22,7 +22,7 @@ JOINTS = 18
 right eye, left eye, right ear, left ear (specs evaluation 3.5)."""
 
 PEAK = 0.1
-"""What a peak of the smoothed heat map must exceed; this and the next two are the thresholds of specs evaluation 3.5."""
+"""What a peak of the smoothed heat map must exceed; with the next two the thresholds of specs evaluation 3.5."""
 
 AFFINITY = 0.05
 """What a sample of the field along a limb must exceed to speak for the limb."""
