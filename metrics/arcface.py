@@ -40,15 +40,15 @@ def similarity(points: np.ndarray, onto: np.ndarray) -> tuple[np.ndarray, np.nda
     return a, there.mean() - a * here.mean(axis=-1)
 
 
-def align(images: Tensor, points: np.ndarray, size: int = SIZE) -> Tensor:
-    """Crops (B, 3, size, size) of images (B, 3, H, W) in which the five points (B, 5, 2) lie on `TEMPLATE`.
+def align(images: Tensor, points: np.ndarray) -> Tensor:
+    """Crops (B, 3, 112, 112) of images (B, 3, H, W) in which the five points (B, 5, 2) lie on `TEMPLATE`.
 
     Bilinear, zeros outside the image. Coordinates are those of OpenCV's ``warpAffine``, with which ArcFace's crops are
     made: (0, 0) is the centre of the first pixel, in the image as in the crop.
     """
     a, b = similarity(points, TEMPLATE)
-    y, x = np.mgrid[:size, :size]
-    origin = ((x + 1j * y) - b[:, None, None]) / a[:, None, None]  # (B, size, size)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    origin = ((x + 1j * y) - b[:, None, None]) / a[:, None, None]  # (B, 112, 112)
     height, width = images.shape[-2:]
     grid = np.stack([2 * origin.real / (width - 1) - 1, 2 * origin.imag / (height - 1) - 1], axis=-1)
     return functional.grid_sample(images, torch.from_numpy(grid).to(images), align_corners=True)

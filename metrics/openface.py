@@ -115,6 +115,7 @@ class NN4Small2(nn.Module):
 
 
 def _cross_channel(x: Tensor) -> Tensor:
+    """Local response normalisation."""
     return functional.local_response_norm(x, 5, alpha=1e-4, beta=0.75, k=1)
 
 
@@ -137,6 +138,7 @@ class OpenFace(Extractor):
     """
 
     name = "openface-nn4"
+    libraries = ("scikit-image",)  # its versions resize differently
     weights = ("openface-nn4",)
 
     @property

@@ -1,6 +1,7 @@
 """The identity network against the goldens, and whole frames through its extractor."""
 
 import math
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from unchanged import unchanged
 
 from talkbench import metrics
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.weights import digest
 from talkbench.metrics.identity import squared_distance
 from talkbench.metrics.openface import NN4Small2, prepare
 
@@ -117,10 +119,9 @@ def test_frames_without_a_face_have_an_embedding_too(extractor):
     assert np.isfinite(black).all()
 
 
-def test_the_id_names_weights_and_settings(extractor, file):
-    from talkbench.core.weights import digest
-
-    assert extractor.id == f"openface-nn4@{digest(file)[:12]}@whole-bgr96-antialiased"
+def test_the_id_names_library_weights_and_settings(extractor, file):
+    library = f"scikit-image-{version('scikit-image')}"
+    assert extractor.id == f"openface-nn4@{library}@{digest(file)[:12]}@whole-bgr96-antialiased"
     assert extractor.id == metrics.create("aed").backend()
 
 
