@@ -42,7 +42,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tup
               help="Of the frames for metrics, and for methods that work at any size.")  # fmt: skip
 @click.option("--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, or metrics>-<version>.csv]")
 @click.pass_context
-def perf(context: click.Context, methods: tuple[str, ...], metrics: tuple[str, ...], **options: Any) -> None:
+def perf(context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str, ...], **options: Any) -> None:
     """Measure what methods or metrics cost.
 
     Of methods: GFLOP, parameters, milliseconds, frames per second and peak memory: per driving frame with the source
