@@ -73,7 +73,6 @@ def _direction(angles: np.ndarray) -> np.ndarray:
 class _Expression(Metric[np.ndarray]):
     """A formula on `part` of the features; NaN where a value of `needed` is not finite."""
 
-    direction = "lower"
     needs_truth = False
     target = "driving"
     decimals = 3
@@ -123,6 +122,7 @@ class AuconMultitask(_Aucon):
 
 
 class _Pose(_Expression):
+    direction = "lower"
     unit = "deg"
     range = (0.0, 360.0)
     part = needed = POSE
@@ -180,6 +180,7 @@ class AuMae(_Expression):
     """Mean absolute difference of the probabilities of 20 facial action units (py-feat 2, boosted trees)."""
 
     name = "au-mae"
+    direction = "lower"
     range = (0.0, 1.0)
     part = needed = UNITS
     extractor = "pyfeat-2"
@@ -193,6 +194,7 @@ class GazeMae(_Expression):
     """Angle between the directions of the two gazes (py-feat 2, one network for all)."""
 
     name = "gaze-mae"
+    direction = "lower"
     unit = "deg"
     range = (0.0, 180.0)
     part = needed = GAZE

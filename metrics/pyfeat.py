@@ -102,7 +102,7 @@ class _PyFeat(Extractor):
         whole = {"Image": frames, "Scale": none + 1, "Padding": dict.fromkeys(("Left", "Top", "Right", "Bottom"), none)}
         try:
             table = self._detector.forward(faces, whole)
-        except (QhullError, torch.linalg.LinAlgError):  # of one face's outline or crop; ends the whole batch
+        except (QhullError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]  # of one face, ends the whole batch
             if len(faces) == 1:
                 return [None]
             return [row for i, face in enumerate(faces) for row in self._measure([face], frames[i : i + 1])]
@@ -178,8 +178,9 @@ class PyFeatMlp(_Separate):
         from feat.utils import face_pose_mlp
 
         # Not from py-feat's own memory of networks, nor from where FEAT_POSE_MLP_PATH says.
-        ours = (face_pose_mlp, "_CACHE", {}), (face_pose_mlp, "_resolve_weights_path", lambda: None)
-        with _from_store(self.weights), _replaced(*ours):
+        memory: dict[str, Any] = {}
+        nowhere = (face_pose_mlp, "_resolve_weights_path", lambda: None)
+        with _from_store(self.weights), _replaced((face_pose_mlp, "_CACHE", memory), nowhere):
             return face_pose_mlp._load_pose_mlp(device=str(torch.device(self.device)))
 
     @property
@@ -315,7 +316,7 @@ def _from_store(names: Sequence[str]) -> Iterator[None]:
 
 
 def _check_types(path: Path, name: str) -> None:
-    from skops.io import get_untrusted_types
+    from skops.io import get_untrusted_types  # type: ignore[import-untyped]
 
     foreign = set(get_untrusted_types(file=path)) - TRUSTED
     if foreign:
