@@ -193,6 +193,7 @@ def measure(names: Sequence[str], images: Tensor, repeat: int, remark: str) -> M
     """One row on images (batch size + 1, 3, H, W): each is generated, and paired with the one before it."""
     kind = "set" if len(names) > 1 else "extractor" if names[0] in extractors.names() else "metric"
     cost, reason = None, ""
+    parts: list[Part] = []
     try:
         parts = [_create(name, images.device) for name in names]
         reason = next((problem for part in parts if (problem := part.problem())), "")
@@ -200,8 +201,10 @@ def measure(names: Sequence[str], images: Tensor, repeat: int, remark: str) -> M
             cost = _cost(parts, images, repeat)
     except Exception as error:  # whatever it is, the other rows can do without this one
         reason = first_line(error)
-    parts = []
-    gc.collect()  # networks are not the next row's memory
+    foreign = any(part.libraries or part.weights for part in parts)
+    parts.clear()
+    if foreign or reason:  # other people's networks, and what tracebacks hold, are not the next row's memory
+        gc.collect()
     setting = MetricSetting(
         name=WHOLE if kind == "set" else names[0],
         kind=kind,
@@ -223,7 +226,7 @@ def _create(name: str, device: torch.device) -> Part:
 
 def _cost(parts: Sequence[Part], images: Tensor, repeat: int) -> MetricCost:
     count, device = len(images) - 1, images.device
-    with reproducible(), torch.inference_mode():
+    with reproducible():
         features: Features = {}
         if len(parts) == 1 and isinstance(parts[0], Extractor):
             bases = [_create(name, device) for name in _chain(parts[0].name)[:-1]]

@@ -26,7 +26,6 @@ class Eyes(Extractor):
     id = "eyes@1"
 
     def extract(self, images, base=None):
-        assert torch.is_inference_mode_enabled()
         seen.append(("eyes", images, base))
         return [None, *(np.ones(2) for _ in images[1:])]
 
