@@ -189,10 +189,12 @@ class Scorer:
             where = target_of(metric, self.split)
             return self._row(item.number, metric, None, f"no-{subject}-target", f"no {subject} in the {where} frame")
         if any(feature is None for feature in ours):
+            target = _together(real, metric)[None]
+            weight = float(metric.weigh(target, target)[0])  # what the pair counts is for the truth to say
             if metric.missing_generated is not None:
-                return self._row(item.number, metric, metric.missing_generated)
+                return self._row(item.number, metric, metric.missing_generated, weight=weight)
             message = f"no {subject} in the generated frame"
-            return self._row(item.number, metric, None, f"no-{subject}-generated", message)
+            return self._row(item.number, metric, None, f"no-{subject}-generated", message, weight)
         if metric.aggregation == "set":
             return self._row(item.number, metric, None, IN_SET)
         return None

@@ -214,7 +214,10 @@ class Metric(ABC, Generic[Features]):
         """
 
     def weigh(self, generated: Features, target: Features) -> np.ndarray:
-        """float64 (B,), what each pair counts in the mean; 1 unless a metric says otherwise."""
+        """float64 (B,), what each pair counts in the mean; 1 unless a metric says otherwise.
+
+        Only `target` may decide it: where the generated frame has no features, `target` is given twice.
+        """
         return np.ones(len(target))  # type: ignore[arg-type]
 
     def backend(self) -> str:

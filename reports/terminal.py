@@ -9,6 +9,7 @@ from talkbench.results import RunRecord, Summary
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from talkbench.reports.model import Table
 
@@ -20,16 +21,18 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
     Args:
         console: where to print; the standard output by default.
     """
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     data, videos = record.dataset, "videos" in record.aggregation
-    table = Table(title=Text(f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs"))
-    table.add_column("metric")
-    for heading in ("mean", *(["mean of videos"] if videos else []), "", "pairs", "coverage", "missing"):
+    title = Text(f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs")
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    table.add_column("metric", min_width=max((len(spec.name) for spec in record.metrics), default=0))
+    for heading in ("mean", *(["of videos"] if videos else []), "", "pairs", "coverage", "missing"):
         table.add_column(heading, justify="right")
-    table.add_column("remarks", overflow="fold")
+    table.add_column("remarks", overflow="fold", min_width=18)
     for spec in record.metrics:
         result = summary.metric(spec.name)
         if result is None:
@@ -43,9 +46,12 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
         cells += [share(result.coverage), share(result.missing_generated)] if spec.extractor else ["", ""]
         table.add_row(*(Text(cell) for cell in [*cells, counts(others)]))
     console = console or Console()
-    console.print(table)
+    _print_whole(table, console)
+    reasons: dict[str, list[str]] = {}
     for miss in record.unavailable:
-        console.print(Text(f"not computed: {miss.name}: {miss.reason}"))
+        reasons.setdefault(miss.reason, []).append(miss.name)
+    for reason, names in reasons.items():
+        console.print(Text(f"not computed: {', '.join(names)}: {reason}", style="dim"), soft_wrap=True)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
@@ -55,7 +61,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD)
     grid.add_column("System", overflow="fold", min_width=24)
     lines = [line for block in table.blocks for line in block.lines]
     for number, heading in enumerate(table.columns):
@@ -73,12 +79,16 @@ def print_table(table: Table, console: Console | None = None) -> None:
             ]
             grid.add_row(Text(line.label), *cells)
     console = console or Console()
-    # Wider than a narrow terminal rather than with digits cut off: a line that wraps still says the number.
-    width = console.width
-    console.width = max(width, console.measure(grid, options=console.options.update(width=1000)).minimum)
-    console.print(grid)
-    console.width = width
+    _print_whole(grid, console)
     for mark, text in table.notes:
         console.print(Text(f"{mark} {text}"))
     for text in table.remarks:
         console.print(Text(text))
+
+
+def _print_whole(table: RichTable, console: Console) -> None:
+    """Wider than a narrow terminal rather than with digits cut off: a line that wraps still says the number."""
+    width = console.width
+    console.width = max(width, console.measure(table, options=console.options.update(width=1000)).minimum)
+    console.print(table)
+    console.width = width
