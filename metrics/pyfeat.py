@@ -35,7 +35,7 @@ SCORE = 0.5
 """Least score of a face (specs evaluation 3.8)."""
 
 AT_ONCE = 8
-"""Images that go through the networks together: img2pose looks at up to 1000 places of each, 50 MB an image."""
+"""Images that go through the networks together: img2pose looks at up to 1000 places of each, twice, with 50 MB."""
 
 HOG_VALUES = 13 * 13 * 2 * 2 * 8
 """Of a face at 112 pixels: blocks of 2x2 cells of 8x8 pixels with 8 orientations, one cell apart."""
