@@ -35,7 +35,19 @@ def test_help_is_quick():
 def test_help_names_every_command_with_a_whole_sentence(bench):
     result = bench("--help")
     assert result.code == 0
-    assert COMMANDS == ["animate", "cache", "check", "data", "list", "perf", "run", "show", "tables", "train", "weights"]
+    assert COMMANDS == [
+        "animate",
+        "cache",
+        "check",
+        "data",
+        "list",
+        "perf",
+        "run",
+        "show",
+        "tables",
+        "train",
+        "weights",
+    ]
     for command in COMMANDS:
         assert re.search(rf"^  {command} +[A-Z].*[^.]\.$", result.out, re.MULTILINE)
     assert bench().out == bench("-h").out == result.out

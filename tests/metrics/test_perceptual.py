@@ -6,25 +6,14 @@ import socket
 import numpy as np
 import pytest
 import torch
-from reference_fill import fill_, image
+from backbones import NAMES, backbone_file
+from reference_fill import image
 from unchanged import unchanged
 
 from talkbench import metrics
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.weights import RemoteFile
 from talkbench.metrics import perceptual, weights
-
-NAMES = {"lpips@vgg": "vgg16", "lpips@alex": "alexnet"}
-
-
-def backbone_file(name):
-    """A state dict as torchvision publishes it; of the classifier, which LPIPS ignores, one entry."""
-    from torchvision import models
-
-    with torch.device("meta"):
-        features = getattr(models, name)(weights=None).features
-    state = fill_(features.to_empty(device="cpu"), f"a/{name}").state_dict()
-    return {f"features.{key}": value for key, value in state.items()} | {"classifier.6.bias": torch.zeros(1000)}
 
 
 @pytest.fixture(scope="module")
