@@ -21,13 +21,14 @@ from talkbench.core.files import atomic_path
 from talkbench.core.images import read_image, resize, to_tensor, to_uint8, write_png
 from talkbench.datasets.clips import Clip, open_clip
 from talkbench.methods.cards import find_weights
-from talkbench.metrics.landmarks import alignment
+from talkbench.metrics.landmarks import POINTS, alignment
 
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method
 
 DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
-LANDMARKS = "mtcnn5"  # needs no download; the authors search by 68 landmarks of face-alignment (specs fomm 4.3)
+LANDMARKS = ("fan68-flip", "mtcnn5")
+"""By which the best frame is found: the authors' (specs evaluation 7), and what needs no download."""
 PREFERRED_MOTION = "relative-first"
 FRAME_FOLDER_RATE = Fraction(25)  # frames per second of the field's data sets
 
@@ -88,15 +89,22 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
 def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Progress) -> int:
     """The driving frame whose pose is most like that of `face` (1, 3, H, W), the first of equal ones.
 
-    By the landmarks of MTCNN (`alignment`); frames without a face are passed over.
+    By 68 landmarks (`alignment`), or aloud by the five of MTCNN where the models of the former are not there. Frames
+    without a face are passed over.
 
     Raises:
-        TalkbenchError: MTCNN is not installed, or finds no face in the source or in any driving frame.
+        TalkbenchError: neither can be found, or there is no face in the source or in any driving frame.
     """
-    extractor = metrics.create_extractor(LANDMARKS, str(face.device))
-    problem = extractor.problem()
-    if problem:
-        raise TalkbenchError(f"--motion relative-best looks for the best frame by {LANDMARKS}, which {problem}")
+    extractors = [metrics.create_extractor(name, str(face.device)) for name in LANDMARKS]
+    extractor = next((candidate for candidate in extractors if not candidate.problem()), None)
+    if extractor is None:
+        raise TalkbenchError(
+            f"--motion relative-best looks for the best frame by {LANDMARKS[0]}, which {extractors[0].problem()}"
+        )
+    if extractor is not extractors[0]:
+        progress.warn(
+            f"{LANDMARKS[0]} {extractors[0].problem()}; the best frame is searched by {extractor.name} instead"
+        )
     wanted = extractor.extract(face)[0]
     if wanted is None:
         raise TalkbenchError("--motion relative-best: no face is found in the source; use relative-first")
@@ -108,9 +116,10 @@ def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Pro
         progress.advance(len(numbers))
     if not found:
         raise TalkbenchError("--motion relative-best: no face is found in any driving frame; use relative-first")
-    distances = alignment(wanted, np.stack(list(found.values())))
+    shape = slice(POINTS) if extractor.name == "mtcnn5" else slice(None)  # what follows its points is the box
+    distances = alignment(wanted[shape], np.stack(list(found.values()))[:, shape])
     best = list(found)[int(distances.argmin())]
-    progress.say(f"best frame {best} of {len(driving)}, by the landmarks {LANDMARKS}")
+    progress.say(f"best frame {best} of {len(driving)}, by the landmarks {extractor.name}")
     return best
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import to_uint8
 from talkbench.metrics.extractors import registry
-from talkbench.metrics.faces import SIZE, at_size
+from talkbench.metrics.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.isolation import isolated
 from talkbench.metrics.networks import fill, read_state
@@ -143,10 +143,7 @@ def largest(candidates: np.ndarray) -> np.ndarray | None:
     boxes = candidates[nms(candidates, OVERLAP)]
     visible = np.minimum(boxes[:, 2:4], SIZE) - np.maximum(boxes[:, :2], 0)
     boxes = boxes[(boxes[:, 4] >= SCORE) & (visible >= 1).all(1)]
-    if not len(boxes):
-        return None
-    width, height = (boxes[:, 2:4] - boxes[:, :2]).T
-    return boxes[np.lexsort((boxes[:, 4], width * height))[-1]]
+    return boxes[choose(boxes, boxes[:, 4])] if len(boxes) else None
 
 
 def square(box: np.ndarray) -> tuple[np.ndarray, float]:

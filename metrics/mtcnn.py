@@ -14,7 +14,7 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_bytes
 from talkbench.metrics.extractors import registry
-from talkbench.metrics.faces import SIZE, at_size
+from talkbench.metrics.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.isolation import isolated
 
@@ -64,8 +64,7 @@ class Mtcnn5(Extractor):
         boxes, scores, points = self._detector.detect(frame, landmarks=True)
         if boxes is None:
             return None
-        width, height = (boxes[:, 2:4] - boxes[:, 0:2]).astype(np.float64).T
-        chosen = np.lexsort((scores.astype(np.float64), width * height))[-1]
+        chosen = choose(boxes, scores)
         return np.concatenate([points[chosen], boxes[chosen].reshape(2, 2)]).astype(np.float32)
 
     @cached_property

@@ -19,7 +19,7 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import weights
 from talkbench.metrics.extractors import registry
-from talkbench.metrics.faces import SIZE, at_size
+from talkbench.metrics.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.isolation import isolated
 from talkbench.metrics.networks import refusal
@@ -229,9 +229,8 @@ def largest(faces: dict[str, Any]) -> dict[str, Tensor] | None:
             image without any py-feat writes one whose box is NaN.
     """
     boxes = faces["boxes"].double().cpu().numpy()
-    areas = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).prod(axis=1)
-    chosen = np.lexsort((faces["scores"].cpu().numpy(), areas))[-1]
-    if not areas[chosen] > 0:
+    chosen = choose(boxes, faces["scores"].cpu().numpy())
+    if not (boxes[chosen, 2:] > boxes[chosen, :2]).all():
         return None
     return {key: value[chosen : chosen + 1] for key, value in faces.items() if isinstance(value, Tensor)}
 
