@@ -101,13 +101,11 @@ def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Pro
         raise TalkbenchError(
             f"--motion relative-best looks for the best frame by {LANDMARKS[0]}, which {extractors[0].problem()}"
         )
-    if extractor is not extractors[0]:
-        progress.warn(
-            f"{LANDMARKS[0]} {extractors[0].problem()}; the best frame is searched by {extractor.name} instead"
-        )
     wanted = extractor.extract(face)[0]
     if wanted is None:
         raise TalkbenchError("--motion relative-best: no face is found in the source; use relative-first")
+    if extractor is not extractors[0]:
+        progress.warn(f"{LANDMARKS[0]} {extractors[0].problem()}; the best frame is searched by {extractor.name}")
     progress.start(0, len(driving))
     found: dict[int, np.ndarray] = {}
     for numbers, images in _batches(driving, face, batch_size):

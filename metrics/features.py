@@ -204,10 +204,11 @@ class FeatureCache:
 
     def _empty(self) -> None:
         """New tables in a sound file, whose users are not disturbed; one that is not sound goes as a whole."""
-        sound = False
-        with suppress(TalkbenchError):
-            sound = self.path.exists() and self._renew()
-        doomed = [file for file in self._files() if not (sound and file.name.startswith(self.path.name))]
+        doomed = self._files()  # listed first: a file that another process makes meanwhile stays
+        if self.path.exists():
+            with suppress(TalkbenchError):
+                if self._renew():
+                    doomed = [file for file in doomed if not file.name.startswith(self.path.name)]
         try:
             for file in doomed:
                 file.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from talkbench.core.images import read_image, write_png
+from talkbench.metrics.fan import Fan68Flip
 
 
 def write_video(path: Path, frames: int = 12, rate: Fraction = Fraction(30000, 1001)) -> Path:
@@ -193,3 +194,13 @@ def test_out_of_memory(animate, place, clips):
     assert result.code == 2
     assert result.err.splitlines()[-1] == "bench: out of memory; try a smaller --batch-size than 4"
     assert list((place / "out").iterdir()) == []
+
+
+def test_the_best_frame_is_searched_by_68_landmarks_where_their_models_are(animate, monkeypatch):
+    monkeypatch.setattr(Fan68Flip, "problem", lambda self: None)
+    shape = np.random.default_rng(0).uniform(40, 200, (68, 2))
+    monkeypatch.setattr(Fan68Flip, "extract", lambda self, images, base=None: [shape] * len(images))
+    result = animate("--motion", "relative-best")
+    assert result.code == 0, result.err
+    assert "best frame 0 of 12, by the landmarks fan68-flip" in result.err
+    assert "warning" not in result.err

@@ -157,8 +157,8 @@ def test_metrics_of_another_kind_of_run_say_so(score):
     assert reasons["ms-ssim"] == "it needs images of at least 161 pixels, and these have 48"
 
 
-def test_a_method_of_another_size_than_the_protocols_is_warned_of(bench):
-    demo = ("run", "--method", "mcnet@demo", "--dataset", "demo", "--protocol", "mcnet-2023")
-    result = bench(*demo, "--metrics", "l1", "--limit", 1)
+def test_a_method_of_another_size_than_the_protocols_is_warned_of(bench, clips):
+    tiny = ("run", "--method", "mcnet@demo", "--dataset", "tiny", "--root", clips, "--protocol", "mcnet-2023")
+    result = bench(*tiny, "--metrics", "l1", "--limit", 1)
     assert "warning: protocol mcnet-2023 asks for 256 pixels and mcnet@demo works at 128" in result.err
     assert result.record.dataset.image_size == 128
