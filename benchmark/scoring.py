@@ -200,7 +200,7 @@ class Scorer:
         return None
 
     def _first(self, item: Generated, metric: Metric) -> Row:
-        message = f"the video has fewer than {metric.history} frames before this one"
+        message = f"too near to the start of its video: the metric looks back by {metric.history}"
         return self._row(item.number, metric, None, "start-of-video", message)
 
     def _valued(self, item: Generated, metric: Metric, value: float, weight: float) -> Row:

@@ -29,7 +29,15 @@ from talkbench.core.registry import nearest
 from talkbench.methods.cards import Weights, find_weights
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
-from talkbench.results.schema import DatasetInfo, MethodInfo, MetricSpec, ProtocolInfo, RunRecord, UnavailableMetric
+from talkbench.results.schema import (
+    DatasetInfo,
+    MethodInfo,
+    MetricSpec,
+    ProtocolInfo,
+    RunRecord,
+    UnavailableMetric,
+    by_reason,
+)
 
 
 @dataclass(frozen=True)
@@ -131,12 +139,9 @@ def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[st
 
 def _announce(unavailable: Sequence[UnavailableMetric], strict: bool, progress: Progress) -> None:
     """One line per reason, whatever the number of metrics that it keeps away."""
-    reasons: dict[str, list[str]] = {}
-    for missing in unavailable:
-        reasons.setdefault(missing.reason, []).append(missing.name)
-    for reason, concerned in reasons.items():
-        several = "metrics {} are" if len(concerned) > 1 else "metric {} is"
-        problem = f"{several.format(', '.join(concerned))} not available: {reason}"
+    for reason, names in by_reason(unavailable).items():
+        several = f"metrics {names} are" if "," in names else f"metric {names} is"
+        problem = f"{several} not available: {reason}"
         if strict:
             raise TalkbenchError(f"{problem} (--strict makes that an error)")
         progress.warn(problem)

@@ -15,7 +15,7 @@ from talkbench.core.files import write_atomic
 from talkbench.reports.model import Table
 from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
 from talkbench.reports.strips import ERROR_RANGE
-from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, summary_of
+from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, by_reason, summary_of
 from talkbench.results.schema import IN_SET
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[T
         videos="videos" in record.aggregation,
         results=[_result(spec, summary.metric(spec.name), rows) for spec in record.metrics],
         failures=_failures(rows),
+        unavailable=by_reason(record.unavailable),
         strips=[_shown(store, record, strip, rows) for strip in strips],
         error_range=ERROR_RANGE,
         tables=tables,
@@ -112,6 +113,10 @@ def _story(record: RunRecord) -> str:
         f"Images were compared at {data.image_size}×{data.image_size} pixels, {_STORED[record.quantisation]} 8 bits"
         + (f"; the stored frames of {data.stored_size} were resized to that first." if data.resized else "."),
     ]
+    if record.jpeg_quality:
+        sentences.append(
+            f"All of them went through JPEG files of quality {record.jpeg_quality} before they were scored."
+        )
     return " ".join(sentences)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
-from talkbench.results import RunRecord, Summary
+from talkbench.results import RunRecord, Summary, by_reason
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,11 +47,8 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
         table.add_row(*(Text(cell) for cell in [*cells, counts(others)]))
     console = console or Console()
     _print_whole(table, console)
-    reasons: dict[str, list[str]] = {}
-    for miss in record.unavailable:
-        reasons.setdefault(miss.reason, []).append(miss.name)
-    for reason, names in reasons.items():
-        console.print(Text(f"not computed: {', '.join(names)}: {reason}", style="dim"), soft_wrap=True)
+    for reason, names in by_reason(record.unavailable).items():
+        console.print(Text(f"not computed: {names}: {reason}", style="dim"), soft_wrap=True)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:

@@ -11,6 +11,7 @@ from talkbench.results.schema import (
     RunRecord,
     Summary,
     UnavailableMetric,
+    by_reason,
 )
 from talkbench.results.store import RunStore
 from talkbench.results.summary import common_pairs, summarise, summary_of
@@ -27,6 +28,7 @@ __all__ = [
     "RunStore",
     "Summary",
     "UnavailableMetric",
+    "by_reason",
     "common_pairs",
     "summarise",
     "summary_of",

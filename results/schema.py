@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar
 
@@ -81,6 +82,14 @@ class UnavailableMetric(_Model):
 
     name: str
     reason: str
+
+
+def by_reason(unavailable: Iterable[UnavailableMetric]) -> dict[str, str]:
+    """The names of the metrics, joined, by the reason that keeps them away: one missing file concerns several."""
+    names: dict[str, list[str]] = {}
+    for missing in unavailable:
+        names.setdefault(missing.reason, []).append(missing.name)
+    return {reason: ", ".join(concerned) for reason, concerned in names.items()}
 
 
 class FramesInfo(_Model):
