@@ -89,7 +89,12 @@ def load(name: str) -> Protocol:
     Raises:
         TalkbenchError: unknown name, no such file, or one that is not a protocol.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    given = name.endswith((".yaml", ".yml"))
+    path = Path(name) if given else FOLDER / f"{name}.yaml"
+    if given and not path.is_file():
+        raise TalkbenchError(
+            f"--protocol {name} is not a file; name a .yaml that is there, or one of: {', '.join(names())}"
+        )
     if not path.is_file():
         raise TalkbenchError(f"unknown protocol {name!r}: {nearest(name, names())}")
     try:

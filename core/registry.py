@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message: the known names closest to `name`, or all of them."""
-    names = sorted(known)
+    names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
