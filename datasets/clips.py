@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from abc import ABC, abstractmethod
@@ -96,6 +97,26 @@ class VideoClip(Clip):
 
         with av.open(str(self.path)) as container:
             return container.streams.video[0].average_rate
+
+    def frames_between(self, start: Fraction, end: Fraction) -> range:
+        """The frames shown in [start, end), seconds since the first frame; beyond the last one they go on as before.
+
+        Where every time stamp is within half a frame of the file's rate that rate is taken as exact, since some
+        containers round stamps to milliseconds; else the stamps themselves count.
+        """
+        import av
+
+        with av.open(str(self.path)) as container:
+            base, rate = container.streams.video[0].time_base, container.streams.video[0].average_rate
+        assert base is not None  # as the frames have time stamps
+        stamps = np.array([stamp for stamp in self._index if stamp is not None])
+        times = (stamps - stamps[0]) * float(base)
+        if rate and np.abs(times * float(rate) - np.arange(len(times))).max() <= 0.5:
+            return range(math.ceil(start * rate), math.ceil(end * rate))
+        step = times[-1] / max(1, len(times) - 1)
+        times = np.append(times, np.arange(times[-1] + step, float(end), step) if step else [])
+        first, last = np.searchsorted(times, (float(start), float(end)))
+        return range(int(first), int(last))
 
     def __reduce__(self) -> tuple[type[VideoClip], tuple[Path]]:
         return VideoClip, (self.path,)

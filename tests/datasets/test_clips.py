@@ -3,6 +3,7 @@
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -55,6 +56,39 @@ def test_threads_and_pickles_read_right(video, number):
     with ThreadPoolExecutor(4) as pool:
         assert [number(image) for image in pool.map(clip.read, order)] == order
     assert number(pickle.loads(pickle.dumps(clip)).read(17)) == 17  # noqa: S301
+
+
+def test_frames_by_time(video):
+    clip = open_clip(video)
+    assert clip.frames_between(Fraction(0), Fraction(1)) == range(25)
+    assert clip.frames_between(Fraction(3, 50), Fraction(1, 5)) == range(2, 5)  # 1.5 is not yet in, 5 not any more
+    assert clip.frames_between(Fraction(2), Fraction(4)) == range(50, 100)
+
+
+def test_frames_by_time_where_stamps_are_rounded(tmp_path):
+    clip = open_clip(_stamped(tmp_path / "thirds.mkv", 30, [round(1000 * index / 30) for index in range(30)]))
+    assert clip.frames_between(Fraction(1, 30), Fraction(2, 30)) == range(1, 2)
+
+
+def test_frames_by_time_where_the_rate_varies(tmp_path):
+    clip = open_clip(_stamped(tmp_path / "varying.mkv", 25, [*range(0, 400, 40), *range(1000, 2000, 100)]))
+    assert clip.frames_between(Fraction(0), Fraction(1)) == range(10)
+    assert clip.frames_between(Fraction(1), Fraction(3, 2)) == range(10, 15)
+    assert clip.frames_between(Fraction(1), Fraction(2)) == range(10, 20)
+    assert clip.frames_between(Fraction(1), Fraction(7, 2)) == range(10, 35)
+
+
+def _stamped(path: Path, rate: int, milliseconds: list[int]) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for stamp in milliseconds:
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 100, np.uint8))
+            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
 
 
 @pytest.mark.parametrize("index", [-1, 60, 10**9])
