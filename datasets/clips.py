@@ -7,7 +7,7 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,6 +38,11 @@ class Clip(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
+    @property
+    def numbers(self) -> Sequence[int]:
+        """What `read` takes, ascending; at least one number."""
+        return range(len(self))
+
     @abstractmethod
     def _read(self, index: int) -> np.ndarray: ...
 
@@ -57,8 +62,7 @@ class FolderClip(Clip):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        files = (file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-        self.files = sorted((file for file in files if not file.name.startswith(".")), key=_natural)
+        self.files = sorted(image_files(path), key=_natural)
         if not self.files:
             raise TalkbenchError(f"{path} holds no PNG or JPEG frames; give a folder of frames or a video")
 
@@ -67,6 +71,45 @@ class FolderClip(Clip):
 
     def _read(self, index: int) -> np.ndarray:
         return read_image(self.files[index])
+
+
+class NumberedClip(Clip):
+    """The PNG and JPEG files of a folder by the numbers in their names (`file_number`), so that a frame keeps its
+    number whatever else is there; files without a number are no frames."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._files: dict[int, Path] = {}
+        for file in image_files(path):
+            number = file_number(file.name)
+            if number in self._files:
+                both = " and ".join(sorted((file.name, self._files[number].name)))
+                raise TalkbenchError(f"{path}: {both} are both frame {number}; remove one of them")
+            if number is not None:
+                self._files[number] = file
+        self._numbers = sorted(self._files)
+        if not self._files:
+            raise TalkbenchError(f"{path} holds no numbered PNG or JPEG frames; prepare this clip anew")
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        return self._numbers
+
+    def read(self, index: int) -> np.ndarray:
+        """The frame with the number `index`.
+
+        Raises:
+            PairError: ``missing-frame``, or ``undecodable-frame`` where this frame is damaged.
+        """
+        if index not in self._files:
+            raise PairError("missing-frame", f"{self.path} has no frame {index}; prepare this clip anew")
+        return self._read(index)
+
+    def _read(self, index: int) -> np.ndarray:
+        return read_image(self._files[index])
 
 
 class VideoClip(Clip):
@@ -179,17 +222,33 @@ class VideoClip(Clip):
                         yield index, np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 
-def open_clip(path: Path) -> Clip:
+def open_clip(path: Path, numbered: bool = False) -> Clip:
     """The clip at `path`: a folder of PNG or JPEG frames, or a video file of any container.
 
+    Args:
+        numbered: frames in a folder go by the number in their names, not by their place.
+
     Raises:
-        TalkbenchError: there is nothing there, or nothing that can be read.
+        TalkbenchError: nothing there can be read.
+        PairError: ``missing-clip``, there is nothing there.
     """
     if path.is_dir():
-        return FolderClip(path)
+        return NumberedClip(path) if numbered else FolderClip(path)
     if path.is_file():
         return VideoClip(path)
-    raise TalkbenchError(f"there is no clip {path}; give a folder of frames or a video")
+    raise PairError("missing-clip", f"there is no clip {path}; give a folder of frames or a video")
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The PNG and JPEG files in `folder`, hidden ones left out, in no order."""
+    return [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "."]
+
+
+def file_number(name: str) -> int | None:
+    """The frame number in a file's name, the last run of digits before the suffix: 13 of ``0000013.png``, 123 of
+    CelebV's ``x_7.jpg_0123.jpg``; None without digits."""
+    digits = re.findall(r"[0-9]+", name.rpartition(".")[0])
+    return int(digits[-1]) if digits else None
 
 
 def _natural(file: Path) -> list[tuple[int, str]]:
