@@ -23,14 +23,14 @@ SIZE = 256
 
 
 def at_size(images: Tensor, size: int = SIZE) -> Tensor:
-    """Images (B, 3, H, W) in [0, 1] as float32 (B, 3, size, size), rounded to the 256 levels of an 8-bit file.
+    """Images (B, 3, H, W) in [0, 1] as float32 (B, 3, size, size), contiguous, with the 256 levels of an 8-bit file.
 
     Those of another size are scaled bilinearly with antialiasing.
     """
     images = images.float()
     if images.shape[-2:] != (size, size):
         images = functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
-    return quantise(images)
+    return quantise(images).contiguous()
 
 
 def choose(boxes: np.ndarray, scores: np.ndarray) -> int:

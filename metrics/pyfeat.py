@@ -78,7 +78,7 @@ class _PyFeat(Extractor):
             warnings.simplefilter("ignore")  # arrays without column names, a pose that has a model of its own
             sound = images.flatten(1).isfinite().all(dim=1).nonzero()[:, 0]
             for part in sound.split(AT_ONCE) if len(sound) else ():
-                frames = at_size(images[part].to(self.device)).mul(255).round().contiguous()
+                frames = at_size(images[part].to(self.device)).mul(255).round()
                 for i, row in zip(part.tolist(), self._rows(frames), strict=True):
                     features[i] = row
         return features
