@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import resize_weights
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.interface import Extractor
@@ -153,5 +154,7 @@ class OpenFace(Extractor):
 
     @cached_property
     def _network(self) -> NN4Small2:
+        if problem := self.problem():
+            raise TalkbenchError(f"{self.name} {problem}")
         what = "OpenFace's nn4.small2"
         return fill(NN4Small2(), read_state(self.name, what), self.name, what).to(self.device)
