@@ -1,0 +1,44 @@
+"""Raw videos of which every frame and every corner can be told."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+
+WIDTH, HEIGHT = 160, 90
+WINDOW = (50, 10, 130, 90)  # left, top, right, bottom of what is not blue
+COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height", "partition")
+
+
+def frame(index: int) -> np.ndarray:
+    """Blue outside `WINDOW`; inside, the left top quarter red and the rest grey of level 4 `index`."""
+    left, top, right, bottom = WINDOW
+    image = np.full((HEIGHT, WIDTH, 3), (0, 0, 255), np.uint8)
+    image[top:bottom, left:right] = 4 * index
+    image[top : (top + bottom) // 2, left : (left + right) // 2] = (255, 0, 0)
+    return image
+
+
+def write_raw(path: Path, rate: int = 25, frames: int = 50) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"qp": "0", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv444p"
+        for index in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame(index))))
+        container.mux(stream.encode())
+    return path
+
+
+def write_list(path: Path, *rows: dict[str, object], columns: tuple[str, ...] = COLUMNS) -> Path:
+    """A list in the form of vox-metadata.csv; what a row leaves out is the window of `frame` at twice the size."""
+    box = "-".join(str(2 * corner) for corner in WINDOW)
+    usual = {"bbox": box, "fps": 25, "width": 2 * WIDTH, "height": 2 * HEIGHT, "partition": "test"}
+    lines = [",".join(columns), *(",".join(str((usual | row)[column]) for column in columns) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def number(image: np.ndarray) -> int:
+    """The index of the raw frame that `image`, square, was cut from."""
+    return round(float(image[len(image) * 3 // 4, len(image) * 3 // 4].mean()) / 4)
