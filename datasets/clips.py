@@ -35,6 +35,10 @@ class Clip(ABC):
         """Frames per second, on average; None where frames carry no time."""
         return None
 
+    def file(self, index: int) -> Path:
+        """The file that frame `index` is in."""
+        return self.path
+
     @abstractmethod
     def __len__(self) -> int: ...
 
@@ -68,6 +72,9 @@ class FolderClip(Clip):
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def file(self, index: int) -> Path:
+        return self.files[index]
 
     def _read(self, index: int) -> np.ndarray:
         return read_image(self.files[index])
@@ -107,6 +114,9 @@ class NumberedClip(Clip):
         if index not in self._files:
             raise PairError("missing-frame", f"{self.path} has no frame {index}; prepare this clip anew")
         return self._read(index)
+
+    def file(self, index: int) -> Path:
+        return self._files[index]
 
     def _read(self, index: int) -> np.ndarray:
         return read_image(self._files[index])
