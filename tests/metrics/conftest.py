@@ -4,13 +4,16 @@ import importlib.util
 import json
 import socket
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import model_files
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from unchanged import unchanged
 
 from talkbench import metrics
 from talkbench.core.images import read_image, resize, to_tensor
@@ -32,20 +35,36 @@ def golden() -> dict[str, Any]:
     return json.loads((Path(__file__).parents[1] / "golden" / "metrics" / "golden.json").read_text())
 
 
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A weight file of `model_files`, made once; libraries that are imported for it must change nothing."""
+    home = tmp_path_factory.mktemp("filled")
+
+    @cache
+    def make(name: str) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TALKBENCH_HOME", str(home))
+            with unchanged():
+                return model_files.fill(name)
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, dict[str, Tensor]], Path]]:
-    """Writes a state dict as the weight file of that name, into a store of the module's own where any content is taken
-    for sound; and there is no network."""
+def place(tmp_path_factory: pytest.TempPathFactory, filled: Callable[[str], Path]) -> Iterator[Callable[..., Path]]:
+    """Writes a weight file into a store of the module's own, where any content is taken for sound: what is given, as
+    `model_files.write` takes it, else made-up weights. And there is no network."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("something wants the network")
 
-    def write(name: str, state: dict[str, Tensor]) -> Path:
-        from safetensors.torch import save_file
-
+    def write(name: str, content: Any = None, **options: Any) -> Path:
+        if content is not None:
+            return model_files.write(name, content, **options)
         path = weights.store() / weights.files()[name].path
         path.parent.mkdir(parents=True, exist_ok=True)
-        (save_file if path.suffix == ".safetensors" else torch.save)(state, path)
+        path.unlink(missing_ok=True)
+        path.hardlink_to(filled(name))
         return path
 
     with pytest.MonkeyPatch.context() as patch:
@@ -53,7 +72,34 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, d
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
         patch.setattr(RemoteFile, "fault", lambda self, path: None)
         patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
         yield write
+
+
+@pytest.fixture(scope="session")
+def loaded() -> dict[str, metrics.Extractor]:
+    """Extractors whose networks `load` has loaded."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def load(
+    place: Callable[..., Path], loaded: dict[str, metrics.Extractor], faces: Tensor
+) -> Callable[..., metrics.Extractor]:
+    """The extractor of that name, with its files in place. Its networks are loaded once, for the features of `images`,
+    which must change nothing."""
+
+    def extractor(name: str, images: Tensor = faces[:1]) -> metrics.Extractor:
+        for file in weights.named(name) or ():
+            place(file)
+        if name not in loaded:
+            new = metrics.create_extractor(name)
+            with unchanged():
+                new.extract(images)
+            loaded[name] = new
+        return loaded[name]
+
+    return extractor
 
 
 def still(name: str) -> np.ndarray:
