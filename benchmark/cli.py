@@ -21,7 +21,6 @@ from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.benchmark.run import Finished
-    from talkbench.reports.runs import MissingFaces
 
 
 def main() -> None:
@@ -207,30 +206,43 @@ def list_(what: str) -> None:
 @bench.command()
 @click.argument("runs", nargs=-1, type=PATH)
 @click.option(
-    "--format", "form", type=click.Choice(["terminal", "markdown", "latex", "csv", "html"]), default="markdown",
-    show_default=True, help="How to write it.",
+    "--table", "tables", callback=names, metavar="NAMES",
+    help="Of the MCNet paper 1a, 1b, 2, of its supplement s1 to s7, comma-separated, or all.  [default: those that the "
+    "runs touch, else 1a]",
 )  # fmt: skip
+@click.option("--layout", type=EXISTING, help="A table of your own, as YAML; see Tables in the README.")
+@click.option("--published", is_flag=True, help="The published numbers alone; without RUNS, of all tables.")
+@click.option("--measured", is_flag=True, help="The runs alone; without --table or --layout, all of their metrics.")
+@click.option("--intervals", is_flag=True, help="95 % bootstrap intervals over clips, with pairs, clips and coverage.")
 @click.option(
     "--missing", type=click.Choice(["drop", "intersect", "worst"]),
     help="Pairs without a face in what was generated: left out of their own run, left out of all runs, or given the "
     "worst value of the metric.  [default: each run's own rule]",
 )  # fmt: skip
-@click.option("--measured", is_flag=True, help="All metrics of the runs, without the published numbers.")
+@click.option(
+    "--format", "form", type=click.Choice(["terminal", "markdown", "latex", "csv", "html"]), default="markdown",
+    show_default=True, help="How to write it.",
+)  # fmt: skip
 @click.option("--out", type=PATH, help="File to write.  [default: the terminal]")
-def tables(runs: tuple[Path, ...], measured: bool, form: str, out: Path | None, missing: MissingFaces | None) -> None:
+def tables(runs: tuple[Path, ...], **options: Any) -> None:
     """Print results beside the published numbers.
 
-    In the layout of the MCNet paper's Table 1(a). RUNS are folders of runs; without any, all below runs/.
+    In the layouts of the ten tables of the MCNet paper and its supplement, or in your own. RUNS are folders of
+    runs; without any, all below runs/.
 
     \b
     bench tables
+    bench tables --published --format terminal
+    bench tables --table 1a,1b --intervals
     bench tables --measured --missing intersect
     bench tables runs/mcnet-demo-same-identity-20260101-120000 --format latex --out table.tex
     """
-    from talkbench.benchmark.console import write_table
+    from talkbench.benchmark.console import TableOptions, write_table
 
-    found = runs or tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json")))
-    write_table(found, measured, form, out, missing)
+    wanted = TableOptions(**options)
+    if not runs and (wanted.measured or not wanted.published):
+        runs = tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json")))
+    write_table(runs, wanted)
 
 
 @bench.command()

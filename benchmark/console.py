@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 
 if TYPE_CHECKING:
+    from talkbench.reports.model import Table as ReportTable
     from talkbench.reports.runs import MissingFaces, Run
     from talkbench.training.session import TrainProgress
 
@@ -165,26 +167,73 @@ def _protocol(name: str) -> tuple[str, ...]:
     return name, str(len(known.metrics)), known.about
 
 
-def write_table(
-    runs: Sequence[Path], measured: bool, form: str, out: Path | None, missing: MissingFaces | None = None
-) -> None:
-    """Table 1(a) with the `runs` below it, or all that they `measured`, in the format `form`."""
-    from talkbench.reports.tables import measured_table, published_table
+@dataclass(frozen=True)
+class TableOptions:
+    """What ``bench tables`` was asked for.
+
+    Attributes:
+        tables: names of the papers' tables, or ``all``; empty: those that the runs touch.
+        layout: a layout of one's own, in place of them or beside them.
+        published, measured: one of them alone; both or neither: both, with the difference.
+        missing: the rule for missing faces; None: each run's own.
+    """
+
+    form: str = "markdown"
+    tables: tuple[str, ...] = ()
+    layout: Path | None = None
+    published: bool = False
+    measured: bool = False
+    intervals: bool = False
+    missing: MissingFaces | None = None
+    out: Path | None = None
+
+
+def write_table(runs: Sequence[Path], options: TableOptions) -> None:
+    """Tables of the `runs` and of published numbers, on the terminal or in a file.
+
+    Raises:
+        TalkbenchError: there is nothing to show, an unknown table, a faulty layout, or damaged runs.
+    """
     from talkbench.reports.terminal import print_table
     from talkbench.reports.writers import to_csv, to_html, to_latex, to_markdown
 
-    loaded = _load(runs, missing)
-    table = measured_table(loaded) if measured else published_table(loaded)
-    if form == "terminal":
-        if out:
+    tables = _tables(_load(runs, options.missing), options)
+    if options.form == "terminal":
+        if options.out:
             raise TalkbenchError("--format terminal goes to the terminal; leave --out out or choose another format")
-        print_table(table)
+        for table in tables:
+            print_table(table)
         return
-    text = {"markdown": to_markdown, "latex": to_latex, "csv": to_csv, "html": to_html}[form](table)
-    if out:
-        write_atomic(out, text)
+    write = {"markdown": to_markdown, "latex": to_latex, "csv": to_csv, "html": to_html}[options.form]
+    if options.out:
+        write_atomic(options.out, write(*tables))
     else:
-        print(text, end="")
+        print(write(*tables), end="")
+
+
+def _tables(runs: Sequence[Run], options: TableOptions) -> list[ReportTable]:
+    from talkbench.reports.layout import load_layout, names, read_layout
+    from talkbench.reports.tables import layout_table, measured_table, of_tables, touched
+
+    both = options.published == options.measured
+    if not (both or options.published or options.tables or options.layout):
+        return [measured_table(runs, options.intervals)]
+    chosen = options.tables
+    if "all" in chosen or not (chosen or options.layout or both or runs):
+        chosen = names()
+    elif not (chosen or options.layout):
+        chosen = tuple(touched(runs))
+    wanted = list(zip(map(load_layout, chosen), of_tables(runs, chosen), strict=True))
+    if options.layout:
+        wanted.append((read_layout(options.layout), list(runs)))
+    tables = [
+        layout_table(layout, shown, options.published or both, options.measured or both, options.intervals)
+        for layout, shown in wanted
+    ]
+    filled = [table for table in tables if table.blocks]
+    if not filled:
+        raise TalkbenchError("no runs to tabulate; give the folder of at least one run of these tables")
+    return filled
 
 
 def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:

@@ -8,22 +8,38 @@ from dataclasses import dataclass
 SYMBOLS = "†‡§¶‖"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
+SYSTEMS = ("published", "measured")
+"""The kinds of lines whose label names a system; those of other kinds belong to the line of a system above."""
+
+CONTRADICTIONS = "What is known to be wrong or unclear in the papers"
+
 
 @dataclass(frozen=True)
 class Cell:
-    """A printed value; `best`: set in bold; `marks`: each explained in the table's notes."""
+    """A printed value; `best`: set in bold, `second`: underlined; `marks`: each explained in the table's notes."""
 
     text: str
     best: bool = False
     marks: tuple[str, ...] = ()
+    second: bool = False
 
 
 @dataclass(frozen=True)
 class Line:
-    """One system: its label and a cell per column."""
+    """One line of a system, a cell per column.
+
+    Attributes:
+        label: names the system, or in a line that belongs to the one above says what it holds (``difference``).
+        marks: of the label.
+        kind: one of `SYSTEMS`, or ``95 % interval``, ``pairs / clips``, ``coverage``, ``difference``.
+        indent: 0 for a system, more for what belongs to it.
+    """
 
     label: str
     cells: tuple[Cell, ...]
+    marks: tuple[str, ...] = ()
+    kind: str = "measured"
+    indent: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,13 +52,23 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `columns` heads the cells, `notes` explains each mark, `remarks` hold for all of it."""
+    """A table.
+
+    Attributes:
+        columns: heads the cells.
+        groups: headings above the columns, each with the number of columns it spans; empty: there are none.
+        notes: explains each mark.
+        remarks: hold for all of it.
+        contradictions: what is known to be wrong with the published numbers.
+    """
 
     title: str
     columns: tuple[str, ...]
     blocks: tuple[Block, ...]
     notes: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
+    groups: tuple[tuple[str, int], ...] = ()
 
 
 class Notes:

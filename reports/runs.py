@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from talkbench.results import RunRecord, RunStore, Summary, common_pairs, summary_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MissingFaces = Literal["drop", "intersect", "worst"]
 
@@ -16,10 +19,11 @@ NOT_COMMON = "not-common"
 
 @dataclass(frozen=True)
 class Run:
-    """A stored run: how it was made and what came out."""
+    """A stored run: how it was made and what came out; its rows, if there is need of them."""
 
     record: RunRecord
     summary: Summary
+    rows: pd.DataFrame | None = None
 
     @classmethod
     def load(cls, store: RunStore, missing: MissingFaces | None = None) -> Run:
@@ -28,7 +32,8 @@ class Run:
         Args:
             missing: the rule for missing faces, ``drop`` or ``worst``; None: the run's own.
         """
-        return cls(_under(store.read_record(), missing), summary_of(store, missing=missing))
+        rows = store.rows()
+        return cls(_under(store.read_record(), missing), summary_of(store, rows, missing), rows)
 
 
 def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -> list[Run]:
@@ -61,7 +66,7 @@ def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -
                     value=rows["value"].mask(others), reason=rows["reason"].mask(others, NOT_COMMON)
                 )
     return [
-        Run(_under(record, missing), summary_of(store, rows, "drop"))
+        Run(_under(record, missing), summary_of(store, rows, "drop"), rows)
         for store, record, rows in zip(stores, records, tables, strict=True)
     ]
 

@@ -1,4 +1,4 @@
-"""Measured runs as tables, alone and beside published numbers.
+"""Tables of published and measured numbers, in the layouts of the papers or of one's own.
 
 Cells that may not be compared carry a mark: measured cells whose protocol is not the published one
 (design, idea 4), published cells carried over from another publication (specs evaluation 8).
@@ -8,67 +8,121 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain, groupby, zip_longest
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.reports.layout import Column, Layout, load_layout
+from talkbench.reports.intervals import clip_interval
+from talkbench.reports.layout import Layout, Row, keys, load_layout, names
+from talkbench.reports.legend import BEST, about, contradictions, legend
+from talkbench.reports.measured import Entry, column_entry, entry, finish
 from talkbench.reports.model import LETTERS, SYMBOLS, Block, Cell, Line, Notes, Table
-from talkbench.reports.numbers import coverage, format_mean, heading
+from talkbench.reports.numbers import format_value, heading, share
 from talkbench.reports.runs import Run
-from talkbench.results import MetricSpec, MetricSummary, RunRecord, published
-
-MAX_COVERAGE_GAP = 0.01
-"""Shares of pairs used may differ by this much in a ranking (specs evaluation 4.3)."""
+from talkbench.results import MetricSpec, RunRecord
+from talkbench.results.published import PublishedCell
 
 
 @dataclass
-class _Entry:
-    """A measured cell in the making; `result` is None if the run lacks the metric."""
+class _Measured:
+    """A line of measured numbers: per group of columns, the run they are from, and per column the number."""
 
-    run: Run
-    spec: MetricSpec | None
-    result: MetricSummary | None
-    notes: list[str] = field(default_factory=list)
-    best: bool = False
-
-    @property
-    def text(self) -> str:
-        return format_mean(self.result, self.spec) if self.result and self.spec else "n/a"
-
-    @property
-    def protocol(self) -> str:
-        return self.run.record.protocol_id(self.spec.name) if self.spec else ""
-
-    @property
-    def share(self) -> float:
-        """Pairs used, as a share of all."""
-        return self.result.pairs / max(1, self.run.record.dataset.pairs) if self.result else 0.0
+    runs: tuple[Run | None, ...]
+    entries: tuple[Entry | None, ...] = ()
 
 
-def published_table(runs: Sequence[Run], name: str = "1a") -> Table:
-    """The table `name` of the MCNet paper as printed, with the measured `runs` in a second block.
+def published_table(runs: Sequence[Run], name: str | None = None) -> Table:
+    """A table of the papers as printed, with the measured `runs` in the lines they belong to, and below.
+
+    Args:
+        name: one of `talkbench.reports.layout.names`; None: the first that the runs touch, else ``1a``.
 
     Raises:
         TalkbenchError: no layout of that name.
     """
-    layout = load_layout(name)
-    cells = published.table(layout.document, layout.table)
+    return layout_table(load_layout(name or touched(runs)[0]), runs)
+
+
+def touched(runs: Sequence[Run]) -> list[str]:
+    """The tables of the papers in which every run has a place, as few as will do; ``1a`` if there is none."""
+    chosen: list[str] = []
+    for run in runs:
+        homes = _places(run, names())
+        if homes and not set(homes) & set(chosen):
+            chosen.append(homes[0])
+    return sorted(chosen) or ["1a"]
+
+
+def _places(run: Run, tables: Sequence[str]) -> list[str]:
+    """The tables that have a line for the run, else those of its data set and task."""
+    layouts = {name: load_layout(name) for name in tables}
+    lines = [name for name, layout in layouts.items() if _row_of(run, layout) is not None]
+    return lines or [name for name, layout in layouts.items() if any(g.holds(run.record) for g in layout.groups)]
+
+
+def of_tables(runs: Sequence[Run], tables: Sequence[str]) -> list[list[Run]]:
+    """For each of the `tables` the runs to show there: where they have a line or are of its data set, else in the first
+    table of their task, else in the first."""
+    shown: dict[str, list[Run]] = {name: [] for name in tables}
+    for run in runs:
+        task = [name for name in tables if any(run.record.dataset.task in g.tasks for g in load_layout(name).groups)]
+        for name in _places(run, tables) or [*task, *tables][:1]:
+            shown[name].append(run)
+    return list(shown.values())
+
+
+def layout_table(
+    layout: Layout,
+    runs: Sequence[Run],
+    with_published: bool = True,
+    with_measured: bool = True,
+    intervals: bool = False,
+) -> Table:
+    """The table of a layout.
+
+    Args:
+        runs: those of a row's method on a group's data set stand in that row, all others below.
+        with_published, with_measured: what to show; of both, also the difference.
+        intervals: below each measured number its 95 % interval, the numbers of pairs and clips, and the coverage.
+    """
     letters, symbols = Notes(LETTERS), Notes(SYMBOLS)
-    blocks = [Block("Published", _published_lines(layout, cells, letters))]
-    if runs:
-        columns = [_measured_column(runs, column, layout) for column in layout.columns]
-        blocks.append(Block("Measured", _measured_lines(runs, columns, symbols)))
-    heads = {cell.metric: heading(cell.metric, cell.unit, cell.direction) for cell in cells}
+    printed = _printed(layout)
+    rows, below = _arrange(layout, runs if with_measured else ())
+    lines = [*chain.from_iterable(rows), *below]
+    _fill(lines, layout, printed)
+    labels = _labels(lines)
+    main: list[Line] = []
+    for number, row in enumerate(layout.rows):
+        cells = [column.get(number) for column in printed]
+        if with_published:
+            main.append(_published_line(row, cells, letters))
+        for measured in rows[number]:
+            depth = int(with_published)
+            main += _measured_lines(measured, labels.pop(0), symbols, depth, intervals)
+            if with_published and any(cells):
+                main.append(_difference(measured, cells, letters, symbols))
+    title = {(True, True): "Published and measured", (True, False): "Published"}.get(
+        (with_published, any(rows)), "Measured"
+    )
+    rest = [line for measured in below for line in _measured_lines(measured, labels.pop(0), symbols, 0, intervals)]
+    if not with_published:
+        main, rest = [*main, *rest], []
+    blocks = [Block(head, tuple(block)) for head, block in ((title, main), ("Measured", rest)) if block]
+    used = [run for run in runs if with_measured]
     return Table(
         title=layout.title,
-        columns=tuple(heads[column.metric] for column in layout.columns),
+        columns=_headings(layout, printed, used),
+        groups=tuple((group.heading, len(group.columns)) for group in layout.groups)
+        if any(group.heading for group in layout.groups)
+        else (),
         blocks=tuple(blocks),
         notes=letters.listed() + symbols.listed(),
-        remarks=(*layout.remarks, *_rule(runs), *_yardsticks(runs), *_given(runs)),
+        remarks=(*legend(layout, with_published, bool(lines), any(rows)), *about(used, intervals), *layout.remarks),
+        contradictions=contradictions(layout) if with_published else (),
     )
 
 
-def measured_table(runs: Sequence[Run]) -> Table:
+def measured_table(runs: Sequence[Run], intervals: bool = False) -> Table:
     """All metrics that any of the `runs` has, one column each.
 
     Raises:
@@ -80,50 +134,109 @@ def measured_table(runs: Sequence[Run]) -> Table:
     conditions = [_conditions(run.record) for run in runs]
     columns = []
     for name in specs:
-        entries = [_entry(run, [name], name) for run in runs]
+        entries = [entry(run, [name], name) for run in runs]
         if len(set(conditions)) > 1:
-            for entry, text in zip(entries, conditions, strict=True):
-                if entry.spec:
-                    entry.notes.append(text)
-        columns.append(_finish(entries))
+            for made, text in zip(entries, conditions, strict=True):
+                if made.spec:
+                    made.notes.append(text)
+        finish(entries)
+        columns.append(entries)
     notes = Notes(SYMBOLS)
-    lines = _measured_lines(runs, columns, notes)
+    lines = [_Measured((run,), tuple(column[number] for column in columns)) for number, run in enumerate(runs)]
+    labels = _labels(lines)
+    shown = [
+        line
+        for measured, label in zip(lines, labels, strict=True)
+        for line in _measured_lines(measured, label, notes, 0, intervals)
+    ]
     remarks = [f"All rows: {conditions[0]}."] if len(set(conditions)) == 1 else []
     return Table(
         title="All measured metrics",
         columns=tuple(heading(spec.name, spec.unit, spec.direction) for spec in specs.values()),
-        blocks=(Block("Measured", lines),),
+        blocks=(Block("Measured", tuple(shown)),),
         notes=notes.listed(),
-        remarks=(
-            *remarks,
-            "Bold: the best of the cells that may be compared.",
-            *_rule(runs),
-            *_yardsticks(runs),
-            *_given(runs),
-        ),
+        remarks=(*remarks, BEST, *about(runs, intervals)),
     )
 
 
-def _published_lines(layout: Layout, cells: Sequence[published.PublishedCell], notes: Notes) -> tuple[Line, ...]:
-    by_place = {(cell.system, cell.variant, cell.metric): cell for cell in cells}
-    systems = dict.fromkeys((cell.system, cell.variant) for cell in cells)
-    return tuple(
-        Line(
-            " ".join(filter(None, system)),
-            tuple(_published_cell(by_place[(*system, column.metric)], notes) for column in layout.columns),
+def _printed(layout: Layout) -> list[dict[int, PublishedCell]]:
+    """Per column, by the number of the row, what the paper prints."""
+    columns = []
+    for group, column in layout.columns:
+        cells = [cell for cell in group.cells() if cell.metric == column.metric]
+        columns.append(
+            {
+                number: cell
+                for number, row in enumerate(layout.rows)
+                for cell in cells
+                if row.published and row.published in keys(cell)
+            }
         )
-        for system in systems
-    )
+    return columns
 
 
-def _published_cell(cell: published.PublishedCell, notes: Notes) -> Cell:
-    text = ""
-    if cell.provenance.startswith("carried:"):
-        source = cell.provenance.removeprefix("carried:")
-        text = f"carried over by the authors from the {_PAPERS.get(source, source)} paper, made by another protocol"
-    elif cell.provenance == "uncertain":
-        text = "origin uncertain, possibly a copying slip"
-    return Cell(cell.value or "–", best=cell.bold == "yes", marks=(notes.mark(text),) if text else ())
+def _row_of(run: Run, layout: Layout) -> int | None:
+    """The number of the row that the run belongs in."""
+    if any(group.holds(run.record) for group in layout.groups):
+        for number, row in enumerate(layout.rows):
+            if run.record.method.name in row.methods:
+                return number
+    return None
+
+
+def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[_Measured]], list[_Measured]]:
+    """The lines of runs per row, and those below. Runs of a method with the same weights on different data sets share
+    a line, each in the columns of its own."""
+    rows: list[list[_Measured]] = [[] for _ in layout.rows]
+    below = []
+
+    def system(run: Run) -> tuple[int, str, str]:
+        row = _row_of(run, layout)
+        return -1 if row is None else row, run.record.method.name, run.record.method.checkpoint_sha256 or ""
+
+    order = {key: number for number, key in enumerate(dict.fromkeys(map(system, runs)))}
+    for (row, *_), mine in groupby(sorted(runs, key=lambda run: order[system(run)]), key=system):
+        shares = list(mine)
+        lists = [[run for run in shares if group.holds(run.record)] for group in layout.groups]
+        merged = [_Measured(tuple(line)) for line in zip_longest(*lists)]
+        alone = [run for run in shares if not any(group.holds(run.record) for group in layout.groups)]
+        if row >= 0:
+            rows[row] += merged
+        else:
+            below += [*merged, *(_elsewhere(run, layout) for run in alone)]
+    return rows, below
+
+
+def _elsewhere(run: Run, layout: Layout) -> _Measured:
+    """A run on a data set that the layout does not have stands in the first columns of its task."""
+    tasks = [run.record.dataset.task in group.tasks for group in layout.groups]
+    place = tasks.index(True) if any(tasks) else 0
+    return _Measured(tuple(run if number == place else None for number in range(len(layout.groups))))
+
+
+def _fill(lines: Sequence[_Measured], layout: Layout, printed: Sequence[dict[int, PublishedCell]]) -> None:
+    """Set the numbers of all lines, compared column by column."""
+    columns = []
+    for (group, column), cells in zip(layout.columns, printed, strict=True):
+        decimals = next((int(cell.decimals) for cell in cells.values() if cell.value), None)
+        runs = [line.runs[layout.groups.index(group)] for line in lines]
+        entries = [column_entry(run, group, column, decimals) if run else None for run in runs]
+        finish([made for made in entries if made])
+        columns.append(entries)
+    for number, line in enumerate(lines):
+        line.entries = tuple(entries[number] for entries in columns)
+
+
+def _headings(layout: Layout, printed: Sequence[dict[int, PublishedCell]], runs: Sequence[Run]) -> tuple[str, ...]:
+    heads = []
+    specs = {spec.name: spec for run in runs for spec in run.record.metrics}
+    for (_, column), cells in zip(layout.columns, printed, strict=True):
+        known: list[PublishedCell | MetricSpec] = [
+            *cells.values(),
+            *(specs[name] for name in column.variants if name in specs),
+        ]
+        heads.append(heading(column.metric, known[0].unit, known[0].direction) if known else column.metric)
+    return tuple(heads)
 
 
 _PAPERS = {
@@ -135,103 +248,92 @@ _PAPERS = {
     "tpsm": "TPSM",
 }
 
-
-def _measured_column(runs: Sequence[Run], column: Column, layout: Layout) -> list[_Entry]:
-    entries = []
-    for run in runs:
-        family = column.metric.lower()
-        others = [spec.name for spec in run.record.metrics if spec.family == family]
-        entry = _entry(run, [*column.variants, *others], family)
-        if entry.spec:
-            entry.notes += _departures(run.record, layout, column, entry.spec.name)
-        entries.append(entry)
-    return _finish(entries)
+_MEASURED_BY = {
+    "own": "cells without a letter: a model of the paper's authors, measured by them",
+    "remeasured": "cells without a letter: another group's model, measured by the paper's authors",
+}
 
 
-def _entry(run: Run, candidates: Sequence[str], wanted: str) -> _Entry:
-    """The first of the `candidates` that the run has; else the reason why `wanted` is missing."""
-    specs = {spec.name: spec for spec in run.record.metrics}
-    spec = next((specs[name] for name in candidates if name in specs), None)
-    if spec:
-        return _Entry(run, spec, run.summary.metric(spec.name))
-    reasons = [miss.reason for miss in run.record.unavailable if wanted in (miss.name, miss.name.split("@", 1)[0])]
-    return _Entry(
-        run, None, None, [f"metric not computed: {reasons[0] if reasons else 'it was not asked for in this run'}"]
+def _published_line(row: Row, cells: Sequence[PublishedCell | None], notes: Notes) -> Line:
+    known = [cell for cell in cells if cell]
+    origins = dict.fromkeys(cell.provenance for cell in known if cell.provenance in _MEASURED_BY)
+    shown = tuple(
+        Cell(cell.value or "–", best=cell.bold == "yes", marks=_provenance(cell, notes)) if cell else Cell("")
+        for cell in cells
+    )
+    marks = tuple(notes.mark(_MEASURED_BY[origin]) for origin in origins)
+    return Line(row.label or known[0].system, shown, marks, "published")
+
+
+def _provenance(cell: PublishedCell, notes: Notes) -> tuple[str, ...]:
+    if cell.provenance.startswith("carried:"):
+        source = cell.provenance.removeprefix("carried:")
+        paper = _PAPERS.get(source, source)
+        return (notes.mark(f"carried over by the authors from the {paper} paper, made by another protocol"),)
+    if cell.provenance == "uncertain":
+        return (notes.mark("origin uncertain, possibly a copying slip"),)
+    return ()
+
+
+def _measured_lines(measured: _Measured, label: str, notes: Notes, indent: int, intervals: bool) -> list[Line]:
+    cells = tuple(
+        Cell(made.text, made.best, tuple(notes.mark(text) for text in made.notes), made.second) if made else Cell("")
+        for made in measured.entries
+    )
+    lines = [Line(label, cells, indent=indent)]
+    if intervals:
+        kinds = ("95 % interval", "pairs / clips", "coverage")
+        columns = [_certainty(made) for made in measured.entries]
+        lines += [
+            Line(kind, tuple(Cell(text) for text in texts), kind=kind, indent=indent + 1)
+            for kind, texts in zip(kinds, zip(*columns, strict=True), strict=True)
+        ]
+    return lines
+
+
+def _certainty(made: Entry | None) -> tuple[str, str, str]:
+    """The interval of a measured mean, over how many pairs and clips, and the share of pairs that could be used."""
+    if made is None or made.spec is None or made.result is None or made.run.rows is None:
+        return "", "", ""
+    ends, clips = clip_interval(made.run.rows, made.spec, made.run.record.missing_faces)
+    text = " – ".join(format_value(end, made.spec) for end in ends) if ends else "n/a"
+    return text, f"{made.result.pairs} / {clips}", share(made.result.coverage)
+
+
+def _difference(measured: _Measured, cells: Sequence[PublishedCell | None], letters: Notes, symbols: Notes) -> Line:
+    return Line(
+        "difference",
+        tuple(
+            _difference_cell(made, cell, letters, symbols) for made, cell in zip(measured.entries, cells, strict=True)
+        ),
+        kind="difference",
+        indent=2,
     )
 
 
-def _departures(record: RunRecord, layout: Layout, column: Column, metric: str) -> list[str]:
-    """In what a measured cell departs from the protocol of the published column."""
-    data, notes = record.dataset, []
-    checks = [
-        (data.name, layout.dataset),
-        (data.task, layout.task),
-        (f"{data.motion} motion", f"{layout.motion} motion"),
-        (f"{data.pairs} pairs", f"{layout.pairs} pairs"),
-        (f"{data.image_size} px", f"{layout.image_size} px"),
-    ]
-    differing = [f"{mine} instead of {theirs}" for mine, theirs in checks if mine != theirs]
-    if differing:
-        notes.append(f"another test than the published one: {', '.join(differing)}")
-    elif data.pairs_sha256 not in layout.pair_lists:
-        notes.append(f"pair list {data.pairs_sha256[:12]} is not verified to be the published one")
-    if metric not in column.variants:
-        notes.append(f"{metric} instead of {column.variants[0]}")
-    elif column.caveat:
-        notes.append(f"{metric}: {column.caveat}")
-    return notes
+def _difference_cell(made: Entry | None, cell: PublishedCell | None, letters: Notes, symbols: Notes) -> Cell:
+    """Measured minus published where both are of one protocol as far as is known; else why there is none."""
+    if made is None or cell is None or not cell.value or made.spec is None:
+        return Cell("")
+    if made.result is None or made.result.mean is None:
+        return Cell("n/a")
+    marks = _provenance(cell, letters)
+    if made.departures or cell.provenance.startswith("carried:"):
+        return Cell("n/a", marks=marks + tuple(symbols.mark(text) for text in made.departures))
+    value = made.result.mean * made.spec.scale - float(cell.value)
+    return Cell(f"{value:+z.{made.spec.decimals}f}".replace("-", "−"), marks=marks)
 
 
-def _finish(entries: list[_Entry]) -> list[_Entry]:
-    """Mark what protocols or counts of pairs tell apart, then find the best within each protocol."""
-    present = [entry for entry in entries if entry.spec]
-    groups: dict[tuple[str, ...], set[str]] = {}
-    for entry in present:
-        groups.setdefault(tuple(entry.notes), set()).add(entry.protocol)
-    for entry in present:
-        if len(groups[tuple(entry.notes)]) > 1:
-            entry.notes.append(f"protocol {entry.protocol}: comparable only with cells of the same protocol")
-    for entry in present:
-        if entry.result and (text := coverage(entry.result, entry.run.record.dataset.pairs)):
-            entry.notes.append(text)
-    for protocol in sorted({entry.protocol for entry in present}):
-        _rank([entry for entry in present if entry.protocol == protocol])
-    return entries
-
-
-def _rank(entries: list[_Entry]) -> None:
-    """Set `best`, ties in print included, among two or more comparable cells."""
-    ranked = [
-        entry
-        for entry in entries
-        if entry.spec and entry.spec.ranks and entry.run.record.method.ranked
-        if entry.result and entry.result.mean is not None
-    ]
-    if len(ranked) < 2 or ranked[0].spec is None:
-        return
-    if max(entry.share for entry in ranked) - min(entry.share for entry in ranked) > MAX_COVERAGE_GAP + 1e-9:
-        for entry in ranked:
-            entry.notes.append("not ranked: the shares of pairs used differ by more than one point")
-        return
-    pick = max if ranked[0].spec.direction == "higher" else min
-    best = pick(float(entry.text) for entry in ranked)
-    for entry in ranked:
-        entry.best = float(entry.text) == best
-
-
-def _measured_lines(runs: Sequence[Run], columns: Sequence[Sequence[_Entry]], notes: Notes) -> tuple[Line, ...]:
-    labels = [run.record.method.name for run in runs]
-    lines = []
-    for number, run in enumerate(runs):
-        label = labels[number]
-        if Counter(labels)[label] > 1:
-            label = f"{label}, run {run.record.run_id}"
-        cells = tuple(
-            Cell(entry.text, entry.best, tuple(notes.mark(text) for text in entry.notes))
-            for entry in (column[number] for column in columns)
-        )
-        lines.append(Line(f"{label} ({_sample(run)})", cells))
-    return tuple(lines)
+def _labels(lines: Sequence[_Measured]) -> list[str]:
+    """What each line of measured numbers is called; runs of one name are told apart by their ids."""
+    of_lines = [[run for run in line.runs if run] for line in lines]
+    methods = [runs[0].record.method.name for runs in of_lines]
+    labels = []
+    for method, runs in zip(methods, of_lines, strict=True):
+        if Counter(methods)[method] > 1:
+            method += f", run {' and '.join(run.record.run_id for run in runs)}"
+        labels.append(f"{method} ({'; '.join(dict.fromkeys(map(_sample, runs)))})")
+    return labels
 
 
 def _sample(run: Run) -> str:
@@ -241,26 +343,6 @@ def _sample(run: Run) -> str:
     if run.record.method.frames:
         count += ", frames given"
     return count if run.record.method.ranked else f"{count}, not ranked"
-
-
-def _yardsticks(runs: Sequence[Run]) -> list[str]:
-    names = [run.record.method.name for run in runs if not run.record.method.ranked]
-    return [f"Not ranked: {', '.join(dict.fromkeys(names))}, a yardstick that sees the truth."] if names else []
-
-
-def _given(runs: Sequence[Run]) -> list[str]:
-    given = any(run.record.method.frames for run in runs)
-    return ["Frames given: another program made them, as its user says; they were scored here."] if given else []
-
-
-_RULES = {
-    "intersect": "Pairs without a face in one run's generated frame are left out of all runs of the same pairs.",
-    "worst": "Pairs without a face in the generated frame count the worst value that the metric has.",
-}
-
-
-def _rule(runs: Sequence[Run]) -> list[str]:
-    return [_RULES[rule] for rule in dict.fromkeys(run.record.missing_faces for run in runs) if rule in _RULES]
 
 
 def _conditions(record: RunRecord) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from talkbench.reports.model import CONTRADICTIONS, SYSTEMS
+
 
 def render(name: str, **context: Any) -> str:
     """The template `name` with `context`; the style sheet is inlined and allowed by its hash alone."""
@@ -33,4 +35,5 @@ def _environment() -> Environment:
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' file:; base-uri 'none'; form-action 'none'"
     )
     environment.globals.update(style=Markup(style), policy=policy)  # noqa: S704, our own file
+    environment.globals.update(systems=SYSTEMS, contradictions=CONTRADICTIONS)
     return environment

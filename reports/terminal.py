@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from talkbench.reports.model import CONTRADICTIONS, SYSTEMS
 from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
 from talkbench.results import RunRecord, Summary, by_reason
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
-    from talkbench.reports.model import Table
+    from talkbench.reports.model import Cell, Table
 
 
 def print_terminal(record: RunRecord, summary: Summary, console: Console | None = None) -> None:
@@ -58,29 +60,75 @@ def print_table(table: Table, console: Console | None = None) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD)
-    grid.add_column("System", overflow="fold", min_width=24)
+    console = console or Console()
     lines = [line for block in table.blocks for line in block.lines]
-    for number, heading in enumerate(table.columns):
-        longest = max(
-            (len(" ".join([cell.text, *cell.marks])) for cell in (line.cells[number] for line in lines)), default=0
-        )
-        grid.add_column(Text(heading), justify="right", min_width=max(longest, len(heading)))
+    labels = [Text("  " * line.indent + line.label) + _marks(line.marks) for line in lines]
+    heads, label_width = _heads(table, max((len(label) for label in labels), default=0), console.width)
+    grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    grid.add_column("System", overflow="fold", width=label_width, vertical="bottom")
+    for number, head in enumerate(heads):
+        width = max(_width(head), *(_width(_shown(line.cells[number]).plain) for line in lines), 1)
+        grid.add_column(Text(head, justify="right"), justify="right", width=width, no_wrap=True, vertical="bottom")
+    rows = iter(zip(lines, labels, strict=True))
     for block in table.blocks:
         grid.add_section()
         grid.add_row(Text(block.title, style="italic"))
-        for line in block.lines:
-            cells = [
-                Text(cell.text, style="bold" if cell.best else "") + Text(" ".join(["", *cell.marks]))
-                for cell in line.cells
-            ]
-            grid.add_row(Text(line.label), *cells)
-    console = console or Console()
+        for _ in block.lines:
+            line, label = next(rows)
+            grid.add_row(label, *map(_shown, line.cells), style="" if line.kind in SYSTEMS else "dim")
     _print_whole(grid, console)
+    _print_notes(table, console)
+
+
+def _heads(table: Table, longest_label: int, room: int) -> tuple[list[str], int]:
+    """The headings, broken into short lines where `room` columns of text want it, and the width of the labels."""
+    groups = [heading for heading, span in table.groups for _ in range(span)]
+    heads = ["\n".join([*groups[number : number + 1], head]) for number, head in enumerate(table.columns)]
+    lines = [line for block in table.blocks for line in block.lines]
+
+    def left(heads: list[str]) -> int:
+        columns = zip(heads, *([_shown(cell).plain for cell in line.cells] for line in lines), strict=True)
+        return room - 5 - sum(max(map(_width, texts)) + 1 for texts in columns)
+
+    if left(heads) < min(longest_label, 24):
+        heads = [head.replace(" ", "\n", 1) for head in heads]
+    return heads, min(longest_label, max(24, left(heads)))
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.split("\n")))
+
+
+def _marks(marks: tuple[str, ...]) -> Text:
+    from rich.text import Text
+
+    return Text(" " + " ".join(marks) if marks else "", style="cyan")
+
+
+def _shown(cell: Cell) -> Text:
+    from rich.text import Text
+
+    text = cell.text.replace(" – ", " –\n")  # an interval
+    return Text(text, style="bold" if cell.best else "underline" if cell.second else "") + _marks(cell.marks)
+
+
+def _print_notes(table: Table, console: Console) -> None:
+    """What the marks stand for, what holds for the whole table, and what is wrong in the papers, each indented."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    notes = RichTable.grid(padding=(0, 1))
     for mark, text in table.notes:
-        console.print(Text(f"{mark} {text}"))
+        notes.add_row(Text(mark, style="cyan"), Text(text))
     for text in table.remarks:
-        console.print(Text(text))
+        notes.add_row(Text("·"), Text(text))
+    console.print(notes)
+    if table.contradictions:
+        console.print(Text(f"{CONTRADICTIONS}:", style="italic"))
+        known = RichTable.grid(padding=(0, 1))
+        for text in table.contradictions:
+            known.add_row(Text("·"), Text(text))
+        console.print(known)
 
 
 def _print_whole(table: RichTable, console: Console) -> None:

@@ -7,8 +7,9 @@ import html
 import io
 import re
 from collections.abc import Callable, Iterable
+from itertools import zip_longest
 
-from talkbench.reports.model import Cell, Table
+from talkbench.reports.model import CONTRADICTIONS, SYSTEMS, Cell, Line, Table
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -32,6 +33,7 @@ _LATEX = {
     "↓": r"$\downarrow$",
     "∞": r"$\infty$",
     "–": "--",
+    "−": "$-$",
     "†": r"\textdagger{}",
     "‡": r"\textdaggerdbl{}",
     "§": r"\S{}",
@@ -40,44 +42,64 @@ _LATEX = {
 }
 
 
-def to_markdown(table: Table) -> str:
-    """GitHub-flavoured Markdown: one table, then its notes as a list."""
+def to_markdown(*tables: Table) -> str:
+    """GitHub-flavoured Markdown: each table with its notes as a list."""
+    return "\n".join(map(_markdown_table, tables))
 
+
+def _markdown_table(table: Table) -> str:
     def cell(cell: Cell) -> str:
         text = _markdown(cell.text)
-        return (f"**{text}**" if cell.best else text) + _raised(cell.marks, "<sup>{}</sup>", _markdown)
+        text = f"**{text}**" if cell.best else f"<ins>{text}</ins>" if cell.second else text
+        return text + _raised(cell.marks, "<sup>{}</sup>", _markdown)
 
-    def line(cells: Iterable[str]) -> str:
+    def label(line: Line) -> str:
+        text = _markdown(line.label) + _raised(line.marks, "<sup>{}</sup>", _markdown)
+        return f"↳ {text}" if line.indent else text
+
+    def row(cells: Iterable[str]) -> str:
         return f"| {' | '.join(cells)} |"
 
-    rows = [line(["System", *map(_markdown, table.columns)]), line([":--", *["--:"] * len(table.columns)])]
+    heads = _heads(table)
+    rows = [row(["System", *map(_markdown, heads)]), row([":--", *["--:"] * len(heads)])]
     for block in table.blocks:
-        rows.append(line([f"*{_markdown(block.title)}*", *[""] * len(table.columns)]))
-        rows += [line([_markdown(system.label), *map(cell, system.cells)]) for system in block.lines]
+        rows.append(row([f"*{_markdown(block.title)}*", *[""] * len(heads)]))
+        rows += [row([label(line), *map(cell, line.cells)]) for line in block.lines]
     notes = [f"- <sup>{_markdown(mark)}</sup> {_markdown(text)}" for mark, text in table.notes]
     notes += [f"- {_markdown(text)}" for text in table.remarks]
+    if table.contradictions:
+        notes += ["", f"{CONTRADICTIONS}:", "", *(f"- {_markdown(text)}" for text in table.contradictions)]
     return "\n".join([f"**{_markdown(table.title)}**", "", *rows, "", *notes, ""])
 
 
-def to_latex(table: Table) -> str:
-    """A LaTeX table with the rules of booktabs, its notes below."""
+def to_latex(*tables: Table) -> str:
+    """LaTeX tables with the rules of booktabs, their notes below."""
+    return "\n".join([r"% needs \usepackage{booktabs,graphicx}", *map(_latex_table, tables)])
 
+
+def _latex_table(table: Table) -> str:
     def cell(cell: Cell) -> str:
         text = _latex(cell.text)
-        return (rf"\textbf{{{text}}}" if cell.best else text) + _raised(cell.marks, r"\textsuperscript{{{}}}", _latex)
+        text = rf"\textbf{{{text}}}" if cell.best else rf"\underline{{{text}}}" if cell.second else text
+        return text + _raised(cell.marks, r"\textsuperscript{{{}}}", _latex)
 
-    def line(cells: Iterable[str]) -> str:
+    def label(line: Line) -> str:
+        marks = _raised(line.marks, r"\textsuperscript{{{}}}", _latex)
+        return r"\quad " * line.indent + _latex(line.label) + marks
+
+    def row(cells: Iterable[str]) -> str:
         return " & ".join(cells) + r" \\"
 
-    body = [line(["System", *map(_latex, table.columns)])]
+    body = [*_latex_groups(table), row(["System", *map(_latex, table.columns)])]
     for block in table.blocks:
         body += [r"\midrule", rf"\multicolumn{{{len(table.columns) + 1}}}{{l}}{{\textit{{{_latex(block.title)}}}}} \\"]
-        body += [line([_latex(system.label), *map(cell, system.cells)]) for system in block.lines]
+        body += [row([label(line), *map(cell, line.cells)]) for line in block.lines]
     notes = [rf"\textsuperscript{{{_latex(mark)}}}~{_latex(text)}" for mark, text in table.notes]
     notes += [_latex(text) for text in table.remarks]
+    if table.contradictions:
+        notes += [rf"\textit{{{CONTRADICTIONS}:}}", *map(_latex, table.contradictions)]
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs,graphicx}",
             r"\begin{table}",
             r"\centering\small",
             rf"\caption{{{_latex(table.title)}}}\smallskip",
@@ -96,31 +118,63 @@ def to_latex(table: Table) -> str:
     )
 
 
-def to_csv(table: Table) -> str:
-    """CSV for a program: block, system, then per column the bare number (empty if there is none, ``inf``)
-    and its notes in full."""
-    texts, file = dict(table.notes), io.StringIO()
+def _latex_groups(table: Table) -> list[str]:
+    """The headings above the columns, each with a rule below."""
+    if not table.groups:
+        return []
+    cells, rules, first = [""], [], 2
+    for heading, span in table.groups:
+        cells.append(rf"\multicolumn{{{span}}}{{c}}{{{_latex(heading)}}}")
+        if heading:
+            rules.append(rf"\cmidrule(lr){{{first}-{first + span - 1}}}")
+        first += span
+    return [" & ".join(cells) + r" \\", " ".join(rules)]
+
+
+def to_csv(*tables: Table) -> str:
+    """CSV for a program: table, block, system and its notes, line, then per column the bare number (empty if there is
+    none, ``inf``) and its notes in full. Several tables share the columns of one heading; others stay empty there."""
+    heads = [_heads(table) for table in tables]
+    columns = list(dict.fromkeys(head for mine in heads for head in mine))
+    file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["block", "system", *(_plain(head + kind) for head in table.columns for kind in ("", " notes"))])
-    for block in table.blocks:
-        for line in block.lines:
-            cells = [(_CSV_NUMBERS.get(cell.text, cell.text), _csv_notes(cell, texts)) for cell in line.cells]
-            writer.writerow(map(_plain, [block.title, line.label, *(text for pair in cells for text in pair)]))
+    names = ["table", "block", "system", "system notes", "line"]
+    writer.writerow([*names, *(_plain(head + kind) for head in columns for kind in ("", " notes"))])
+    for table, mine in zip(tables, heads, strict=True):
+        texts = dict(table.notes)
+        for block in table.blocks:
+            system = ""
+            for line in block.lines:
+                system = system if line.kind not in SYSTEMS else line.label
+                fields = dict(zip(mine, line.cells, strict=True))
+                cells = [_csv_cell(fields.get(head, Cell("")), texts) for head in columns]
+                marks = "; ".join(texts[mark] for mark in line.marks)
+                start = [table.title, block.title, system, marks, line.kind]
+                writer.writerow(map(_plain, [*start, *(text for pair in cells for text in pair)]))
     return file.getvalue()
 
 
-def to_html(table: Table) -> str:
-    """A whole HTML page with the table and its notes."""
+def _heads(table: Table) -> list[str]:
+    groups = [heading for heading, span in table.groups for _ in range(span)]
+    return [" ".join(filter(None, pair)) for pair in zip_longest(groups, table.columns, fillvalue="")]
+
+
+def to_html(*tables: Table) -> str:
+    """A whole HTML page with the tables and their notes."""
     from talkbench.reports.templates import render
 
-    return render("table_page.html", table=table)
+    title = tables[0].title if len(tables) == 1 else "Published and measured numbers"
+    return render("table_page.html", title=title, tables=tables)
 
 
 _CSV_NUMBERS = {"–": "", "n/a": "", "∞": "inf"}
 
 
-def _csv_notes(cell: Cell, texts: dict[str, str]) -> str:
-    return "; ".join([*(["not reported"] if cell.text == "–" else []), *(texts[mark] for mark in cell.marks)])
+def _csv_cell(cell: Cell, texts: dict[str, str]) -> tuple[str, str]:
+    """The number and its notes."""
+    number = _CSV_NUMBERS.get(cell.text, cell.text.replace("−", "-"))
+    missing = ["not reported"] if cell.text == "–" else []
+    return number, "; ".join([*missing, *(texts[mark] for mark in cell.marks)])
 
 
 def _raised(marks: tuple[str, ...], pattern: str, escape: Callable[[str], str]) -> str:

@@ -78,11 +78,10 @@ def _one(spec: MetricSpec, rows: pd.DataFrame, total: int, missing: str) -> Metr
     reasons = Counter(rows.loc[rows["value"].isna(), "reason"])
     lost = sum(reasons[reason] for reason in MISSING)
     seen = int(rows["value"].notna().sum()) + reasons[IN_SET] + reasons[INFINITE]
-    remarks = Counter(reason for reason in rows.loc[rows["value"].notna(), "reason"] if reason)
-    if missing == "worst" and spec.worst is not None and spec.aggregation != "set":
-        rows = rows.assign(value=rows["value"].where(~rows["reason"].isin(MISSING), spec.worst))
-        remarks.update({reason: reasons.pop(reason) for reason in MISSING & set(reasons)})
+    rows = counted(rows, spec, missing)
     valid = rows[rows["value"].notna()]
+    reasons = Counter(rows.loc[rows["value"].isna(), "reason"])
+    remarks = Counter(reason for reason in valid["reason"] if reason)
     reasons["not-recorded"] += total - len(rows)
     members, infinite = reasons.pop(IN_SET, 0), reasons.pop(INFINITE, 0)
     each = [aggregate(video, spec.aggregation) for _, video in valid.groupby("driving_clip", sort=True)]
@@ -98,6 +97,14 @@ def _one(spec: MetricSpec, rows: pd.DataFrame, total: int, missing: str) -> Metr
         failures={reason: count for reason, count in sorted(reasons.items()) if count},
         remarks=dict(sorted(remarks.items())),
     )
+
+
+def counted(rows: pd.DataFrame, spec: MetricSpec, missing: str) -> pd.DataFrame:
+    """The rows of a metric with the values that count under the rule for missing faces: under ``worst``, pairs whose
+    generated frame alone shows no face get the metric's worst value."""
+    if missing != "worst" or spec.worst is None or spec.aggregation == "set":
+        return rows
+    return rows.assign(value=rows["value"].where(~rows["reason"].isin(MISSING), spec.worst))
 
 
 def aggregate(rows: pd.DataFrame, how: str) -> float | None:

@@ -135,7 +135,7 @@ def test_tables_hold_the_runs(bench, score):
     assert "| blend (n = 3) |" in bench("tables").out
     assert "n = 2" not in bench("tables").out
     both = bench("tables", "mine", *Path("runs").iterdir()).out
-    assert "| FOMM |" in both
+    assert "| FOMM<sup>" in both
     assert both.count("| blend, run blend-tiny-same-identity-") == 2
     assert "blend" in bench("tables", "mine", "--format", "terminal").out
 

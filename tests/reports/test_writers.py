@@ -29,13 +29,14 @@ FORMULA = "=cmd()"
 
 def hostile(text: str) -> Table:
     cell = Cell(text, best=True, marks=("†",))
-    return Table(text, (text,), (Block(text, (Line(text, (cell,)),)),), (("†", text),), (text,))
+    line = Line(text, (cell,), marks=("†",))
+    return Table(text, (text,), (Block(text, (line,)),), (("†", text),), (text,), (text,), ((text, 1),))
 
 
 def test_html_is_escaped_everywhere() -> None:
     page = to_html(hostile(HTML))
     assert "<script" not in page
-    assert page.count("&lt;script&gt;") == 9
+    assert page.count("&lt;script&gt;") == 11
 
 
 def test_markdown_is_escaped_everywhere() -> None:
@@ -50,7 +51,7 @@ def test_markdown_is_escaped_everywhere() -> None:
 def test_latex_is_escaped_everywhere() -> None:
     text = to_latex(hostile(TEX))
     assert r"\input" not in text
-    assert text.count(r"\textbackslash{}input\{x\} \$1\$ 100\% \#1 a\_b\textasciicircum{}c") == 7
+    assert text.count(r"\textbackslash{}input\{x\} \$1\$ 100\% \#1 a\_b\textasciicircum{}c") == 9
     body = text.split(r"\begin{tabular}{lr}")[1].split(r"\end{tabular}")[0]
     assert all(len(re.findall(r"(?<!\\)&", row)) in (0, 1) for row in body.splitlines())
 
