@@ -79,6 +79,7 @@ def bench(context: click.Context) -> None:
 @click.option("--jpeg-quality", type=click.IntRange(1, 95), help="Send all images through JPEG files before scoring.")
 @OPTIONS["limit"]
 @OPTIONS["batch_size"]
+@OPTIONS["workers"]
 @click.option("--image-size", type=POSITIVE, help="For frames, and methods of any size.  [default: as stored]")
 @OPTIONS["device"]
 @click.option("--out", type=PATH, help="Folder of the run.  [default: runs/<method>-<dataset>-<task>-<time>]")

@@ -65,6 +65,11 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),
     "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"),
     "batch_size": click.option("--batch-size", type=POSITIVE, default=8, show_default=True, help="Frames at once."),
+    "workers": click.option(
+        "--workers", type=click.IntRange(0, 64),
+        help="Processes that read frames ahead of the model; 0: none but this one.  [default: none for a few hundred "
+        "pairs, else one less than the processors, 2 to 8]",
+    ),
     "set": click.option(
         "--set", "settings", multiple=True, callback=settings, metavar="NAME=VALUE",
         help="A choice of the method, e.g. --set noise=random for mcnet. Repeatable.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,15 +14,14 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from talkbench.benchmark.outside import Outside
+from talkbench.benchmark.reading import Images, Reader, Wanted, results
 from talkbench.benchmark.scoring import Generated, Scorer, Scores
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.images import resize, to_tensor, to_uint8
+from talkbench.core.images import to_tensor, to_uint8
 from talkbench.datasets import Frame, Pair, Split
 from talkbench.methods.interface import Batch, Method
 from talkbench.metrics import Extractor, FeatureCache, Metric
 from talkbench.results.schema import Row
-
-CACHED_FRAMES = 256
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,19 @@ class Item:
     pair: Pair
     source: np.ndarray
     driving: np.ndarray
-    reference: np.ndarray | None
+    reference: np.ndarray | None = None
     given: np.ndarray | None = None  # the generated frame, if another program has made it
 
     def generated(self, frame: np.ndarray, raw: Tensor | None = None) -> Generated:
         """With the frame that was generated for it."""
         return Generated(self.number, self.pair, frame, self.source, self.driving, raw)
+
+
+class Requested(NamedTuple):
+    """A pair whose images are being read, by their names in `Item`."""
+
+    number: int
+    images: dict[str, Future[np.ndarray]]
 
 
 @dataclass
@@ -87,6 +94,7 @@ class Evaluator:
         method: the method, or the frames that another program has generated.
         seed: of the method's random draws, together with the batch: they depend on nothing that went before.
         cache: features of real frames.
+        workers: processes that read frames; 0: a thread of this one.
     """
 
     def __init__(
@@ -99,30 +107,32 @@ class Evaluator:
         device: torch.device,
         seed: int = 0,
         cache: FeatureCache | None = None,
+        workers: int = 0,
     ) -> None:
         self.method = method if isinstance(method, Outside) else method.to(device)
         self.split, self.rules, self.device, self.seed = split, rules, device, seed
         self.scorer = Scorer(metrics, extractors, split, device, cache or FeatureCache(), rules.jpeg_quality)
         self._keep_raw = any(metric.unquantised for metric in metrics)
-        self._read = lru_cache(CACHED_FRAMES)(self._sized)
+        self.images = Images(split, rules.size, rules.resized, method if isinstance(method, Outside) else None)
+        self.workers = workers
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
     def run(self, order: Sequence[Sequence[int]], done: Container[int] = ()) -> Iterator[Outcome]:
-        """Evaluate in `order` the batches whose first pair is not among the `done`; the frames of the next one are read
-        meanwhile.
+        """Evaluate in `order` the batches whose first pair is not among the `done`; the frames of those that follow are
+        read meanwhile.
 
         Metrics that look back see the last frames of the batch before, which is generated again if it was done earlier.
         """
         todo = [place for place, numbers in enumerate(order) if numbers[0] not in done]
         before: list[Generated] = []
-        with ThreadPoolExecutor(1) as reader:
-            upcoming = [reader.submit(self._load, order[place]) for place in todo[:1]]
+        upcoming: deque[list[Requested]] = deque()
+        with Reader(self.images, self.workers) as reader:
             for count, place in enumerate(todo):
-                items, failed = upcoming.pop().result()
-                if count + 1 < len(todo):
-                    upcoming.append(reader.submit(self._load, order[todo[count + 1]]))
+                for later in todo[count + len(upcoming) : count + 1 + reader.ahead]:
+                    upcoming.append(self._request(order[later], reader))
+                items, failed = self._load(upcoming.popleft())
                 if self.scorer.history and place > 0 and (count == 0 or todo[count - 1] != place - 1):
-                    before = self._again(order[:place])
+                    before = self._again(order[:place], reader)
                 outcome = self._evaluate(order[place], items, failed, before)
                 before = self._tail([*before, *outcome.frames])
                 yield outcome
@@ -130,36 +140,34 @@ class Evaluator:
     def _tail(self, frames: list[Generated]) -> list[Generated]:
         return frames[-self.scorer.history :] if self.scorer.history else []
 
-    def _again(self, earlier: Sequence[Sequence[int]]) -> list[Generated]:
+    def _again(self, earlier: Sequence[Sequence[int]], reader: Reader) -> list[Generated]:
         """The last frames of `earlier` batches, as many as metrics look back."""
         frames: list[Generated] = []
         for numbers in reversed(earlier):
             if len(frames) >= self.scorer.history:
                 break
-            items, _ = self._load(numbers)
+            items, _ = self._load(self._request(numbers, reader))
             frames = (self._seeded(items)[0] if items else []) + frames
         return self._tail(frames)
 
-    def _sized(self, frame: Frame) -> np.ndarray:
-        image = self.split.read(frame)
-        size = self.rules.size
-        if self.rules.resized:
-            return resize(image, size)
-        if image.shape[:2] != (size, size):
-            where, (height, width) = f"frame {frame.index} of {frame.clip}", image.shape[:2]
-            raise PairError("wrong-size", f"{where} is {width}x{height}, the others {size}x{size}")
-        return image
-
-    def _load(self, numbers: Sequence[int]) -> tuple[list[Item], list[Row]]:
-        items: list[Item] = []
-        failed: list[Row] = []
+    def _request(self, numbers: Sequence[int], reader: Reader) -> list[Requested]:
+        requested = []
         for number in numbers:
             pair = self.split[number]
+            frames = {"reference": pair.reference, "source": pair.source, "driving": pair.driving}
+            wanted: dict[str, Wanted] = {role: frame for role, frame in frames.items() if frame is not None}
+            if self.images.given:
+                wanted["given"] = number
+            requested.append(Requested(number, {role: reader.request(image) for role, image in wanted.items()}))
+        return requested
+
+    def _load(self, requested: Sequence[Requested]) -> tuple[list[Item], list[Row]]:
+        items: list[Item] = []
+        failed: list[Row] = []
+        for number, futures in requested:
             try:
-                reference = self._read(pair.reference) if pair.reference else None
-                source, driving = self._read(pair.source), self._read(pair.driving)
-                given = self.method.read(number) if isinstance(self.method, Outside) else None
-                items.append(Item(number, pair, source, driving, reference, given))
+                images = dict(zip(futures, results(list(futures.values())), strict=True))
+                items.append(Item(number, self.split[number], **images))
             except PairError as error:
                 failed += self.scorer.failure(number, error)
         return items, failed

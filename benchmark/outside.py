@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -121,7 +121,19 @@ class Outside:
         if f"{size}x{size}" not in self.info.sizes:
             raise TalkbenchError(f"no frame in {folder} is {size}x{size}, as evaluated: {_instead(self._places)}")
         self.remarks = list(_remarks(self.info, folder, strangers, count))
-        self._video = lru_cache(OPEN_VIDEOS)(VideoClip)
+
+    @cached_property
+    def _open(self) -> Callable[[Path], VideoClip]:
+        return lru_cache(OPEN_VIDEOS)(VideoClip)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the open videos, which each process has for itself."""
+        return {name: value for name, value in vars(self).items() if name != "_open"}
+
+    def video(self, number: int) -> Path | None:
+        """The video that holds the frame of pair `number`; None if it has a file of its own, or none."""
+        file, index = self._places.get(number, (None, None))
+        return file.path if file is not None and index is not None else None
 
     def read(self, number: int) -> np.ndarray:
         """The frame of pair `number`, uint8 RGB (size, size, 3).
@@ -135,7 +147,7 @@ class Outside:
         file, index = self._places[number]
         if file.fault:
             raise PairError(*file.fault)
-        image = read_image(file.path) if index is None else self._video(file.path).read(index)
+        image = read_image(file.path) if index is None else self._open(file.path).read(index)
         if image.shape != (self.size, self.size, 3):
             height, width = image.shape[:2]
             raise PairError("wrong-size", f"{file.path} is {width}x{height} instead of {self.size}x{self.size}")

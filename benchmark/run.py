@@ -13,6 +13,7 @@ from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation import Evaluator, Outcome, Rules, batches
 from talkbench.benchmark.outside import frame_name
 from talkbench.benchmark.progress import Progress
+from talkbench.benchmark.reading import choose_workers
 from talkbench.benchmark.scoring import set_key
 from talkbench.benchmark.setup import RunOptions, Setup, describe, prepare
 from talkbench.benchmark.tracking import Tracker, tracking_uri
@@ -139,10 +140,12 @@ def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Prog
         cut=record.quantisation == "floor",
         jpeg_quality=record.jpeg_quality,
     )
+    done, total = store.done(), len(setup.split)
     evaluator = Evaluator(
-        setup.method, setup.split, setup.metrics, setup.extractors, rules, setup.device, seed=record.seed
-    )
-    order, done, total = batches(setup.split.pairs, options.batch_size), store.done(), len(setup.split)
+        setup.method, setup.split, setup.metrics, setup.extractors, rules, setup.device, seed=record.seed,
+        workers=choose_workers(options.workers, total - len(done)),
+    )  # fmt: skip
+    order = batches(setup.split.pairs, options.batch_size)
     shown = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
     progress.start(len(done), total)
     for outcome in evaluator.run(order, done):

@@ -58,6 +58,7 @@ class RunOptions:
     metrics: tuple[str, ...] = ()
     limit: int | None = None
     batch_size: int = 8
+    workers: int | None = None
     image_size: int | None = None
     device: str = "auto"
     out: Path | None = None
