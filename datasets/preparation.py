@@ -104,20 +104,29 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
     yield from _work(jobs, workers)
 
 
-def crop_faces(raw: Path, out: Path, style: Style, workers: int) -> Iterator[list[Outcome]]:
-    """Make a clip of every video, cut to the square around the face (see `crops`), named as its file without ending.
+def find_videos(raw: Path) -> dict[str, list[Path]]:
+    """By name without ending, the videos in the folder `raw`, or `raw` itself.
 
-    Args:
-        raw: a video or a folder of videos.
-        out, workers, and what is yielded and raised: as for `cut_clips`.
+    Raises:
+        TalkbenchError: there is none.
     """
-    if importlib.util.find_spec("facenet_pytorch") is None:
-        raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]'")
     if not raw.exists():
         raise TalkbenchError(f"there is no {raw}; give a video or a folder of videos")
     videos = _by_stem(raw.iterdir()) if raw.is_dir() else {raw.stem: [raw]}
     if not videos:
         raise TalkbenchError(f"{raw} holds no video; known endings: {' '.join(VIDEO_SUFFIXES)}")
+    return videos
+
+
+def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: int) -> Iterator[list[Outcome]]:
+    """Make a clip of every video, cut to the square around the face (see `crops`), named as its file without ending.
+
+    Args:
+        videos: see `find_videos`.
+        out, workers, and what is yielded and raised: as for `cut_clips`.
+    """
+    if importlib.util.find_spec("facenet_pytorch") is None:
+        raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]'")
     _sweep(out)
     jobs: list[Job] = []
     for name, found in videos.items():

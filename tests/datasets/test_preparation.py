@@ -14,7 +14,7 @@ from talkbench.core.files import PARTIAL, sha256_file
 from talkbench.datasets import preparation
 from talkbench.datasets.clips import open_clip
 from talkbench.datasets.metadata import TED_TEST_TALKS, read_cuts
-from talkbench.datasets.preparation import STYLES, Outcome, Style, crop_faces, cut_clips
+from talkbench.datasets.preparation import STYLES, Outcome, Style, crop_faces, cut_clips, find_videos
 
 FIRST, SECOND = "Zbz058o9j6s", "-9_pljhZqs-"
 SMALL = Style(32)
@@ -257,7 +257,7 @@ def test_person_may_have_a_column_and_others_are_ignored(tmp_path):
 
 
 def faces(raw: Path, out: Path, workers: int = 1) -> dict[str, str]:
-    return {found.clip: found.status for batch in crop_faces(raw, out, SMALL, workers) for found in batch}
+    return {found.clip: found.status for batch in crop_faces(find_videos(raw), out, SMALL, workers) for found in batch}
 
 
 def test_face_is_cut_with_its_margin(raw, tmp_path, monkeypatch):
