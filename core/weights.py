@@ -114,7 +114,7 @@ def copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, temporary)
 
 
-def fetch(file: RemoteFile, target: Path, progress: Any = None) -> str:
+def fetch(file: RemoteFile, target: Path, progress: Any = None, remedy: str = "") -> str:
     """Download a file, check it against what is known of it, move it to `target` and `note` its sha256.
 
     What an interrupted download has left waits in ``downloads`` of the cache folder, and the next one goes on from
@@ -122,6 +122,7 @@ def fetch(file: RemoteFile, target: Path, progress: Any = None) -> str:
 
     Args:
         progress: shows the bytes; an object as ``pooch`` wants it, with `total`, `update`, `reset` and `close`.
+        remedy: what to do where it cannot be fetched, in words; "" for files of `bench weights`.
 
     Returns:
         Its sha256.
@@ -139,16 +140,20 @@ def fetch(file: RemoteFile, target: Path, progress: Any = None) -> str:
         except requests.RequestException as error:
             if partial.stat().st_size == 0:
                 partial.unlink()
+            by_hand = (
+                f"where there is a network: bench weights pull {file.name}, bench weights export DIR; "
+                "then here: bench weights add DIR"
+            )
             raise TalkbenchError(
-                f"cannot fetch {file.name} from {file.url} ({_reason(error)}); where there is a network: "
-                f"bench weights pull {file.name}, bench weights export DIR; then here: bench weights add DIR"
+                f"cannot fetch {file.name} from {file.url} ({_reason(error)}); {remedy or by_hand}"
             ) from error
         difference = file.difference(partial)
         if difference:
             partial.unlink()
+            by_hand = f"ask for another copy and add it: bench weights add FILE --as {file.name}"
             raise TalkbenchError(
-                f"{file.url} is not the {file.name} that is known: it {difference}; it was not kept. Try again, or ask "
-                f"for another copy and add it: bench weights add FILE --as {file.name}"
+                f"{file.url} is not the {file.name} that is known: it {difference}; it was not kept. Try again, or "
+                f"{remedy or by_hand}"
             )
         shutil.move(partial, temporary)
     return note(target)

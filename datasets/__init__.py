@@ -10,7 +10,9 @@ from talkbench.datasets.pairs import Frame, Pair
 
 __all__ = ["Dataset", "Frame", "Pair", "Split", "create", "has_truth", "registry"]
 
-registry: Registry[Dataset] = Registry("dataset", modules=("talkbench.datasets.demo",))
+MODULES = ("celebv", "demo", "folder", "hdtf", "tedtalks", "voxceleb1", "voxceleb2")
+
+registry: Registry[Dataset] = Registry("dataset", modules=[f"talkbench.datasets.{module}" for module in MODULES])
 
 
 def create(name: str, root: Path | str | None = None) -> Dataset:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from talkbench.core.errors import TalkbenchError
-from talkbench.core.paths import home, inside
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.paths import home
 from talkbench.core.registry import nearest
-from talkbench.datasets.clips import Clip, open_clip
+from talkbench.datasets.clips import Clip
 from talkbench.datasets.pairs import Frame, Pair, pairs_sha256, read_pairs
+from talkbench.datasets.store import Store
 
 MOTIONS = ("absolute", "relative-first", "relative-best", "avd")
 
@@ -35,13 +37,28 @@ class Split:
         pairs: all pairs.
         sha256: canonical hash of the pairs (`pairs_sha256`), references included.
         has_truth: see `has_truth`.
+        store: where the clips are.
+        lengths: by clip, the largest number that its list asks for: one that ends before has other frames throughout
+            (specs evaluation 6.1, quirk 7), so none of it is read; empty where that does not follow.
+        note: what the user should be told of the list, one line; "" for nothing.
     """
 
-    def __init__(self, dataset: str, task: str, motion: str, root: Path, pairs: Sequence[Pair]) -> None:
+    def __init__(
+        self,
+        dataset: str,
+        task: str,
+        motion: str,
+        root: Path,
+        pairs: Sequence[Pair],
+        store: Store | None = None,
+        lengths: dict[str, int] | None = None,
+        note: str = "",
+    ) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
         self.sha256 = pairs_sha256(self.pairs)
         self.has_truth = has_truth(task)
+        self.store, self.lengths, self.note = store or Store(root), lengths or {}, note
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -54,15 +71,26 @@ class Split:
 
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
-        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count])
+        pairs = self.pairs[:count]
+        return Split(self.dataset, self.task, self.motion, self.root, pairs, self.store, self.lengths, self.note)
 
     def clip(self, name: str) -> Clip:
         """The clip `name`, kept open among the last few used.
 
         Raises:
-            TalkbenchError: there is no such clip below `root`, or it cannot be read.
+            PairError: ``missing-clip``, ``unreadable-clip``, or ``index-beyond-clip`` for one that is too short for
+                its list.
         """
-        return _clip(self.root, name)
+        clip = self.store.open(name)
+        last, wanted = clip.numbers[-1], self.lengths.get(name, 0)
+        if last < wanted:
+            raise PairError(
+                "index-beyond-clip",
+                f"{clip.path} ends with frame {last}, and the list asks for {wanted}: it was probably re-encoded to "
+                "25 frames per second or cut short, so that none of its frames is the one meant; prepare it anew at "
+                "the rate of its source",
+            )
+        return clip
 
     def read(self, frame: Frame) -> np.ndarray:
         """The image of `frame`, uint8 RGB (H, W, 3) at its stored size.
@@ -84,6 +112,7 @@ class Dataset(ABC):
     """
 
     name: ClassVar[str]
+    whole: ClassVar[bool] = True  # whether a list that names a clip or frame which is not there is at fault
 
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = (Path(root).expanduser() if root else home() / "datasets" / self.name).absolute()
@@ -104,9 +133,18 @@ class Dataset(ABC):
         """
         raise TalkbenchError(f"data set {self.name} has no training part; choose another one")
 
+    def identity(self, clip: str) -> str:
+        """Who is seen in `clip`; every clip is someone else where the data set does not say."""
+        return clip
+
     def read(self, frame: Frame) -> np.ndarray:
         """The image of `frame`, uint8 RGB (H, W, 3) at its stored size; raises as `Split.read`."""
-        return _clip(self.root, frame.clip).read(frame.index)
+        return self.store.open(frame.clip).read(frame.index)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where the clips are."""
+        return Store(self.root)
 
     @cached_property
     def folder(self) -> Path:
@@ -127,11 +165,12 @@ class Dataset(ABC):
         return tuple(self.card["tasks"])
 
     def split(self, task: str, pairs: Path | str | None = None, motion: str = "absolute") -> Split:
-        """The pairs of `task`, all checked against the clips.
+        """The pairs of `task`.
 
         Args:
             task: one of `tasks`.
-            pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the official one.
+            pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the built-in one; for published data
+                sets also an official list, as a file or by its name.
             motion: where each pair's reference comes from (specs evaluation 7): ``absolute`` and ``avd`` none,
                 ``relative-first`` the first frame of the driving clip, ``relative-best`` the list.
 
@@ -144,14 +183,39 @@ class Dataset(ABC):
         if motion not in MOTIONS:
             raise TalkbenchError(f"unknown motion {motion!r}: {nearest(motion, MOTIONS)}")
         self.prepare()
+        listed, source, note = self.listed(task, pairs)
+        if motion == "relative-best":
+            _check_references(listed, source)
+        chosen = [_with_reference(pair, motion) for pair in listed]
+        return Split(self.name, task, motion, self.root, chosen, self.store, self.lengths(listed), note)
+
+    def listed(self, task: str, pairs: Path | str | None) -> tuple[list[Pair], str, str]:
+        """The pairs of `task`, what they were read from, and what the user should be told of them."""
         path = Path(pairs) if pairs else self.folder / self.card["tasks"][task]["list"]
-        listed = read_pairs(path, cache(lambda name: len(_clip(self.root, name))))
-        if motion == "relative-best" and any(pair.reference is None for pair in listed):
-            raise TalkbenchError(
-                f"{path} does not name a reference frame for every pair, which motion relative-best needs;"
-                " use absolute or relative-first, or fill reference_clip and reference_index"
-            )
-        return Split(self.name, task, motion, self.root, [_with_reference(pair, motion) for pair in listed])
+        return self.read_pairs(path), str(path), ""
+
+    def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
+        """See `Split`."""
+        return {}
+
+    def read_pairs(self, path: Path) -> list[Pair]:
+        """A list of one's own, checked against the clips unless they need not be all there."""
+        count = cache(lambda name: len(self.store.open(name)))
+        return read_pairs(path, count if self.whole else lambda name: sys.maxsize)
+
+
+def _check_references(pairs: Sequence[Pair], source: str) -> None:
+    """Refuse for relative-best a list that lacks references, or in which they take all motion away."""
+    if any(pair.reference is None for pair in pairs):
+        raise TalkbenchError(
+            f"{source} does not name a reference frame for every pair, which motion relative-best needs;"
+            " use absolute or relative-first, or fill reference_clip and reference_index"
+        )
+    if all(pair.reference == pair.driving for pair in pairs):
+        raise TalkbenchError(
+            f"every reference frame of {source} is the driving frame itself, which leaves no relative motion;"
+            " use absolute or relative-first"
+        )
 
 
 def _with_reference(pair: Pair, motion: str) -> Pair:
@@ -162,8 +226,3 @@ def _with_reference(pair: Pair, motion: str) -> Pair:
         "relative-best": pair.reference,
     }
     return replace(pair, reference=references[motion])
-
-
-@lru_cache(maxsize=8)  # open videos hold decoded frames
-def _clip(root: Path, name: str) -> Clip:
-    return open_clip(inside(root, name))

@@ -53,6 +53,24 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     write_atomic(path, format_pairs(pairs))
 
 
+def read_text(path: Path) -> str:
+    """The text of a list, without a byte order mark.
+
+    Raises:
+        TalkbenchError: it cannot be read, or a line, which is named, is not UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise TalkbenchError(f"cannot read the pair list {path}: {error}; give a CSV file in UTF-8") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TalkbenchError(
+            f"cannot read the pair list {path}, line {line}: {error}; give a CSV file in UTF-8"
+        ) from error
+
+
 def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
     """Read and check a whole pair list.
 
@@ -64,11 +82,7 @@ def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
     Raises:
         TalkbenchError: names the file, and the line and column at fault.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TalkbenchError(f"cannot read the pair list {path}: {error}; give a CSV file in UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     pairs = []
     try:
         missing = [column for column in COLUMNS[:4] if column not in (reader.fieldnames or ())]

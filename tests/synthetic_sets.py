@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from talkbench.datasets.official import OfficialList
 
 AUTHORS = "/data/some one/projects"  # where the authors had their data: an absolute folder, with a blank
 YOUTUBE = ("Zbz058o9j6s", "ENIHEvg_VLM", "gTbcgoYXWdU", "-9_pljhZqs-", "vaK4t1-WD4M", "isKyMAYUOgg")
@@ -95,6 +98,13 @@ def make(
             write_clip(root / name, slug, name, number, frames, size)
     LISTS[slug](root / "lists", names, pairs, frames)
     return root
+
+
+def accept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the lists of these sets pass for the published ones, whose sha256 they cannot have."""
+    monkeypatch.setattr(
+        OfficialList, "status", lambda self, root: "there" if self.location(root).is_file() else "missing"
+    )
 
 
 def drawn(slug: str, names: list[str], pairs: int, frames: int, prefix: str, cross: bool) -> Iterator[tuple[Row, str]]:

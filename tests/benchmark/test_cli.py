@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from talkbench import metrics
+from talkbench import datasets, metrics
 from talkbench.benchmark import console
 from talkbench.benchmark.cli import bench as group
 
@@ -97,7 +97,7 @@ def test_metrics_are_listed_with_what_they_need(bench, monkeypatch):
 
 def test_datasets_are_listed_with_their_tasks(bench):
     found = listed(bench("list", "datasets"))
-    assert set(found) == {"demo", "tiny"}
+    assert set(found) == {*datasets.registry.names(), "tiny"}
     assert found["tiny"].startswith("same-identity, cross-identity, reconstruction")
 
 

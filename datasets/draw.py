@@ -1,0 +1,73 @@
+"""Drawing pair lists by a seed, as the authors drew theirs without one (specs evaluation 6.1).
+
+* Same-identity: `videos` of the clips are drawn, then `count` times one of them and two of its frames, source first.
+* Cross-identity: `count` times an identity, one of its clips and a frame of that, and the same of another identity.
+* Reconstruction: nothing is drawn; every clip's first frame is the source of all its frames, itself included.
+
+All draws are uniform; a pair may come twice. The order of clips before drawing is that of their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.datasets.pairs import Frame, Pair
+
+COUNT = 2083  # of pairs, as in the official lists
+VIDEOS = 100  # that same-identity pairs are drawn from
+
+Clips = Mapping[str, Sequence[int]]  # by name, the numbers of the frames
+
+
+def same_identity(clips: Clips, seed: int, count: int = COUNT, videos: int | None = VIDEOS) -> list[Pair]:
+    """`count` pairs within a clip, of `videos` clips at most (None: of all); those with one frame are left out.
+
+    Raises:
+        TalkbenchError: no clip has two frames.
+    """
+    rng = np.random.default_rng(seed)
+    names = sorted(name for name, numbers in clips.items() if len(numbers) > 1)
+    if not names:
+        raise TalkbenchError("no clip has two frames, which same-identity pairs need; add longer clips")
+    if videos is not None and len(names) > videos:
+        names = [names[place] for place in rng.permutation(len(names))[:videos]]
+    pairs = []
+    for _ in range(count):
+        name = names[rng.integers(len(names))]
+        first, second = rng.choice(len(clips[name]), size=2, replace=False)
+        pairs.append(Pair(Frame(name, clips[name][first]), Frame(name, clips[name][second])))
+    return pairs
+
+
+def cross_identity(clips: Clips, identity: Callable[[str], str], seed: int, count: int = COUNT) -> list[Pair]:
+    """`count` pairs across identities.
+
+    Raises:
+        TalkbenchError: all clips show one identity.
+    """
+    rng = np.random.default_rng(seed)
+    people: dict[str, list[str]] = {}
+    for name in sorted(clips):
+        people.setdefault(identity(name), []).append(name)
+    if len(people) < 2:
+        raise TalkbenchError("cross-identity pairs need clips of two identities; add one of another person")
+    known = sorted(people)
+
+    def frame(person: int) -> Frame:
+        names = people[known[person]]
+        name = names[rng.integers(len(names))]
+        return Frame(name, clips[name][rng.integers(len(clips[name]))])
+
+    pairs = []
+    for _ in range(count):
+        source, driving = rng.choice(len(known), size=2, replace=False)
+        pairs.append(Pair(frame(source), frame(driving)))
+    return pairs
+
+
+def reconstruction(clips: Clips) -> list[Pair]:
+    """The first frame of each clip as the source of all its frames."""
+    return [Pair(Frame(name, clips[name][0]), Frame(name, number)) for name in sorted(clips) for number in clips[name]]

@@ -1,0 +1,165 @@
+"""Data sets that others have published: their lists are official files, and seldom are all their clips to be had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.datasets.dataset import Dataset
+from talkbench.datasets.draw import reconstruction
+from talkbench.datasets.official import Naming, OfficialList, is_official_form, read_official
+from talkbench.datasets.pairs import Pair, read_text
+from talkbench.datasets.store import Store
+
+
+class Published(Dataset):
+    """A data set whose clips the user has to get, in the layout and with the lists that its card names.
+
+    Beside what every card holds: ``obtain``, where the clips come from (one line); ``naming``, the patterns of
+    `Naming`, the ``folders`` of `Store`, the pattern of an ``identity`` in a clip's name (its last group), and whether
+    clips are ``continuous`` video, all of which has other frames if its end is missing; ``lists``, by name, what
+    `OfficialList` knows; and ``tasks``, each with the ``list`` it takes, or ``clips_of`` one whose clips are
+    reconstructed.
+
+    A clip or frame that is not there costs the pairs that it is in, and no others.
+    """
+
+    whole: ClassVar[bool] = False
+
+    @cached_property
+    def naming(self) -> Naming:
+        """How clips and frames are named."""
+        return Naming(self.card["naming"]["clip"], self.card["naming"]["frame"])
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.root, tuple(self.card["naming"]["folders"]), numbered=True)
+
+    @cached_property
+    def lists(self) -> dict[str, OfficialList]:
+        """The pair lists by name."""
+        return {slug: OfficialList.of(slug, self.name, entry) for slug, entry in self.card.get("lists", {}).items()}
+
+    @cached_property
+    def files(self) -> dict[str, OfficialList]:
+        """All published files by name: the lists and the metadata that clips are cut by."""
+        return self.lists | {
+            slug: OfficialList.of(slug, self.name, {"task": "metadata", **entry})
+            for slug, entry in self.card.get("metadata", {}).items()
+        }
+
+    def default_list(self, task: str) -> str:
+        """The name of the list of `task`; "" for one whose pairs are made from another task's clips."""
+        return str(self.card["tasks"][task].get("list", ""))
+
+    def identity(self, clip: str) -> str:
+        found = re.match(self.card["naming"]["identity"], clip, re.ASCII)
+        return found[found.lastindex or 0] if found else clip
+
+    def prepare(self) -> None:
+        """See that there is a data root.
+
+        Raises:
+            TalkbenchError: it is not there; says where its contents come from.
+        """
+        if not self.root.is_dir():
+            raise self._absent(f"there is no folder {self.root}")
+
+    def listed(self, task: str, pairs: Path | str | None) -> tuple[list[Pair], str, str]:
+        if pairs:
+            listed, source, note = self._given(task, str(pairs))
+        else:
+            entry = self.card["tasks"][task]
+            source = str(self.lists[entry.get("list") or entry["clips_of"]].find(self.root))
+            listed, note = self.read_pairs(Path(source)), ""
+            if "clips_of" in entry:
+                clips = dict.fromkeys(pair.driving.clip for pair in listed)
+                listed = reconstruction({clip: self._numbers(clip) for clip in clips})
+        clips = {frame.clip for pair in listed for frame in (pair.source, pair.driving)}
+        if not any(self._is_there(clip) for clip in clips):
+            raise self._absent(f"none of the {len(clips)} clips of {source} is in {self.root}")
+        return listed, source, note
+
+    def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
+        if not self.card["naming"]["continuous"]:
+            return {}
+        longest: dict[str, int] = {}
+        for pair in pairs:
+            for frame in (pair.source, pair.driving):
+                longest[frame.clip] = max(frame.index, longest.get(frame.clip, 0))
+        return longest
+
+    def read_pairs(self, path: Path) -> list[Pair]:
+        """A list in the authors' form, or one of one's own."""
+        if is_official_form(read_text(path)):
+            return read_official(path, self.naming, self._numbers)
+        return super().read_pairs(path)
+
+    def _given(self, task: str, pairs: str) -> tuple[list[Pair], str, str]:
+        """The pairs of a file, or of the official list that is named."""
+        path = Path(pairs)
+        if not path.exists() and pairs in self.lists:
+            official, path = self.lists[pairs], self.lists[pairs].find(self.root)
+        elif not path.exists() and path.suffix == "":
+            raise TalkbenchError(
+                f"there is no list {pairs} of {self.name}: {nearest(pairs, self.lists)}; or give a file"
+            )
+        else:
+            official = recognise(path)
+        if official and official.dataset != self.name:
+            raise TalkbenchError(
+                f"{path} is the official list {official.slug} of {official.dataset}, not of {self.name}; "
+                f"use --dataset {official.dataset}"
+            )
+        if official and official.task != task:
+            raise TalkbenchError(f"{path} is a list for {official.task}, not for {task}; use --task {official.task}")
+        what = f"the official list {official.slug} of {self.name}" if official else "not an official list"
+        return self.read_pairs(path), str(path), f"{path} is {what}"
+
+    def _numbers(self, clip: str) -> Sequence[int]:
+        """The frames of a clip; frame 0 of one that cannot be read, for the row that says so."""
+        try:
+            return self.store.open(clip).numbers
+        except TalkbenchError:
+            return (0,)
+
+    def _is_there(self, clip: str) -> bool:
+        try:
+            return self.store.path(clip).exists()
+        except (TalkbenchError, OSError, ValueError):  # it is, in a way; its pairs will say what is wrong
+            return True
+
+    def _absent(self, problem: str) -> TalkbenchError:
+        obtain = " ".join(self.card["obtain"].split())
+        return TalkbenchError(f"{self.name}: {problem}; {obtain}, then name its folder with --root")
+
+
+def recognise(path: Path) -> OfficialList | None:
+    """Which official list of which data set a file is, by its sha256; None for any other file.
+
+    Raises:
+        TalkbenchError: it cannot be read.
+    """
+    try:
+        known = (entry for data in published() for entry in data.files.values() if entry.sha256)
+        return next((entry for entry in known if entry.matches(path)), None)
+    except OSError as error:
+        raise TalkbenchError(f"cannot read the pair list {path}: {error}; give a CSV file in UTF-8") from error
+
+
+def published(root: Path | None = None) -> Iterator[Published]:
+    """All published data sets; those of broken plugins are left out."""
+    from talkbench.datasets import registry
+
+    for name in registry.names():
+        try:
+            factory = registry.get(name)
+        except TalkbenchError:
+            continue
+        if isinstance(factory, type) and issubclass(factory, Published):
+            yield factory(root)

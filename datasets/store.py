@@ -1,0 +1,77 @@
+"""Where the clips of a data set lie, and the few that are open at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.paths import inside
+from talkbench.datasets.clips import Clip, image_files, open_clip
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
+
+
+@dataclass(frozen=True)
+class Store:
+    """The clips below a data root.
+
+    Attributes:
+        root: the data root.
+        folders: those below it, ``.`` for itself, that may hold a clip; its name does not say which.
+        numbered: frames in folders go by the numbers in their names (`NumberedClip`).
+    """
+
+    root: Path
+    folders: tuple[str, ...] = (".",)
+    numbered: bool = False
+
+    def path(self, name: str) -> Path:
+        """Where the clip `name` is, or would be.
+
+        Raises:
+            TalkbenchError: `name` leads out of the root, or there are two such clips.
+        """
+        places = [inside(self.root, f"{folder}/{name}" if folder != "." else name) for folder in self.folders]
+        found = [place for place in dict.fromkeys(places) if place.exists()]
+        if len(found) > 1:
+            raise TalkbenchError(f"there are two clips {name}: {found[0]} and {found[1]}; remove one of them")
+        return found[0] if found else places[0]
+
+    def open(self, name: str) -> Clip:
+        """The clip `name`, kept open among the last few used.
+
+        Raises:
+            PairError: ``missing-clip``, or ``unreadable-clip`` for one that is damaged, lies outside the root, is there
+                twice, or has a name that no file system takes.
+        """
+        try:
+            return _open(self, name)
+        except PairError:
+            raise
+        except (TalkbenchError, OSError, ValueError) as error:
+            raise PairError(
+                "unreadable-clip", str(error) if isinstance(error, TalkbenchError) else f"clip {name!r}: {error}"
+            ) from error
+
+    def names(self) -> Iterator[str]:
+        """All that may be a clip, sorted within each folder: folders with images, links to folders, video files."""
+        for folder in self.folders:
+            top = self.root / folder
+            for place, below, files in os.walk(top):
+                below[:] = sorted(name for name in below if name[0] != ".")
+                here = Path(place)
+                if image_files(here):
+                    yield here.relative_to(top).as_posix()
+                clips = [name for name in below if (here / name).is_symlink()]
+                clips += [name for name in files if Path(name).suffix.lower() in VIDEO_SUFFIXES and name[0] != "."]
+                for name in sorted(clips):
+                    yield (here / name).relative_to(top).as_posix()
+
+
+@lru_cache(maxsize=8)  # open videos hold decoded frames
+def _open(store: Store, name: str) -> Clip:
+    return open_clip(store.path(name), store.numbered)

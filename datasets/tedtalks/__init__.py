@@ -1,0 +1,13 @@
+"""TED-talks: speakers on a stage, to the waist."""
+
+from __future__ import annotations
+
+from talkbench.datasets import registry
+from talkbench.datasets.published import Published
+
+
+@registry.register("ted-talks")
+class TedTalks(Published):
+    """Clips ``<YouTube id>#<start>#<end>.mp4``; the identity is the talk, since nothing names the speaker."""
+
+    name = "ted-talks"
