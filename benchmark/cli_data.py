@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from talkbench.benchmark import cli_lists, cli_prepare
 from talkbench.benchmark.cli_options import CONTEXT, OPTIONS, PATH, POSITIVE, NearestGroup
 
 
@@ -16,6 +17,14 @@ def data() -> None:
     \b
     bench data export-pairs --dataset demo --out pairs
     """
+
+
+data.add_command(cli_lists.lists)
+data.add_command(cli_lists.fetch_lists)
+data.add_command(cli_lists.draw)
+data.add_command(cli_prepare.prepare)
+data.add_command(cli_prepare.verify)
+data.add_command(cli_prepare.manifest)
 
 
 @data.command("export-pairs")

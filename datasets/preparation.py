@@ -28,8 +28,8 @@ from talkbench.core.images import resize
 from talkbench.datasets.clips import Clip, VideoClip
 from talkbench.datasets.crops import face_boxes, square_crop
 from talkbench.datasets.metadata import Cut
+from talkbench.datasets.store import VIDEO_SUFFIXES
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v")
 JPEG_QUALITY = 95  # of OpenCV's writer unless told otherwise, which HDTF's frames come from (specs evaluation 6.5)
 SLACK = Fraction(1, 25)  # seconds that a video may be short of its last clip's end: one frame of the list
 SHAPE_TOLERANCE = 0.01  # how far a video's aspect ratio may be from the list's: sizes on the web are rounded to even
