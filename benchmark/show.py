@@ -20,8 +20,13 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from talkbench.benchmark.weights import Entry
+    from talkbench.datasets.published import Published
 
-STYLES = {"missing": "yellow", "damaged": "red", "official": "green", "as added": "green"}
+STYLES = {
+    **dict.fromkeys(("missing", "other content"), "yellow"),
+    **dict.fromkeys(("official", "as added", "there"), "green"),
+    "damaged": "red",
+}
 
 
 def print_card(name: str) -> None:
@@ -143,6 +148,25 @@ def print_weights(entries: Sequence[Entry]) -> None:
             table.add_row(*cells, size, Text(entry.licence), Text(entry.source))
         if table.row_count:
             console.print(table)
+
+
+def print_lists(known: Sequence[Published]) -> None:
+    """The lists of data sets, one line each, those that a task takes without being told marked with a star; of a single
+    data set also what should be known of them."""
+    console = _console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("data set", "list", "task", "rows", "status", *(["note"] if len(known) == 1 else []), "url"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "rows" else "left")
+    for data in known:
+        defaults = {data.default_list(task) for task in data.tasks}
+        for entry in data.files.values():
+            status = entry.status(data.root)
+            name = f"{entry.slug} *" if entry.slug in defaults else entry.slug
+            cells = [Text(data.name), Text(name), Text(entry.task), str(entry.rows), Text(status, style=STYLES[status])]
+            table.add_row(*cells, *([Text(entry.note)] if len(known) == 1 else []), Text(entry.url or "drawn here"))
+    console.print(table)
+    for data in known:
+        console.print(Text(f"{data.name}: kept in {data.root / 'lists'}"), soft_wrap=True)
 
 
 class DownloadBar:

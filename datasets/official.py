@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,11 @@ class OfficialList:
         path = self.location(root)
         return "missing" if not path.is_file() else "there" if self.matches(path) else "other content"
 
-    def fetch(self, root: Path) -> Path:
+    def fetch(self, root: Path, progress: Any = None) -> Path:
         """Download it, unless it is there already, and return its path.
+
+        Args:
+            progress: as `talkbench.core.weights.fetch`.
 
         Raises:
             TalkbenchError: as `talkbench.core.weights.fetch`; says what to put where.
@@ -79,7 +83,7 @@ class OfficialList:
         path = self.location(root)
         if self.status(root) != "there":
             file = RemoteFile(self.file, self.file, self.url, self.repository, "", self.sha256)
-            fetch(file, path, remedy=f"download it elsewhere and put it into {path.parent}")
+            fetch(file, path, progress, remedy=f"download it elsewhere and put it into {path.parent}")
         return path
 
     def find(self, root: Path) -> Path:
@@ -91,7 +95,9 @@ class OfficialList:
         status, path = self.status(root), self.location(root)
         if status == "there":
             return path
-        command = f"bench data {'fetch-lists' if self.repository else 'draw'} {self.dataset} --root '{root}'"
+        command = (
+            f"bench data {'fetch-lists' if self.repository else 'draw'} {self.dataset} --root {shlex.quote(str(root))}"
+        )
         if status == "missing":
             raise TalkbenchError(f"the list {self.slug} of {self.dataset} is not in {path.parent}; {command}")
         raise TalkbenchError(f"{path} is not the list {self.slug} as published; {command}, or give it with --pairs")

@@ -11,7 +11,7 @@ from typing import ClassVar
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.datasets.dataset import Dataset
-from talkbench.datasets.draw import reconstruction
+from talkbench.datasets.draw import cross_identity, reconstruction, same_identity
 from talkbench.datasets.official import Naming, OfficialList, is_official_form, read_official
 from talkbench.datasets.pairs import Pair, read_text
 from talkbench.datasets.store import Store
@@ -56,6 +56,31 @@ class Published(Dataset):
     def default_list(self, task: str) -> str:
         """The name of the list of `task`; "" for one whose pairs are made from another task's clips."""
         return str(self.card["tasks"][task].get("list", ""))
+
+    def own_list(self, task: str) -> Path:
+        """Where a list of `task` goes that is drawn here.
+
+        Raises:
+            TalkbenchError: the list of `task` is a published one.
+        """
+        own = [entry for entry in self.lists.values() if entry.task == task and not entry.url]
+        if not own:
+            raise TalkbenchError(f"{self.name} has no list for {task} that is drawn; say with --out where yours goes")
+        return own[0].location(self.root)
+
+    def draw(self, task: str, seed: int, count: int) -> list[Pair]:
+        """`count` pairs from the clips on the disk, see `talkbench.datasets.draw`.
+
+        Raises:
+            TalkbenchError: there are no clips, or too few.
+        """
+        self.prepare()
+        clips = {name: self.store.open(name).numbers for name in self.store.names() if self.naming.is_clip(name)}
+        if not clips:
+            raise self._absent(f"there is no clip in {self.root}")
+        if task == "same-identity":
+            return same_identity(clips, seed, count)
+        return cross_identity(clips, self.identity, seed, count)
 
     def identity(self, clip: str) -> str:
         found = re.match(self.card["naming"]["identity"], clip, re.ASCII)
