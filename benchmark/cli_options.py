@@ -59,7 +59,10 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         help="absolute; relative-first or relative-best: the driver's change since the first or the best frame; avd: "
         "absolute without the driver's shape (mraa, tpsm).",
     ),
-    "pairs": click.option("--pairs", type=PATH, help="A pair list of your own (CSV) in place of the built-in one."),
+    "pairs": click.option(
+        "--pairs", type=PATH,
+        help="A pair list (CSV), your own or a published one, or the name of one; see: bench data lists.",
+    ),
     "root": click.option("--root", type=PATH, help="Folder of the data set's clips."),
     "limit": click.option("--limit", type=POSITIVE, help="Only the first N pairs."),
     "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),

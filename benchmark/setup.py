@@ -62,6 +62,7 @@ class RunOptions:
     image_size: int | None = None
     device: str = "auto"
     out: Path | None = None
+    runs: Path = Path("runs")
     resume: bool = False
     strict: bool = False
     save_frames: bool = False
@@ -110,8 +111,8 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
         implied = implied_settings(weights.method, options.motion, datasets.has_truth(task))
         method = create_method(weights, {**implied, **options.settings})
     whole = data.split(task, pairs=options.pairs, motion=options.motion)
-    if weights.note:
-        progress.say(weights.note)
+    for note in filter(None, (weights.note, whole.note)):
+        progress.say(note)
     split = whole if options.limit is None else whole.head(options.limit)
     height, width = stored_size(split)
     size = _size(options, protocol, method, min(height, width), progress)
