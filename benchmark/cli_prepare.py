@@ -162,7 +162,7 @@ def _processors() -> int:
 def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None) -> list[Cut]:
     """The clips to cut by the file `metadata`, or by the official one below `out`."""
     from talkbench import datasets
-    from talkbench.datasets.metadata import read_cuts
+    from talkbench.datasets.metadata import columns_of, read_cuts
     from talkbench.datasets.published import Published, recognise
 
     if metadata is None:
@@ -170,7 +170,10 @@ def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None)
         assert isinstance(data, Published)
         official = next((file for file in data.files.values() if file.task == "metadata"), None)
         if official is None:
-            raise TalkbenchError(f"{dataset} has no official list in a form that can be read; give one with --metadata")
+            raise TalkbenchError(
+                f"{dataset} has no official list that can be read; bring its annotation into a CSV file with the "
+                f"columns {', '.join(columns_of(dataset))} (see talkbench.datasets.metadata) for --metadata"
+            )
         metadata = official.find(out)
     cuts = read_cuts(dataset, metadata)
     chosen = [cut for cut in cuts if not partition or cut.clip.startswith(f"{partition}/")]

@@ -117,17 +117,22 @@ def _ted_talks(row: _Row) -> Cut:
 
 
 def _hdtf(row: _Row) -> Cut:
-    clip = row.match("clip", r"((?:RD|WDA|WRA)_\w+_\d{3})(?:\.mp4)?", "<RD|WDA|WRA>_<Name>_<three digits>")[1]
+    clip = row.match("clip", r"((?:RD|WDA|WRA)_[\w-]+_\d{3})(?:\.mp4)?", "<RD|WDA|WRA>_<Name>_<three digits>")[1]
     video = row.match("video_id", r"[\w-]+", "a file's name without its ending")[0]
     return row.cut(f"{clip}.mp4", video, row.fraction("start"), row.fraction("end"), row.fraction("fps"))
 
 
 # By data set, what else its list must have, and how a row is read.
-_LISTS: dict[str, tuple[tuple[str, ...], Callable[[_Row], Cut]]] = {
+LISTS: dict[str, tuple[tuple[str, ...], Callable[[_Row], Cut]]] = {
     "voxceleb1": (("start", "end", "fps", "partition"), _voxceleb1),
     "ted-talks": ((), _ted_talks),
     "hdtf": (("clip", "start", "end", "fps"), _hdtf),
 }
+
+
+def columns_of(dataset: str) -> tuple[str, ...]:
+    """The columns that the list of `dataset` must have."""
+    return (*COMMON, *LISTS[dataset][0])
 
 
 def read_cuts(dataset: str, path: Path) -> list[Cut]:
@@ -136,10 +141,10 @@ def read_cuts(dataset: str, path: Path) -> list[Cut]:
     Raises:
         TalkbenchError: names the file and the line and column at fault; or two lines with one clip's name.
     """
-    columns, parse = _LISTS[dataset]
+    _, parse = LISTS[dataset]
     lines: dict[str, int] = {}
     cuts = []
-    for line, fields in _rows(path, (*COMMON, *columns)):
+    for line, fields in _rows(path, columns_of(dataset)):
         cut = parse(_Row(fields, f"{path}, line {line}"))
         if cut.clip in lines:
             raise TalkbenchError(

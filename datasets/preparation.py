@@ -25,7 +25,7 @@ from typing import Any
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import PARTIAL, atomic_folder
 from talkbench.core.images import resize
-from talkbench.datasets.clips import Clip, VideoClip
+from talkbench.datasets.clips import Clip, VideoClip, image_files
 from talkbench.datasets.crops import face_boxes, square_crop
 from talkbench.datasets.metadata import Cut
 from talkbench.datasets.store import VIDEO_SUFFIXES
@@ -86,19 +86,20 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
     if not raw.is_dir():
         raise TalkbenchError(f"{raw} is not a folder; give that of the downloaded videos")
     videos = _by_stem(raw.iterdir())
-    _sweep(out)
+    _sweep({(out / cut.clip).parent for cut in cuts})
     jobs: list[Job] = []
     for name, wanted in _by_video(cuts).items():
-        found = videos.get(name, [])
-        there = {cut for cut in wanted if _is_there(out / cut.clip)}
-        yield [Outcome(cut.clip, name, "there") for cut in wanted if cut in there]
-        todo = [cut for cut in wanted if cut not in there]
+        files = videos.get(name, [])
+        there = [found for cut in wanted if (found := _found(cut.clip, name, out, style))]
+        yield there
+        done = {outcome.clip for outcome in there}
+        todo = [cut for cut in wanted if cut.clip not in done]
         if not todo:
             continue
-        if len(found) == 1:
-            jobs.append(partial(_cut_video, found[0], todo, out, style))
-        elif found:
-            yield [Outcome(cut.clip, name, "same-name", _several(found)) for cut in todo]
+        if len(files) == 1:
+            jobs.append(partial(_cut_video, files[0], todo, out, style))
+        elif files:
+            yield [Outcome(cut.clip, name, "same-name", _several(files)) for cut in todo]
         else:
             yield [Outcome(cut.clip, name, "missing-video", f"no {name}.mp4 in {raw}") for cut in todo]
     yield from _work(jobs, workers)
@@ -127,17 +128,18 @@ def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: 
     """
     if importlib.util.find_spec("facenet_pytorch") is None:
         raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]'")
-    _sweep(out)
+    _sweep({out})
     jobs: list[Job] = []
-    for name, found in videos.items():
+    for name, files in videos.items():
+        there = _found(name, name, out, style) if _is_text(name) else None
         if not _is_text(name):
             yield [Outcome(shown(name), shown(name), "name-not-utf8", "rename the file")]
-        elif len(found) > 1:
-            yield [Outcome(name, name, "same-name", _several(found))]
-        elif _is_there(out / name):
-            yield [Outcome(name, name, "there")]
+        elif len(files) > 1:
+            yield [Outcome(name, name, "same-name", _several(files))]
+        elif there:
+            yield [there]
         else:
-            jobs.append(partial(_crop_face, found[0], out / name, style))
+            jobs.append(partial(_crop_face, files[0], out / name, style))
     yield from _work(jobs, workers)
 
 
@@ -266,15 +268,32 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
-def _sweep(out: Path) -> None:
-    """Delete what killed processes left in `out` and one folder below, where clips are."""
-    for folder in (out, *(out.iterdir() if out.is_dir() else ())):
+def _sweep(folders: Iterable[Path]) -> None:
+    """Delete what killed processes left in `folders`."""
+    for folder in folders:
         for leftover in folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _is_there(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+def _found(clip: str, video: str, out: Path, style: Style) -> Outcome | None:
+    """What is to be said of a clip that is there from before; None if it is not."""
+    from PIL import Image
+
+    path = out / clip
+    if path.is_file():
+        return Outcome(clip, video, "there")
+    content = list(path.iterdir()) if path.is_dir() else []
+    if not content:
+        return None
+    first = next(iter(image_files(path)), content[0])
+    try:
+        with Image.open(first) as image:
+            size = image.size
+    except OSError:
+        return Outcome(clip, video, "undecodable-frame", f"{first} is no image; delete the folder")
+    if size != (style.size, style.size):
+        return Outcome(clip, video, "other-size", f"{path} is there with {size[0]} x {size[1]} pixels; delete it")
+    return Outcome(clip, video, "there")
 
 
 def _is_text(name: str) -> bool:

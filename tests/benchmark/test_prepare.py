@@ -137,7 +137,7 @@ def test_list_goes_by_name(bench, tmp_path):
         (("voxceleb2",), "there is no recipe for preparing 'voxceleb2': did you mean voxceleb1?"),
         (("celebv",), "there is no recipe for preparing 'celebv'"),
         (("voxceleb1",), "fetch-lists voxceleb1"),
-        (("hdtf",), "hdtf has no official list in a form that can be read; give one with --metadata"),
+        (("hdtf",), "CSV file with the columns video_id, bbox, width, height, clip, start, end, fps (see"),
         (("folder", "--partition", "test"), "--metadata and --partition are for published data sets"),
         (("folder", "--raw", "nowhere"), "there is no nowhere; give a video or a folder of videos"),
         (("voxceleb1", "--metadata", "nowhere.csv"), "cannot read the list of clips nowhere.csv"),

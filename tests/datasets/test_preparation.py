@@ -102,6 +102,21 @@ def test_finished_clips_are_left_alone_and_leftovers_go(raw, listed, tmp_path, m
     assert not leftover.parent.exists()
 
 
+def test_clips_of_another_making_are_not_touched(raw, listed, tmp_path):
+    out = tmp_path / "out"
+    small, video, damaged = CLIPS
+    cut(listed, raw, out, Style(16))
+    shutil.rmtree(out / video)
+    shutil.copy(raw / f"{FIRST}.mp4", out / video)
+    for file in (out / damaged).iterdir():
+        file.write_bytes(b"")
+    before = hashes(out)
+    outcomes = cut(listed, raw, out)
+    assert [outcomes[clip].status for clip in CLIPS] == ["other-size", "there", "undecodable-frame"]
+    assert outcomes[small].detail == f"{out / small} is there with 16 x 16 pixels; delete it"
+    assert hashes(out) == before
+
+
 def test_what_is_wrong_is_told_clip_by_clip(raw, tmp_path):
     mine = tmp_path / "raw"
     shutil.copytree(raw, mine)

@@ -82,6 +82,19 @@ def test_every_fault_costs_its_own_pairs(root, tmp_path):
     assert verdict.usable == 2  # of the clip one, those without frame 1
 
 
+def test_clips_that_are_none(root, tmp_path):
+    shutil.move(root / "one", tmp_path / "elsewhere")
+    (root / "one").symlink_to(tmp_path / "elsewhere")
+    shutil.rmtree(root / "two")
+    (root / "two").touch()
+    (root / "four.mp4").write_bytes(b"")
+    verdict = checked(root)
+    found = {frame.clip: error.reason for frame, error in verdict.faults.items()}
+    assert found == dict.fromkeys(("one", "two", "four.mp4"), "unreadable-clip")
+    assert "leaves the data root" in str(verdict.faults[Frame("one", 0)])
+    assert (verdict.usable, list_files(root)[-1]) == (4, "three/0000003.png")
+
+
 def test_threads_tell_the_same(root):
     (root / "one" / "0000001.png").unlink()
     one, four = checked(root), checked(root, workers=4)
