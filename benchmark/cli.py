@@ -20,6 +20,9 @@ from talkbench.benchmark.cli_weights import weights
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from talkbench.benchmark.grid import Cell
     from talkbench.benchmark.run import Finished
 
 
@@ -35,7 +38,7 @@ def main() -> None:
     except OSError as error:  # of reading, mostly; what was computed before is kept
         _stop(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        _stop("stopped; the same command goes on with a training, and with --resume with a run", 130)
+        _stop("stopped; the same command goes on with a training or several runs, and with --resume with one run", 130)
 
 
 def _stop(message: str, code: int) -> None:
@@ -59,11 +62,15 @@ def bench(context: click.Context) -> None:
 
 
 @bench.command()
-@click.option("--method", help="Method to run; see: bench list methods.")
+@click.option("--method", help="Method to run, several with commas between, or all; see: bench list methods.")
 @click.option("--frames", type=PATH, help="In place of --method: frames that another program made, to be scored.")
 @click.option("--name", help="With --frames: what to call that program.")
-@OPTIONS["dataset"]
-@click.option("--task", help="same-identity, cross-identity, reconstruction …  [default: the protocol's]")
+@click.option(
+    "--dataset", required=True, help="Data set, several with commas between, or all; see: bench list datasets."
+)
+@click.option(
+    "--task", help="same-identity, cross-identity, reconstruction …, several, or all.  [default: the protocol's]"
+)
 @OPTIONS["motion"]
 @OPTIONS["checkpoint"]
 @OPTIONS["pairs"]
@@ -94,20 +101,40 @@ def run(**options: Any) -> None:
     Ends with a table, a page with pictures and a record of how every number was made. What was
     computed is written as it goes: after an interruption the same command with --resume does the rest.
 
+    Several methods, data sets or tasks are one run for each combination that the data and weights here allow; the
+    others are named with the reason. Such a command always goes on with what it finds done, in runs/ or the folder
+    of --out, and --root holds a folder for each of several data sets. all means every task, every data set, and every
+    method but the yardsticks that see the true image.
+
     \b
     bench run --method mcnet --dataset demo
+    bench run --method all --dataset all --task all
     bench run --method mcnet --dataset demo --task cross-identity --motion relative-first
     bench run --method mcnet --dataset demo --protocol fomm-video
     bench run --method copy-source --dataset demo --image-size 128 --metrics l1,psnr
     bench run --frames results --name mymethod --dataset demo
     """
     from talkbench.benchmark.console import RunDisplay
+    from talkbench.benchmark.grid import is_grid, run_grid
     from talkbench.benchmark.run import run as run_benchmark
     from talkbench.benchmark.setup import RunOptions
 
+    chosen = RunOptions(**options, command=_command())
+    if is_grid(chosen):
+        _report_grid(run_grid(chosen, RunDisplay))
+        return
     with RunDisplay() as display:
-        finished = run_benchmark(RunOptions(**options, command=_command()), display)
+        finished = run_benchmark(chosen, display)
     _report(finished)
+
+
+def _report_grid(cells: Sequence[Cell]) -> None:
+    from talkbench.benchmark.console import print_grid
+
+    print_grid(cells)
+    failed = sum(cell.state == "failed" for cell in cells)
+    if failed:
+        raise TalkbenchError(f"{failed} of the runs failed; the same command tries them again")
 
 
 def _report(finished: Finished) -> None:

@@ -27,6 +27,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 
 if TYPE_CHECKING:
+    from talkbench.benchmark.grid import Cell
     from talkbench.reports.model import Table as ReportTable
     from talkbench.reports.runs import MissingFaces, Run
     from talkbench.training.session import TrainProgress
@@ -132,10 +133,14 @@ def print_list(what: str) -> None:
         except (TalkbenchError, OSError) as error:  # one broken plugin must not hide the others
             row = (name, *[""] * (len(headings) - 2), f"broken: {error}")
         table.add_row(*(Text(cell) for cell in row))
+    _console().print(table)
+
+
+def _console() -> Console:
     console = Console()
     if not console.is_terminal:
         console.width = 10_000  # other programs get one line per entry
-    console.print(table)
+    return console
 
 
 def _method(name: str) -> tuple[str, ...]:
@@ -186,6 +191,17 @@ class TableOptions:
     intervals: bool = False
     missing: MissingFaces | None = None
     out: Path | None = None
+
+
+def print_grid(cells: Sequence[Cell]) -> None:
+    """What became of each run of a grid: its folder, or why there is none."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("method", "data set", "task", "", "folder or reason"):
+        table.add_column(heading, overflow="fold")
+    for cell in cells:
+        names = (name or "any" for name in (cell.method, cell.dataset, cell.task))
+        table.add_row(*(Text(text) for text in (*names, cell.state, cell.reason or str(cell.folder))))
+    _console().print(table)
 
 
 def write_table(runs: Sequence[Path], options: TableOptions) -> None:

@@ -29,7 +29,6 @@ from talkbench.results.schema import RunRecord, Summary
 from talkbench.results.store import RunStore
 from talkbench.results.summary import summarise
 
-RUNS = Path("runs")
 SHOWN_PAIRS = 8
 ARTIFACTS = ("run.json", "summary.json", "index.html", "table.md", "pictures")
 
@@ -41,6 +40,7 @@ class Finished:
     Attributes:
         page: the HTML page.
         tracked: the MLflow store that has the run; None if none has.
+        evaluated: the pairs that this call has evaluated; the others were done before.
     """
 
     store: RunStore
@@ -48,6 +48,7 @@ class Finished:
     summary: Summary
     page: Path
     tracked: str | None
+    evaluated: int
 
 
 def run(options: RunOptions, progress: Progress | None = None) -> Finished:
@@ -58,19 +59,23 @@ def run(options: RunOptions, progress: Progress | None = None) -> Finished:
     """
     progress = progress or Progress()
     with reproducible(), memory_advice(options.batch_size):
-        setup = prepare(options, progress)
-        store = open_store(options, describe(setup, options), progress)
-        record = store.read_record()
-        runs = store.folder.parent
-        with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
-            tracker.start(record, runs)
-            _evaluate(setup, store, options, progress)
-            rows = store.rows()
-            summary = summarise(rows, record.metrics, record.missing_faces, _sets(setup, store))
-            store.write_summary(summary)
-            page = _report(store, Run(record, summary), setup.split.has_truth)
-            tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
-    return Finished(store, record, summary, page, tracker.holder)
+        return carry_out(prepare(options, progress), options, progress)
+
+
+def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished:
+    """What `run` does after everything is chosen; to be called in the contexts that it sets up."""
+    store = open_store(options, describe(setup, options), progress)
+    record = store.read_record()
+    runs, before = store.folder.parent, len(store.done())
+    with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
+        tracker.start(record, runs)
+        _evaluate(setup, store, options, progress)
+        rows = store.rows()
+        summary = summarise(rows, record.metrics, record.missing_faces, _sets(setup, store))
+        store.write_summary(summary)
+        page = _report(store, Run(record, summary), setup.split.has_truth)
+        tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
+    return Finished(store, record, summary, page, tracker.holder, summary.pairs - before)
 
 
 def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> RunStore:
@@ -79,11 +84,11 @@ def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> Ru
     Raises:
         TalkbenchError: ``--out`` holds a run that is not to be continued or was made otherwise, or cannot be written.
     """
-    earlier = RunStore(options.out) if options.out else _latest(record) if options.resume else None
+    earlier = RunStore(options.out) if options.out else _latest(record, options.runs) if options.resume else None
     if earlier is None or not (earlier.folder / "run.json").exists():
         if options.resume:
             progress.say("there is no run of this command to continue; a new one begins")
-        return _new(options.out, record)
+        return _new(options.out, record, options.runs)
     if not options.resume:
         raise TalkbenchError(f"{earlier.folder} holds a run; continue it with --resume or choose another --out")
     differences = earlier.read_record().differences(record)
@@ -94,9 +99,9 @@ def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> Ru
     return earlier
 
 
-def _new(folder: Path | None, record: RunRecord) -> RunStore:
+def _new(folder: Path | None, record: RunRecord, runs: Path) -> RunStore:
     if folder is None:
-        folder, record = _claim(record)
+        folder, record = _claim(record, runs)
     store = RunStore(folder)
     if store.done():
         raise TalkbenchError(f"{folder} holds rows of a run without its run.json; choose another --out")
@@ -104,25 +109,25 @@ def _new(folder: Path | None, record: RunRecord) -> RunStore:
     return store
 
 
-def _claim(record: RunRecord) -> tuple[Path, RunRecord]:
-    """A folder that no other run has, two that start in one second included, and the record with its name."""
+def _claim(record: RunRecord, runs: Path) -> tuple[Path, RunRecord]:
+    """A folder below `runs` that no other has, two that start in one second included, and the record with its name."""
     named, numbers = record, count(2)
     while True:
         try:
-            (RUNS / named.run_id).mkdir(parents=True)
-            return RUNS / named.run_id, named
+            (runs / named.run_id).mkdir(parents=True)
+            return runs / named.run_id, named
         except FileExistsError:
             named = record.model_copy(update={"run_id": f"{record.run_id}-{next(numbers)}"})
         except OSError as error:
             raise TalkbenchError(
-                f"cannot write {RUNS.absolute()}: {error.strerror}; name a folder with --out"
+                f"cannot write {runs.absolute()}: {error.strerror}; name a folder with --out"
             ) from error
 
 
-def _latest(record: RunRecord) -> RunStore | None:
-    """The youngest run below `RUNS` whose numbers are made as those of `record`; unreadable ones are none."""
+def _latest(record: RunRecord, runs: Path) -> RunStore | None:
+    """The youngest run below `runs` whose numbers are made as those of `record`; unreadable ones are none."""
     found: list[tuple[RunRecord, RunStore]] = []
-    for path in RUNS.glob("*/run.json"):
+    for path in runs.glob("*/run.json"):
         store = RunStore(path.parent)
         try:
             found.append((store.read_record(), store))
