@@ -66,6 +66,7 @@ class Outcome:
         return self.status in ("made", "there")
 
 
+Window = tuple[int, int, int, int]  # left, top, right, bottom
 # A job makes the clips of one video; it runs in a worker process, so it is a partial of a function of this module.
 Job = Callable[[], list[Outcome]]
 
@@ -157,7 +158,7 @@ def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list
     outcomes = []
     for cut in sorted(cuts, key=lambda cut: cut.start):
         try:
-            _write(video, _frames(cut, video), _window(cut, video), out / cut.clip, style)
+            _write(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style)
             outcomes.append(Outcome(cut.clip, cut.video, "made"))
         except PairError as error:
             outcomes.append(Outcome(cut.clip, cut.video, error.reason, error.message))
@@ -165,40 +166,47 @@ def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list
 
 
 def _crop_face(path: Path, folder: Path, style: Style) -> list[Outcome]:
-    def failed(status: str, error: TalkbenchError) -> list[Outcome]:
-        return [Outcome(folder.name, path.stem, status, str(error))]
+    def failed(error: TalkbenchError, status: str) -> list[Outcome]:
+        return [Outcome(folder.name, path.stem, getattr(error, "reason", status), str(error))]
 
     try:
         video = VideoClip(path)
     except TalkbenchError as error:
-        return failed("broken-video", error)
+        return failed(error, "broken-video")
     try:
-        try:
-            left, top, side = square_crop(face_boxes(video), *video.read(0).shape[:2])
-        except PairError:
-            raise
-        except TalkbenchError as error:
-            return failed("no-face", error)
-        _write(video, range(len(video)), (left, top, left + side, top + side), folder, style)
+        boxes = face_boxes(video)
+    except TalkbenchError as error:
+        return failed(error, "no-face")
+
+    def window(height: int, width: int) -> Window:
+        left, top, side = square_crop(boxes, height, width)
+        return left, top, left + side, top + side
+
+    try:
+        _write(video, range(len(video)), window, folder, style)
     except PairError as error:
-        return failed(error.reason, error)
+        return failed(error, error.reason)
     return [Outcome(folder.name, path.stem, "made")]
 
 
-def _write(video: Clip, frames: range, window: tuple[int, int, int, int], folder: Path, style: Style) -> None:
+def _write(video: Clip, frames: range, window: Callable[[int, int], Window], folder: Path, style: Style) -> None:
     """Write `frames` of `video`, numbered from 0, all or none.
+
+    Args:
+        window: of an image of this height and width; may raise PairError.
 
     Raises:
         PairError: a frame does not decode.
     """
     from PIL import Image
 
-    left, top, right, bottom = window
     options: dict[str, Any] = {"compress_level": 3} if style.suffix == ".png" else {"quality": JPEG_QUALITY}
     with atomic_folder(folder) as temporary:
         for number, index in enumerate(frames):
-            image = resize(video.read(index)[top:bottom, left:right], style.size)
-            Image.fromarray(image).save(temporary / f"{number:0{style.digits}d}{style.suffix}", **options)
+            image = video.read(index)
+            left, top, right, bottom = window(*image.shape[:2])
+            square = resize(image[top:bottom, left:right], style.size)
+            Image.fromarray(square).save(temporary / f"{number:0{style.digits}d}{style.suffix}", **options)
 
 
 def _frames(cut: Cut, video: VideoClip) -> range:
@@ -219,22 +227,21 @@ def _frames(cut: Cut, video: VideoClip) -> range:
     return range(frames.start, min(frames.stop, len(video)))
 
 
-def _window(cut: Cut, video: Clip) -> tuple[int, int, int, int]:
-    """The box of `cut` in pixels of `video`, cut to whole ones and to the frame.
+def _window(cut: Cut, height: int, width: int) -> Window:
+    """The box of `cut` in pixels of a video of `height` x `width`, cut to whole ones and to the frame.
 
     Raises:
-        PairError: ``other-shape``: the list speaks of a video of another aspect ratio.
+        PairError: ``other-shape``, the list speaks of a video of another aspect ratio; or ``empty-window``.
     """
-    height, width = video.read(0).shape[:2]
     if abs(width * cut.height / (height * cut.width) - 1) > SHAPE_TOLERANCE:
         raise PairError(
             "other-shape",
-            f"{video.path} is {width} x {height}, but the list places the window in {cut.width} x {cut.height}",
+            f"{cut.video} is {width} x {height}, but the list places the window in {cut.width} x {cut.height}",
         )
     left, right = (min(x * width // cut.width, width) for x in cut.box[::2])
     top, bottom = (min(y * height // cut.height, height) for y in cut.box[1::2])
     if left == right or top == bottom:
-        raise PairError("empty-window", f"in {video.path}, {width} x {height}, the window is less than a pixel")
+        raise PairError("empty-window", f"in {cut.video}, {width} x {height}, the window is less than a pixel")
     return left, top, right, bottom
 
 

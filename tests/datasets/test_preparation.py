@@ -12,7 +12,7 @@ from raw_videos import WIDTH, WINDOW, frame, number, write_list, write_raw
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import PARTIAL, sha256_file
 from talkbench.datasets import preparation
-from talkbench.datasets.clips import open_clip
+from talkbench.datasets.clips import VideoClip, open_clip
 from talkbench.datasets.metadata import TED_TEST_TALKS, read_cuts
 from talkbench.datasets.preparation import STYLES, Outcome, Style, crop_faces, cut_clips, find_videos
 
@@ -76,6 +76,15 @@ def test_window_is_scaled_to_the_video_and_resized(raw, listed, tmp_path):
     cut(listed, raw, tmp_path / "whole", Style(right - left))
     unscaled = open_clip(tmp_path / "whole" / next(iter(CLIPS))).read(0)
     np.testing.assert_allclose(unscaled.astype(int), frame(6)[top:bottom, left:right], atol=3)
+
+
+def test_a_video_is_decoded_once(raw, listed, tmp_path, monkeypatch):
+    begun = []
+    decode = VideoClip._decode
+    monkeypatch.setattr(VideoClip, "_decode", lambda clip: begun.append(clip.path.stem) or decode(clip))
+    cut(listed, raw, tmp_path / "out")
+    opening = [FIRST, FIRST, SECOND, SECOND]  # also to see whether anything decodes
+    assert sorted(begun) == sorted(opening)
 
 
 def test_workers_make_the_same_files(raw, listed, tmp_path):
