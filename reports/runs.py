@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from talkbench.results import RunRecord, RunStore, Summary, common_pairs, summary_of
@@ -23,7 +23,7 @@ class Run:
 
     record: RunRecord
     summary: Summary
-    rows: pd.DataFrame | None = None
+    rows: pd.DataFrame | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def load(cls, store: RunStore, missing: MissingFaces | None = None) -> Run:

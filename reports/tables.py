@@ -30,6 +30,11 @@ class _Measured:
     runs: tuple[Run | None, ...]
     entries: tuple[Entry | None, ...] = ()
 
+    @property
+    def filled(self) -> bool:
+        """Whether there is any number."""
+        return any(made and made.spec for made in self.entries)
+
 
 def published_table(runs: Sequence[Run], name: str | None = None) -> Table:
     """A table of the papers as printed, with the measured `runs` in the lines they belong to, and below.
@@ -90,7 +95,9 @@ def layout_table(
     rows, below = _arrange(layout, runs if with_measured else ())
     lines = [*chain.from_iterable(rows), *below]
     _fill(lines, layout, printed)
-    labels = _labels(lines)
+    without = [measured for measured in below if not measured.filled]
+    below = [measured for measured in below if measured.filled]
+    labels = [label for place in (*rows, below) for label in _labels(place)]
     main: list[Line] = []
     for number, row in enumerate(layout.rows):
         cells = [column.get(number) for column in printed]
@@ -117,7 +124,12 @@ def layout_table(
         else (),
         blocks=tuple(blocks),
         notes=letters.listed() + symbols.listed(),
-        remarks=(*legend(layout, with_published, bool(lines), any(rows)), *about(used, intervals), *layout.remarks),
+        remarks=(
+            *legend(layout, with_published, bool(lines), any(rows)),
+            *about(used, intervals),
+            *_left_out(without),
+            *layout.remarks,
+        ),
         contradictions=contradictions(layout) if with_published else (),
     )
 
@@ -282,7 +294,7 @@ def _measured_lines(measured: _Measured, label: str, notes: Notes, indent: int, 
     )
     lines = [Line(label, cells, indent=indent)]
     if intervals:
-        kinds = ("95 % interval", "pairs / clips", "coverage")
+        kinds = ("95 % interval", "pairs/clips", "coverage")
         columns = [_certainty(made) for made in measured.entries]
         lines += [
             Line(kind, tuple(Cell(text) for text in texts), kind=kind, indent=indent + 1)
@@ -297,7 +309,7 @@ def _certainty(made: Entry | None) -> tuple[str, str, str]:
         return "", "", ""
     ends, clips = clip_interval(made.run.rows, made.spec, made.run.record.missing_faces)
     text = " – ".join(format_value(end, made.spec) for end in ends) if ends else "n/a"
-    return text, f"{made.result.pairs} / {clips}", share(made.result.coverage)
+    return text, f"{made.result.pairs}/{clips}", share(made.result.coverage)
 
 
 def _difference(measured: _Measured, cells: Sequence[PublishedCell | None], letters: Notes, symbols: Notes) -> Line:
@@ -343,6 +355,11 @@ def _sample(run: Run) -> str:
     if run.record.method.frames:
         count += ", frames given"
     return count if run.record.method.ranked else f"{count}, not ranked"
+
+
+def _left_out(lines: Sequence[_Measured]) -> list[str]:
+    names = [run.record.run_id for measured in lines for run in measured.runs if run]
+    return [f"Left out, since they have none of these metrics: {', '.join(names)}."] if names else []
 
 
 def _conditions(record: RunRecord) -> str:

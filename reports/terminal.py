@@ -63,8 +63,9 @@ def print_table(table: Table, console: Console | None = None) -> None:
     console = console or Console()
     lines = [line for block in table.blocks for line in block.lines]
     labels = [Text("  " * line.indent + line.label) + _marks(line.marks) for line in lines]
-    heads, label_width = _heads(table, max((len(label) for label in labels), default=0), console.width)
-    grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    longest = max([*map(len, labels), *(len(block.title) for block in table.blocks)], default=0)
+    heads, label_width, gap = _fit(table, longest, console.width)
+    grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0))
     grid.add_column("System", overflow="fold", width=label_width, vertical="bottom")
     for number, head in enumerate(heads):
         width = max(_width(head), *(_width(_shown(line.cells[number]).plain) for line in lines), 1)
@@ -80,19 +81,22 @@ def print_table(table: Table, console: Console | None = None) -> None:
     _print_notes(table, console)
 
 
-def _heads(table: Table, longest_label: int, room: int) -> tuple[list[str], int]:
-    """The headings, broken into short lines where `room` columns of text want it, and the width of the labels."""
+def _fit(table: Table, longest_label: int, room: int) -> tuple[list[str], int, int]:
+    """The headings, broken into short lines where `room` columns of text want it, the width of the labels and the
+    blanks between columns, beside the one that a box has."""
     groups = [heading for heading, span in table.groups for _ in range(span)]
     heads = ["\n".join([*groups[number : number + 1], head]) for number, head in enumerate(table.columns)]
     lines = [line for block in table.blocks for line in block.lines]
 
-    def left(heads: list[str]) -> int:
+    def left(heads: list[str], gap: int) -> int:
         columns = zip(heads, *([_shown(cell).plain for cell in line.cells] for line in lines), strict=True)
-        return room - 5 - sum(max(map(_width, texts)) + 1 for texts in columns)
+        return room - 2 - gap - sum(max(map(_width, texts)) + 1 + gap for texts in columns)
 
-    if left(heads) < min(longest_label, 24):
+    gap = 1
+    if left(heads, gap) < min(longest_label, 24):
         heads = [head.replace(" ", "\n", 1) for head in heads]
-    return heads, min(longest_label, max(24, left(heads)))
+        gap = int(left(heads, 1) >= min(longest_label, 24))
+    return heads, min(longest_label, max(16, left(heads, gap))), gap
 
 
 def _width(text: str) -> int:
@@ -102,7 +106,8 @@ def _width(text: str) -> int:
 def _marks(marks: tuple[str, ...]) -> Text:
     from rich.text import Text
 
-    return Text(" " + " ".join(marks) if marks else "", style="cyan")
+    between = "," if any(len(mark) > 1 for mark in marks) else ""
+    return Text(f" {between.join(marks)}" if marks else "", style="cyan")
 
 
 def _shown(cell: Cell) -> Text:

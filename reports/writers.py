@@ -32,6 +32,7 @@ _LATEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "∞": r"$\infty$",
+    "-": "-{}",  # two of them are no dash
     "–": "--",
     "−": "$-$",
     "†": r"\textdagger{}",
@@ -96,8 +97,6 @@ def _latex_table(table: Table) -> str:
         body += [row([label(line), *map(cell, line.cells)]) for line in block.lines]
     notes = [rf"\textsuperscript{{{_latex(mark)}}}~{_latex(text)}" for mark, text in table.notes]
     notes += [_latex(text) for text in table.remarks]
-    if table.contradictions:
-        notes += [rf"\textit{{{CONTRADICTIONS}:}}", *map(_latex, table.contradictions)]
     return "\n".join(
         [
             r"\begin{table}",
@@ -113,9 +112,18 @@ def _latex_table(table: Table) -> str:
             "\n\\par ".join(notes),
             r"\end{minipage}",
             r"\end{table}",
+            *_latex_contradictions(table),
             "",
         ]
     )
+
+
+def _latex_contradictions(table: Table) -> list[str]:
+    """Text after the table, which may go over pages as the table cannot."""
+    if not table.contradictions:
+        return []
+    texts = [rf"\textit{{{_latex(table.title)}. {CONTRADICTIONS}:}}", *map(_latex, table.contradictions)]
+    return [r"{\footnotesize\raggedright\noindent", "\n\\par\\noindent ".join(texts), r"\par}"]
 
 
 def _latex_groups(table: Table) -> list[str]:
@@ -163,7 +171,7 @@ def to_html(*tables: Table) -> str:
     """A whole HTML page with the tables and their notes."""
     from talkbench.reports.templates import render
 
-    title = tables[0].title if len(tables) == 1 else "Published and measured numbers"
+    title = tables[0].title if len(tables) == 1 else "Tables"
     return render("table_page.html", title=title, tables=tables)
 
 
