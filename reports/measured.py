@@ -77,7 +77,7 @@ def column_entry(run: Run, group: Group, column: Column, decimals: int | None) -
     made.departures = _departures(run, group, column, made.spec)
     made.notes = list(made.departures)
     data = run.record.dataset
-    if not _differing(run.record, group) and not group.departs and data.pairs_sha256 not in group.pair_lists:
+    if not _differing(run.record, group) and not group.departs and data.list_sha256 not in group.pair_lists:
         made.notes.insert(0, f"pair list {data.pairs_sha256[:12]} is not verified to be the published one")
     if group.holds(run.record) and group.caveat:
         made.notes.append(group.caveat)

@@ -147,6 +147,8 @@ class DatasetInfo(_Model):
         pairs: how many the run evaluates.
         pairs_sha256: canonical hash of their list.
         pairs_file: file the list came from, or ``built-in``.
+        list_sha256: of that file's bytes, by which a published list is known; empty for pairs that were drawn, and in
+            records older than the field.
         image_size: side in pixels at which the metrics compare the images.
         stored_size: width and height of the stored frames (``178x218``); where these are not `image_size`, all frames
             were resized, else none was; empty in records older than the field.
@@ -158,6 +160,7 @@ class DatasetInfo(_Model):
     pairs: int = Field(ge=0)
     pairs_sha256: str
     pairs_file: str = "built-in"
+    list_sha256: str = ""
     image_size: int = Field(gt=0)
     stored_size: str = ""
 
@@ -299,7 +302,8 @@ class RunRecord(_Model):
         which other files may have changed; code that changes numbers raises a version."""
         content = self.model_dump(mode="json", exclude={"run_id", "created", "command", "unavailable", "git"})
         content["method"] = {key: content["method"][key] for key in _METHOD_IDENTITY}
-        content["dataset"].pop("pairs_file")
+        for name in ("pairs_file", "list_sha256"):  # pairs_sha256 says what the pairs are
+            content["dataset"].pop(name)
         content["metrics"] = {spec["name"]: spec for spec in content["metrics"]}
         return _flatten(content)
 

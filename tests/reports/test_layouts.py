@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods import registry
 from talkbench.methods.cards import full_name, published_only
@@ -177,6 +178,16 @@ def test_methods_and_metrics_are_called_as_runs_call_them() -> None:
             assert column.variants[0].split("@")[0] == column.metric.lower()
             for variant in column.variants:
                 metrics.get(variant)
+
+
+def test_the_pair_lists_are_those_of_the_cards() -> None:
+    for name in ALL:
+        for group in load_layout(name).groups:
+            card = datasets.create(group.dataset).card
+            lists = [entry for entry in card["lists"].values() if entry["task"] in group.tasks and "path" in entry]
+            assert set(group.pair_lists) <= {entry["sha256"] for entry in lists}
+            assert bool(group.pair_lists) != bool(group.departs)
+            assert {entry["rows"] for entry in lists if entry["sha256"] in group.pair_lists} == set(group.pairs)
 
 
 def test_without_type_face_nothing_is_made_bold() -> None:
