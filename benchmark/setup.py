@@ -26,7 +26,7 @@ from talkbench.benchmark.protocol import load as load_protocol
 from talkbench.benchmark.scoring import has_videos, target_of
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
-from talkbench.methods.cards import Weights, find_weights
+from talkbench.methods.cards import Weights, find_weights, training_data
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
 from talkbench.results.schema import (
@@ -113,6 +113,11 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
     whole = data.split(task, pairs=options.pairs, motion=options.motion)
     for note in filter(None, (weights.note, whole.note)):
         progress.say(note)
+    if options.frames is None and options.checkpoint is None and seen_in_training(weights.method, whole):
+        progress.warn(
+            f"{weights.method} was trained on {whole.dataset}, and these pairs are not known to be of its test part: "
+            "it may have seen these people"
+        )
     split = whole if options.limit is None else whole.head(options.limit)
     height, width = stored_size(split)
     size = _size(options, protocol, method, min(height, width), progress)
@@ -125,6 +130,11 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
     source = _given(options, whole, len(split), size, progress) if method is None else method
     extractors = choose_extractors(chosen, device)
     return Setup(protocol, device, weights, source, split, size, f"{width}x{height}", chosen, extractors, unavailable)
+
+
+def seen_in_training(method: str, split: datasets.Split) -> bool:
+    """Whether the published weights of `method` come from the data set of `split`, of whose test part it may not be."""
+    return training_data(method) == split.dataset and not split.held_out
 
 
 def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[str, Extractor]:

@@ -162,8 +162,10 @@ def print_lists(known: Sequence[Published]) -> None:
         for entry in data.files.values():
             status = entry.status(data.root)
             name = f"{entry.slug} *" if entry.slug in defaults else entry.slug
-            cells = [Text(data.name), Text(name), Text(entry.task), str(entry.rows), Text(status, style=STYLES[status])]
-            table.add_row(*cells, *([Text(entry.note)] if len(known) == 1 else []), Text(entry.url or "drawn here"))
+            cells = [Text(data.name), Text(name), Text(entry.task), Text(str(entry.rows))]
+            notes = [Text(entry.note)] if len(known) == 1 else []
+            url = Text(entry.url or "drawn here")
+            table.add_row(*cells, Text(status, style=STYLES[status]), *notes, url)
     console.print(table)
     for data in known:
         console.print(Text(f"{data.name}: kept in {data.root / 'lists'}"), soft_wrap=True)

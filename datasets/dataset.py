@@ -6,7 +6,7 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,6 +28,23 @@ def has_truth(task: str) -> bool:
     return task != "cross-identity"
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The pairs of a list.
+
+    Attributes:
+        pairs: all of them, with the references that the list has.
+        source: what they were read or drawn from, in words.
+        note: what the user should be told of it, one line; "" for nothing.
+        held_out: whether it is known that nobody trains on its clips who keeps to the data set's parts.
+    """
+
+    pairs: list[Pair]
+    source: str
+    note: str = ""
+    held_out: bool = False
+
+
 class Split:
     """The pairs of one task, in the order of their list.
 
@@ -40,7 +57,7 @@ class Split:
         store: where the clips are.
         lengths: by clip, the largest number that its list asks for: one that ends before has other frames throughout
             (specs evaluation 6.1, quirk 7), so none of it is read; empty where that does not follow.
-        note: what the user should be told of the list, one line; "" for nothing.
+        note, held_out: see `Listing`.
     """
 
     def __init__(
@@ -53,12 +70,14 @@ class Split:
         store: Store | None = None,
         lengths: dict[str, int] | None = None,
         note: str = "",
+        held_out: bool = False,
     ) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
         self.sha256 = pairs_sha256(self.pairs)
         self.has_truth = has_truth(task)
-        self.store, self.lengths, self.note = store or Store(root), lengths or {}, note
+        self.store, self.lengths = store or Store(root), lengths or {}
+        self.note, self.held_out = note, held_out
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -71,8 +90,8 @@ class Split:
 
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
-        pairs = self.pairs[:count]
-        return Split(self.dataset, self.task, self.motion, self.root, pairs, self.store, self.lengths, self.note)
+        known = self.store, self.lengths, self.note, self.held_out
+        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *known)
 
     def clip(self, name: str) -> Clip:
         """The clip `name`, kept open among the last few used.
@@ -183,16 +202,20 @@ class Dataset(ABC):
         if motion not in MOTIONS:
             raise TalkbenchError(f"unknown motion {motion!r}: {nearest(motion, MOTIONS)}")
         self.prepare()
-        listed, source, note = self.listed(task, pairs)
+        listing = self.listing(task, pairs)
         if motion == "relative-best":
-            _check_references(listed, source)
-        chosen = [_with_reference(pair, motion) for pair in listed]
-        return Split(self.name, task, motion, self.root, chosen, self.store, self.lengths(listed), note)
+            found, best = with_best(listing.pairs, self.root, self.list_name(task, pairs))
+            _check_references(found, listing.source)
+            said = (listing.note, best and f"the reference frames are those of {best}")
+            listing = replace(listing, pairs=found, note="; ".join(filter(None, said)))
+        chosen = [_with_reference(pair, motion) for pair in listing.pairs]
+        known = self.store, self.lengths(listing.pairs), listing.note, listing.held_out
+        return Split(self.name, task, motion, self.root, chosen, *known)
 
-    def listed(self, task: str, pairs: Path | str | None) -> tuple[list[Pair], str, str]:
-        """The pairs of `task`, what they were read from, and what the user should be told of them."""
+    def listing(self, task: str, pairs: Path | str | None) -> Listing:
+        """The built-in list of `task`, or the one of one's own in the file `pairs`."""
         path = Path(pairs) if pairs else self.folder / self.card["tasks"][task]["list"]
-        return self.read_pairs(path), str(path), ""
+        return Listing(self.read_pairs(path), str(path), held_out=pairs is None)
 
     def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
         """See `Split`."""

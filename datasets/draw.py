@@ -37,7 +37,7 @@ def same_identity(clips: Clips, seed: int, count: int = COUNT, videos: int | Non
     pairs = []
     for _ in range(count):
         name = names[rng.integers(len(names))]
-        first, second = rng.choice(len(clips[name]), size=2, replace=False)
+        first, second = rng.choice(len(clips[name]), size=2, replace=False).tolist()
         pairs.append(Pair(Frame(name, clips[name][first]), Frame(name, clips[name][second])))
     return pairs
 
@@ -59,11 +59,11 @@ def cross_identity(clips: Clips, identity: Callable[[str], str], seed: int, coun
     def frame(person: int) -> Frame:
         names = people[known[person]]
         name = names[rng.integers(len(names))]
-        return Frame(name, clips[name][rng.integers(len(clips[name]))])
+        return Frame(name, clips[name][int(rng.integers(len(clips[name])))])
 
     pairs = []
     for _ in range(count):
-        source, driving = rng.choice(len(known), size=2, replace=False)
+        source, driving = rng.choice(len(known), size=2, replace=False).tolist()
         pairs.append(Pair(frame(source), frame(driving)))
     return pairs
 

@@ -35,6 +35,7 @@ class OfficialList:
         rows: number of its data rows.
         file: what it is called in the data root's folder ``lists``.
         note: what should be known of it.
+        held_out: whether its clips are of the data set's test part.
     """
 
     slug: str
@@ -47,6 +48,7 @@ class OfficialList:
     sha256: str = ""
     file: str = ""
     note: str = ""
+    held_out: bool = False
 
     @classmethod
     def of(cls, slug: str, dataset: str, entry: dict[str, Any]) -> OfficialList:

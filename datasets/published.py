@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import ClassVar
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
-from talkbench.datasets.dataset import Dataset
+from talkbench.datasets.dataset import Dataset, Listing
 from talkbench.datasets.draw import cross_identity, reconstruction, same_identity
 from talkbench.datasets.official import Naming, OfficialList, is_official_form, read_official
 from talkbench.datasets.pairs import Pair, read_text
@@ -95,20 +96,21 @@ class Published(Dataset):
         if not self.root.is_dir():
             raise self._absent(f"there is no folder {self.root}")
 
-    def listed(self, task: str, pairs: Path | str | None) -> tuple[list[Pair], str, str]:
+    def listing(self, task: str, pairs: Path | str | None) -> Listing:
         if pairs:
-            listed, source, note = self._given(task, str(pairs))
+            listing = self._given(task, str(pairs))
         else:
             entry = self.card["tasks"][task]
-            source = str(self.lists[entry.get("list") or entry["clips_of"]].find(self.root))
-            listed, note = self.read_pairs(Path(source)), ""
+            official = self.lists[entry.get("list") or entry["clips_of"]]
+            path = official.find(self.root)
+            listing = Listing(self.read_pairs(path), str(path), held_out=official.held_out)
             if "clips_of" in entry:
-                clips = dict.fromkeys(pair.driving.clip for pair in listed)
-                listed = reconstruction({clip: self._numbers(clip) for clip in clips})
-        clips = {frame.clip for pair in listed for frame in (pair.source, pair.driving)}
-        if not any(self._is_there(clip) for clip in clips):
-            raise self._absent(f"none of the {len(clips)} clips of {source} is in {self.root}")
-        return listed, source, note
+                clips = {pair.driving.clip: self._numbers(pair.driving.clip) for pair in listing.pairs}
+                listing = replace(listing, pairs=reconstruction(clips))
+        names = {frame.clip for pair in listing.pairs for frame in (pair.source, pair.driving)}
+        if not any(self._is_there(name) for name in names):
+            raise self._absent(f"none of the {len(names)} clips of {listing.source} is in {self.root}")
+        return listing
 
     def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
         if not self.card["naming"]["continuous"]:
@@ -122,20 +124,21 @@ class Published(Dataset):
     def read_pairs(self, path: Path) -> list[Pair]:
         """A list in the authors' form, or one of one's own."""
         if is_official_form(read_text(path)):
-            return read_official(path, self.naming, self._numbers)
+            return read_official(path, self.naming, cache(self._numbers))
         return super().read_pairs(path)
 
-    def _given(self, task: str, pairs: str) -> tuple[list[Pair], str, str]:
+    def _given(self, task: str, pairs: str) -> Listing:
         """The pairs of a file, or of the official list that is named."""
         path = Path(pairs)
-        if not path.exists() and pairs in self.lists:
-            official, path = self.lists[pairs], self.lists[pairs].find(self.root)
-        elif not path.exists() and path.suffix == "":
-            raise TalkbenchError(
-                f"there is no list {pairs} of {self.name}: {nearest(pairs, self.lists)}; or give a file"
-            )
-        else:
+        official: OfficialList | None
+        if path.exists():
             official = recognise(path)
+        elif pairs in self.lists:
+            official, path = self.lists[pairs], self.lists[pairs].find(self.root)
+        else:
+            raise TalkbenchError(
+                f"there is neither a file {pairs} nor a list of {self.name} of that name: {nearest(pairs, self.lists)}"
+            )
         if official and official.dataset != self.name:
             raise TalkbenchError(
                 f"{path} is the official list {official.slug} of {official.dataset}, not of {self.name}; "
@@ -144,7 +147,8 @@ class Published(Dataset):
         if official and official.task != task:
             raise TalkbenchError(f"{path} is a list for {official.task}, not for {task}; use --task {official.task}")
         what = f"the official list {official.slug} of {self.name}" if official else "not an official list"
-        return self.read_pairs(path), str(path), f"{path} is {what}"
+        held_out = official is not None and official.held_out
+        return Listing(self.read_pairs(path), str(path), f"{path} is {what}", held_out)
 
     def _numbers(self, clip: str) -> Sequence[int]:
         """The frames of a clip; frame 0 of one that cannot be read, for the row that says so."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets import registry
-from talkbench.datasets.dataset import Dataset
+from talkbench.datasets.dataset import Dataset, Listing
 from talkbench.datasets.draw import COUNT, cross_identity, reconstruction, same_identity
 from talkbench.datasets.pairs import Frame, Pair
 
@@ -44,14 +44,15 @@ class Folder(Dataset):
     def identity(self, clip: str) -> str:
         return clip.split("/")[0]
 
-    def listed(self, task: str, pairs: Path | str | None) -> tuple[list[Pair], str, str]:
+    def listing(self, task: str, pairs: Path | str | None) -> Listing:
         if pairs:
-            return super().listed(task, pairs)
+            return super().listing(task, pairs)
         clips, faults = self.clips
         if not clips:
             raise TalkbenchError(faults[0] if faults else f"{self.root} holds no videos and no frames; add some")
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        return _draw(clips, self.identity)[task](), str(self.root), f"left out: {faults[0]}{more}" if faults else ""
+        note = f"left out: {faults[0]}{more}" if faults else ""
+        return Listing(_draw(clips, self.identity)[task](), str(self.root), note)
 
     @cached_property
     def clips(self) -> tuple[dict[str, Sequence[int]], list[str]]:

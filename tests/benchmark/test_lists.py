@@ -10,6 +10,7 @@ import synthetic_sets
 from file_server import FileServer, serving
 
 from talkbench import datasets
+from talkbench.benchmark.setup import seen_in_training
 from talkbench.datasets import official
 from talkbench.datasets.official import OfficialList
 from talkbench.datasets.published import Published
@@ -138,6 +139,16 @@ def test_run_on_a_published_set(bench, tmp_path, monkeypatch):
     assert "missing-clip" in result.out + result.err
     own = bench(*run, "--pairs", root / "lists/HDTF_test_evaluation.csv", "--out", "own")
     assert "HDTF_test_evaluation.csv is not an official list" in own.err
+
+
+def test_what_a_method_may_have_seen(tmp_path, monkeypatch):
+    """Published weights from the same data set, and pairs that are of no known test part."""
+    synthetic_sets.accept(monkeypatch)
+    data = datasets.create("voxceleb1", synthetic_sets.make(tmp_path, "voxceleb1", pairs=2, clips=3, frames=4, size=8))
+    official = data.split("same-identity")
+    own = data.split("same-identity", pairs=data.root / "lists/vox_evaluation.csv")
+    assert [seen_in_training("mcnet", split) for split in (official, official.head(1), own)] == [False, False, True]
+    assert not seen_in_training("tpsm@ted-384", own)
 
 
 def test_run_without_the_data(bench):

@@ -111,10 +111,15 @@ def test_lists_by_name_and_by_file(made, tmp_path):
     assert own.note.endswith("is not an official list")
     with pytest.raises(TalkbenchError, match="is a list for cross-identity, not for same-identity; use --task cross"):
         data.split("same-identity", pairs="hdtf-cross")
-    with pytest.raises(TalkbenchError, match="no list hdtf-al of hdtf: did you mean hdtf-all"):
+    with pytest.raises(
+        TalkbenchError, match="neither a file hdtf-al nor a list of hdtf of that name: did you mean hdtf-all"
+    ):
         data.split("same-identity", pairs="hdtf-al")
-    with pytest.raises(TalkbenchError, match="cannot read the pair list"):
+    with pytest.raises(TalkbenchError, match=r"neither a file .*none\.csv"):
         data.split("same-identity", pairs=tmp_path / "none.csv")
+    assert data.split("same-identity").held_out
+    assert not split.held_out
+    assert not own.held_out
 
 
 def test_own_list_on_a_published_set(made, tmp_path):
