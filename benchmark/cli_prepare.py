@@ -15,7 +15,7 @@ from talkbench.benchmark.cli_options import OPTIONS, PATH, POSITIVE
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
-    from talkbench.datasets import Dataset
+    from talkbench.datasets import Dataset, Split
     from talkbench.datasets.metadata import Cut
     from talkbench.datasets.preparation import Outcome
     from talkbench.datasets.verification import Verdict
@@ -105,7 +105,7 @@ def verify(
 
     Every frame that DATASET lists is read: it must be there, decode, have the size of the others, and, with --manifest,
     the content that is known. Prints what is wrong and how many of the pairs can be evaluated. The exit code is 0 if
-    all can, else 1.
+    all pairs of all tasks can, else 1.
 
     \b
     bench data verify hdtf --root data/hdtf
@@ -118,14 +118,19 @@ def verify(
 
     known = read_manifest(manifest) if manifest else None
     data = datasets.create(dataset, root)
-    verdicts = []
-    for name in [task] if task else _tasks(data, pairs):
-        split = data.split(name, pairs, motion)
+    splits, unchecked = _splits(data, [task] if task else _tasks(data, pairs), pairs, motion)
+    sound = not unchecked
+    for split in splits:
         with RunDisplay("frames") as display:
+            if split.note:
+                display.say(split.note)
             display.start(0, len(listed_frames(split)))
-            verdicts.append(check(split, known, workers or _processors(), display.advance))
-        _print_verdict(f"{dataset} {name}", verdicts[-1])
-    if any(verdict.faults for verdict in verdicts):
+            verdict = check(split, known, workers or _processors(), display.advance)
+        _print_verdict(f"{dataset} {split.task}", verdict)
+        sound = sound and not verdict.faults
+    for name, error in unchecked.items():
+        click.echo(f"{dataset} {name}: not checked, {error}")
+    if not sound:
         sys.exit(1)
 
 
@@ -213,6 +218,22 @@ def _tasks(data: Dataset, pairs: str | None) -> Sequence[str]:
     if isinstance(data, Published) and pairs in data.lists:
         return [data.lists[pairs].task]
     raise click.UsageError("name the --task of a list of your own")
+
+
+def _splits(
+    data: Dataset, tasks: Sequence[str], pairs: str | None, motion: str
+) -> tuple[list[Split], dict[str, TalkbenchError]]:
+    """The splits of `tasks`, and why others cannot be had; that none can is raised."""
+    splits: list[Split] = []
+    problems: dict[str, TalkbenchError] = {}
+    for task in tasks:
+        try:
+            splits.append(data.split(task, pairs, motion))
+        except TalkbenchError as error:
+            problems[task] = error
+    if not splits:
+        raise problems[tasks[0]]
+    return splits, problems
 
 
 def _print_verdict(what: str, verdict: Verdict) -> None:

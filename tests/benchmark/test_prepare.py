@@ -1,6 +1,7 @@
 """`bench data prepare`, `verify` and `manifest` as a user meets them: from raw videos to the share of pairs."""
 
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,32 @@ def test_verify_and_manifest_of_a_whole_set(bench, tmp_path, slug):
     result = bench(*("data", "verify", slug, "--root", moved, "--task", task, "--list", moved / "lists" / pairs.name))
     assert result.code == 1
     assert "  missing-frame: 1 frames\n" in result.out
+
+
+def test_all_tasks(bench, tmp_path):
+    """What cannot be checked does not keep the rest from it; where there is nothing at all, that is an error."""
+    root = tmp_path / "root"
+    for number in range(3):
+        synthetic_sets.write_clip(root / "me" / f"{number}", "voxceleb1", "", number, 4, 16)
+    result = bench("data", "verify", "folder", "--root", root)
+    assert result.code == 1
+    assert re.search(
+        r"^folder same-identity: (\d+) of \1 pairs \(100.0 %\) can be evaluated$", result.out, re.MULTILINE
+    )
+    assert "folder cross-identity: not checked, cross-identity pairs need clips of two" in result.out
+    assert bench("data", "verify", "folder", "--root", root, "--task", "reconstruction").code == 0
+    assert "nowhere" in bench("data", "verify", "folder", "--root", tmp_path / "nowhere").complaint()
+
+
+def test_clip_of_fewer_frames_than_listed(bench, tmp_path):
+    root = synthetic_sets.make(tmp_path / "root", "ted-talks", size=16)
+    short = root / synthetic_sets.clip_names("ted-talks", 1)[0]
+    for index in range(3, 8):
+        (short / f"{index:07d}.png").unlink()
+    pairs = root / "lists" / "ted_test_evaluation.csv"
+    result = bench("data", "verify", "ted-talks", "--root", root, "--task", "same-identity", "--list", pairs)
+    assert "  index-beyond-clip: " in result.out
+    assert "25 frames per second" in result.out
 
 
 def test_list_goes_by_name(bench, tmp_path):
