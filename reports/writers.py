@@ -99,7 +99,7 @@ def _latex_table(table: Table) -> str:
     notes += [_latex(text) for text in table.remarks]
     return "\n".join(
         [
-            r"\begin{table}",
+            r"\begin{table}[htbp]",
             r"\centering\small",
             rf"\caption{{{_latex(table.title)}}}\smallskip",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
@@ -123,7 +123,7 @@ def _latex_contradictions(table: Table) -> list[str]:
     if not table.contradictions:
         return []
     texts = [rf"\textit{{{_latex(table.title)}. {CONTRADICTIONS}:}}", *map(_latex, table.contradictions)]
-    return [r"{\footnotesize\raggedright\noindent", "\n\\par\\noindent ".join(texts), r"\par}"]
+    return [r"{\footnotesize\raggedright\medskip\noindent", "\n\\par\\noindent ".join(texts), r"\par}"]
 
 
 def _latex_groups(table: Table) -> list[str]:
