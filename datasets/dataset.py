@@ -16,6 +16,7 @@ import numpy as np
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
+from talkbench.datasets.best import with_best
 from talkbench.datasets.clips import Clip
 from talkbench.datasets.pairs import Frame, Pair, pairs_sha256, read_pairs
 from talkbench.datasets.store import Store
@@ -217,6 +218,10 @@ class Dataset(ABC):
         path = Path(pairs) if pairs else self.folder / self.card["tasks"][task]["list"]
         return Listing(self.read_pairs(path), str(path), held_out=pairs is None)
 
+    def list_name(self, task: str, pairs: Path | str | None = None) -> str:
+        """What files that are made of a list are named after."""
+        return Path(pairs or self.card["tasks"][task].get("list") or task).stem
+
     def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
         """See `Split`."""
         return {}
@@ -232,7 +237,8 @@ def _check_references(pairs: Sequence[Pair], source: str) -> None:
     if any(pair.reference is None for pair in pairs):
         raise TalkbenchError(
             f"{source} does not name a reference frame for every pair, which motion relative-best needs;"
-            " use absolute or relative-first, or fill reference_clip and reference_index"
+            " use absolute or relative-first, search them with bench data best-frames, or fill reference_clip and"
+            " reference_index"
         )
     if all(pair.reference == pair.driving for pair in pairs):
         raise TalkbenchError(
