@@ -106,7 +106,7 @@ def _check(
 
 
 def _difference(file: Path, root: Path, manifest: Manifest) -> PairError | None:
-    name = file.resolve().relative_to(root.resolve()).as_posix()
+    name = (file.parent.resolve() / file.name).relative_to(root.resolve()).as_posix()  # the frame may be a link
     if name not in manifest:
         return PairError("not-in-manifest", f"the manifest does not know {name}")
     if sha256_file(file) != manifest[name]:

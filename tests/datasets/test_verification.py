@@ -95,6 +95,16 @@ def test_clips_that_are_none(root, tmp_path):
     assert (verdict.usable, list_files(root)[-1]) == (4, "three/0000003.png")
 
 
+def test_link_to_a_frame_is_not_in_the_manifest(root, tmp_path):
+    manifest = read_manifest(written(root, tmp_path / "manifest"))
+    frame = root / "one" / "0000001.png"
+    shutil.move(frame, tmp_path / frame.name)
+    frame.symlink_to(tmp_path / frame.name)
+    (fault,) = checked(root, read_manifest(written(root, tmp_path / "manifest"))).faults.values()
+    assert (fault.reason, str(fault)) == ("not-in-manifest", "the manifest does not know one/0000001.png")
+    assert checked(root, manifest).faults == {}
+
+
 def test_threads_tell_the_same(root):
     (root / "one" / "0000001.png").unlink()
     one, four = checked(root), checked(root, workers=4)
