@@ -1,4 +1,4 @@
-"""`bench data`: what programs outside talkbench need of a data set."""
+"""`bench data`: getting, making and checking data sets, and what other programs need of them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from talkbench.benchmark.cli_options import CONTEXT, OPTIONS, PATH, POSITIVE, Ne
 
 @click.group(cls=NearestGroup, context_settings=CONTEXT)
 def data() -> None:
-    """Write parts of a data set for other programs.
+    """Get, make, check and export data sets.
 
     \b
+    bench data lists
+    bench data fetch-lists hdtf --root data/hdtf
+    bench data prepare voxceleb1 --raw downloads --out data/voxceleb1
+    bench data verify hdtf --root data/hdtf
     bench data export-pairs --dataset demo --out pairs
     """
 
