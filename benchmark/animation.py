@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from talkbench import metrics
+from talkbench.benchmark.best_frames import choose_landmarks, closest
 from talkbench.benchmark.environment import choose_device, memory_advice
 from talkbench.benchmark.motions import check_motion, implied_settings, motions
 from talkbench.benchmark.progress import Progress
@@ -21,14 +21,11 @@ from talkbench.core.files import atomic_path
 from talkbench.core.images import read_image, resize, to_tensor, to_uint8, write_png
 from talkbench.datasets.clips import Clip, open_clip
 from talkbench.methods.cards import find_weights
-from talkbench.metrics.landmarks import POINTS, alignment
 
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method
 
 DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
-LANDMARKS = ("fan68-flip", "mtcnn5")
-"""By which the best frame is found: the authors' (specs evaluation 7), and what needs no download."""
 PREFERRED_MOTION = "relative-first"
 FRAME_FOLDER_RATE = Fraction(25)  # frames per second of the field's data sets
 
@@ -89,23 +86,17 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
 def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Progress) -> int:
     """The driving frame whose pose is most like that of `face` (1, 3, H, W), the first of equal ones.
 
-    By 68 landmarks (`alignment`), or aloud by the five of MTCNN where the models of the former are not there. Frames
-    without a face are passed over.
+    By the landmarks of `choose_landmarks`. Frames without a face are passed over.
 
     Raises:
         TalkbenchError: neither can be found, or there is no face in the source or in any driving frame.
     """
-    extractors = [metrics.create_extractor(name, str(face.device)) for name in LANDMARKS]
-    extractor = next((candidate for candidate in extractors if not candidate.problem()), None)
-    if extractor is None:
-        raise TalkbenchError(
-            f"--motion relative-best looks for the best frame by {LANDMARKS[0]}, which {extractors[0].problem()}"
-        )
+    extractor, remark = choose_landmarks(str(face.device))
     wanted = extractor.extract(face)[0]
     if wanted is None:
         raise TalkbenchError("--motion relative-best: no face is found in the source; use relative-first")
-    if extractor is not extractors[0]:
-        progress.warn(f"{LANDMARKS[0]} {extractors[0].problem()}; the best frame is searched by {extractor.name}")
+    if remark:
+        progress.warn(remark)
     progress.start(0, len(driving))
     found: dict[int, np.ndarray] = {}
     for numbers, images in _batches(driving, face, batch_size):
@@ -114,9 +105,7 @@ def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Pro
         progress.advance(len(numbers))
     if not found:
         raise TalkbenchError("--motion relative-best: no face is found in any driving frame; use relative-first")
-    shape = slice(POINTS) if extractor.name == "mtcnn5" else slice(None)  # what follows its points is the box
-    distances = alignment(wanted[shape], np.stack(list(found.values()))[:, shape])
-    best = list(found)[int(distances.argmin())]
+    best = closest(extractor, wanted, found)
     progress.say(f"best frame {best} of {len(driving)}, by the landmarks {extractor.name}")
     return best
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from talkbench.benchmark import cli_lists, cli_prepare
+from talkbench.benchmark import cli_best, cli_lists, cli_prepare
 from talkbench.benchmark.cli_options import CONTEXT, OPTIONS, PATH, POSITIVE, NearestGroup
 
 
@@ -26,6 +26,7 @@ def data() -> None:
 data.add_command(cli_lists.lists)
 data.add_command(cli_lists.fetch_lists)
 data.add_command(cli_lists.draw)
+data.add_command(cli_best.best_frames)
 data.add_command(cli_prepare.prepare)
 data.add_command(cli_prepare.verify)
 data.add_command(cli_prepare.manifest)

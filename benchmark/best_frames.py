@@ -1,0 +1,160 @@
+"""The frame of a driving clip whose face is posed most like the source's: the reference of relative motion."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from talkbench import datasets, metrics
+from talkbench.benchmark.environment import choose_device, memory_advice
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.images import resize
+from talkbench.datasets import Dataset, Frame, Pair
+from talkbench.datasets.best import LANDMARKS, best_path, write_best
+from talkbench.metrics import Extractor, FeatureCache
+from talkbench.metrics.landmarks import POINTS, alignment
+
+SIZE = 256
+"""Side in pixels at which faces are looked for (specs evaluation 7)."""
+
+
+@dataclass(frozen=True)
+class BestOptions:
+    """What the user asks for; see ``bench data best-frames --help`` for each."""
+
+    dataset: str
+    task: str = "cross-identity"
+    pairs: str | None = None
+    root: Path | None = None
+    out: Path | None = None
+    batch_size: int = 16
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The list that was written, how many pairs it has, and for how many of them a best frame was found."""
+
+    path: Path
+    pairs: int
+    found: int
+
+
+def choose_landmarks(device: str) -> tuple[Extractor, str]:
+    """The extractor of landmarks to search by: that of 68 points, or the five of MTCNN where its models are not there,
+    and then what the user should be told; else "".
+
+    Raises:
+        TalkbenchError: neither can run here.
+    """
+    candidates = [metrics.create_extractor(name, device) for name in LANDMARKS]
+    extractor = next((candidate for candidate in candidates if not candidate.problem()), None)
+    if extractor is None:
+        raise TalkbenchError(f"the best frame is searched by {LANDMARKS[0]}, which {candidates[0].problem()}")
+    if extractor is candidates[0]:
+        return extractor, ""
+    return extractor, f"{LANDMARKS[0]} {candidates[0].problem()}; the best frame is searched by {extractor.name}"
+
+
+def closest(extractor: Extractor, wanted: np.ndarray, found: Mapping[int, np.ndarray]) -> int:
+    """The number of those features `found` whose landmarks fit the `wanted` best (`alignment`), the first of equals."""
+    shape = slice(POINTS) if extractor.name == "mtcnn5" else slice(None)  # what follows its points is the box
+    numbers = list(found)
+    distances = alignment(wanted[shape], np.stack([found[number][shape] for number in numbers]))
+    return numbers[int(distances.argmin())]
+
+
+def find_best_frames(options: BestOptions, progress: Progress) -> Found:
+    """Search a reference for every pair whose list names none, and keep the list beside the data's.
+
+    The candidates are all frames of the driving clip, at `SIZE` (specs evaluation 7). Where no face is found, the
+    first frame of the clip is taken, aloud.
+
+    Raises:
+        TalkbenchError: unknown names, data that is not there, or a list that has all references.
+    """
+    device = choose_device(options.device)
+    data = datasets.create(options.dataset, root=options.root)
+    if options.task not in data.tasks:
+        data.split(options.task)  # which says what is wrong
+    data.prepare()
+    listing = data.listing(options.task, options.pairs)
+    pairs = listing.pairs
+    if all(pair.reference for pair in pairs):
+        raise TalkbenchError(
+            f"{listing.source} names a reference frame for every pair; use it with --motion relative-best"
+        )
+    extractor, remark = choose_landmarks(str(device))
+    if remark:
+        progress.warn(remark)
+    with memory_advice(options.batch_size):
+        best = _search(data, pairs, _Faces(data, extractor, options.batch_size), progress)
+    path = options.out or best_path(data.root, data.list_name(options.task, options.pairs), extractor.name)
+    write_best(path, [replace(pair, reference=pair.reference or _first(best, pair)) for pair in pairs], extractor.id)
+    wanting = sum(pair.reference is None and pair not in best for pair in pairs)
+    if wanting:
+        progress.warn(
+            f"for {wanting} of {len(pairs)} pairs no best frame is found, for want of clips or faces; their reference "
+            "is the first frame of the driving clip"
+        )
+    return Found(path, len(pairs), len(pairs) - wanting)
+
+
+def _first(best: Mapping[Pair, Frame], pair: Pair) -> Frame:
+    return best.get(pair, Frame(pair.driving.clip, 0))
+
+
+class _Faces:
+    """Landmarks of frames at `SIZE`, through the cache, in batches."""
+
+    def __init__(self, data: Dataset, extractor: Extractor, batch_size: int) -> None:
+        self.data, self.extractor, self.batch_size, self.cache = data, extractor, batch_size, FeatureCache()
+
+    def find(self, frames: Iterable[Frame]) -> dict[Frame, np.ndarray]:
+        """Of the `frames` that can be read and show a face."""
+        found: dict[Frame, np.ndarray] = {}
+        batch: dict[Frame, np.ndarray] = {}
+        for frame in frames:
+            try:
+                batch[frame] = resize(self.data.read(frame), SIZE)
+            except PairError:
+                continue
+            if len(batch) == self.batch_size:
+                found |= self._extract(batch)
+                batch = {}
+        return found | self._extract(batch)
+
+    def _extract(self, batch: Mapping[Frame, np.ndarray]) -> dict[Frame, np.ndarray]:
+        features = self.cache.get_or_extract(self.extractor, list(batch.values()))
+        return {frame: points for frame, points in zip(batch, features, strict=True) if points is not None}
+
+
+def _search(data: Dataset, pairs: Sequence[Pair], faces: _Faces, progress: Progress) -> dict[Pair, Frame]:
+    """The best frames of the pairs that have one; clip by clip, so that its frames are read once."""
+    by_clip: defaultdict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        if pair.reference is None:
+            by_clip[pair.driving.clip].append(pair)
+    best: dict[Pair, Frame] = {}
+    progress.start(0, len(by_clip))
+    for clip, mine in by_clip.items():
+        sources = faces.find(dict.fromkeys(pair.source for pair in mine))
+        found = faces.find(Frame(clip, number) for number in _numbers(data, clip)) if sources else {}
+        candidates = {frame.index: points for frame, points in found.items()}
+        for pair in mine:
+            if candidates and pair.source in sources:
+                best[pair] = Frame(clip, closest(faces.extractor, sources[pair.source], candidates))
+        progress.advance(1)
+    return best
+
+
+def _numbers(data: Dataset, clip: str) -> Sequence[int]:
+    try:
+        return data.store.open(clip).numbers
+    except PairError:
+        return ()
