@@ -88,7 +88,7 @@ def prepare(
 @click.argument("dataset")
 @ROOT
 @click.option("--task", help="Of these pairs only.  [default: all tasks, or that of --list]")
-@click.option("--list", "pairs", help="An official list by its name, or a file; see: bench data lists.")
+@click.option("--list", "--pairs", "pairs", help="A published list by its name, or a file; see: bench data lists.")
 @OPTIONS["motion"]
 @click.option("--manifest", type=PATH, help="Also compare with the checksums that bench data manifest has written.")
 @WORKERS

@@ -148,7 +148,7 @@ def test_clip_of_fewer_frames_than_listed(bench, tmp_path):
 
 def test_list_goes_by_name(bench, tmp_path):
     root = synthetic_sets.make(tmp_path / "root", "hdtf", size=16)
-    complaint = bench("data", "verify", "hdtf", "--root", root, "--list", "hdtf-all").complaint()
+    complaint = bench("data", "verify", "hdtf", "--root", root, "--pairs", "hdtf-all").complaint()
     assert "as published" in complaint
     complaint = bench("data", "verify", "hdtf", "--root", root, "--list", root / "lists").complaint()
     assert complaint == "bench: name the --task of a list of your own; see bench data verify --help"
