@@ -320,6 +320,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
             pairs=len(split),
             pairs_sha256=split.sha256,
             pairs_file=options.pairs.name if options.pairs else "built-in",
+            list_sha256=split.list_sha256,
             image_size=setup.size,
             stored_size=setup.stored_size,
         ),

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.files import sha256_file
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 from talkbench.datasets.best import with_best
@@ -59,6 +60,7 @@ class Split:
         lengths: by clip, the largest number that its list asks for: one that ends before has other frames throughout
             (specs evaluation 6.1, quirk 7), so none of it is read; empty where that does not follow.
         note, held_out: see `Listing`.
+        list_sha256: of the file that the pairs were read from, as it is; "" for pairs that were drawn.
     """
 
     def __init__(
@@ -72,13 +74,14 @@ class Split:
         lengths: dict[str, int] | None = None,
         note: str = "",
         held_out: bool = False,
+        list_sha256: str = "",
     ) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
         self.sha256 = pairs_sha256(self.pairs)
         self.has_truth = has_truth(task)
         self.store, self.lengths = store or Store(root), lengths or {}
-        self.note, self.held_out = note, held_out
+        self.note, self.held_out, self.list_sha256 = note, held_out, list_sha256
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -91,7 +94,7 @@ class Split:
 
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
-        known = self.store, self.lengths, self.note, self.held_out
+        known = self.store, self.lengths, self.note, self.held_out, self.list_sha256
         return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *known)
 
     def clip(self, name: str) -> Clip:
@@ -210,7 +213,9 @@ class Dataset(ABC):
             said = (listing.note, best and f"the reference frames are those of {best}")
             listing = replace(listing, pairs=found, note="; ".join(filter(None, said)))
         chosen = [_with_reference(pair, motion) for pair in listing.pairs]
-        known = self.store, self.lengths(listing.pairs), listing.note, listing.held_out
+        file = Path(listing.source)
+        digest = sha256_file(file) if file.is_file() else ""
+        known = self.store, self.lengths(listing.pairs), listing.note, listing.held_out, digest
         return Split(self.name, task, motion, self.root, chosen, *known)
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:

@@ -1,10 +1,14 @@
 """``bench tables``: which tables are chosen and what of them is shown."""
 
 import csv
+import hashlib
 import io
 from pathlib import Path
 
 import pytest
+import synthetic_sets
+
+from talkbench import datasets
 
 TITLES = ("**Table 1(a)", "**Table 1(b)", "**Table 2", *(f"**Supplement, Table {number}:" for number in range(1, 8)))
 
@@ -81,3 +85,17 @@ def test_a_layout_of_ones_own(bench, score):
     Path("mine.yaml").write_text("title: Mine\n")
     assert "mine.yaml, groups: Field required" in bench("tables", "--layout", "mine.yaml").complaint()
     assert "does not exist" in bench("tables", "--layout", "none.yaml").complaint()
+
+
+def test_a_run_on_a_published_set_has_its_place(bench, tmp_path):
+    """And knows its list by the hash of the file."""
+    root = synthetic_sets.make(tmp_path / "made", "hdtf", pairs=4, clips=2, frames=4, size=64)
+    listed = root / "lists" / datasets.create("hdtf").lists["hdtf"].file
+    score = ("run", "--method", "copy-source", "--root", root, "--metrics", "l1")
+    run = bench(*score, "--dataset", "hdtf", "--pairs", listed)
+    assert run.record.dataset.list_sha256 == hashlib.sha256(listed.read_bytes()).hexdigest()
+    table = bench("tables").out
+    assert titles(table) == ["**Supplement, Table 4:"]
+    assert "| copy-source (n = 4) |" in table
+    assert "4 pairs instead of 2083 pairs or 2056 pairs, 64 px instead of 256 px" in table
+    assert bench(*score, "--dataset", "folder", "--limit", 2).record.dataset.list_sha256 == ""
