@@ -92,26 +92,18 @@ def fan(name: str) -> Path:
     return write(name, FAN(4).state_dict())
 
 
-def facenet_network() -> nn.Module:
-    from facenet_pytorch import InceptionResnetV1
-
-    return scaled(InceptionResnetV1())
-
-
 def facenet(name: str) -> Path:
     """With the layer of the training set's people, and with counters."""
+    from facenet_pytorch import InceptionResnetV1
+
     classes = {"logits.weight": torch.zeros(8631, 512), "logits.bias": torch.zeros(8631)}
-    return write(name, {**facenet_network().state_dict(), **classes})
-
-
-def arcface_network() -> nn.Module:
-    from talkbench.metrics.arcface import _iresnet50
-
-    return scaled(_iresnet50())
+    return write(name, scaled(InceptionResnetV1()).state_dict() | classes)
 
 
 def arcface(name: str) -> Path:
-    return write(name, without_counters(arcface_network().state_dict()))
+    from talkbench.metrics.arcface import _iresnet50
+
+    return write(name, without_counters(scaled(_iresnet50()).state_dict()))
 
 
 def openface(name: str) -> Path:
@@ -127,19 +119,15 @@ def without_counters(state: State) -> State:
     return {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
 
 
-def reid_network() -> nn.Module:
-    from torchvision.models import resnet50
-
-    return scaled(resnet50(weights=None))
-
-
 def reid(name: str) -> Path:
     """The network as ``model``, ImageNet's classifier still in it, and the one of the training."""
+    from torchvision.models import resnet50
+
     head = {
         "classifier.add_block.0.weight": torch.zeros(512, 2048),
         "classifier.classifier.0.weight": torch.zeros(751, 512),
     }
-    return write(name, {f"model.{key}": value for key, value in reid_network().state_dict().items()} | head)
+    return write(name, {f"model.{key}": value for key, value in resnet50(weights=None).state_dict().items()} | head)
 
 
 def body(name: str) -> Path:

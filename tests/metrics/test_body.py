@@ -1,56 +1,24 @@
 """The body pose network and what surrounds it: the file, the scaling of images, the mirror image."""
 
-import socket
-
 import numpy as np
 import pytest
 import torch
 from drawn_body import STANDING, draw, mirrored
 from torch import nn
-from unchanged import unchanged
 
 from talkbench import metrics
-from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import sha256_file
-from talkbench.metrics import body, weights
-from talkbench.metrics.body import PartAffinity
+from talkbench.metrics import body
 from talkbench.metrics.skeleton import unmirror
 
 
 @pytest.fixture(scope="module")
-def network():
-    """Random, with weights that keep the size of activations, so that the maps differ between images."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = PartAffinity()
-    for name, value in network.named_parameters():
-        value.data *= 6**0.5 if name.endswith("weight") else 1
-    return network
-
-
-@pytest.fixture(scope="module", autouse=True)
-def file(network, tmp_path_factory):
-    """The network's file as it is published: the old serialisation, the names of DataParallel."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TALKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
-        path = weights.store() / weights.files()["body-pose"].path
-        path.parent.mkdir(parents=True)
-        state = {f"module.{key}": value for key, value in network.state_dict().items()}
-        torch.save(state, path, _use_new_zipfile_serialization=False)
-        yield path
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    def connect(*_):
-        raise AssertionError("it downloads")
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
+def extractor(load, images):
+    return load("body-pose", images[:1])
 
 
 @pytest.fixture(scope="module")
-def extractor():
-    return metrics.create_extractor("body-pose")
+def network(extractor):
+    return extractor._network
 
 
 @pytest.fixture(scope="module")
@@ -99,19 +67,6 @@ def test_a_stage_sees_fields_heat_maps_and_features_in_this_order(network):
     handle.remove()
     assert (fields.shape, heat.shape) == ((1, 38, 2, 3), (1, 19, 2, 3))
     assert torch.equal(seen[0], first)
-
-
-def test_joints_of_an_image_and_none_of_one_that_is_not_finite(extractor, images):
-    broken, joints = extractor.extract(torch.cat([torch.full_like(images[:1], torch.nan), images[:1]]))
-    assert broken is None
-    assert joints is None or joints.shape == (18, 2)  # a random network sees what it likes
-    assert extractor.extract(images[:0]) == []
-
-
-def test_loading_and_extracting_leave_all_else_as_it_is(images, monkeypatch):
-    monkeypatch.setattr(body, "HEIGHT", 64)
-    with unchanged():
-        metrics.create_extractor("body-pose").extract(images[:1])
 
 
 @pytest.fixture
@@ -174,28 +129,3 @@ def test_the_network_sees_bgr_of_height_368_and_its_mirror_image_padded_with_gre
         assert torch.all(image[:, :, 245:] == 128)
         assert torch.all(image[:, :, :245] == image[:, :, :245].round())  # 8 bits, as the overshoot of cubic is cut to
         assert image[:, :, :245].min() == 0
-
-
-def test_the_id_names_weights_and_settings(extractor, file):
-    assert extractor.id == f"body-pose@{sha256_file(file)[:12]}@h368-mirror-sigma3-thr0.1-0.05-0.5"
-    assert extractor.problem() is None
-
-
-def test_the_file_of_another_network_is_refused(network, tmp_path, monkeypatch):
-    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
-    extractor = metrics.create_extractor("body-pose")
-    path = weights.store() / weights.files()["body-pose"].path
-    path.parent.mkdir(parents=True)
-    remedy = "delete it and fetch it anew: bench weights add FILE --as body-pose"
-    with pytest.raises(TalkbenchError, match=r"body-pose needs pose_model.pth"):
-        extractor.extract(torch.zeros(1, 3, 64, 13))
-    torch.save({"conv1_1.weight": torch.zeros(64, 3, 3, 3)}, path)
-    with pytest.raises(TalkbenchError) as error:
-        extractor.extract(torch.zeros(1, 3, 64, 13))
-    assert str(error.value).startswith(f"{path} is not the body pose network (Missing key(s) in state_dict: ")
-    assert str(error.value).endswith(remedy)
-    assert "\n" not in str(error.value)
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(TalkbenchError, match="is not the body pose network") as error:
-        extractor.extract(torch.zeros(1, 3, 64, 13))
-    assert "\n" not in str(error.value)

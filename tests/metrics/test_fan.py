@@ -1,84 +1,19 @@
 """68 landmarks against the library's own way to them, with filled weights: S3FD's heads are set so that it fires."""
 
-import os
-import socket
-from functools import partial
-from importlib.metadata import version
-
 import numpy as np
 import pytest
 import torch
 from goldens import image
-from torch import nn
 from torch.nn import functional
-from unchanged import unchanged
 
 from talkbench import metrics
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import sha256_file
 from talkbench.core.images import to_uint8
-from talkbench.core.weights import RemoteFile
 from talkbench.metrics import weights
-from talkbench.metrics.faces import at_size
 from talkbench.metrics.fan import decode, largest, square
 
 BLANK = (torch.tensor([123.0, 117.0, 104.0]) / 255).view(1, 3, 1, 1).expand(1, 3, 256, 256)
 """The colour that S3FD subtracts: all its features are zero then."""
-
-
-def refuse(*_):
-    raise AssertionError("a test opens no connection")
-
-
-def detector():
-    """S3FD that takes textures for faces: candidates from two of its six heads, of 64 and 128 pixels."""
-    from face_alignment.detection.sfd.net_s3fd import s3fd
-
-    torch.manual_seed(0)
-    network = s3fd()
-    for key, value in network.named_parameters():
-        if key.endswith("bias"):
-            nn.init.zeros_(value)
-        elif value.ndim == 4:
-            nn.init.kaiming_normal_(value)
-    with torch.no_grad():
-        for name in ("conv3_3_norm", "conv4_3_norm", "conv6_2", "conv7_2"):
-            head = network.get_submodule(f"{name}_mbox_conf")
-            head.weight.zero_()
-            head.bias[:-1] = 10
-        for name, factor, background in (("conv5_3_norm", 20.0, 12.0), ("fc7", 1 / 15, 6.0)):
-            head = network.get_submodule(f"{name}_mbox_conf")
-            head.weight.mul_(factor)
-            head.bias[0] = background
-        network.fc7_mbox_loc.weight.div_(50)
-    return network
-
-
-def aligner():
-    from face_alignment.models import FAN
-
-    torch.manual_seed(1)
-    return FAN(4)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A store with both files in their formats, and no way out."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TALKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
-        patch.setattr(RemoteFile, "fault", lambda self, path: None)
-        patch.setattr(socket.socket, "connect", refuse)
-        for name, network in (("s3fd", detector()), ("fan-2d", aligner())):
-            path = weights.store() / weights.files()[name].path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(network.state_dict(), path)
-        yield weights.store()
-
-
-@pytest.fixture(scope="module")
-def fan(home):
-    return metrics.create_extractor("fan68")
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +22,17 @@ def frames():
 
 
 @pytest.fixture(scope="module")
+def fan(load):
+    return load("fan68")
+
+
+@pytest.fixture(scope="module")
 def found(fan, frames):
     return fan.extract(frames)
 
 
 @pytest.fixture(scope="module")
-def library(home):
+def library(fan):
     """face-alignment as its users build it, but for the download, and for compiling two functions in ten seconds."""
     import face_alignment
     from face_alignment import utils
@@ -136,17 +76,6 @@ def test_flip_averages_as_the_library_does(fan, library, by_library, frames, mon
     monkeypatch.setattr(fan, "_candidates", lambda shown: [np.array(boxes)])
     expected = library.get_landmarks_from_image(to_uint8(frames)[0], [boxes[place]])[0]
     np.testing.assert_array_equal(fan.extract(frames[:1])[0], expected)
-
-
-def test_nothing_around_it_changes(home, frames, monkeypatch):
-    from face_alignment import utils
-
-    # Both networks on a sixteenth of the pixels: the threads of `unchanged` wait for each other for seconds.
-    monkeypatch.setattr("talkbench.metrics.fan.at_size", partial(at_size, size=64))
-    monkeypatch.setattr(utils, "crop", partial(utils.crop, resolution=64))
-    monkeypatch.setattr("talkbench.metrics.fan.largest", lambda boxes: np.array([10, 10, 50, 50, 0.9]))
-    with unchanged():
-        assert metrics.create_extractor("fan68-flip").extract(frames[:1])[0].shape == (68, 2)
 
 
 def test_a_batch_gives_what_single_frames_give_and_none_without_a_face(fan, frames, found, monkeypatch):
@@ -222,38 +151,11 @@ def test_peaks_become_points_as_in_the_library(library):
         np.testing.assert_array_equal(decode(heat, centre, scale), expected)
 
 
-def test_the_id_names_library_weights_and_settings(fan):
-    library, digests, settings = fan.id.split("@")[1:]
-    assert library == f"face-alignment-{version('face-alignment')}"
-    assert digests == "-".join(sha256_file(weights.path(name))[:12] for name in ("s3fd", "fan-2d"))
-    assert settings == "size256-noflip-largest"
-    flipped = metrics.create_extractor("fan68-flip").id
-    assert flipped == fan.id.replace("fan68", "fan68-flip").replace("noflip", "flip")
-
-
-def test_the_files_are_found_where_the_library_keeps_them(fan, tmp_path, monkeypatch):
-    name, folder = fan.id, tmp_path / "torch" / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    for weight in fan.weights:
-        file = weights.path(weight)
-        os.link(file, folder / file.name)
-    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    assert fan.problem() is None
-    assert fan.id == name
-
-
-def test_files_that_are_missing_or_of_another_model_are_named_in_one_line(frames, home, tmp_path, monkeypatch):
-    s3fd, fan2d = (weights.path(name) for name in ("s3fd", "fan-2d"))
-    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
-    with pytest.raises(TalkbenchError, match=r"^fan68 needs s3fd-619a316812\.pth .*2DFAN4-11f355bf06\.pth\.tar .*$"):
-        metrics.create_extractor("fan68").extract(frames[:1])
-
-    folder = weights.store() / "face-alignment"
-    folder.mkdir(parents=True)
-    os.link(s3fd, folder / fan2d.name)
-    (folder / s3fd.name).write_bytes(s3fd.read_bytes()[:100_000])
+def test_files_that_are_of_another_model_are_named_in_one_line(frames, place, monkeypatch):
+    content = place("s3fd").read_bytes()
+    place("s3fd", {}).write_bytes(content[:100_000])
     extractor = metrics.create_extractor("fan68")
+    place("fan-2d", {"conv1.weight": torch.zeros(1)})
     with pytest.raises(TalkbenchError, match=r"^.*s3fd.* is not the S3FD face detector \(.*weights pull s3fd$"):
         extractor.extract(frames[:1])
     monkeypatch.setattr(extractor, "_candidates", lambda shown: [candidates((50, 50, 150, 150, 0.9))])

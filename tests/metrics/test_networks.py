@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.weights import RemoteFile
 from talkbench.metrics import weights
 from talkbench.metrics.networks import fill, read_state
 
@@ -77,6 +78,14 @@ def test_a_truncated_file_is_refused(network, path, share, zipped):
 @pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, nn.Linear(1, 1), subprocess.run])
 def test_what_is_no_state_dict_is_refused_and_never_run(path, content):
     torch.save(content, path)
+    with pytest.raises(TalkbenchError, match=refusal(path, "")):
+        read_state(NAME, WHAT)
+
+
+@pytest.mark.parametrize("content", [b"<html>not found</html>", b""])
+def test_what_no_one_can_read_is_refused(path, content, monkeypatch):
+    monkeypatch.setattr(RemoteFile, "fault", lambda self, path: None)
+    path.write_bytes(content)
     with pytest.raises(TalkbenchError, match=refusal(path, "")):
         read_state(NAME, WHAT)
 

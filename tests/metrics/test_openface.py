@@ -1,20 +1,14 @@
 """The identity network against the goldens, and whole frames through its extractor."""
 
-import math
-from importlib.metadata import version
-
 import numpy as np
 import pytest
 import torch
-from reference_fill import fill_, image
+from reference_fill import image
 from skimage.transform import resize as sk_resize
-from unchanged import unchanged
 
 from talkbench import metrics
-from talkbench.core.errors import TalkbenchError
-from talkbench.core.weights import digest
 from talkbench.metrics.identity import squared_distance
-from talkbench.metrics.openface import NN4Small2, prepare
+from talkbench.metrics.openface import prepare
 
 
 @pytest.fixture(scope="module")
@@ -23,25 +17,13 @@ def expected(golden):
 
 
 @pytest.fixture(scope="module")
-def network(expected):
-    return fill_(NN4Small2(), expected["salt"]).requires_grad_(False)
+def extractor(load):
+    return load("openface-nn4")
 
 
 @pytest.fixture(scope="module")
-def file(network, place):
-    """As the published one: from CUDA tensors, and older than batch normalisation's counters."""
-    state = {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
-        return place("openface-nn4", state)
-
-
-@pytest.fixture(scope="module")
-def extractor(file):
-    extractor = metrics.create_extractor("openface-nn4")
-    with unchanged():  # the network is loaded here
-        extractor.extract(image(3, 64))
-    return extractor
+def network(extractor):
+    return extractor._network
 
 
 def unit(embedding):
@@ -95,55 +77,3 @@ def test_resized_as_scikit_image_does(size):
     images = torch.from_numpy(frame / 255).permute(2, 0, 1)[None].float()
     theirs = sk_resize(frame[..., ::-1], (96, 96)).transpose(2, 0, 1)
     np.testing.assert_allclose(prepare(images)[0], theirs, rtol=0, atol=1e-6)
-
-
-def test_a_batch_gives_what_single_frames_give_and_nan_spoils_its_own(extractor, faces):
-    frames = torch.cat([faces, faces[:1]])
-    frames[1, 0, 5, 5] = math.nan
-    together = extractor.extract(frames)
-    assert together[1] is None
-    for i in (0, 2, 3):
-        assert (together[i].shape, together[i].dtype) == ((128,), np.float32)
-        np.testing.assert_allclose(together[i], extractor.extract(frames[i : i + 1])[0], rtol=0, atol=1e-5)
-    assert extractor.extract(frames[:0]) == []
-
-
-def test_type_and_layout_do_not_matter(extractor, faces):
-    plain = extractor.extract(faces[:1])[0]
-    other = extractor.extract(faces[:1].to(torch.float64, memory_format=torch.channels_last))[0]
-    np.testing.assert_allclose(other, plain, rtol=0, atol=1e-5)
-
-
-def test_frames_without_a_face_have_an_embedding_too(extractor):
-    (black,) = extractor.extract(torch.zeros(1, 3, 256, 256))
-    assert np.isfinite(black).all()
-
-
-def test_the_id_names_library_weights_and_settings(extractor, file):
-    library = f"scikit-image-{version('scikit-image')}"
-    assert extractor.id == f"openface-nn4@{library}@{digest(file)[:12]}@whole-bgr96-antialiased"
-    assert extractor.id == metrics.create("aed").backend()
-
-
-@pytest.mark.parametrize("damage", ["truncated", "another's", "text", "list", "empty"])
-def test_a_file_that_is_not_it_is_one_line(damage, file, place):
-    sound = file.read_bytes()
-    try:
-        if damage == "another's":
-            place("openface-nn4", torch.nn.Linear(2, 3).state_dict())
-        elif damage == "list":
-            place("openface-nn4", [torch.zeros(1)])
-        else:
-            file.write_bytes({"truncated": sound[:-1000], "text": b"<html>not found</html>", "empty": b""}[damage])
-        with pytest.raises(TalkbenchError, match=r"is not OpenFace's nn4\.small2 \(.*bench weights pull") as error:
-            metrics.create_extractor("openface-nn4").extract(image(3, 64))
-        assert "\n" not in str(error.value)
-    finally:
-        file.write_bytes(sound)
-
-
-def test_without_the_file_it_says_which_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
-    assert metrics.create("aed").problem().startswith("needs openface.pth (https://")
-    with pytest.raises(TalkbenchError, match=r"needs openface\.pth"):
-        metrics.create_extractor("openface-nn4").extract(image(3, 64))

@@ -1,44 +1,21 @@
 """LPIPS against the goldens and the lpips package itself, with backbones filled by the tests."""
 
-import shutil
-import socket
-
 import numpy as np
 import pytest
 import torch
-from backbones import NAMES, backbone_file
 from reference_fill import image
 from unchanged import unchanged
 
 from talkbench import metrics
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.weights import RemoteFile
 from talkbench.metrics import perceptual, weights
 
 
-@pytest.fixture(scope="module")
-def offline(tmp_path_factory):
-    """A home with both backbone files, and no network."""
-
-    def refused(*_):
-        raise AssertionError("something wants to download")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TALKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
-        patch.setattr(RemoteFile, "fault", lambda *_: None)
-        patch.setattr(socket.socket, "connect", refused)
-        for name in NAMES.values():
-            path = weights.store() / weights.files()[name].path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(backbone_file(name), path)
-        yield patch
-
-
-@pytest.fixture(scope="module", params=NAMES)
-def first_use(request, offline):
+@pytest.fixture(scope="module", params=["lpips@vgg", "lpips@alex"])
+def first_use(request, place):
     """A metric, and the value of the first golden pair, for which it loaded its network."""
     metric = metrics.create(request.param)
+    place(*metric.weights)
     with unchanged():
         value = metric.compare(image(2, 64).requires_grad_(), image(1, 64))
     return metric, value
@@ -102,49 +79,38 @@ def test_nothing_around_it_changes_it_or_is_changed(first_use, golden):
 
 
 def test_the_backend_names_versions_backbone_and_heads(metric):
-    digest = weights.digests(NAMES[metric.name])
+    digest = weights.digests(*metric.weights)
     assert metric.problem() is None
     assert metric.backend().startswith(f"{metric.name}@lpips-0.1.4@torchvision-")
     assert metric.backend().endswith(f"@{digest}@heads-{metric.heads_sha256[:12]}")
 
 
-def test_files_in_torchs_own_folder_are_found(offline, tmp_path, monkeypatch):
-    stored = weights.path("alexnet")
-    place = tmp_path / "hub" / "checkpoints" / stored.name
-    place.parent.mkdir(parents=True)
-    shutil.copy(stored, place)
-    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path / "empty"))
-    metric = metrics.create("lpips@alex")
-    assert "needs alexnet-owt-7be5be79.pth" in metric.problem()
-    with pytest.raises(TalkbenchError, match=r"lpips@alex needs alexnet-owt-7be5be79\.pth"):
-        metric.compare(image(1, 64), image(2, 64))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert metric.compare(image(1, 64), image(2, 64))[0] > 0
-
-
-def spoil(path, how):
-    if how == "truncated":
-        path.write_bytes(path.read_bytes()[:5000])
-    elif how == "of VGG":
-        torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, path)
-    elif how == "of a larger AlexNet":
-        torch.save(backbone_file("alexnet") | {"features.12.weight": torch.zeros(1)}, path)
-
-
 @pytest.mark.parametrize("how", ["truncated", "of VGG", "of a larger AlexNet"])
-def test_a_file_that_is_not_the_backbone_is_named_in_one_line(offline, tmp_path, monkeypatch, how):
-    stored = weights.path("alexnet")
-    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
-    copy = weights.store() / weights.files()["alexnet"].path
-    copy.parent.mkdir(parents=True)
-    shutil.copy(stored, copy)
-    spoil(copy, how)
+def test_a_file_that_is_not_the_backbone_is_named_in_one_line(place, how):
+    path = place("alexnet")
+    content = path.read_bytes()
+    if how == "truncated":
+        place("alexnet", {}).write_bytes(content[:5000])
+    elif how == "of VGG":
+        place("alexnet", {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)})
+    else:
+        place("alexnet", torch.load(path, weights_only=True) | {"features.12.weight": torch.zeros(1)})
     with pytest.raises(TalkbenchError, match=r"alexnet-owt.* is not torchvision's alexnet \(.*weights pull") as error:
         metrics.create("lpips@alex").compare(image(1, 64), image(2, 64))
     assert "\n" not in str(error.value)
 
 
-def test_other_heads_are_refused(offline, tmp_path, monkeypatch):
+def test_without_the_file_it_says_which(monkeypatch, tmp_path):
+    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    metric = metrics.create("lpips@alex")
+    assert "needs alexnet-owt-7be5be79.pth" in metric.problem()
+    with pytest.raises(TalkbenchError, match=r"lpips@alex needs alexnet-owt-7be5be79\.pth"):
+        metric.compare(image(1, 64), image(2, 64))
+
+
+def test_other_heads_are_refused(place, tmp_path, monkeypatch):
+    place("alexnet")
     heads = tmp_path / "alex.pth"
     monkeypatch.setattr(perceptual, "_heads", lambda net: heads)
     metric = metrics.create("lpips@alex")

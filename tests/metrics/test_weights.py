@@ -8,7 +8,7 @@ import pytest
 
 from talkbench import metrics
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.weights import note
+from talkbench.core.weights import RemoteFile, note
 from talkbench.metrics import weights
 from talkbench.metrics.extractors import registry as extractors
 
@@ -159,6 +159,23 @@ def test_a_library_s_own_copy_is_found_and_the_store_s_preferred(store: Path, tm
     ours = weights.add(put(tmp_path / "download.bin", b"other"), "cached")
     assert ours == weights.find("cached") == store / "lab" / "ear.pth"
     assert weights.status("cached") == "as added"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        *((name, "hub/checkpoints") for name in ("s3fd", "fan-2d", "vgg16", "alexnet", "inception-fid")),
+        ("facenet-vggface2", "checkpoints"),
+    ],
+)
+def test_files_are_found_where_their_libraries_keep_them(
+    name: str, folder: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RemoteFile, "fault", lambda self, path: None)
+    path = put(tmp_path / "torch" / folder / Path(weights.files()[name].path).name)
+    assert weights.path(name) == path
+    assert weights.problem(name) is None
+    assert weights.digests(name) == hashlib.sha256(b"weights").hexdigest()[:12]
 
 
 @pytest.mark.usefixtures("table")
