@@ -274,23 +274,26 @@ def tables(runs: tuple[Path, ...], **options: Any) -> None:
 
 
 @bench.command()
-@click.argument("what", nargs=-1, required=True, metavar="[protocol] NAME")
+@click.argument("what", nargs=-1, required=True, metavar="[dataset|protocol] NAME")
 def show(what: tuple[str, ...]) -> None:
-    """Show what is known of a method, or of a protocol.
+    """Show what is known of a method, a data set or a protocol.
 
     Of a method its paper, licences, training data, variants, weights, and the numbers that were published of it; of a
-    protocol every choice that it makes, and why.
+    data set where it comes from, its licence, its layout and its lists; of a protocol every choice that it makes, and
+    why.
 
     \b
     bench show fomm
+    bench show dataset hdtf
     bench show protocol mcnet-2023
     """
-    from talkbench.benchmark.show import print_card, print_protocol
+    from talkbench.benchmark import show
 
     *kind, name = what
-    if kind not in ([], ["protocol"]):
-        raise click.UsageError(f"show takes one name, or protocol and a name, not {' '.join(what)!r}")
-    (print_protocol if kind else print_card)(name)
+    printers = {"": show.print_card, "dataset": show.print_dataset, "protocol": show.print_protocol}
+    if len(kind) > 1 or "".join(kind) not in printers:
+        raise click.UsageError(f"show takes one name, or dataset or protocol and a name, not {' '.join(what)!r}")
+    printers["".join(kind)](name)
 
 
 def _command() -> str:

@@ -1,4 +1,4 @@
-"""What `bench show` and `bench weights` print: a method's card, its published numbers, and files of weights."""
+"""What `bench show`, `bench weights` and `bench data lists` print: cards, published numbers, which files are there."""
 
 from __future__ import annotations
 
@@ -46,6 +46,33 @@ def print_card(name: str) -> None:
     if published.row_count:
         console.print()
         console.print(published)
+
+
+def print_dataset(name: str) -> None:
+    """What the card of a data set says, and its published lists.
+
+    Raises:
+        TalkbenchError: an unknown data set.
+    """
+    from talkbench import datasets
+    from talkbench.datasets.published import Published
+
+    data = datasets.create(name)
+    console = _console()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    wanted = ("title", "short", "source", "licence", "obtain", "layout", "resolution", "identities", "pairs")
+    table.add_row("name", Text(data.name))
+    for label in (label for label in wanted if label in data.card):
+        table.add_row("what it is" if label == "short" else label, Text(" ".join(str(data.card[label]).split())))
+    table.add_row("tasks", Text(", ".join(data.tasks)))
+    for label, value in _labelled("notes", [" ".join(str(quirk).split()) for quirk in data.card.get("quirks", [])]):
+        table.add_row(label, Text(value))
+    console.print(table)
+    if isinstance(data, Published):
+        console.print()
+        print_lists([data])
 
 
 def print_protocol(name: str) -> None:

@@ -16,7 +16,9 @@ COLUMNS = ("source_clip", "source_index", "driving_clip", "driving_index", "refe
 
 @dataclass(frozen=True, order=True)
 class Frame:
-    """Frame number `index`, from 0, of the clip named `clip` (its path below the data root)."""
+    """Frame number `index` of the clip named `clip` (its path below the data root, or below those of the data set's
+    folders that its name leaves out): the place in a video or a folder, from 0, or in the folders of published data
+    sets the number in the file's name."""
 
     clip: str
     index: int

@@ -105,8 +105,8 @@ class Published(Dataset):
             path = official.find(self.root)
             listing = Listing(self.read_pairs(path), str(path), held_out=official.held_out)
             if "clips_of" in entry:
-                clips = {pair.driving.clip: self._numbers(pair.driving.clip) for pair in listing.pairs}
-                listing = replace(listing, pairs=reconstruction(clips))
+                clips = dict.fromkeys(pair.driving.clip for pair in listing.pairs)
+                listing = replace(listing, pairs=reconstruction({clip: self._numbers(clip) for clip in clips}))
         names = {frame.clip for pair in listing.pairs for frame in (pair.source, pair.driving)}
         if not any(self._is_there(name) for name in names):
             raise self._absent(f"none of the {len(names)} clips of {listing.source} is in {self.root}")

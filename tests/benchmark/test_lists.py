@@ -158,3 +158,11 @@ def test_run_without_the_data(bench):
     assert "hdtf: there is no folder" in result.err
     assert "https://github.com/MRzzm/HDTF" in result.err
     assert "--root" in result.err
+
+
+def test_cards_of_data_sets_are_shown(bench):
+    shown = bench("show", "dataset", "hdtf").out
+    for part in ("HDTF", "CC BY 4.0", "https://github.com/MRzzm/HDTF", "512x512", "hdtf-all", "lacks the separator"):
+        assert part in shown
+    assert "reconstruction" in bench("show", "dataset", "demo").out
+    assert "did you mean hdtf" in bench("show", "dataset", "hdft").err
