@@ -60,6 +60,7 @@ def extra_precision() -> list[dict[str, str]]:
     return _csv("extra_precision.csv")
 
 
+@cache
 def notes() -> dict[str, Any]:
     """``notes.yaml``: the meaning of the columns, the evidence for provenance, the contradictions."""
     import yaml

@@ -209,6 +209,16 @@ rows:
 """
 
 
+def test_the_layout_in_the_readme(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(title: .*?)```", readme, re.S)
+    table = own(tmp_path, example)
+    assert [[line.label, *(cell.text for cell in line.cells)] for line in table.blocks[0].lines] == [
+        ["Ours", "0.0238", "0.998"],
+        ["Our method", "", ""],
+    ]
+
+
 def own(tmp_path: Path, text: str = OWN) -> Table:
     (tmp_path / "mine.yaml").write_text(text)
     return layout_table(read_layout(tmp_path / "mine.yaml"), [])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from talkbench.reports.layout import names
 from talkbench.reports.model import Block, Cell, Line, Table
 from talkbench.reports.runs import Run
 from talkbench.reports.tables import measured_table, published_table
@@ -56,11 +57,29 @@ def test_latex_is_escaped_everywhere() -> None:
     assert all(len(re.findall(r"(?<!\\)&", row)) in (0, 1) for row in body.splitlines())
 
 
+def test_latex_is_well_formed(make_store: MakeStore) -> None:
+    text = to_latex(*(published_table([Run.load(make_store())], name) for name in names()), hostile(TEX))
+    ends: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            ends.append(name)
+        else:
+            assert ends.pop() == name
+    assert ends == []
+    bare = re.sub(r"\\[{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+    for columns, body in re.findall(r"\\begin\{tabular\}\{l(r+)\}(.*?)\\end\{tabular\}", text, re.S):
+        for row in re.findall(r"^(.*) \\\\$", body, re.M):
+            spans = sum(int(span) - 1 for span in re.findall(r"\\multicolumn\{(\d+)\}", row))
+            assert len(re.findall(r"(?<!\\)&", row)) + spans == len(columns)
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path: Path, make_store: MakeStore) -> None:
-    tables = [published_table([Run.load(make_store())]), hostile(TEX + MARKDOWN + HTML)]
+    tables = [published_table([Run.load(make_store())], name) for name in names()]
+    tables.append(hostile(TEX + MARKDOWN + HTML))
     head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
-    (tmp_path / "t.tex").write_text(head + "".join(map(to_latex, tables)) + r"\end{document}", encoding="utf-8")
+    (tmp_path / "t.tex").write_text(head + to_latex(*tables) + r"\end{document}", encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-2000:]
