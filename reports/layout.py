@@ -38,8 +38,9 @@ class Group(_Strict):
     Attributes:
         heading: stands above the columns; empty: nothing does.
         published: the table with the printed numbers, as in ``paper 1a`` or ``supplement 3``; empty: there are none.
-        tasks, motions, pairs: what the published test may have been, the likeliest first; without any number of pairs,
-            every number will do.
+        tasks: all that are shown, in published tables what the test may have been, the likeliest first.
+        motions, pairs, image_size: what the published test may have been, the likeliest first; without any number of
+            pairs, every number will do.
         pair_lists: sha256 of the files that are the published pair list.
         caveat: what is uncertain about the test; a note to measured cells.
         departs: why no run can repeat the published test; empty: one can.

@@ -77,7 +77,8 @@ def column_entry(run: Run, group: Group, column: Column, decimals: int | None) -
     made.departures = _departures(run, group, column, made.spec)
     made.notes = list(made.departures)
     data = run.record.dataset
-    if not _differing(run.record, group) and not group.departs and data.list_sha256 not in group.pair_lists:
+    same = group.published and not group.departs and not _differing(run.record, group)
+    if same and data.list_sha256 not in group.pair_lists:
         made.notes.insert(0, f"pair list {data.pairs_sha256[:12]} is not verified to be the published one")
     if group.holds(run.record) and group.caveat:
         made.notes.append(group.caveat)
@@ -87,15 +88,15 @@ def column_entry(run: Run, group: Group, column: Column, decimals: int | None) -
 
 
 def _differing(record: RunRecord, group: Group) -> list[str]:
-    """In what the test of a run differs from that of the published numbers."""
+    """In what the test of a run differs from that of the published numbers, or at all where there are none."""
     data = record.dataset
-    checks = [
-        (data.name, (group.dataset,)),
-        (data.task, group.tasks),
+    checks: list[tuple[str, Sequence[str]]] = [(data.name, (group.dataset,)), (data.task, group.tasks)]
+    published = [
         (f"{data.motion} motion", [f"{motion} motion" for motion in group.motions]),
         (f"{data.pairs} pairs", [f"{pairs} pairs" for pairs in group.pairs or (data.pairs,)]),
         (f"{data.image_size} px", (f"{group.image_size} px",)),
     ]
+    checks += published if group.published else []
     return [f"{mine} instead of {' or '.join(theirs)}" for mine, theirs in checks if mine not in theirs]
 
 
@@ -103,7 +104,8 @@ def _departures(run: Run, group: Group, column: Column, spec: MetricSpec) -> lis
     record = run.record
     differing, notes = _differing(record, group), []
     if differing:
-        notes.append(f"another test than the published one: {', '.join(differing)}")
+        theirs = "the published one" if group.published else "that of the column"
+        notes.append(f"another test than {theirs}: {', '.join(differing)}")
     elif group.departs:
         notes.append(group.departs)
     if spec.name not in column.variants:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from talkbench.reports.intervals import clip_interval
-from talkbench.reports.layout import load_layout
+from talkbench.reports.layout import Layout, load_layout
 from talkbench.reports.model import Line, Table
 from talkbench.reports.runs import Run, load_runs
 from talkbench.reports.tables import layout_table, measured_table, of_tables, published_table, touched
@@ -243,3 +243,13 @@ def test_intervals_stand_below_the_numbers_with_pairs_clips_and_coverage(cluster
         assert 0.03 < low < high < 0.09
         assert any("bootstrap over driving clips" in remark for remark in table.remarks)
         assert " – " in to_markdown(table)
+
+
+def test_a_column_without_published_numbers_marks_other_data_and_other_protocols_only(run: Callable[..., Run]) -> None:
+    group = {"dataset": "tiny", "tasks": ["same-identity"], "columns": [{"metric": "L1", "variants": ["l1"]}]}
+    layout = Layout.model_validate({"title": "Mine", "groups": [group], "rows": [{"label": "A", "methods": ["a"]}]})
+    alone = layout_table(layout, [run("a", "tiny", pairs=3, l1=0.1)])
+    assert alone.notes == ()
+    assert [line.kind for line in alone.blocks[0].lines] == ["published", "measured"]
+    other = layout_table(layout, [run("a", "tiny", pairs=3, l1=0.1), run("a", "demo", pairs=3, l1=0.1)])
+    assert [text for _, text in other.notes] == ["another test than that of the column: demo instead of tiny"]
