@@ -19,7 +19,8 @@ from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 from talkbench.datasets.best import with_best
 from talkbench.datasets.clips import Clip
-from talkbench.datasets.pairs import Frame, Pair, pairs_sha256, read_pairs
+from talkbench.datasets.official import is_official_form
+from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text
 from talkbench.datasets.store import Store
 
 MOTIONS = ("absolute", "relative-first", "relative-best", "avd")
@@ -109,9 +110,9 @@ class Split:
         if last < wanted:
             raise PairError(
                 "index-beyond-clip",
-                f"{clip.path} ends with frame {last}, and the list asks for {wanted}: it was probably re-encoded to "
-                "25 frames per second or cut short, so that none of its frames is the one meant; prepare it anew at "
-                "the rate of its source",
+                f"{clip.path} ends with frame {last}, and the list asks for {wanted}: it was cut short, or re-encoded "
+                "to 25 frames per second, which moves all frames, so that none is used; prepare it anew at the rate "
+                "of its source",
             )
         return clip
 
@@ -232,7 +233,19 @@ class Dataset(ABC):
         return {}
 
     def read_pairs(self, path: Path) -> list[Pair]:
-        """A list of one's own, checked against the clips unless they need not be all there."""
+        """A list of one's own, checked against the clips unless they need not be all there.
+
+        Raises:
+            TalkbenchError: it is faulty, or a published one of another data set.
+        """
+        if is_official_form(read_text(path)):
+            from talkbench.datasets.published import recognise
+
+            known = recognise(path)
+            what = f"the official list {known.slug} of {known.dataset}" if known else "in the form of official lists"
+            raise TalkbenchError(
+                f"{path} is {what}, and {self.name} has none; give one with the columns {', '.join(COLUMNS[:4])}"
+            )
         count = cache(lambda name: len(self.store.open(name)))
         return read_pairs(path, count if self.whole else lambda name: sys.maxsize)
 

@@ -106,7 +106,8 @@ class Published(Dataset):
             listing = Listing(self.read_pairs(path), str(path), held_out=official.held_out)
             if "clips_of" in entry:
                 clips = dict.fromkeys(pair.driving.clip for pair in listing.pairs)
-                listing = replace(listing, pairs=reconstruction({clip: self._numbers(clip) for clip in clips}))
+                whole = reconstruction({clip: self._numbers(clip) for clip in clips})
+                listing = replace(listing, pairs=whole, source=f"the clips in {path}")
         names = {frame.clip for pair in listing.pairs for frame in (pair.source, pair.driving)}
         if not any(self._is_there(name) for name in names):
             raise self._absent(f"none of the {len(names)} clips of {listing.source} is in {self.root}")
@@ -117,7 +118,7 @@ class Published(Dataset):
             return {}
         longest: dict[str, int] = {}
         for pair in pairs:
-            for frame in (pair.source, pair.driving):
+            for frame in filter(None, (pair.source, pair.driving, pair.reference)):
                 longest[frame.clip] = max(frame.index, longest.get(frame.clip, 0))
         return longest
 

@@ -1,5 +1,7 @@
 """Clips whose frames go by the numbers in their file names."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,3 +54,8 @@ def test_missing_clip(tmp_path):
 
 def test_file_number():
     assert [file_number(name) for name in ("0000013.png", "a1_x.jpg_0123.jpg", "a.png", "7")] == [13, 123, None, None]
+
+
+def test_name_that_is_not_utf8(folder):
+    (folder / "12.PNG").rename(folder / os.fsdecode(b"caf\xe9_20.png"))
+    assert open_clip(folder, numbered=True).read(20).max() == 12

@@ -145,6 +145,8 @@ def test_list_of_another_data_set(made, tmp_path, monkeypatch):
     entry = other.lists["ted-talks"]
     monkeypatch.setattr(type(entry), "matches", lambda self, given: self.slug == "ted-talks")
     assert recognise(path) == entry
+    with pytest.raises(TalkbenchError, match=r"official list ted-talks of ted-talks, and folder has none; give"):
+        datasets.create("folder", other.root).split("same-identity", pairs=path)
     with pytest.raises(
         TalkbenchError, match="official list ted-talks of ted-talks, not of hdtf; use --dataset ted-talks"
     ):
