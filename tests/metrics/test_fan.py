@@ -52,16 +52,19 @@ def library(fan):
 
 @pytest.fixture(scope="module")
 def by_library(library, frames):
-    """Landmarks and boxes of all faces of the first frame by falling score, and which is the largest."""
-    landmarks, _, boxes = library.get_landmarks_from_image(to_uint8(frames)[0], return_bboxes=True)
+    """The library's landmarks of the largest face of the first frame, its box, and the place of its score."""
+    (frame, _) = to_uint8(frames)
+    boxes = library.face_detector.detect_from_image(frame.copy())  # by falling score
     areas = [(right - left) * (bottom - top) for left, top, right, bottom, _ in boxes]
-    return landmarks, boxes, areas.index(max(areas))
+    place = areas.index(max(areas))
+    (landmarks,) = library.get_landmarks_from_image(frame, [boxes[place]])
+    return landmarks, boxes[place], place
 
 
 def test_the_points_are_those_of_the_library_for_the_largest_box(found, by_library):
     landmarks, _, place = by_library
     assert place > 0  # not the one with the highest score
-    np.testing.assert_array_equal(found[0], landmarks[place])
+    np.testing.assert_array_equal(found[0], landmarks)
     for points in found:
         np.testing.assert_array_equal(points, points.round())
         assert points.dtype == np.float32
@@ -70,11 +73,11 @@ def test_the_points_are_those_of_the_library_for_the_largest_box(found, by_libra
 
 
 def test_flip_averages_as_the_library_does(fan, library, by_library, frames, monkeypatch):
-    _, boxes, place = by_library
+    _, box, _ = by_library
     monkeypatch.setattr(library, "flip_input", True)
     monkeypatch.setattr(fan, "flip", metrics.create_extractor("fan68-flip").flip)
-    monkeypatch.setattr(fan, "_candidates", lambda shown: [np.array(boxes)])
-    expected = library.get_landmarks_from_image(to_uint8(frames)[0], [boxes[place]])[0]
+    monkeypatch.setattr(fan, "_candidates", lambda shown: [np.array([box])])
+    expected = library.get_landmarks_from_image(to_uint8(frames)[0], [box])[0]
     np.testing.assert_array_equal(fan.extract(frames[:1])[0], expected)
 
 
