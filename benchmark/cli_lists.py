@@ -14,6 +14,7 @@ from talkbench.core.errors import TalkbenchError
 if TYPE_CHECKING:
     from talkbench.datasets.published import Published
 
+SEED, COUNT = 0, 2083  # of the lists that runs use
 ROOT = click.option("--root", type=PATH, help="Folder of the data set.  [default: datasets/<name> in the cache folder]")
 
 
@@ -73,8 +74,8 @@ def fetch_lists(dataset: str, root: Path | None) -> None:
 @click.argument("dataset")
 @ROOT
 @click.option("--task", type=click.Choice(["same-identity", "cross-identity"]), help="Only this one.  [default: both]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw.")
-@click.option("--count", type=POSITIVE, default=2083, show_default=True, help="Number of pairs.")
+@click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Of the draw.")
+@click.option("--count", type=POSITIVE, default=COUNT, show_default=True, help="Number of pairs.")
 @click.option("--out", type=PATH, help="With --task: file to write.  [default: where a run looks for it]")
 def draw(dataset: str, root: Path | None, task: str | None, seed: int, count: int, out: Path | None) -> None:
     """Draw pair lists from the clips on the disk, as the authors drew theirs.
@@ -92,6 +93,8 @@ def draw(dataset: str, root: Path | None, task: str | None, seed: int, count: in
     data = _published(dataset, root)
     if out and not task:
         raise TalkbenchError("--out is one file; say with --task which list it is to hold")
+    if not out and (seed, count) != (SEED, COUNT):
+        raise TalkbenchError(f"the lists that runs use are of {COUNT} pairs and seed {SEED}; name yours with --out")
     for name in [task] if task else ["same-identity", "cross-identity"]:
         path = out or data.own_list(name)
         pairs = data.draw(name, seed, count)

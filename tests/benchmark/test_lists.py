@@ -113,18 +113,20 @@ def test_bad_requests(bench, arguments, message):
 
 def test_voxceleb2_is_drawn(bench, tmp_path):
     root = synthetic_sets.make(tmp_path / "vox2", "voxceleb2", clips=4, frames=3, size=16)
-    run = ("run", "--method", "copy-source", "--dataset", "voxceleb2", "--root", root, "--metrics", "l1")
+    run = ("run", "--method", "copy-source", "--dataset", "voxceleb2", "--root", root, "--metrics", "l1", "--limit", 4)
+    draw = ("data", "draw", "voxceleb2", "--root", root)
     assert "bench data draw voxceleb2 --root" in bench(*run).err
-    assert bench("data", "draw", "voxceleb2", "--root", root, "--count", 5).code == 0
-    first = (root / "lists/voxceleb2-tb1.csv").read_bytes()
-    assert bench("data", "draw", "voxceleb2", "--root", root, "--count", 5).code == 0
+    assert bench(*draw).code == 0
+    first, cross = ((root / "lists" / name).read_bytes() for name in ("voxceleb2-tb1.csv", "voxceleb2-tb1-cross.csv"))
+    assert (len(first.splitlines()), len(cross.splitlines())) == (2084, 2084)
+    assert bench(*draw).code == 0
     assert (root / "lists/voxceleb2-tb1.csv").read_bytes() == first
+    assert "name yours with --out" in bench(*draw, "--seed", 1).err
     out = tmp_path / "other.csv"
-    drawn = ("data", "draw", "voxceleb2", "--root", root, "--task", "same-identity", "--count", 5)
-    assert bench(*drawn, "--seed", 1, "--out", out).code == 0
+    assert bench(*draw, "--task", "same-identity", "--seed", 1, "--out", out).code == 0
     assert out.read_bytes() != first
-    assert bench(*run, "--out", "same").code == 0
-    assert bench(*run, "--task", "cross-identity", "--out", "cross").code == 2  # l1 has no truth there
+    assert bench(*run).code == 0
+    assert bench(*run, "--task", "cross-identity").code == 2  # l1 has no truth there
 
 
 def test_run_on_a_published_set(bench, tmp_path, monkeypatch):
