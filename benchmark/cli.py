@@ -14,6 +14,7 @@ import click
 from talkbench.benchmark.cli_cache import cache
 from talkbench.benchmark.cli_check import check
 from talkbench.benchmark.cli_data import data
+from talkbench.benchmark.cli_figure import figure
 from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names
 from talkbench.benchmark.cli_perf import perf
 from talkbench.benchmark.cli_weights import weights
@@ -215,7 +216,7 @@ def animate(**options: Any) -> None:
     click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
 
 
-for _command_elsewhere in (cache, check, data, perf, weights):
+for _command_elsewhere in (cache, check, data, figure, perf, weights):
     bench.add_command(_command_elsewhere)
 
 

@@ -27,8 +27,12 @@ def strip(source: np.ndarray, driving: np.ndarray, generated: np.ndarray, error:
 def error_map(truth: np.ndarray, generated: np.ndarray) -> np.ndarray:
     """The absolute difference, mean over channels, from 0 (black) to `ERROR_RANGE` and above (light) in the
     perceptually uniform colours "magma"; uint8 (H, W, 3) to uint8 (H, W, 3)."""
+    return error_colours(np.abs(truth.astype(np.float64) - generated).mean(axis=2) / 255)
+
+
+def error_colours(difference: np.ndarray) -> np.ndarray:
+    """The colours of an error map, uint8 (H, W, 3), for mean absolute differences (H, W)."""
     import matplotlib
 
-    difference = np.abs(truth.astype(np.float64) - generated).mean(axis=2) / 255  # (H, W)
     colours = matplotlib.colormaps["magma"](np.clip(difference / ERROR_RANGE, 0, 1), bytes=True)
     return np.asarray(colours[..., :3])

@@ -32,7 +32,8 @@ def _environment() -> Environment:
     style = (folder / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' file:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' file: data:; base-uri 'none'; "
+        "form-action 'none'"
     )
     environment.globals.update(style=Markup(style), policy=policy)  # noqa: S704, our own file
     environment.globals.update(systems=SYSTEMS, contradictions=CONTRADICTIONS)

@@ -40,6 +40,7 @@ def test_help_names_every_command_with_a_whole_sentence(bench):
         "cache",
         "check",
         "data",
+        "figure",
         "list",
         "perf",
         "run",
