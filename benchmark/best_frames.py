@@ -95,7 +95,8 @@ def find_best_frames(options: BestOptions, progress: Progress) -> Found:
     with memory_advice(options.batch_size):
         best = _search(data, pairs, _Faces(data, extractor, options.batch_size), progress)
     path = options.out or best_path(data.root, data.list_name(options.task, options.pairs), extractor.name)
-    write_best(path, [replace(pair, reference=pair.reference or _first(best, pair)) for pair in pairs], extractor.id)
+    chosen = [replace(pair, reference=pair.reference or best.get(pair) or _first(data, pair)) for pair in pairs]
+    write_best(path, chosen, extractor.id)
     wanting = sum(pair.reference is None and pair not in best for pair in pairs)
     if wanting:
         progress.warn(
@@ -105,8 +106,8 @@ def find_best_frames(options: BestOptions, progress: Progress) -> Found:
     return Found(path, len(pairs), len(pairs) - wanting)
 
 
-def _first(best: Mapping[Pair, Frame], pair: Pair) -> Frame:
-    return best.get(pair, Frame(pair.driving.clip, 0))
+def _first(data: Dataset, pair: Pair) -> Frame:
+    return Frame(pair.driving.clip, next(iter(_numbers(data, pair.driving.clip)), 0))
 
 
 class _Faces:

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import synthetic_sets
 
 from talkbench import datasets
 from talkbench.benchmark.best_frames import closest
@@ -87,6 +88,25 @@ def test_each_frame_is_looked_at_once(search, landmarks):
     first = list(landmarks)
     assert search("--out", "other.csv").code == 0
     assert landmarks == first
+
+
+def test_all_images_of_a_person_are_the_video_of_celebv(bench, place, monkeypatch):
+    """Their numbers begin anywhere; where there is no face the first of them is taken (specs evaluation 7)."""
+    root = synthetic_sets.make(place / "celebv", "celebv", frames=4)
+    synthetic_sets.accept(monkeypatch)
+    shape = np.random.default_rng(0).uniform(60, 200, (68, 2))
+    monkeypatch.setattr(Fan68Flip, "problem", lambda self: None)
+    monkeypatch.setattr(Fan68Flip, "id", "fan68-flip@test")
+    monkeypatch.setattr(Fan68Flip, "extract", lambda self, images, base=None: [shape, *[None] * (len(images) - 1)])
+    result = bench("data", "best-frames", "celebv", "--root", root)
+    assert result.code == 0, result.err
+    data = datasets.create("celebv", root=root)
+    split = data.split("cross-identity", motion="relative-best")
+    assert split.note.endswith("-best-fan68-flip.csv")
+    for pair in split:
+        assert pair.reference.clip == pair.driving.clip
+        assert pair.reference.index in data.store.open(pair.driving.clip).numbers
+        assert data.read(pair.reference).shape == (64, 64, 3)
 
 
 def test_what_cannot_be_read_costs_its_own_pairs(search, root, landmarks):
