@@ -228,7 +228,11 @@ class FeatureCache:
         return sorted(self.folder.glob("features-*.sqlite*"), reverse=True)
 
     def _on_disk(self) -> int:
-        return sum(file.stat().st_size for file in self._files())
+        size = 0
+        for file in self._files():
+            with suppress(FileNotFoundError):  # the last process to leave takes the journal with it
+                size += file.stat().st_size
+        return size
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:

@@ -160,6 +160,14 @@ def test_processes_share_a_cache_from_the_first_moment_on(processes, tmp_path, s
         assert 0 < cache.info().bytes < 2 * size
 
 
+def test_a_journal_that_goes_while_sizes_are_added_up_counts_nothing(tmp_path, monkeypatch):
+    cache = FeatureCache(tmp_path)
+    (tmp_path / "features-1.sqlite").write_bytes(b"12345")
+    files = [tmp_path / "features-1.sqlite-shm", tmp_path / "features-1.sqlite"]
+    monkeypatch.setattr(cache, "_files", lambda: files)
+    assert cache._on_disk() == 5
+
+
 def test_a_cache_that_is_cleared_meanwhile_does_not_disturb(processes, tmp_path):
     working = [processes.submit(use, tmp_path, seed, None) for seed in range(4)]
     while not all(work.done() for work in working):
