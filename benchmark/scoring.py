@@ -266,11 +266,15 @@ def set_key(metric: Metric, split: Split) -> str:
 
 
 def has_videos(pairs: Sequence[Pair], history: int) -> bool:
-    """Whether there are `history` frames and one more of one video, driving one source, that follow one another."""
+    """Whether the pairs are of videos: at least half of them follow on `history` others, of one source and video.
+
+    Among pairs that were drawn at random, some do so by chance.
+    """
     known = {(pair.source, pair.driving.clip, pair.driving.index) for pair in pairs}
-    return any(
+    follow = [
         all((source, clip, index - back) in known for back in range(1, history + 1)) for source, clip, index in known
-    )
+    ]
+    return 2 * sum(follow) >= len(follow)
 
 
 def _window(frames: Sequence[Generated], place: int, history: int) -> list[int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from talkbench.reports.model import CONTRADICTIONS, SYSTEMS
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from talkbench.reports.model import Cell, Table
+
+
+SHOWN_REASON = 60
+"""Letters of the reason why a metric was not computed: the whole one was said at the start, and is on the page."""
 
 
 def print_terminal(record: RunRecord, summary: Summary, console: Console | None = None) -> None:
@@ -50,7 +55,8 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
     console = console or Console()
     _print_whole(table, console)
     for reason, names in by_reason(record.unavailable).items():
-        console.print(Text(f"not computed: {names}: {reason}", style="dim"), soft_wrap=True)
+        told = shorten(reason, SHOWN_REASON, placeholder=" …")
+        console.print(Text(f"not computed: {names}: {told}", style="dim"), soft_wrap=True)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:

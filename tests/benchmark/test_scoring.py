@@ -187,6 +187,7 @@ def test_has_videos():
     assert not has_videos(of((0, "a", 1), (0, "a", 3), (1, "a", 2)), 1)
     assert has_videos(of((0, "a", 1), (0, "a", 2)), 1)
     assert not has_videos(of((0, "a", 1), (0, "a", 2)), 2)
+    assert not has_videos(of((0, "a", 1), (0, "a", 2), (0, "a", 5), (0, "a", 7)), 1)  # two of them by chance
 
 
 def test_whole_sets_are_kept_with_their_pairs(evaluator):
