@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).with_name("recipes")
 
 
 class LossWeights(BaseModel):

@@ -1,0 +1,1 @@
+"""The leaderboard: a static site made of nothing but result entries and the published numbers."""

@@ -1,0 +1,1 @@
+"""Training recipes and ablations that ship with talkbench, as data."""
