@@ -32,7 +32,9 @@ MISSING = {"no-face-generated", "no-body-generated"}
 M = TypeVar("M", bound=BaseModel)
 
 
-class _Model(BaseModel):
+class StrictModel(BaseModel):
+    """A model that knows all its fields, does not change, and holds no NaN or infinity."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def to_json(self) -> str:
@@ -40,7 +42,7 @@ class _Model(BaseModel):
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-class MetricSpec(_Model):
+class MetricSpec(StrictModel):
     """How one metric was computed and how it is printed.
 
     Attributes:
@@ -77,7 +79,7 @@ class MetricSpec(_Model):
         return self.name.split("@", 1)[0]
 
 
-class UnavailableMetric(_Model):
+class UnavailableMetric(StrictModel):
     """A metric that was asked for and could not be computed here, and why."""
 
     name: str
@@ -92,7 +94,7 @@ def by_reason(unavailable: Iterable[UnavailableMetric]) -> dict[str, str]:
     return {reason: ", ".join(concerned) for reason, concerned in names.items()}
 
 
-class FramesInfo(_Model):
+class FramesInfo(StrictModel):
     """Generated frames that were given as files, in place of a method that was run.
 
     Attributes:
@@ -108,7 +110,7 @@ class FramesInfo(_Model):
     sizes: dict[str, int]
 
 
-class MethodInfo(_Model):
+class MethodInfo(StrictModel):
     """The method of a run.
 
     Attributes:
@@ -140,7 +142,7 @@ class MethodInfo(_Model):
             raise ValueError(f"settings must be plain JSON: {error}") from error
 
 
-class DatasetInfo(_Model):
+class DatasetInfo(StrictModel):
     """The pairs of a run.
 
     Attributes:
@@ -170,7 +172,7 @@ class DatasetInfo(_Model):
         return self.stored_size not in ("", f"{self.image_size}x{self.image_size}")
 
 
-class ProtocolInfo(_Model):
+class ProtocolInfo(StrictModel):
     """The protocol that a run was asked to follow; what of it decides a number is in the fields of the record.
 
     Attributes:
@@ -181,14 +183,14 @@ class ProtocolInfo(_Model):
     sha256: str
 
 
-class GitState(_Model):
+class GitState(StrictModel):
     """The commit a run was made from; `dirty`: with changes not committed."""
 
     commit: str
     dirty: bool
 
 
-class RunRecord(_Model):
+class RunRecord(StrictModel):
     """Everything that made a run (``run.json``).
 
     Attributes:
@@ -319,7 +321,7 @@ def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-class Row(_Model):
+class Row(StrictModel):
     """One metric of one pair, as stored.
 
     A value that is not finite is stored as null with the reason ``infinite`` or ``not-a-number``, so
@@ -366,7 +368,7 @@ class Row(_Model):
         return self
 
 
-class MetricSummary(_Model):
+class MetricSummary(StrictModel):
     """One metric over all pairs of a run.
 
     Attributes:
@@ -391,7 +393,7 @@ class MetricSummary(_Model):
     remarks: dict[str, int] = Field(default_factory=dict)
 
 
-class Summary(_Model):
+class Summary(StrictModel):
     """All metrics of a run (``summary.json``); `pairs`: how many pairs have rows so far."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

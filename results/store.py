@@ -129,6 +129,15 @@ class RunStore:
 
 
 def _read_part(path: Path) -> pa.Table:
+    return read_rows(path, "delete it and continue the run with --resume")
+
+
+def read_rows(path: Path, remedy: str) -> pa.Table:
+    """The rows in one Parquet file, with the columns of `Row`.
+
+    Raises:
+        TalkbenchError: it is damaged or has other columns; the line ends with the `remedy`.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -139,9 +148,17 @@ def _read_part(path: Path) -> pa.Table:
             raise pa.ArrowInvalid("it has other columns")
         return table
     except (pa.ArrowException, OSError) as error:
-        raise TalkbenchError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); delete it and continue the run with --resume"
-        ) from error
+        raise TalkbenchError(f"{path} is damaged ({str(error).splitlines()[0]}); {remedy}") from error
+
+
+def write_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Write rows, as `RunStore.rows` gives them, to one well compressed Parquet file, atomically."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(rows, _arrow_schema(), preserve_index=False).replace_schema_metadata()
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
 
 
 def _arrow_schema() -> Any:

@@ -1,0 +1,306 @@
+"""Entries of the leaderboard: finished runs as small folders that travel.
+
+An entry is a folder with these files and no others:
+
+- ``entry.json``: `EntryInfo`, what the run itself does not know, and the sha256 of every other file;
+- ``run.json`` and ``summary.json``, as in a run;
+- ``rows.parquet``: all rows of the run;
+- ``thumbnails/``: a few small pictures (WebP).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import atomic_folder, sha256_file, write_atomic
+from talkbench.results.schema import SCHEMA_VERSION, RunRecord, StrictModel, Summary, parse_json
+from talkbench.results.store import read_rows, write_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENTRY: Final = "entry.json"
+RECORD: Final = "run.json"
+SUMMARY: Final = "summary.json"
+ROWS: Final = "rows.parquet"
+THUMBNAILS: Final = "thumbnails"
+
+MAX_THUMBNAILS = 12
+MAX_JSON = 2_000_000
+"""Bytes of a JSON file that are read at all."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("should be one line without control characters")
+    return text
+
+
+Line = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True), AfterValidator(_printable)]
+"""One line of text; it may hold any printable characters, so whoever prints it has to escape it."""
+
+Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[^\s<>\"'`\\]+)?$")]
+"""An address on the web, or ""; never another scheme, such as ``javascript:``."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Slug = Annotated[str, StringConstraints(max_length=120, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
+Picture = Annotated[str, StringConstraints(pattern=rf"^{THUMBNAILS}/[0-9]{{6,}}-(source|driving|generated)\.webp$")]
+FileName = Annotated[str, StringConstraints(max_length=120, pattern=rf"^({THUMBNAILS}/)?[a-z0-9][a-z0-9.-]*$")]
+
+
+class Links(StrictModel):
+    """Where a method is described and where its code is; "" if nowhere."""
+
+    paper: Link = ""
+    code: Link = ""
+
+
+class Thumbnail(StrictModel):
+    """Pictures of one pair, at most 128 pixels wide and high; their paths are relative to the entry's folder."""
+
+    pair: int = Field(ge=0)
+    source: Picture
+    driving: Picture
+    generated: Picture
+
+
+class EntryDetails(StrictModel):
+    """What the record of a run does not say of its method.
+
+    Attributes:
+        name: that of the folder.
+        label: how tables print the method.
+        licence: of the code and weights, one line; "" if unknown.
+        year: of the publication.
+        training_data: what the weights were trained on, one line; "" if unknown.
+        leakage: whether the test pairs may show clips or people that the weights were trained on; None: unknown.
+        parameters: of all networks together.
+        frames_per_second: driving frames generated in a second, one at a time, with the source encoded before.
+        device: that this was measured on.
+        note: what readers should know, one line.
+        provenance: the numbers were measured with talkbench.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Slug
+    label: Annotated[Line, StringConstraints(min_length=1, max_length=80)]
+    links: Links = Links()
+    licence: Line = ""
+    year: int | None = Field(default=None, ge=1900, le=9999)
+    training_data: Line = ""
+    leakage: bool | None = None
+    parameters: int | None = Field(default=None, ge=0)
+    frames_per_second: float | None = Field(default=None, gt=0)
+    device: Annotated[Line, StringConstraints(min_length=1)] | None = None
+    note: Line = ""
+    provenance: Literal["measured"] = "measured"
+
+    @model_validator(mode="after")
+    def _speed(self) -> Self:
+        if (self.frames_per_second is None) != (self.device is None):
+            raise ValueError("frames_per_second and device go together")
+        return self
+
+
+class EntryInfo(EntryDetails):
+    """``entry.json``.
+
+    Attributes:
+        thumbnails: by rising number of the pair; none if the frames of the run were not kept.
+        files: sha256 of all other files of the folder, by their paths in it.
+    """
+
+    thumbnails: Annotated[tuple[Thumbnail, ...], Field(max_length=MAX_THUMBNAILS)] = ()
+    files: dict[FileName, Sha256]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        shown = {name for item in self.thumbnails for name in (item.source, item.driving, item.generated)}
+        absent = sorted(({RECORD, SUMMARY, ROWS} | shown) - set(self.files))
+        if absent:
+            raise ValueError(f"files does not list {absent[0]}")
+        stray = sorted(set(self.files) - shown - {RECORD, SUMMARY, ROWS})
+        if stray:
+            raise ValueError(f"files lists {stray[0]}, which is no part of an entry")
+        return self
+
+
+def default_name(record: RunRecord) -> str:
+    """What the entry of a run is called if nobody says otherwise: ``mcnet.demo--demo--same-identity--absolute``."""
+    data = record.dataset
+    parts = [record.method.name.replace("@", "."), data.name, data.task, data.motion]
+    return "--".join(re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-.") for part in parts)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry that has been read; `folder` holds it."""
+
+    folder: Path
+    info: EntryInfo
+    record: RunRecord
+    summary: Summary
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Entry:
+        """Read an entry: schema, name, and presence and hashes of all files are checked, the rows are not looked into.
+
+        Raises:
+            TalkbenchError: one line naming the file at fault and the remedy.
+        """
+        folder = Path(folder)
+        info = read_info(folder)
+        for fault in file_faults(folder, info):
+            raise TalkbenchError(fault)
+        record = parse_json(RunRecord, read_json(folder / RECORD), str(folder / RECORD))
+        summary = parse_json(Summary, read_json(folder / SUMMARY), str(folder / SUMMARY))
+        return cls(folder, info, record, summary)
+
+    def rows(self) -> pd.DataFrame:
+        """All rows sorted by pair and metric, as `RunStore.rows` gives them.
+
+        Raises:
+            TalkbenchError: the file is damaged.
+        """
+        frame = read_rows(self.folder / ROWS, "fetch the entry anew").to_pandas()
+        return frame.sort_values(["pair", "metric"], kind="stable", ignore_index=True)
+
+
+def load_entries(root: Path | str) -> list[Entry]:
+    """The entries in the folders below `root`, by name.
+
+    Raises:
+        TalkbenchError: there is no such folder, an entry is damaged, or two are of the same run.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise TalkbenchError(f"{root} is not a folder; give the one that holds the entries")
+    entries = [Entry.load(folder) for folder in sorted(root.iterdir()) if _is_entry(folder)]
+    check_distinct(entries)
+    return entries
+
+
+def _is_entry(folder: Path) -> bool:
+    """Folders count, and links to them, which are then refused; files such as a README and hidden folders do not."""
+    return folder.is_dir() and not folder.name.startswith(".")
+
+
+def check_distinct(entries: Iterable[Entry]) -> None:
+    """See to it that no name and no system on the same pairs comes twice.
+
+    Raises:
+        TalkbenchError: two that do, by their folders.
+    """
+    seen: dict[object, Entry] = {}
+    for entry in entries:
+        for key in (entry.info.name, _system(entry.record)):
+            if key in seen:
+                what = f"the name {key}" if key == entry.info.name else "method, pairs and protocol"
+                raise TalkbenchError(
+                    f"{seen[key].folder} and {entry.folder} are entries of the same thing ({what}); remove one of them"
+                )
+            seen[key] = entry
+
+
+def _system(record: RunRecord) -> tuple[str, ...]:
+    """What no two entries may share: the method with its weights and settings, the task and the protocol ids."""
+    method, data = record.method, record.dataset
+    frames = method.frames.sha256 if method.frames else ""
+    return (
+        *(method.name, method.checkpoint_sha256 or "", str(sorted(method.settings.items())), frames),
+        *(data.name, data.task, data.motion, *sorted(record.protocol_ids.values())),
+    )
+
+
+def read_info(folder: Path) -> EntryInfo:
+    """``entry.json`` of the entry in `folder`, whose name it must bear.
+
+    Raises:
+        TalkbenchError: it is missing, damaged, newer, or of another name, or the folder is a link.
+    """
+    path = folder / ENTRY
+    if folder.is_symlink():
+        raise TalkbenchError(f"{folder} is a link; put the entry's own folder there")
+    if not path.is_file():
+        raise TalkbenchError(f"{folder} is no entry: {ENTRY} is missing; make one with bench results export")
+    info = parse_json(EntryInfo, read_json(path), str(path))
+    name = folder.resolve().name
+    if info.name != name:
+        raise TalkbenchError(f"{path} is named {info.name!r} and its folder {name!r}; give both the same name")
+    return info
+
+
+def read_json(path: Path) -> str:
+    """The text of a JSON file of an entry, which may be anything.
+
+    Raises:
+        TalkbenchError: it is a link, too large, unreadable or not UTF-8.
+    """
+    try:
+        if path.is_symlink():
+            raise TalkbenchError(f"{path} is a link; put the file itself there")
+        if path.stat().st_size > MAX_JSON:
+            raise TalkbenchError(f"{path} is larger than {MAX_JSON // 1_000_000} MB; export the run again")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TalkbenchError(f"cannot read {path}: {error}; fetch the entry anew") from error
+
+
+def file_faults(folder: Path, info: EntryInfo) -> Iterator[str]:
+    """What is wrong with the files of an entry, a line each: links, files that are not listed, missing or changed."""
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
+    for name, path in found.items():
+        if path.is_symlink():
+            yield f"{path} is a link; put the file itself there"
+        elif not path.is_dir() and name not in (*info.files, ENTRY):
+            yield f"{path} is not listed in {ENTRY}; remove it or export the run again"
+        elif path.is_dir() and name != THUMBNAILS:
+            yield f"{path} is a folder that no entry has; remove it"
+    for name, expected in sorted(info.files.items()):
+        path = folder / name
+        if not path.is_file():
+            yield f"{path} is missing; fetch the entry anew or export the run again"
+        elif not path.is_symlink() and sha256_file(path) != expected:
+            yield f"{path} is not the file that {ENTRY} lists (sha256 differs); fetch it anew or export the run again"
+
+
+def write_entry(
+    root: Path,
+    details: EntryDetails,
+    record: RunRecord,
+    summary: Summary,
+    rows: pd.DataFrame,
+    pictures: Mapping[int, tuple[bytes, bytes, bytes]],
+) -> Entry:
+    """Write an entry into the folder `root` / its name, which must be new or empty; all of it or nothing.
+
+    Args:
+        pictures: WebP files of source, driving and generated frame, by the number of the pair.
+
+    Raises:
+        TalkbenchError: the folder is taken or cannot be written.
+    """
+    with atomic_folder(root / details.name) as folder:
+        thumbnails = tuple(_write_thumbnail(folder, pair, pictures[pair]) for pair in sorted(pictures))
+        write_atomic(folder / RECORD, record.to_json())
+        write_atomic(folder / SUMMARY, summary.to_json())
+        write_rows(folder / ROWS, rows)
+        files = {path.relative_to(folder).as_posix(): sha256_file(path) for path in folder.rglob("*.*")}
+        info = EntryInfo(**dict(details), thumbnails=thumbnails, files=dict(sorted(files.items())))
+        write_atomic(folder / ENTRY, info.to_json())
+    return Entry.load(root / details.name)
+
+
+def _write_thumbnail(folder: Path, pair: int, pictures: tuple[bytes, bytes, bytes]) -> Thumbnail:
+    kinds = ("source", "driving", "generated")
+    names = {kind: f"{THUMBNAILS}/{pair:06d}-{kind}.webp" for kind in kinds}
+    for kind, data in zip(kinds, pictures, strict=True):
+        write_atomic(folder / names[kind], data)
+    return Thumbnail(pair=pair, **names)
