@@ -17,6 +17,7 @@ from talkbench.methods.mcnet import MCNet
 from talkbench.methods.mcnet.model import Generated
 from talkbench.training.config import TrainConfig
 from talkbench.training.data import FramePairs
+from talkbench.training.draw import Draw
 from talkbench.training.losses import MultiScaleL1, PerceptualLoss, consistency, equivariance, keypoint_distance
 from talkbench.training.transform import EquivarianceTransform
 
@@ -110,7 +111,8 @@ class Trainer:
         kp_source, kp_driving = self.detector.detect(small), self.detector(driving)
         maps = self.generator.encode(source, kp_source, small)
         generated: Generated = self.generator(maps, kp_driving, self._noise(len(source), random))
-        transform = EquivarianceTransform.random(len(source), random, self.device)
+        draw = Draw(self.config.seed, self.step, len(source), 0, len(source), self.device, 0)
+        transform = EquivarianceTransform.random(draw)
         kp_transformed = self.detector(transform.warp_images(driving))
         value, jacobian = equivariance(kp_driving, kp_transformed, transform)
         terms = {

@@ -155,13 +155,32 @@ def deformation_prior(expression: Tensor) -> Tensor:
 
 
 def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
-    """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2), the diagonal spared.
+    """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2), the diagonal spared (specs mcnet 5.1).
 
-    The sign has no gradient: the term changes the reported loss, not the training, as in the authors' code.
+    The sign has no gradient: the term changes the reported loss, not the training, as in the authors' code. What the
+    paper means it to do, `keypoint_separation` does.
     """
+    return (1 - torch.sign(_distances(keypoints, threshold) - threshold)).mean()
+
+
+def keypoint_separation(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
+    """Mean over all ordered pairs (B, K, 2) of 2·max(0, 1 − distance/0.2), the diagonal spared.
+
+    A hinge with the range of `keypoint_distance`, 2 for keypoints in one place and 0 from the threshold on, which
+    pushes close keypoints apart. An extension: no published model was trained with it.
+    """
+    return 2 * F.relu(1 - _distances(keypoints, threshold) / threshold).mean()
+
+
+def _distances(keypoints: Tensor, diagonal: float) -> Tensor:
+    """Euclidean distances (B, K, K) of keypoints (B, K, 2), `diagonal` on the diagonal."""
     distance = ((keypoints[:, :, None] - keypoints[:, None]).square().sum(-1) + 1e-8).sqrt()
-    diagonal = threshold * torch.eye(keypoints.shape[1], device=keypoints.device)
-    return (1 - torch.sign(distance + diagonal - threshold)).mean()
+    return distance + diagonal * torch.eye(keypoints.shape[1], device=keypoints.device)
+
+
+def keypoint_recovery(keypoints: Tensor, recovered: Tensor) -> Tensor:
+    """The term of the second stage of MRAA and TPSM: mean |p − AVD(source's, p distorted)| (specs tpsm 5.5)."""
+    return F.l1_loss(recovered, keypoints)
 
 
 def consistency(compensations: Sequence[Compensation]) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from talkbench.methods.keypoints import coordinate_grid
+from talkbench.training.draw import Draw
 
 POINTS = 5
 SIGMA_AFFINE, SIGMA_TPS = 0.05, 0.005
@@ -52,11 +53,10 @@ class EquivarianceTransform:
         self._points = coordinate_grid((POINTS, POINTS), theta).view(-1, 2)
 
     @classmethod
-    def random(cls, batch: int, generator: torch.Generator, device: torch.device) -> Self:
+    def random(cls, draw: Draw, align_corners: bool = False, radial: Radial = city_block) -> Self:
         """θ = [I | 0] + N(0, 0.05²), control weights N(0, 0.005²)."""
-        noise = torch.randn(batch, 2, 3, generator=generator) * SIGMA_AFFINE
-        control = torch.randn(batch, POINTS**2, generator=generator) * SIGMA_TPS
-        return cls((torch.eye(2, 3) + noise).to(device), control.to(device))
+        theta = torch.eye(2, 3, device=draw.device) + draw.normal(2, 3) * SIGMA_AFFINE
+        return cls(theta, draw.normal(POINTS**2) * SIGMA_TPS, align_corners, radial)
 
     def warp_points(self, points: Tensor) -> Tensor:
         """W(z) for points (B, N, 2)."""

@@ -13,6 +13,7 @@ from talkbench.methods.checkpoints import read_metadata
 from talkbench.training import session
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data import FramePairs
+from talkbench.training.draw import Draw
 from talkbench.training.loop import Trainer
 from talkbench.training.losses import MultiScaleL1, keypoint_distance
 from talkbench.training.session import TrainOptions, TrainProgress
@@ -47,7 +48,7 @@ def ignore(_step: int, _losses: dict[str, float]) -> None:
 
 
 def test_jacobian_of_the_transform_is_its_derivative() -> None:
-    transform = EquivarianceTransform.random(2, torch.Generator().manual_seed(0), torch.device("cpu"))
+    transform = EquivarianceTransform.random(Draw(0, 0, 2, 0, 2, torch.device("cpu"), 0))
     points = torch.rand(2, 7, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
     wanted = torch.autograd.functional.jacobian(lambda p: transform.warp_points(p).sum((0, 1)), points)
     torch.testing.assert_close(transform.jacobian(points), wanted.permute(1, 2, 0, 3), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,83 @@
+"""Batch norm of a training step, whatever the step is split into (specs mcnet 5.2, 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, distributed, nn
+
+
+class StepNorm(nn.SyncBatchNorm):
+    """Batch norm with the statistics of all processes, on any device, and of each of `parts` parts of a batch alone.
+
+    Source, driving and transformed frames go through the keypoint detector in one batch, yet each of them is normalised
+    by itself, and the running statistics see them one after another, as in the authors' three calls.
+
+    Args:
+        norm: whose parameters and statistics it takes over.
+        sync: False keeps to the statistics of this process.
+    """
+
+    def __init__(self, norm: nn.BatchNorm2d, sync: bool) -> None:
+        super().__init__(norm.num_features, norm.eps, norm.momentum)
+        self._parameters, self._buffers = norm._parameters, norm._buffers
+        self.sync, self.parts = sync, 1
+        self.train(norm.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.parts == 1:
+            return self._normalised(x)
+        return torch.cat([self._normalised(part) for part in x.chunk(self.parts)])
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        if not (self.training and self.sync and distributed.is_initialized()):
+            return super(nn.SyncBatchNorm, self).forward(x)
+        return super().forward(x) if x.device.type != "cpu" else self._gathered(x)
+
+    def _gathered(self, x: Tensor) -> Tensor:
+        """What torch's own class does on accelerators only; the shares of all processes are equally large."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        mean = _mean_of_all(x.mean((0, 2, 3)))
+        centred = x - mean[:, None, None]
+        variance = _mean_of_all(centred.square().mean((0, 2, 3)))
+        count = x.numel() // x.shape[1] * distributed.get_world_size()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked.add_(1)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+
+def _mean_of_all(x: Tensor) -> Tensor:
+    from torch.distributed.nn.functional import all_reduce
+
+    total: Tensor = all_reduce(x)
+    return total / distributed.get_world_size()
+
+
+def prepare_norms(module: nn.Module, sync: bool) -> None:
+    """Put a `StepNorm` in the place of every batch norm in `module`, under the same names."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, name, StepNorm(child, sync))
+        else:
+            prepare_norms(child, sync)
+
+
+@contextmanager
+def in_parts(module: nn.Module, parts: int) -> Iterator[None]:
+    """Within the block, batches of `module` consist of `parts` equal parts that are normalised each by itself."""
+    norms = [norm for norm in module.modules() if isinstance(norm, StepNorm)]
+    for norm in norms:
+        norm.parts = parts
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.parts = 1
