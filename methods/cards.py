@@ -34,6 +34,11 @@ def card(name: str) -> dict[str, Any]:
     path = Path(inspect.getfile(owner)).parent / "card.yaml"
     if not path.is_file():
         return {"title": name, "short": (inspect.getdoc(owner) or "").split("\n")[0].rstrip(".")}
+    return _read(path)
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
     import yaml
 
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
