@@ -23,6 +23,7 @@ class MethodCard:
         training_data: data sets that the published weights were trained on.
         parameters: of all networks together.
         published: key of its lines in the published tables (`PublishedCell.system_key`).
+        weights: where weights of this variant are published; "" if they are not.
         yardstick: it sees the true image (``oracle``) or none at all (``copy-source``): no competitor.
         variants: names and what they are.
     """
@@ -41,6 +42,7 @@ class MethodCard:
     parameters: int | None = None
     resolution: int | None = None
     published: str = ""
+    weights: str = ""
     yardstick: bool = False
     variants: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
