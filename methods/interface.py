@@ -10,6 +10,8 @@ from typing import Any, Generic, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from talkbench.methods.inside import Inside
+
 # absolute: as the driver is; relative: as the driver changes since a reference frame; avd: absolute, with
 # the driver's shape taken out by a network of the method (animation via disentanglement).
 MOTIONS = ("absolute", "relative", "avd")
@@ -92,6 +94,10 @@ class Method(ABC, Generic[Source, Motion]):
     @abstractmethod
     def render(self, source: Source, motion: Motion) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] of the sources in the given motion."""
+
+    def inspect(self, images: Tensor, source: Source, motion: Motion) -> Inside:
+        """What `render` makes of the sources, whose `images` are needed too, with all that there is to see of how."""
+        return Inside(self.render(source, motion))
 
     def discriminator(self) -> nn.Module | None:
         """A fresh network of the kind that this one is trained against, which its checkpoints hold as

@@ -16,8 +16,10 @@ from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.dagan.depth import FEATURES, DepthDecoder, DepthEncoder
 from talkbench.methods.dagan.model import DaGANConfig, Generator, SourceMaps
 from talkbench.methods.discriminator import Discriminator
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+from talkbench.methods.warping import warp
 
 DEFAULT = "vox-adv-256"
 _GENERATORS = {DEFAULT: DaGANConfig(), "spade": DaGANConfig(spade=True)}
@@ -118,6 +120,14 @@ class DaGAN(Method[SourceMaps, Keypoints]):
     def render(self, source: SourceMaps, motion: Keypoints) -> Tensor:
         prediction: Tensor = self.generator(source, motion).prediction
         return prediction
+
+    @torch.no_grad()
+    def inspect(self, images: Tensor, source: SourceMaps, motion: Keypoints) -> Inside:
+        made = self.generator(source, motion)
+        flow = made.motion.deformation
+        deformed = warp(images, flow, align_corners=False, resize_corners=False)
+        points = source.keypoints.value, motion.value
+        return Inside(made.prediction, *points, flow, deformed, made.motion.occlusion_map)
 
     def _disparity(self, images: Tensor) -> Tensor:
         disparity: Tensor = self.depth_decoder(self.depth_encoder(images))

@@ -17,6 +17,7 @@ from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.facevid2vid.head import Head, HeadEstimator
 from talkbench.methods.facevid2vid.model import CanonicalKeypointDetector, FaceVid2VidConfig, Generator, SourceVolume
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import hull_scale
 
@@ -100,6 +101,19 @@ class FaceVid2Vid(Method[SourceVolume, Head]):
     def render(self, source: SourceVolume, motion: Head) -> Tensor:
         prediction: Tensor = self.generator(source, motion.keypoints(source.canonical))
         return prediction
+
+    @torch.no_grad()
+    def inspect(self, images: Tensor, source: SourceVolume, motion: Head) -> Inside:
+        """Points and flow are seen from the front, the flow as its mean over the depth."""
+        driving = motion.keypoints(source.canonical)
+        flow, occlusion = self.generator.dense_motion_network(source, driving)
+        return Inside(
+            self.generator(source, driving),
+            source.keypoints[..., :2],
+            driving[..., :2],
+            flow[..., :2].mean(1),
+            occlusion=occlusion,
+        )
 
 
 registry.register("facevid2vid")(partial(FaceVid2Vid, variant=DEFAULT))

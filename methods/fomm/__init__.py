@@ -14,8 +14,10 @@ from talkbench.methods import registry
 from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.fomm.model import FOMMConfig, Generator, SourceMaps
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+from talkbench.methods.warping import warp
 
 DEFAULT = "vox-256"
 # All released configurations are one architecture; what differs is the training (specs fomm 2, 5.1), and what the
@@ -88,6 +90,14 @@ class FOMM(Method[SourceMaps, Keypoints]):
     def render(self, source: SourceMaps, motion: Keypoints) -> Tensor:
         prediction: Tensor = self.generator(source, motion).prediction
         return prediction
+
+    @torch.no_grad()
+    def inspect(self, images: Tensor, source: SourceMaps, motion: Keypoints) -> Inside:
+        made = self.generator(source, motion)
+        flow = made.motion.deformation
+        deformed = warp(images, flow, self.generator.align_corners, resize_corners=False)
+        points = source.keypoints.value, motion.value
+        return Inside(made.prediction, *points, flow, deformed, made.motion.occlusion_map)
 
 
 registry.register("fomm")(partial(FOMM, variant=DEFAULT))

@@ -14,6 +14,7 @@ from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import load_networks
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
 from talkbench.methods.mcnet.memory import MemoryConfig
@@ -110,6 +111,20 @@ class MCNet(Method[SourceMaps, Keypoints]):
     def render(self, source: SourceMaps, motion: Keypoints) -> Tensor:
         prediction: Tensor = self.generator(source, motion, self._noise(motion)).prediction
         return prediction
+
+    @torch.no_grad()
+    def inspect(self, images: Tensor, source: SourceMaps, motion: Keypoints) -> Inside:
+        made = self.generator(source, motion, self._noise(motion))
+        return Inside(
+            made.prediction,
+            source.keypoints.value,
+            motion.value,
+            made.motion.deformation,
+            made.deformed,
+            made.motion.occlusion_map,
+            memory=self.generator.mbUnit.mb if self.config.memory else None,
+            compensations=dict(zip(self.config.levels, made.compensations, strict=True)),
+        )
 
     def _noise(self, motion: Keypoints) -> tuple[Tensor, ...] | None:
         memory = self.config.memory

@@ -54,6 +54,14 @@ class Compensation:
     value: Tensor
     query: Tensor
 
+    def attention(self) -> Tensor:
+        """How much each position of the map, row by row, takes of each of the memory's: (B, s², m²), rows add up to 1.
+
+        For looking at: the unit itself never holds it, and at the largest level of a full-size image it is 64 MiB.
+        """
+        logits = self.query.float().flatten(2).mT @ self.key.float().flatten(2)
+        return (ATTENTION_SCALE * logits).softmax(-1)
+
 
 class EqualLinear(nn.Module):
     """Linear layer whose weights are scaled by 1/√fan-in when used (equalised learning rate)."""

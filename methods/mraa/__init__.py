@@ -14,8 +14,9 @@ from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.avd import AVDNetwork
 from talkbench.methods.checkpoints import load_networks
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import MOTIONS, Batch, Method
-from talkbench.methods.mraa.model import BackgroundPredictor, Generator, MRAAConfig, SourceMaps
+from talkbench.methods.mraa.model import BackgroundPredictor, Generated, Generator, MRAAConfig, SourceMaps
 from talkbench.methods.mraa.regions import RegionPredictor, Regions, disentangled_regions, relative_regions
 
 DEFAULT = "vox256"
@@ -111,9 +112,18 @@ class MRAA(Method[SourceMaps, RegionMotion]):
 
     @torch.no_grad()
     def render(self, source: SourceMaps, motion: RegionMotion) -> Tensor:
+        return self._generate(source, motion).prediction
+
+    @torch.no_grad()
+    def inspect(self, images: Tensor, source: SourceMaps, motion: RegionMotion) -> Inside:
+        made = self._generate(source, motion)
+        centres = source.regions.shift, motion.regions.shift
+        return Inside(made.prediction, *centres, made.motion.deformation, made.deformed, made.motion.occlusion_map)
+
+    def _generate(self, source: SourceMaps, motion: RegionMotion) -> Generated:
         background = None if motion.images is None else self.background_predictor(source.image, motion.images)
-        prediction: Tensor = self.generator(source, motion.regions, background).prediction
-        return prediction
+        generated: Generated = self.generator(source, motion.regions, background)
+        return generated
 
 
 registry.register("mraa")(partial(MRAA, variant=DEFAULT))

@@ -14,6 +14,7 @@ from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.avd import AVDNetwork
 from talkbench.methods.checkpoints import load_networks, read_states
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import MOTIONS, Batch, Method
 from talkbench.methods.keypoints import relative_values
 from talkbench.methods.mcnet.memory import MemoryConfig
@@ -23,6 +24,7 @@ from talkbench.methods.tpsm.model import (
     DenseMotionNetwork,
     InpaintingNetwork,
     KeypointDetector,
+    MaskedFlow,
     SourceMaps,
     TPSMConfig,
 )
@@ -123,10 +125,28 @@ class TPSM(Method[SourceMaps, KeypointMotion]):
 
     @torch.no_grad()
     def render(self, source: SourceMaps, motion: KeypointMotion) -> Tensor:
-        background = None if motion.images is None else self.bg_predictor(source.images, motion.images)
-        flow = self.dense_motion_network(source, motion.keypoints, background)
-        prediction: Tensor = self.inpainting_network(source, flow).prediction
+        prediction: Tensor = self.inpainting_network(source, self._flow(source, motion)).prediction
         return prediction
+
+    @torch.no_grad()
+    def inspect(self, images: Tensor, source: SourceMaps, motion: KeypointMotion) -> Inside:
+        flow = self._flow(source, motion)
+        made = self.inpainting_network(source, flow)
+        return Inside(
+            made.prediction,
+            source.keypoints,
+            motion.keypoints,
+            flow.deformation,
+            made.deformed,
+            flow.occlusion_maps[-1],
+            memory=self.inpainting_network.mbUnit.mb if self.config.memory else None,
+            compensations=dict(zip(self.inpainting_network.levels, made.compensations, strict=True)),
+        )
+
+    def _flow(self, source: SourceMaps, motion: KeypointMotion) -> MaskedFlow:
+        background = None if motion.images is None else self.bg_predictor(source.images, motion.images)
+        flow: MaskedFlow = self.dense_motion_network(source, motion.keypoints, background)
+        return flow
 
 
 def _avd_bottleneck(path: Path, name: str) -> int:

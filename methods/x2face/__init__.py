@@ -11,6 +11,7 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods import registry
 from talkbench.methods.checkpoints import load_networks
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Batch, Method
 from talkbench.methods.x2face.model import RESOLUTION, X2FaceNetwork, sample
 
@@ -79,3 +80,7 @@ class X2Face(Method[Mosaic, DrivingGrid]):
     def render(self, source: Mosaic, motion: DrivingGrid) -> Tensor:
         # Rounding in the bilinear weights may exceed the sampled values by a bit.
         return sample(source.face, motion.grid).clamp(0, 1)
+
+    def inspect(self, images: Tensor, source: Mosaic, motion: DrivingGrid) -> Inside:
+        """The flow leads into the mosaic, not into the source image."""
+        return Inside(self.render(source, motion), deformation=motion.grid)

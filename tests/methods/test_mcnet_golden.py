@@ -10,6 +10,7 @@ from goldens import Golden, Recorder, image
 from torch import Tensor
 
 from talkbench.methods.attention import attend
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, relative_motion
 from talkbench.methods.mcnet.memory import ATTENTION_SCALE
@@ -93,16 +94,16 @@ def test_relative_motion(golden: Golden) -> None:
 
 
 @pytest.fixture(scope="module")
-def absolute(mcnet: Method) -> tuple[Generated, Recorder, tuple[Tensor, ...]]:
-    """image(2) drives image(1), with everything that the generator's modules saw."""
+def absolute(mcnet: Method) -> tuple[Generated, Recorder, tuple[Tensor, ...], Inside]:
+    """image(2) drives image(1), with everything that the generator's modules saw, and what there is to look at."""
     with torch.no_grad(), Recorder(mcnet.networks["generator"]) as recorder:
         encoded = mcnet.encode_source(image(1))
-        generated = mcnet.networks["generator"](encoded, mcnet.encode_motion(image(2)))
-    return generated, recorder, encoded.maps
+        inside = mcnet.inspect(image(1), encoded, mcnet.encode_motion(image(2)))
+    return recorder.outputs[""][0], recorder, encoded.maps, inside
 
 
 def test_dense_motion(absolute: tuple, golden: Golden) -> None:
-    generated, recorder, _ = absolute
+    generated, recorder, *_ = absolute
     stacked = recorder.inputs["dense_motion_network.hourglass"][0][0]
     logits = recorder.outputs["dense_motion_network.mask"][0]
     found = {
@@ -119,7 +120,7 @@ def test_dense_motion(absolute: tuple, golden: Golden) -> None:
 
 
 def test_encoder_and_warped_maps(absolute: tuple, golden: Golden) -> None:
-    generated, recorder, maps = absolute
+    generated, recorder, maps, _ = absolute
     for size, features in zip((256, 128, 64, 32), (maps[0][:, :-3], *maps[1:]), strict=True):
         assert_close(golden, f"abs/encoder_{size}", features)
     keep = resize_to(generated.motion.occlusion_map, generated.prediction, align_corners=True)
@@ -133,7 +134,7 @@ def test_encoder_and_warped_maps(absolute: tuple, golden: Golden) -> None:
 
 @pytest.mark.parametrize("index", range(3))
 def test_memory_unit(absolute: tuple, golden: Golden, index: int) -> None:
-    generated, recorder, _ = absolute
+    generated, recorder, *_ = absolute
     level, compensation = LEVELS[index], generated.compensations[index]
     residual = attend(compensation.query, compensation.key, compensation.value, ATTENTION_SCALE)
     summed = recorder.inputs[f"mbUnit.conv_{level}"][0][0]
@@ -162,8 +163,22 @@ def test_memory_unit(absolute: tuple, golden: Golden, index: int) -> None:
     np.testing.assert_allclose(logits.softmax(-1)[..., ::32].numpy(), stored, rtol=0, atol=8e-5)
 
 
+def test_what_there_is_to_look_at(absolute: tuple, mcnet: Method, golden: Golden) -> None:
+    inside = absolute[3]
+    assert list(inside.compensations) == list(LEVELS)
+    assert inside.memory is mcnet.networks["generator"].mbUnit.mb
+    for level in LEVELS:
+        assert_close(golden, f"abs/L{level}/memory", inside.compensations[level].memory)
+    assert_close(golden, "abs/L32/attention", inside.compensations[32].attention())
+    found = {"kp_source_value": inside.source_points, "kp_driving_value": inside.driving_points}
+    found |= {f"abs/{name}": getattr(inside, name) for name in ("deformation", "deformed", "prediction")}
+    for name, tensor in found.items():
+        assert_close(golden, name, tensor)
+    assert_close(golden, "abs/occlusion_map", inside.occlusion)
+
+
 def test_decoder_and_image(absolute: tuple, golden: Golden) -> None:
-    generated, recorder, _ = absolute
+    generated, recorder, *_ = absolute
     blocks = {f"res{index}": f"resblock.{index}" for index in (1, 3, 5)} | {
         f"up{i}": f"up_blocks.{i}" for i in range(3)
     }

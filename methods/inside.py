@@ -1,0 +1,38 @@
+"""What a method makes on the way from a source and a motion to an image, for those who want to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from talkbench.methods.mcnet.memory import Compensation
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What can be seen of a rendering; None, or nothing, where a method has no such thing.
+
+    Attributes:
+        prediction: the image, (B, 3, H, W) in [0, 1].
+        source_points, driving_points: keypoints, or centres of regions, (B, K, 2), (x, y) in [−1, 1]; the driving ones
+            as they are rendered, after any transfer.
+        deformation: the backward flow (B, h, w, 2): for each pixel of the result the source coordinate (x, y) in
+            [−1, 1] that it is fetched from.
+        deformed: the source image as that flow alone has it, (B, 3, H, W).
+        occlusion: (B, 1, h, w): 1 keeps the warped source, 0 leaves it to the decoder.
+        memory: what the method has learned to remember of all faces, (1, C, m, m).
+        compensations: what the memory is for these faces and is asked, by the side of the compensated map.
+    """
+
+    prediction: Tensor
+    source_points: Tensor | None = None
+    driving_points: Tensor | None = None
+    deformation: Tensor | None = None
+    deformed: Tensor | None = None
+    occlusion: Tensor | None = None
+    memory: Tensor | None = None
+    compensations: Mapping[int, Compensation] = field(default_factory=dict)
