@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from talkbench import datasets, metrics
 from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation import Evaluator, Outcome, Rules, batches
 from talkbench.benchmark.outside import frame_name
@@ -71,7 +72,7 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
         tracker.start(record, runs)
         _evaluate(setup, store, options, progress)
         rows = store.rows()
-        summary = summarise(rows, record.metrics, record.missing_faces, _sets(setup, store))
+        summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
         store.write_summary(summary)
         page = _report(store, Run(record, summary), setup.split.has_truth)
         tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
@@ -138,37 +139,49 @@ def _latest(record: RunRecord, runs: Path) -> RunStore | None:
 
 
 def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Progress) -> None:
-    record = store.read_record()
+    done, total = store.done(), len(setup.split)
+    work = evaluator(setup, store.read_record(), choose_workers(options.workers, total - len(done)))
+    order = batches(setup.split.pairs, options.batch_size)
+    shown = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
+    progress.start(len(done), total)
+    for outcome in work.run(order, done):
+        _write_pictures(outcome, store, shown, setup.split.has_truth, options.save_frames)
+        keep(outcome, store)
+        progress.advance(len(outcome.numbers))
+
+
+def evaluator(setup: Setup, record: RunRecord, workers: int) -> Evaluator:
+    """What evaluates the pairs of `setup` as the `record` says.
+
+    Args:
+        workers: processes that read frames; 0: a thread of this one.
+    """
     rules = Rules(
         setup.size,
         resized=setup.stored_size != f"{setup.size}x{setup.size}",
         cut=record.quantisation == "floor",
         jpeg_quality=record.jpeg_quality,
     )
-    done, total = store.done(), len(setup.split)
-    evaluator = Evaluator(
-        setup.method, setup.split, setup.metrics, setup.extractors, rules, setup.device, seed=record.seed,
-        workers=choose_workers(options.workers, total - len(done)),
-    )  # fmt: skip
-    order = batches(setup.split.pairs, options.batch_size)
-    shown = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
-    progress.start(len(done), total)
-    for outcome in evaluator.run(order, done):
-        _write_pictures(outcome, store, shown, setup.split.has_truth, options.save_frames)
-        for key, (numbers, features) in outcome.scores.sets.items():
-            store.append_features(key, outcome.numbers[0], numbers, features)
-        store.append(outcome.scores.rows)  # last: a batch that has rows is done
-        progress.advance(len(outcome.numbers))
+    split, chosen, extractors = setup.split, setup.metrics, setup.extractors
+    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, seed=record.seed, workers=workers)
 
 
-def _sets(setup: Setup, store: RunStore) -> dict[str, float | None]:
+def keep(outcome: Outcome, store: RunStore) -> None:
+    """Write the numbers of a batch."""
+    for key, (numbers, features) in outcome.scores.sets.items():
+        store.append_features(key, outcome.numbers[0], numbers, features)
+    store.append(outcome.scores.rows)  # last: a batch that has rows is done
+
+
+def set_values(record: RunRecord, store: RunStore) -> dict[str, float | None]:
     """The values of the metrics that take all frames of the run together; None where there are too few."""
     values: dict[str, float | None] = {}
-    for metric in setup.metrics:
-        if metric.aggregation == "set":
-            generated, target = store.features(set_key(metric, setup.split))
+    for spec in record.metrics:
+        if spec.aggregation == "set":
+            metric = metrics.create(spec.name)
+            generated, target = store.features(set_key(metric, datasets.has_truth(record.dataset.task)))
             value = float(metric.compare(generated, target)[0]) if len(generated) else nan
-            values[metric.variant] = value if isfinite(value) else None
+            values[spec.name] = value if isfinite(value) else None
     return values
 
 

@@ -79,12 +79,12 @@ class Scorer:
         mine = self._features(pixels.generated)
         theirs = {
             (name, target): self.cache.get_or_extract(self.extractors[name], real[target], self.extractors)
-            for name, target in {(m.extractor, target_of(m, self.split)) for m in self.metrics if m.extractor}
+            for name, target in {(m.extractor, target_of(m, self.split.has_truth)) for m in self.metrics if m.extractor}
         }
         scores = Scores()
         for metric in self.metrics:
             windows = [_window(frames, place, metric.history) for place in range(len(before), len(frames))]
-            target = target_of(metric, self.split)
+            target = target_of(metric, self.split.has_truth)
             if metric.extractor is None:
                 scores.rows += self._images(metric, made, windows, pixels, target)
                 continue
@@ -96,7 +96,7 @@ class Scorer:
                 ]
                 arrays = [np.stack([x[place] for place in members]) for x in pair] if members else []  # type: ignore[misc]
                 if members:
-                    key = set_key(metric, self.split)
+                    key = set_key(metric, self.split.has_truth)
                     scores.sets[key] = [frames[place].number for place in members], arrays
         return scores
 
@@ -157,21 +157,6 @@ class Scorer:
             for item, row in zip(made, rows, strict=True)
         ]
 
-    def _members(
-        self,
-        metric: Metric,
-        made: Sequence[Generated],
-        mine: Sequence[np.ndarray | None],
-        theirs: Sequence[np.ndarray | None],
-    ) -> dict[str, tuple[list[int], list[np.ndarray]]]:
-        """What a metric of whole sets takes of these pairs, by its key; nothing if none has both features."""
-        known = zip(made, mine, theirs, strict=True)
-        both = [(item.number, a, b) for item, a, b in known if a is not None and b is not None]
-        if not both:
-            return {}
-        numbers, generated, target = zip(*both, strict=True)
-        return {set_key(metric, self.split): (list(numbers), [np.stack(generated), np.stack(target)])}
-
     def _missing(
         self,
         item: Generated,
@@ -186,7 +171,7 @@ class Scorer:
         if window is None:
             return self._first(item, metric)
         if any(feature is None for feature in real):
-            where = target_of(metric, self.split)
+            where = target_of(metric, self.split.has_truth)
             return self._row(item.number, metric, None, f"no-{subject}-target", f"no {subject} in the {where} frame")
         if any(feature is None for feature in ours):
             target = _together(real, metric)[None]
@@ -253,16 +238,17 @@ class _Pixels:
         return self._known[target]
 
 
-def target_of(metric: Metric, split: Split) -> Literal["driving", "source"]:
-    """The frame that `metric` compares the generated one with in `split`: ``driving`` or ``source``."""
+def target_of(metric: Metric, has_truth: bool) -> Literal["driving", "source"]:
+    """The frame that `metric` compares the generated one with, where the driving frame is the truth or is not:
+    ``driving`` or ``source``."""
     if metric.target == "identity":
-        return "driving" if split.has_truth else "source"
+        return "driving" if has_truth else "source"
     return metric.target
 
 
-def set_key(metric: Metric, split: Split) -> str:
+def set_key(metric: Metric, has_truth: bool) -> str:
     """Names the features that a metric of whole sets keeps; two metrics of the same extractor share them."""
-    return f"{metric.extractor}-{target_of(metric, split)}"
+    return f"{metric.extractor}-{target_of(metric, has_truth)}"
 
 
 def has_videos(pairs: Sequence[Pair], history: int) -> bool:

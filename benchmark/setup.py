@@ -324,7 +324,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
             image_size=setup.size,
             stored_size=setup.stored_size,
         ),
-        metrics=tuple(_spec(metric, setup) for metric in setup.metrics),
+        metrics=tuple(spec_of(metric, split.task) for metric in setup.metrics),
         unavailable=tuple(setup.unavailable),
         batch_size=options.batch_size,
         device=str(setup.device),
@@ -358,7 +358,8 @@ def _method(setup: Setup) -> MethodInfo:
         raise TalkbenchError(f"{method.name} cannot be recorded: {error.errors()[0]['msg']}") from error
 
 
-def _spec(metric: Metric, setup: Setup) -> MetricSpec:
+def spec_of(metric: Metric, task: str) -> MetricSpec:
+    """What the record says of a metric, which can be computed here, in a run of `task`."""
     return MetricSpec(
         name=metric.variant,
         version=metric.version,
@@ -366,9 +367,9 @@ def _spec(metric: Metric, setup: Setup) -> MetricSpec:
         unit=metric.unit,
         scale=metric.scale,
         decimals=metric.decimals,
-        extractor=setup.extractors[metric.extractor].id if metric.extractor else None,
+        extractor=metrics.create_extractor(metric.extractor).id if metric.extractor else None,
         backend=metric.backend(),
-        target=target_of(metric, setup.split),
+        target=target_of(metric, datasets.has_truth(task)),
         aggregation=metric.aggregation,
         worst=metric.range[0] if metric.direction == "higher" else metric.range[1],
         ranks=metric.ranks,
