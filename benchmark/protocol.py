@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
-from talkbench.results.schema import canonical_sha256
+from talkbench.results.model import canonical_sha256
 
 T = TypeVar("T")
 

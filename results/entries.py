@@ -20,7 +20,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_folder, sha256_file, write_atomic
-from talkbench.results.schema import SCHEMA_VERSION, RunRecord, StrictModel, Summary, parse_json
+from talkbench.results.model import SCHEMA_VERSION, M, StrictModel, parse_json
+from talkbench.results.schema import RunRecord, Summary
 from talkbench.results.store import read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ ROWS: Final = "rows.parquet"
 THUMBNAILS: Final = "thumbnails"
 
 MAX_THUMBNAILS = 12
+MAX_SIDE = 128
+"""Pixels of a thumbnail."""
+
 MAX_JSON = 2_000_000
 """Bytes of a JSON file that are read at all."""
 
@@ -159,9 +163,7 @@ class Entry:
         info = read_info(folder)
         for fault in file_faults(folder, info):
             raise TalkbenchError(fault)
-        record = parse_json(RunRecord, read_json(folder / RECORD), str(folder / RECORD))
-        summary = parse_json(Summary, read_json(folder / SUMMARY), str(folder / SUMMARY))
-        return cls(folder, info, record, summary)
+        return cls(folder, info, parse_file(RunRecord, folder / RECORD), parse_file(Summary, folder / SUMMARY))
 
     def rows(self) -> pd.DataFrame:
         """All rows sorted by pair and metric, as `RunStore.rows` gives them.
@@ -230,11 +232,16 @@ def read_info(folder: Path) -> EntryInfo:
         raise TalkbenchError(f"{folder} is a link; put the entry's own folder there")
     if not path.is_file():
         raise TalkbenchError(f"{folder} is no entry: {ENTRY} is missing; make one with bench results export")
-    info = parse_json(EntryInfo, read_json(path), str(path))
+    info = parse_file(EntryInfo, path)
     name = folder.resolve().name
     if info.name != name:
         raise TalkbenchError(f"{path} is named {info.name!r} and its folder {name!r}; give both the same name")
     return info
+
+
+def parse_file(model: type[M], path: Path) -> M:
+    """A JSON file of an entry; raises `TalkbenchError` as `read_json` and `parse_json` do."""
+    return parse_json(model, read_json(path), str(path))
 
 
 def read_json(path: Path) -> str:

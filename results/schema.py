@@ -1,23 +1,21 @@
 """What a run leaves behind, typed: the record of how it was made, its rows and its summary.
 
-Design, ideas 4 (protocol id) and 5 (record). Files carry `schema_version`; a reader refuses a newer one.
+Design, ideas 4 (protocol id) and 5 (record).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
-
-SCHEMA_VERSION: Final = 1
+from talkbench.results.model import SCHEMA_VERSION, StrictModel, canonical_sha256
 
 INFINITE = "infinite"
 """Reason of a row whose value is infinite, which need not be a fault: the PSNR of equal images is."""
@@ -28,18 +26,6 @@ IN_SET = "in-set"
 MISSING = {"no-face-generated", "no-body-generated"}
 """Reasons of pairs whose generated frame alone does not show what a metric looks at. Where the real one does not
 (``no-face-target``), the pair is left out for every system (specs evaluation 4.3)."""
-
-M = TypeVar("M", bound=BaseModel)
-
-
-class StrictModel(BaseModel):
-    """A model that knows all its fields, does not change, and holds no NaN or infinity."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    def to_json(self) -> str:
-        """Strict JSON (no NaN or Infinity), indented, UTF-8."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 class MetricSpec(StrictModel):
@@ -201,6 +187,8 @@ class RunRecord(StrictModel):
             worst value (``worst``); tables may also leave it out of all runs (``intersect``).
     """
 
+    derived: ClassVar[frozenset[str]] = frozenset({"protocol_ids"})
+
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str
     created: AwareDatetime
@@ -229,12 +217,6 @@ class RunRecord(StrictModel):
     def _utc(cls, created: datetime) -> datetime:
         return created.astimezone(UTC)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _derive_ids(cls, data: Any) -> Any:
-        """Protocol ids in a file are for its readers; here they follow from the rest."""
-        return {key: value for key, value in data.items() if key != "protocol_ids"} if isinstance(data, dict) else data
-
     @field_validator("metrics")
     @classmethod
     def _distinct(cls, metrics: tuple[MetricSpec, ...]) -> tuple[MetricSpec, ...]:
@@ -259,15 +241,11 @@ class RunRecord(StrictModel):
         names = [spec.name for spec in self.metrics]
         raise TalkbenchError(f"run {self.run_id} has no metric {name!r}: {nearest(name, names)}")
 
-    def protocol_id(self, metric: str) -> str:
-        """Names how a number was made: 12 digits of the sha256 over task, motion, pair list, metric
-        (variant, version, backend, extractor with its weights, aggregation), image size, quantisation, JPEG quality
-        and the rule for missing faces.
-
-        Only numbers with the same id may share a column without a mark (design, idea 4).
-        """
+    def protocol_of(self, metric: str) -> dict[str, object]:
+        """How a number was made, by field: task, motion, pair list, metric (variant, version, backend, extractor with
+        its weights, aggregation), image size, quantisation, JPEG quality and the rule for missing faces."""
         spec, data = self.metric(metric), self.dataset
-        content = {
+        return {
             "task": data.task,
             "motion": data.motion,
             "pairs_sha256": data.pairs_sha256,
@@ -281,7 +259,13 @@ class RunRecord(StrictModel):
             "aggregation": spec.aggregation,
             "missing_faces": self.missing_faces,
         }
-        return canonical_sha256(content)[:12]
+
+    def protocol_id(self, metric: str) -> str:
+        """Names how a number was made: 12 digits of the sha256 over `protocol_of`.
+
+        Only numbers with the same id may share a column without a mark (design, idea 4).
+        """
+        return canonical_sha256(self.protocol_of(metric))[:12]
 
     @property
     def protocol_ids(self) -> dict[str, str]:
@@ -403,32 +387,3 @@ class Summary(StrictModel):
     def metric(self, name: str) -> MetricSummary | None:
         """The summary of the metric `name`, None if the run does not have it."""
         return next((metric for metric in self.metrics if metric.metric == name), None)
-
-
-def canonical_sha256(content: object) -> str:
-    """sha256, hexadecimal, of the JSON of `content` with sorted keys and no spaces."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def parse_json(model: type[M], text: str, source: str) -> M:
-    """The JSON `text` as a `model` of this module.
-
-    Args:
-        source: what the text is called in an error message.
-
-    Raises:
-        TalkbenchError: not JSON, written by a newer talkbench, or not of this form.
-    """
-    try:
-        content = json.loads(text)
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise TalkbenchError(f"{source} has schema version {version}, above {SCHEMA_VERSION}; upgrade talkbench")
-        return model.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "content"
-        raise TalkbenchError(f"{source} is not a talkbench {model.__name__}: {place}: {first['msg']}") from error
-    except ValueError as error:
-        raise TalkbenchError(f"{source} is not JSON ({error}); restore it or run the benchmark again") from error

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, write_atomic
-from talkbench.results.schema import Row, RunRecord, Summary, parse_json
+from talkbench.results.model import parse_json
+from talkbench.results.schema import Row, RunRecord, Summary
 
 if TYPE_CHECKING:
     import numpy as np

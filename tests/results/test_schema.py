@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.results import MethodInfo, MetricSpec, Row, RunRecord
-from talkbench.results.schema import parse_json
+from talkbench.results.model import parse_json
 
 
 def make_record(**changes: object) -> RunRecord:

@@ -1,0 +1,167 @@
+"""What a reviewer asks of an entry before it is taken in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.results.entries import (
+    ENTRY,
+    MAX_SIDE,
+    RECORD,
+    ROWS,
+    SUMMARY,
+    EntryInfo,
+    file_faults,
+    parse_file,
+    read_info,
+    read_json,
+)
+from talkbench.results.privacy import public, without_folders
+from talkbench.results.schema import RunRecord, Summary
+from talkbench.results.store import read_rows
+from talkbench.results.summary import summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+MAX_BYTES = 3_000_000
+"""Size of an entry of `USUAL_ROWS` rows or fewer; one of more may grow in proportion."""
+
+USUAL_ROWS = 2083 * 12
+
+NEW_EXPORT = "export the run again"
+
+
+def faults(folder: Path | str) -> list[str]:
+    """Everything that is wrong with an entry, each in one line that names the file and the remedy; none: it is sound.
+
+    Checked are the schema of the files, their hashes, that there are no others and no links, the size, that the
+    protocol ids and the summary are those that follow from the record and the rows, that every pair has its rows, and
+    that no text names a folder of the machine that the run was made on.
+    """
+    folder = Path(folder)
+    try:
+        info = read_info(folder)
+    except TalkbenchError as error:
+        return [_one_line(str(error))]
+    return [_one_line(fault) for fault in [*file_faults(folder, info), *_content_faults(folder, info)]]
+
+
+def _one_line(text: str) -> str:
+    """File names and keys are whatever their writer wanted them to be, line breaks and control characters included."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _content_faults(folder: Path, info: EntryInfo) -> Iterator[str]:
+    record = summary = rows = None
+    for name in (RECORD, SUMMARY, ROWS):
+        path = folder / name
+        if not path.is_file() or path.is_symlink():
+            continue  # which has been said
+        try:
+            if name == RECORD:
+                record = parse_file(RunRecord, path)
+            elif name == SUMMARY:
+                summary = parse_file(Summary, path)
+            else:
+                rows = read_rows(path, NEW_EXPORT)
+        except TalkbenchError as error:
+            yield str(error)
+    yield from _size_faults(folder, rows)
+    yield from _picture_faults(folder, info, record)
+    if record is not None:
+        yield from _record_faults(folder / RECORD, record)
+    if record is not None and rows is not None:
+        yield from _row_faults(folder / ROWS, rows, record)
+        if summary is not None:
+            yield from _summary_faults(folder, record, rows.to_pandas(), summary)
+
+
+def _size_faults(folder: Path, rows: pa.Table | None) -> Iterator[str]:
+    allowed = MAX_BYTES * max(1, (0 if rows is None else len(rows)) / USUAL_ROWS)
+    size = sum(path.lstat().st_size for path in folder.rglob("*"))
+    if size > allowed:
+        yield f"{folder} has {size / 1e6:.1f} MB and may have {allowed / 1e6:.1f}; export it with fewer --thumbnails"
+
+
+def _picture_faults(folder: Path, info: EntryInfo, record: RunRecord | None) -> Iterator[str]:
+    from PIL import Image
+
+    for item in info.thumbnails:
+        if record is not None and item.pair >= record.dataset.pairs:
+            yield f"{folder / ENTRY} has a thumbnail of pair {item.pair}, which the run has not; {NEW_EXPORT}"
+        for name in (item.source, item.driving, item.generated):
+            path = folder / name
+            if path.is_symlink() or not path.is_file():
+                continue
+            try:
+                with Image.open(path, formats=["WEBP"]) as picture:  # the header alone is read
+                    if max(picture.size) > MAX_SIDE:
+                        yield f"{path} is larger than {MAX_SIDE} pixels; {NEW_EXPORT}"
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+                yield f"{path} is no WebP picture; {NEW_EXPORT}"
+
+
+def _record_faults(path: Path, record: RunRecord) -> Iterator[str]:
+    written = json.loads(read_json(path)).get("protocol_ids")
+    if written != record.protocol_ids:
+        ids = written if isinstance(written, dict) else {}
+        name = next((name for name in record.protocol_ids if ids.get(name) != record.protocol_ids[name]), "")
+        what = f"protocol id of {name}" if name else "list of protocol ids"
+        yield f"{path}: the {what} is not the one that follows from the record; {NEW_EXPORT}"
+    if public(record) != record:
+        yield f"{path} names a folder of the machine that made it; {NEW_EXPORT}"
+
+
+def _row_faults(path: Path, table: pa.Table, record: RunRecord) -> Iterator[str]:
+    import pyarrow.compute as pc
+
+    rows = table.to_pandas()
+    for column in ("value", "weight"):
+        if not pc.all(pc.is_finite(table[column].drop_null())).as_py():
+            yield f"{path} holds a {column} that is not finite; {NEW_EXPORT}"
+    if any(table[column].null_count for column in table.column_names if column != "value"):
+        yield f"{path} lacks something else than a value; {NEW_EXPORT}"
+    if (rows["weight"] < 0).any():
+        yield f"{path} holds a negative weight; {NEW_EXPORT}"
+    if (rows["value"].isna() & (rows["reason"] == "")).any():
+        yield f"{path} holds a row without value and without reason; {NEW_EXPORT}"
+    if rows["message"].map(lambda text: without_folders(text) != text).any():
+        yield f"{path} names a folder of the machine that made it; {NEW_EXPORT}"
+    yield from _pair_faults(path, rows, record)
+
+
+def _pair_faults(path: Path, rows: pd.DataFrame, record: RunRecord) -> Iterator[str]:
+    wanted, found = record.dataset.pairs, set(rows["pair"])
+    if found != set(range(wanted)):
+        yield f"{path} has rows of {len(found)} pairs, and the run is of {wanted}, from 0 on; {NEW_EXPORT}"
+    twice = rows[rows.duplicated(["pair", "metric"])]
+    if len(twice):
+        yield f"{path} has two rows of pair {twice['pair'].iloc[0]} and {twice['metric'].iloc[0]}; {NEW_EXPORT}"
+    frames = rows[["pair", "source_clip", "source_index", "driving_clip", "driving_index"]].drop_duplicates()
+    if frames["pair"].duplicated().any():
+        pair = frames.loc[frames["pair"].duplicated(), "pair"].iloc[0]
+        yield f"{path} gives pair {pair} two sets of frames; {NEW_EXPORT}"
+
+
+def _summary_faults(folder: Path, record: RunRecord, rows: pd.DataFrame, summary: Summary) -> Iterator[str]:
+    """The values of metrics that take whole sets do not follow from rows and are taken as they are."""
+    sets = {result.metric: result.mean for result in summary.metrics}
+    rows = rows.sort_values(["pair", "metric"], kind="stable", ignore_index=True)
+    try:
+        derived = summarise(rows, record.metrics, record.missing_faces, sets)
+    except TalkbenchError:
+        names = sorted(set(rows["metric"]) - {spec.name for spec in record.metrics})
+        yield f"{folder / ROWS} holds {names[0]!r}, which {RECORD} does not list; {NEW_EXPORT}"
+        return
+    if derived == summary:
+        return
+    mine = {result.metric: result for result in derived.metrics}
+    other = [result.metric for result in summary.metrics if mine.get(result.metric) != result]
+    what = f"of {other[0]}" if other else "as a whole"
+    yield f"{folder / SUMMARY}: the summary {what} does not follow from {ROWS}; {NEW_EXPORT}"
