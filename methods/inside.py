@@ -24,7 +24,6 @@ class Inside:
             [−1, 1] that it is fetched from.
         deformed: the source image as that flow alone has it, (B, 3, H, W).
         occlusion: (B, 1, h, w): 1 keeps the warped source, 0 leaves it to the decoder.
-        memory: what the method has learned to remember of all faces, (1, C, m, m).
         compensations: what the memory is for these faces and is asked, by the side of the compensated map.
     """
 
@@ -34,5 +33,4 @@ class Inside:
     deformation: Tensor | None = None
     deformed: Tensor | None = None
     occlusion: Tensor | None = None
-    memory: Tensor | None = None
     compensations: Mapping[int, Compensation] = field(default_factory=dict)

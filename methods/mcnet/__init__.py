@@ -17,26 +17,15 @@ from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+from talkbench.methods.mcnet.ablations import ABLATIONS
 from talkbench.methods.mcnet.memory import MemoryConfig
 from talkbench.methods.mcnet.model import Generator, MCNetConfig, SourceMaps
 
 NOISES = ("zero", "random", "fixed")
 
-# The paper's ablations (specs mcnet 8), one changed line each, and the small demo model.
-VARIANTS: dict[str, MCNetConfig] = {
+# The paper's model, and the small one for 128×128 images.
+SIZES = {
     "": MCNetConfig(),
-    "baseline": MCNetConfig(memory=None),
-    "mcm_no_split": MCNetConfig(memory=MemoryConfig(conditioned=False, split=False)),
-    "mcm": MCNetConfig(memory=MemoryConfig(conditioned=False)),
-    "fomm_backbone": MCNetConfig(num_down_blocks=2, max_features=256),
-    "pe10": MCNetConfig(memory=MemoryConfig(frequencies=10)),
-    "pe20": MCNetConfig(memory=MemoryConfig(frequencies=20)),
-    "iicm_no_feature": MCNetConfig(memory=MemoryConfig(style_feature=False)),
-    "iicm_no_keypoints": MCNetConfig(memory=MemoryConfig(style_keypoints=False)),
-    "mcm_no_dynamic": MCNetConfig(memory=MemoryConfig(dynamic=False)),
-    "single_layer": MCNetConfig(memory=MemoryConfig(deepest_only=True)),
-    "memory16": MCNetConfig(memory=MemoryConfig(side=16)),
-    "memory64": MCNetConfig(memory=MemoryConfig(side=64)),
     "demo": MCNetConfig(
         resolution=128,
         num_kp=10,
@@ -47,8 +36,13 @@ VARIANTS: dict[str, MCNetConfig] = {
         memory=MemoryConfig(channels=64, side=16),
     ),
 }
+VARIANTS: dict[str, MCNetConfig] = {
+    **SIZES,
+    **{slug: change(SIZES[""]) for slug, change in ABLATIONS.items()},
+    **{f"{slug}-demo": change(SIZES["demo"]) for slug, change in ABLATIONS.items()},
+}
 # The memory in a generator of FOMM's depth is the paper's "FOMM + IICM + MCM".
-NAMES = {"": "mcnet", "fomm_backbone": "fomm@memory"}
+NAMES = {"": "mcnet", "fomm_backbone": "fomm@memory", "fomm_backbone-demo": "fomm@memory-demo"}
 
 
 class MCNet(Method[SourceMaps, Keypoints]):
@@ -122,9 +116,11 @@ class MCNet(Method[SourceMaps, Keypoints]):
             made.motion.deformation,
             made.deformed,
             made.motion.occlusion_map,
-            memory=self.generator.mbUnit.mb if self.config.memory else None,
             compensations=dict(zip(self.config.levels, made.compensations, strict=True)),
         )
+
+    def memory(self) -> Tensor | None:
+        return self.generator.mbUnit.mb if self.config.memory else None
 
     def _noise(self, motion: Keypoints) -> tuple[Tensor, ...] | None:
         memory = self.config.memory
@@ -139,5 +135,9 @@ class MCNet(Method[SourceMaps, Keypoints]):
 
 
 for _variant in VARIANTS:
-    registry.register(f"mcnet@{_variant}" if _variant else "mcnet")(partial(MCNet, variant=_variant))
-registry.register("fomm@memory")(partial(MCNet, variant="fomm_backbone"))
+    _name = NAMES.get(_variant, f"mcnet@{_variant}")
+    registry.register(_name, listed=not _variant.endswith("-demo"))(partial(MCNet, variant=_variant))
+for _size, _model in {"": "mcnet", "-demo": "mcnet@demo"}.items():
+    for _row in ("full", "memory32"):
+        registry.alias(f"mcnet@{_row}{_size}", _model, listed=not _size)
+    registry.alias(f"mcnet@fomm_backbone{_size}", f"fomm@memory{_size}", listed=not _size)

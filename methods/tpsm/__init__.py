@@ -139,9 +139,11 @@ class TPSM(Method[SourceMaps, KeypointMotion]):
             flow.deformation,
             made.deformed,
             flow.occlusion_maps[-1],
-            memory=self.inpainting_network.mbUnit.mb if self.config.memory else None,
             compensations=dict(zip(self.inpainting_network.levels, made.compensations, strict=True)),
         )
+
+    def memory(self) -> Tensor | None:
+        return self.inpainting_network.mbUnit.mb if self.config.memory else None
 
     def _flow(self, source: SourceMaps, motion: KeypointMotion) -> MaskedFlow:
         background = None if motion.images is None else self.bg_predictor(source.images, motion.images)

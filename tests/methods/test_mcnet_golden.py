@@ -166,7 +166,7 @@ def test_memory_unit(absolute: tuple, golden: Golden, index: int) -> None:
 def test_what_there_is_to_look_at(absolute: tuple, mcnet: Method, golden: Golden) -> None:
     inside = absolute[3]
     assert list(inside.compensations) == list(LEVELS)
-    assert inside.memory is mcnet.networks["generator"].mbUnit.mb
+    assert mcnet.memory() is mcnet.networks["generator"].mbUnit.mb
     for level in LEVELS:
         assert_close(golden, f"abs/L{level}/memory", inside.compensations[level].memory)
     assert_close(golden, "abs/L32/attention", inside.compensations[32].attention())
