@@ -32,7 +32,7 @@ from markupsafe import Markup
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.core.paths import inside
-from talkbench.reports.numbers import ARROWS
+from talkbench.reports.numbers import ARROWS, share, unit_sign
 from talkbench.reports.templates import environment, policy
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Site:
             raise TalkbenchError(f"two things of the site are both called {path}; rename one of them")
 
     def _render(self, path: str, page: _Page) -> str:
-        style, scripts = _text("site.css"), [_text(name) for name in page.scripts]
+        style, scripts = _text("site.css") + _text("pages.css"), [_text(name) for name in page.scripts]
 
         def url(target: str) -> str:
             where, mark, place = target.partition("#")
@@ -179,6 +179,7 @@ class Site:
                 navigation=[(label, target) for label, target in NAVIGATION if self.has(target)],
                 url=url,
                 link=link,
+                has=self.has,
                 **page.context,
             )
         )
@@ -195,12 +196,20 @@ def external(address: str, text: str = "") -> Markup:
     return Markup('<a href="{}" rel="noopener noreferrer">{}</a>').format(address, text or address)
 
 
+def millions(count: int | None) -> str:
+    """A number of parameters: ``101.8 M``."""
+    return "–" if count is None else f"{count / 1e6:.1f} M"
+
+
 @cache
 def _environment() -> Environment:
     made = environment(Path(__file__).parent)
     made.globals.update(
         external=external,
         arrows=ARROWS,
+        share=share,
+        unit_sign=unit_sign,
+        millions=millions,
         board_path=board_path,
         comparison_path=comparison_path,
         method_path=method_path,

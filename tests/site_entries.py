@@ -1,0 +1,150 @@
+"""Entries of the leaderboard as tests need them: made up numbers, drawn pictures, any texts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from talkbench.results import RunRecord, summarise
+from talkbench.results.entries import Entry, EntryDetails, write_entry
+
+METRICS: dict[str, dict[str, object]] = {
+    "l1": {"direction": "lower", "decimals": 4},
+    "psnr": {"direction": "higher", "unit": "dB", "decimals": 2},
+    "ssim@gauss11-valid": {"direction": "higher", "unit": "percent", "scale": 100.0, "decimals": 1},
+    "akd@mtcnn5": {"direction": "lower", "unit": "px", "extractor": "mtcnn5:ab"},
+    "psnr@uint8-wrap": {"direction": "higher", "unit": "dB", "decimals": 2, "ranks": False},
+}
+
+
+def spec(name: str, **changes: object) -> dict[str, object]:
+    """A metric of a record."""
+    return {
+        "name": name,
+        "version": 1,
+        "backend": "talkbench",
+        "direction": "lower",
+        **METRICS.get(name, {}),
+        **changes,
+    }
+
+
+def picture(turn: float, tint: int = 0, side: int = 64, blur: int = 0) -> bytes:
+    """A face turned by `turn` in [-1, 1], as WebP."""
+    image = Image.new("RGB", (side, side), (70 + tint, 80, 110))
+    pen, middle = ImageDraw.Draw(image), side * (0.5 + 0.12 * turn)
+    pen.ellipse((middle - side * 0.28, side * 0.15, middle + side * 0.28, side * 0.9), fill=(226, 180 - tint // 2, 150))
+    for eye in (-0.11, 0.11):
+        x = middle + side * (eye + 0.05 * turn)
+        pen.ellipse((x - side * 0.04, side * 0.4, x + side * 0.04, side * 0.47), fill=(40, 30, 30))
+    pen.arc(
+        (middle - side * 0.12, side * 0.55, middle + side * 0.12, side * 0.75), 20, 160, fill=(140, 50, 50), width=2
+    )
+    if blur:
+        image = image.resize((side // blur, side // blur)).resize((side, side), Image.Resampling.BILINEAR)
+    file = io.BytesIO()
+    image.save(file, format="WEBP", quality=80, method=0)
+    return file.getvalue()
+
+
+def write(
+    root: Path,
+    name: str,
+    *,
+    method: str = "mcnet@demo",
+    dataset: str = "demo",
+    task: str = "same-identity",
+    pairs: int = 24,
+    clips: int = 6,
+    metrics: Sequence[str | dict[str, object]] = ("l1", "psnr", "ssim@gauss11-valid", "akd@mtcnn5"),
+    values: Mapping[str, Sequence[float | str]] | None = None,
+    level: float = 0.0,
+    shown: Sequence[int] = (0, 1, 5, 9, 14, 20),
+    details: Mapping[str, Any] | None = None,
+    info: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
+    clip: str = "clip-{}.mp4",
+    **record: Any,
+) -> Entry:
+    """Write an entry below `root`.
+
+    Args:
+        values: by metric, per pair its value or the reason why there is none; what is not given is made up, the worse
+            the higher `level`.
+        shown: the pairs with pictures.
+        details: fields of `EntryDetails`.
+        info, data: fields of the record's method and data set.
+        clip: what clips are called, with a place for a number.
+        record: other fields of the record.
+    """
+    specs = [spec(metric) if isinstance(metric, str) else metric for metric in metrics]
+    made = RunRecord.model_validate(
+        {
+            "run_id": f"run-of-{name}"[:60],
+            "created": "2024-01-02T03:04:05Z",
+            "talkbench": "0.1.0",
+            "command": "bench run",
+            "method": {"name": method, **(info or {})},
+            "dataset": {
+                **{"name": dataset, "task": task, "pairs": pairs, "pairs_sha256": "a" * 64, "image_size": 256},
+                **(data or {}),
+            },
+            "metrics": specs,
+            "batch_size": 8,
+            "device": "cpu",
+            "device_name": "x86_64",
+            "libraries": {"torch": "2.9"},
+            "platform": "Linux",
+            **record,
+        }
+    )
+    rows = _rows(made, pairs, clips, values or {}, level, clip)
+    pictures = {
+        number: (picture(0, number % 40), picture(_turn(number), number % 40), _output(number, level))
+        for number in shown
+        if number < pairs
+    }
+    texts = EntryDetails(**{"name": name, "label": name, **(details or {})})
+    return write_entry(root, texts, made, summarise(rows, made.metrics), rows, pictures)
+
+
+def _turn(number: int) -> float:
+    return float(np.sin(number))
+
+
+def _output(number: int, level: float) -> bytes:
+    return picture(_turn(number) * (1 - 0.4 * level), number % 40, blur=1 + round(3 * level))
+
+
+def _rows(
+    record: RunRecord, pairs: int, clips: int, values: Mapping[str, Sequence[float | str]], level: float, clip: str
+) -> pd.DataFrame:
+    table = []
+    for place, metric in enumerate(record.metrics):
+        noise = np.random.default_rng(place).normal(0, 0.05, pairs) + 0.3 * np.sin(np.arange(pairs))
+        quality = 0.6 - 0.25 * level + 0.3 * noise
+        drawn = quality if metric.direction == "higher" else 1 - quality
+        per_pair = values.get(metric.name, list(drawn * {"dB": 40, "px": 3}.get(metric.unit, 1)))
+        for pair, value in enumerate(per_pair):
+            lost = isinstance(value, str)
+            table.append(
+                {
+                    "pair": pair,
+                    "source_clip": clip.format(pair % clips),
+                    "source_index": 0,
+                    "driving_clip": clip.format(pair % clips),
+                    "driving_index": pair,
+                    "metric": metric.name,
+                    "value": float("nan") if lost else float(value),
+                    "weight": 1.0,
+                    "reason": value if lost else "",
+                    "message": "",
+                }
+            )
+    return pd.DataFrame(table).sort_values(["pair", "metric"], kind="stable", ignore_index=True)
