@@ -1,0 +1,168 @@
+// The comparison view: two entries side by side, pair by pair. Texts from files become text nodes, never markup.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const field = (id) => document.getElementById(id);
+  const errors = field("errors");
+
+  // make("p", {class: "hint"}, "text", element …)
+  function make(name, attributes, ...children) {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    element.append(...children);
+    return element;
+  }
+
+  function fill(select, texts) {
+    select.replaceChildren(...texts.map((text, place) => make("option", { value: place }, text)));
+  }
+
+  const printed = (value, metric) => (typeof value === "number" ? value.toFixed(metric.decimals) : value ?? "–");
+  const withUnit = (value, metric) => printed(value, metric) + (typeof value === "number" && metric.unit ? ` ${metric.unit}` : "");
+
+  // Above 0 where the left value is the better one; null where the two do not compare.
+  function lead(metric, left, right) {
+    return typeof left === "number" && typeof right === "number" && metric.ranks ? metric.sign * (left - right) : null;
+  }
+
+  function verdict(metric, left, right) {
+    const ahead = lead(metric, left, right);
+    if (ahead === null) return "–";
+    if (printed(left, metric) === printed(right, metric)) return "equal in print";
+    return ahead > 0 ? "left" : "right";
+  }
+
+  function common(left, right) {
+    const others = new Map(right.pictures.map((picture) => [picture.pair, picture]));
+    return left.pictures
+      .filter((picture) => others.has(picture.pair))
+      .map((picture) => ({ ...data.pairs[picture.pair], left: picture, right: others.get(picture.pair) }));
+  }
+
+  // The key by which pairs are sorted, the largest first; without a value a pair goes to the end.
+  const keys = {
+    difference: (metric, left, right) => { const ahead = lead(metric, left, right); return ahead === null ? null : Math.abs(ahead); },
+    "left-better": lead,
+    "right-better": (metric, left, right) => lead(metric, right, left),
+    "left-worst": (metric, left) => (typeof left === "number" ? -metric.sign * left : null),
+    "left-best": (metric, left) => (typeof left === "number" ? metric.sign * left : null),
+    "right-worst": (metric, left, right) => (typeof right === "number" ? -metric.sign * right : null),
+    "right-best": (metric, left, right) => (typeof right === "number" ? metric.sign * right : null),
+    number: () => null,
+  };
+
+  function sorted(pairs, order, metric, place) {
+    const rated = pairs.map((pair) => ({ pair, key: keys[order](metric, pair.left.values[place], pair.right.values[place]) }));
+    const of = (item) => item.key ?? -Infinity;
+    rated.sort((a, b) => (of(a) === of(b) ? a.pair.number - b.pair.number : of(b) - of(a)));
+    return rated.map((item) => item.pair);
+  }
+
+  function picture(source, text) {
+    return make("img", { src: source, alt: text, loading: "lazy", decoding: "async" });
+  }
+
+  function panel(caption, picture) {
+    return make("div", { class: "panel" }, picture, make("span", {}, caption));
+  }
+
+  function errorMap(driving, generated, name) {
+    const map = make("div", { class: "error-map", role: "img", "aria-label": `error map of ${name}` });
+    map.append(picture(driving, ""), picture(generated, ""));
+    return map;
+  }
+
+  function numbers(pair, left, right) {
+    const lines = data.metrics.flatMap((metric, place) => {
+      const [a, b] = [pair.left.values[place], pair.right.values[place]];
+      if (a === null && b === null) return [];
+      return [make("tr", {}, make("th", { scope: "row" }, make("code", {}, metric.name)),
+        make("td", { class: "number" }, withUnit(a, metric)), make("td", { class: "number" }, withUnit(b, metric)),
+        make("td", {}, verdict(metric, a, b)))];
+    });
+    const head = make("tr", {}, make("th", { scope: "col" }, "metric"), make("th", { scope: "col", class: "number" }, left.label),
+      make("th", { scope: "col", class: "number" }, right.label), make("th", { scope: "col" }, "better"));
+    const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines));
+    return make("details", {}, make("summary", {}, `All numbers of pair ${pair.number}`),
+      make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Numbers of pair ${pair.number}` }, table));
+  }
+
+  function figure(pair, left, right, metric, place) {
+    const file = (entry, picture, kind) => entry.folder + picture.files[kind];
+    const [source, driving] = [file(left, pair.left, 0), file(left, pair.left, 1)];
+    const outputs = [[left, pair.left], [right, pair.right]].map(([entry, picture]) => [entry, file(entry, picture, 2)]);
+    const panels = make("div", { class: "panels-compare" },
+      panel("source", picture(source, `source image of pair ${pair.number}`)),
+      panel("driving", picture(driving, `driving frame of pair ${pair.number}`)),
+      ...outputs.map(([entry, output], side) =>
+        panel(`${side ? "right" : "left"}: ${entry.label}`, picture(output, `${entry.label} on pair ${pair.number}`))));
+    if (errors && errors.checked) {
+      panels.classList.add("with-errors");
+      panels.append(...outputs.map(([entry, output], side) =>
+        panel(`${side ? "right" : "left"}: error`, errorMap(driving, output, `${entry.label} on pair ${pair.number}`))));
+    }
+    const [a, b] = [pair.left.values[place], pair.right.values[place]];
+    const line = make("p", { class: "pair-line" }, make("strong", {}, `Pair ${pair.number}`), ` ${metric.name}: `,
+      make("b", {}, withUnit(a, metric)), " left, ", make("b", {}, withUnit(b, metric)), " right; better: ", verdict(metric, a, b));
+    const caption = make("figcaption", {}, line, make("p", { class: "frames" }, pair.frames), numbers(pair, left, right));
+    return make("figure", { "data-pair": pair.number }, panels, caption);
+  }
+
+  function means(left, right) {
+    field("left-name").textContent = left.label;
+    field("right-name").textContent = right.label;
+    const lines = data.metrics.flatMap((metric, place) => {
+      const [a, b] = [left.means[place], right.means[place]];
+      if (!a && !b) return [];
+      const alike = a && b && a.protocol === b.protocol;
+      const better = alike ? verdict(metric, Number.parseFloat(a.text), Number.parseFloat(b.text)) : "not compared: made under different protocols";
+      return [make("tr", {}, make("th", { scope: "row" }, make("code", {}, metric.name), ` ${metric.sign > 0 ? "↑" : "↓"}`),
+        make("td", { class: "number" }, a ? `${a.text} ${metric.unit}` : "–"), make("td", { class: "number" }, b ? `${b.text} ${metric.unit}` : "–"),
+        make("td", {}, a && b ? better : "only one has it"))];
+    });
+    field("means").tBodies[0].replaceChildren(...lines);
+  }
+
+  function show() {
+    const [left, right] = [data.entries[field("left").value], data.entries[field("right").value]];
+    const place = Number(field("metric").value);
+    const pairs = sorted(common(left, right), field("order").value, data.metrics[place], place);
+    field("pairs").replaceChildren(...pairs.map((pair) => figure(pair, left, right, data.metrics[place], place)));
+    const which = `${left.label} on the left, ${right.label} on the right`;
+    field("status").textContent = pairs.length
+      ? `${which}: ${pairs.length} pairs that both have pictures of.`
+      : `${which}: there is no pair that both have pictures of. An entry has pictures of a few of its pairs only.`;
+    means(left, right);
+  }
+
+  function choose() {
+    const wanted = new URLSearchParams(location.hash.slice(1));
+    const at = (name, otherwise) => {
+      const place = data.entries.findIndex((entry) => entry.name === wanted.get(name));
+      return place < 0 ? otherwise : place;
+    };
+    const a = at("a", 0);
+    field("left").value = a;
+    field("right").value = at("b", a === 1 ? 0 : 1);
+    show();
+  }
+
+  function changed() {
+    const names = new URLSearchParams({ a: data.entries[field("left").value].name, b: data.entries[field("right").value].name });
+    location.replace(`#${names}`); // and so hashchange
+  }
+
+  const twice = (entry) => data.entries.filter((other) => other.label === entry.label).length > 1;
+  const labels = data.entries.map((entry) => (twice(entry) ? `${entry.label} (${entry.name})` : entry.label));
+  for (const id of ["left", "right"]) fill(field(id), labels);
+  const pairwise = data.metrics.map((metric, place) => [metric, place]).filter(([metric]) => metric.pairwise);
+  field("metric").replaceChildren(...pairwise.map(([metric, place]) => make("option", { value: place }, metric.name)));
+  for (const id of ["left", "right"]) field(id).addEventListener("change", changed);
+  for (const id of ["metric", "order", "errors"]) field(id)?.addEventListener("change", show);
+  field("swap").addEventListener("click", () => {
+    [field("left").value, field("right").value] = [field("right").value, field("left").value];
+    changed();
+  });
+  field("controls").addEventListener("submit", (event) => event.preventDefault());
+  window.addEventListener("hashchange", choose);
+  choose();
+})();

@@ -1,0 +1,121 @@
+"""The comparison view: two entries side by side, pair by pair, with error maps that the browser draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from talkbench.reports.leaderboard.board import Board
+from talkbench.reports.leaderboard.site import Site, comparison_path
+from talkbench.reports.numbers import format_mean, unit_sign
+from talkbench.reports.strips import ERROR_RANGE
+from talkbench.results import MetricSpec
+from talkbench.results.entries import Entry
+from talkbench.results.schema import IN_SET
+
+PAIR = ["source_clip", "source_index", "driving_clip", "driving_index"]
+
+MAGMA = ("#000004", "#51127c", "#b73779", "#fc8961", "#fcfdbf")
+"""The colours of error maps, evenly spaced between no error and `ERROR_RANGE`; the legend's bar has the same."""
+
+
+def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
+    """Add the comparison page of every board that has two entries with pictures, and their pictures."""
+    for board in boards:
+        shown = [entry for entry in board.entries if entry.info.thumbnails]
+        if len(shown) > 1:
+            site.add(
+                comparison_path(board.dataset, board.task),
+                "compare.html",
+                scripts=("compare.js",),
+                board=board,
+                data=comparison_data(site, shown),
+                truth=board.task != "cross-identity",
+                error_range=ERROR_RANGE,
+                magma=magma_tables(),
+                gain=1 / (3 * ERROR_RANGE),
+            )
+
+
+def magma_tables() -> dict[str, str]:
+    """`MAGMA` as an SVG filter takes it: per channel the values in [0, 1]."""
+    channels = {"R": 1, "G": 3, "B": 5}
+    return {
+        name: " ".join(f"{int(colour[start : start + 2], 16) / 255:.3f}" for colour in MAGMA)
+        for name, start in channels.items()
+    }
+
+
+def comparison_data(site: Site, entries: Sequence[Entry]) -> dict[str, Any]:
+    """What the page's script works on: metrics, pairs and, by entry, means, pictures and values of pairs.
+
+    Pairs are told by their frames, so that entries of different lists share those that are the same.
+    """
+    specs = {spec.name: spec for entry in entries for spec in entry.record.metrics}
+    pairs: dict[tuple[int, str], int] = {}
+    content = [_entry(site, entry, list(specs), pairs) for entry in entries]
+    return {
+        "metrics": [_metric(spec) for spec in specs.values()],
+        "pairs": [{"number": number, "frames": frames} for number, frames in pairs],
+        "entries": content,
+    }
+
+
+def _metric(spec: MetricSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "unit": unit_sign(spec.unit),
+        "sign": 1 if spec.direction == "higher" else -1,
+        "decimals": spec.decimals,
+        "ranks": spec.ranks,
+        "pairwise": spec.aggregation != "set",
+    }
+
+
+def _entry(site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int, str], int]) -> dict[str, Any]:
+    """An entry; its pairs are entered in `pairs` by number and frames, each under its place."""
+    rows = entry.rows()
+    shown = {item.pair: item for item in entry.info.thumbnails}
+    rows = rows[rows["pair"].isin(list(shown))]
+    pictures = []
+    for number, mine in rows.groupby("pair"):
+        source, source_frame, driving, driving_frame = mine.iloc[0][PAIR]
+        key = (int(number), f"{source}, frame {source_frame} → {driving}, frame {driving_frame}")
+        item = shown[key[0]]
+        for file in (item.source, item.driving, item.generated):
+            site.thumbnail(entry, file)
+        values = {metric: (value, reason) for metric, value, reason in mine[["metric", "value", "reason"]].to_numpy()}
+        pictures.append(
+            {
+                "pair": pairs.setdefault(key, len(pairs)),
+                "files": [item.source, item.driving, item.generated],
+                "values": [_value(values.get(name), entry, name) for name in names],
+            }
+        )
+    return {
+        "name": entry.info.name,
+        "label": entry.info.label,
+        "method": entry.record.method.name,
+        "folder": f"../entries/{entry.info.name}/",
+        "list": entry.record.dataset.pairs_sha256,
+        "means": [_mean(entry, name) for name in names],
+        "pictures": pictures,
+    }
+
+
+def _value(found: tuple[float, str] | None, entry: Entry, name: str) -> float | str | None:
+    """The value on the printed scale, or why there is none; None where the metric was not computed."""
+    if found is None or found[1] == IN_SET:
+        return None
+    value, reason = found
+    return reason if math.isnan(value) else round(value * entry.record.metric(name).scale, 6)
+
+
+def _mean(entry: Entry, name: str) -> dict[str, str] | None:
+    """The printed mean and the protocol id that it was made under."""
+    spec = next((spec for spec in entry.record.metrics if spec.name == name), None)
+    result = entry.summary.metric(name)
+    if spec is None or result is None:
+        return None
+    return {"text": format_mean(result, spec), "protocol": entry.record.protocol_id(name)}
