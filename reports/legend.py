@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from talkbench.reports.intervals import RESAMPLES, SEED
 from talkbench.reports.layout import Layout
+from talkbench.reports.resampling import FEWEST, RESAMPLES, SEED
 from talkbench.reports.runs import Run
 from talkbench.results import published
 
+INTERVALS = (
+    f"95 % intervals: symmetric bootstrap-t ({RESAMPLES} draws, seed {SEED}) over clusters with all their pairs; a "
+    "cluster is a person where the data set says who is in a clip, else a clip. n/a: fewer than "
+    f"{FEWEST} clusters, too few that differ, or a metric that takes whole sets."
+)
 BEST = "Bold: the best of the measured cells that may be compared; underlined: the second best of three or more."
 
 
@@ -44,10 +49,7 @@ def about(runs: Sequence[Run], intervals: bool) -> list[str]:
     """What a reader must know of the measured lines."""
     remarks = [_RULES[rule] for rule in dict.fromkeys(run.record.missing_faces for run in runs) if rule in _RULES]
     if intervals and runs:
-        remarks.append(
-            f"95 % intervals: bootstrap over driving clips with all their pairs ({RESAMPLES} draws, percentiles, seed "
-            f"{SEED}); none of a single clip, nor of metrics that take whole sets."
-        )
+        remarks.append(INTERVALS)
     unranked = [run.record.method.name for run in runs if not run.record.method.ranked]
     if unranked:
         remarks.append(f"Not ranked: {', '.join(dict.fromkeys(unranked))}, a yardstick that sees the truth.")

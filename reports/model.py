@@ -31,7 +31,7 @@ class Line:
     Attributes:
         label: names the system, or in a line that belongs to the one above says what it holds (``difference``).
         marks: of the label.
-        kind: one of `SYSTEMS`, or ``95 % interval``, ``pairs/clips``, ``coverage``, ``difference``.
+        kind: one of `SYSTEMS`, or ``95 % interval``, ``pairs/clusters``, ``coverage``, ``difference``.
         indent: 0 for a system, more for what belongs to it.
     """
 

@@ -22,6 +22,11 @@ def format_value(value: float, spec: MetricSpec) -> str:
     return f"{value * spec.scale:z.{spec.decimals}f}"
 
 
+def format_interval(low: float, high: float, spec: MetricSpec) -> str:
+    """``0.031 – 0.042``."""
+    return f"{format_value(low, spec)} – {format_value(high, spec)}"
+
+
 def format_mean(summary: MetricSummary, spec: MetricSpec) -> str:
     """The mean; ``∞`` if all values are infinite, ``n/a`` if there are none."""
     if summary.mean is not None:

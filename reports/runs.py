@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from talkbench.reports.statistics import Cluster, by_clip
 from talkbench.results import RunRecord, RunStore, Summary, common_pairs, summary_of
 
 if TYPE_CHECKING:
@@ -19,11 +20,16 @@ NOT_COMMON = "not-common"
 
 @dataclass(frozen=True)
 class Run:
-    """A stored run: how it was made and what came out; its rows, if there is need of them."""
+    """A stored run: how it was made and what came out; its rows, if there is need of them.
+
+    Attributes:
+        cluster: what the statistics resample; for the caller to say, who knows the data set.
+    """
 
     record: RunRecord
     summary: Summary
     rows: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    cluster: Cluster = field(default=by_clip, compare=False, repr=False)
 
     @classmethod
     def load(cls, store: RunStore, missing: MissingFaces | None = None) -> Run:

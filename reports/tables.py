@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from itertools import chain, groupby, zip_longest
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.reports.intervals import clip_interval
 from talkbench.reports.layout import Layout, Row, keys, load_layout, names
 from talkbench.reports.legend import BEST, about, contradictions, legend
 from talkbench.reports.measured import Entry, column_entry, entry, finish
 from talkbench.reports.model import LETTERS, SYMBOLS, Block, Cell, Line, Notes, Table
-from talkbench.reports.numbers import format_value, heading, share
+from talkbench.reports.numbers import format_interval, heading, share
 from talkbench.reports.runs import Run
+from talkbench.reports.statistics import count_clusters, interval
 from talkbench.results import MetricSpec, RunRecord
 from talkbench.results.published import PublishedCell
 
@@ -88,7 +88,7 @@ def layout_table(
     Args:
         runs: those of a row's method on a group's data set stand in that row, all others below.
         with_published, with_measured: what to show; of both, also the difference.
-        intervals: below each measured number its 95 % interval, the numbers of pairs and clips, and the coverage.
+        intervals: below each measured number its 95 % interval, the numbers of pairs and clusters, and the coverage.
     """
     letters, symbols = Notes(LETTERS), Notes(SYMBOLS)
     printed = _printed(layout)
@@ -294,7 +294,7 @@ def _measured_lines(measured: _Measured, label: str, notes: Notes, indent: int, 
     )
     lines = [Line(label, cells, indent=indent)]
     if intervals:
-        kinds = ("95 % interval", "pairs/clips", "coverage")
+        kinds = ("95 % interval", "pairs/clusters", "coverage")
         columns = [_certainty(made) for made in measured.entries]
         lines += [
             Line(kind, tuple(Cell(text) for text in texts), kind=kind, indent=indent + 1)
@@ -304,12 +304,13 @@ def _measured_lines(measured: _Measured, label: str, notes: Notes, indent: int, 
 
 
 def _certainty(made: Entry | None) -> tuple[str, str, str]:
-    """The interval of a measured mean, over how many pairs and clips, and the share of pairs that could be used."""
+    """The interval of a measured mean, over how many pairs and clusters, and the share of pairs that could be used."""
     if made is None or made.spec is None or made.result is None or made.run.rows is None:
         return "", "", ""
-    ends, clips = clip_interval(made.run.rows, made.spec, made.run.record.missing_faces)
-    text = " – ".join(format_value(end, made.spec) for end in ends) if ends else "n/a"
-    return text, f"{made.result.pairs}/{clips}", share(made.result.coverage)
+    of_mean = made.run.rows, made.spec, made.run.record.missing_faces, made.run.cluster
+    found = interval(*of_mean)
+    text = format_interval(found.low, found.high, made.spec) if found else "n/a"
+    return text, f"{made.result.pairs}/{count_clusters(*of_mean)}", share(made.result.coverage)
 
 
 def _difference(measured: _Measured, cells: Sequence[PublishedCell | None], letters: Notes, symbols: Notes) -> Line:

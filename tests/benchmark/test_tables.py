@@ -60,7 +60,7 @@ def test_the_runs_alone_in_the_layout_of_a_table(bench, score):
     shown = bench("tables", "--measured", "--table", "s4", "--intervals").out
     assert titles(shown) == ["**Supplement, Table 4:"]
     assert "| blend (n = 2) |" in shown
-    assert "| ↳ pairs/clips |" in shown
+    assert "| ↳ pairs/clusters |" in shown
     assert "Ours" not in shown
     both = bench("tables", "--measured", "--table", "1b,s4").out  # where its task is
     assert titles(both) == ["**Supplement, Table 4:"]

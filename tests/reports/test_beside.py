@@ -1,21 +1,19 @@
 """Measured numbers in the lines that they belong to: places, differences, ranks and intervals."""
 
 import io
-import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from talkbench.reports.intervals import clip_interval
 from talkbench.reports.layout import Layout, load_layout
 from talkbench.reports.model import Line, Table
 from talkbench.reports.runs import Run, load_runs
 from talkbench.reports.tables import layout_table, measured_table, of_tables, published_table, touched
 from talkbench.reports.terminal import print_table
 from talkbench.reports.writers import to_csv, to_html, to_latex, to_markdown
-from talkbench.results import MetricSpec, Row, RunStore
+from talkbench.results import Row, RunStore
 
 MakeStore = Callable[..., RunStore]
 
@@ -194,54 +192,18 @@ def clustered(make_store: MakeStore) -> RunStore:
     return store
 
 
-def test_the_interval_is_that_of_clips(clustered: RunStore) -> None:
-    rows, spec = clustered.rows(), MetricSpec.model_validate(L1)
-    ends, clips = clip_interval(rows, spec, "drop")
-    assert ends is not None
-    assert clips == 8
-    assert ends[0] < rows["value"].mean() < ends[1]
-    assert clip_interval(rows, spec, "drop")[0] == ends
-    # For equal clips, the standard error of the mean of the eight clip means, up to what eight draws can show.
-    means = rows.groupby("driving_clip")["value"].mean()
-    assert ends[1] - ends[0] == pytest.approx(2 * 1.96 * means.std(ddof=0) / math.sqrt(8), rel=0.05)
-    root, _ = clip_interval(
-        rows.assign(value=rows["value"] ** 2), spec.model_copy(update={"aggregation": "root-mean"}), "drop"
-    )
-    assert root is not None
-    assert root[0] < math.sqrt((rows["value"] ** 2).mean()) < root[1]
-
-
-def test_no_interval_without_two_clips_or_of_a_set(clustered: RunStore) -> None:
-    rows, spec = clustered.rows(), MetricSpec.model_validate(L1)
-    assert clip_interval(rows[rows["driving_clip"] == "c1"], spec, "drop") == (None, 1)
-    assert clip_interval(rows, spec.model_copy(update={"aggregation": "set"}), "drop")[0] is None
-    assert clip_interval(rows.iloc[:0], spec, "drop") == (None, 0)
-
-
-def test_the_worst_value_counts_in_the_interval(clustered: RunStore) -> None:
-    spec = MetricSpec.model_validate({**L1, "worst": 1.0})
-    rows = clustered.rows()
-    lost = rows["driving_clip"] == "c0"
-    rows = rows.assign(value=rows["value"].mask(lost), reason=np.where(lost, "no-face-generated", ""))
-    dropped, worst = clip_interval(rows, spec, "drop"), clip_interval(rows, spec, "worst")
-    assert (dropped[1], worst[1]) == (7, 8)
-    assert dropped[0] is not None
-    assert worst[0] is not None
-    assert worst[0][1] > dropped[0][1] + 0.1
-
-
-def test_intervals_stand_below_the_numbers_with_pairs_clips_and_coverage(clustered: RunStore) -> None:
+def test_intervals_stand_below_the_numbers_with_pairs_clusters_and_coverage(clustered: RunStore) -> None:
     for table in (
         layout_table(load_layout("1a"), load_runs([clustered]), intervals=True),
         measured_table(load_runs([clustered]), intervals=True),
     ):
         kinds = [line.kind for block in table.blocks for line in block.lines if line.kind != "published"]
-        assert kinds[:4] == ["measured", "95 % interval", "pairs/clips", "coverage"]
+        assert kinds[:4] == ["measured", "95 % interval", "pairs/clusters", "coverage"]
         found = [text for kind in kinds[1:4] for text in texts(line(table, kind, kind)) if text]
         assert found[1:] == ["40/8", "100.0 %"]
         low, high = map(float, found[0].split(" – "))
         assert 0.03 < low < high < 0.09
-        assert any("bootstrap over driving clips" in remark for remark in table.remarks)
+        assert any("symmetric bootstrap-t" in remark for remark in table.remarks)
         assert " – " in to_markdown(table)
 
 
