@@ -62,7 +62,7 @@ def _markdown_table(table: Table) -> str:
         return f"| {' | '.join(cells)} |"
 
     heads = _heads(table)
-    rows = [row(["System", *map(_markdown, heads)]), row([":--", *["--:"] * len(heads)])]
+    rows = [row([_markdown(table.corner), *map(_markdown, heads)]), row([":--", *["--:"] * len(heads)])]
     for block in table.blocks:
         rows.append(row([f"*{_markdown(block.title)}*", *[""] * len(heads)]))
         rows += [row([label(line), *map(cell, line.cells)]) for line in block.lines]
@@ -91,7 +91,7 @@ def _latex_table(table: Table) -> str:
     def row(cells: Iterable[str]) -> str:
         return " & ".join(cells) + r" \\"
 
-    body = [*_latex_groups(table), row(["System", *map(_latex, table.columns)])]
+    body = [*_latex_groups(table), row([_latex(table.corner), *map(_latex, table.columns)])]
     for block in table.blocks:
         body += [r"\midrule", rf"\multicolumn{{{len(table.columns) + 1}}}{{l}}{{\textit{{{_latex(block.title)}}}}} \\"]
         body += [row([label(line), *map(cell, line.cells)]) for line in block.lines]
@@ -146,8 +146,9 @@ def to_csv(*tables: Table) -> str:
     columns = list(dict.fromkeys(head for mine in heads for head in mine))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    names = ["table", "block", "system", "system notes", "line"]
-    writer.writerow([*names, *(_plain(head + kind) for head in columns for kind in ("", " notes"))])
+    label = tables[0].corner.lower()
+    names = ["table", "block", label, f"{label} notes", "line"]
+    writer.writerow([*names, *(plain(head + kind) for head in columns for kind in ("", " notes"))])
     for table, mine in zip(tables, heads, strict=True):
         texts = dict(table.notes)
         for block in table.blocks:
@@ -158,7 +159,7 @@ def to_csv(*tables: Table) -> str:
                 cells = [_csv_cell(fields.get(head, Cell("")), texts) for head in columns]
                 marks = "; ".join(texts[mark] for mark in line.marks)
                 start = [table.title, block.title, system, marks, line.kind]
-                writer.writerow(map(_plain, [*start, *(text for pair in cells for text in pair)]))
+                writer.writerow(map(plain, [*start, *(text for pair in cells for text in pair)]))
     return file.getvalue()
 
 
@@ -201,7 +202,7 @@ def _latex(text: str) -> str:
     return "".join(_LATEX.get(char, char) for char in _one_line(text))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One line, and never a formula to a spreadsheet: text that starts like one gets an apostrophe."""
     text = _one_line(text)
     try:

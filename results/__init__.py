@@ -1,5 +1,6 @@
 """The result schema and store, and in `talkbench.results.published` the papers' numbers."""
 
+from talkbench.results.loading import load
 from talkbench.results.schema import (
     DatasetInfo,
     GitState,
@@ -30,6 +31,7 @@ __all__ = [
     "UnavailableMetric",
     "by_reason",
     "common_pairs",
+    "load",
     "summarise",
     "summary_of",
 ]

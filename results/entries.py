@@ -181,17 +181,21 @@ def load_entries(root: Path | str) -> list[Entry]:
     Raises:
         TalkbenchError: there is no such folder, an entry is damaged, or two are of the same run.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise TalkbenchError(f"{root} is not a folder; give the one that holds the entries")
-    entries = [Entry.load(folder) for folder in sorted(root.iterdir()) if _is_entry(folder)]
+    entries = [Entry.load(folder) for folder in entry_folders(Path(root))]
     check_distinct(entries)
     return entries
 
 
-def _is_entry(folder: Path) -> bool:
-    """Folders count, and links to them, which are then refused; files such as a README and hidden folders do not."""
-    return folder.is_dir() and not folder.name.startswith(".")
+def entry_folders(root: Path) -> list[Path]:
+    """The folders in `root`, links to folders included, which are refused later; files such as a README and hidden
+    folders are passed over.
+
+    Raises:
+        TalkbenchError: `root` is no folder.
+    """
+    if not root.is_dir():
+        raise TalkbenchError(f"{root} is not a folder; give the one that holds the entries")
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def check_distinct(entries: Iterable[Entry]) -> None:

@@ -22,10 +22,10 @@ class StrictModel(BaseModel):
     """A model that knows all its fields, does not change, and holds no NaN or infinity.
 
     Attributes:
-        derived: what its files hold beside the fields, for their readers; here it follows from these.
+        derived: what its files hold beside the fields, for their readers, as JSON Schema; here it follows from these.
     """
 
-    derived: ClassVar[frozenset[str]] = frozenset()
+    derived: ClassVar[dict[str, dict[str, object]]] = {}
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -187,7 +187,7 @@ class RunRecord(StrictModel):
             worst value (``worst``); tables may also leave it out of all runs (``intersect``).
     """
 
-    derived: ClassVar[frozenset[str]] = frozenset({"protocol_ids"})
+    derived: ClassVar = {"protocol_ids": {"type": "object", "additionalProperties": {"type": "string"}}}
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str

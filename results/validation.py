@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import atomic_folder, write_atomic
 from talkbench.results.entries import (
     ENTRY,
     MAX_SIDE,
     RECORD,
     ROWS,
     SUMMARY,
+    Entry,
     EntryInfo,
+    check_distinct,
+    entry_folders,
     file_faults,
+    load_entries,
     parse_file,
     read_info,
     read_json,
@@ -165,3 +170,44 @@ def _summary_faults(folder: Path, record: RunRecord, rows: pd.DataFrame, summary
     other = [result.metric for result in summary.metrics if mine.get(result.metric) != result]
     what = f"of {other[0]}" if other else "as a whole"
     yield f"{folder / SUMMARY}: the summary {what} does not follow from {ROWS}; {NEW_EXPORT}"
+
+
+def import_entry(folder: Path | str, out: Path) -> Entry:
+    """Copy a sound entry into the folder `out`, beside the others there.
+
+    Raises:
+        TalkbenchError: it is not sound, is there already, or is of the same run as another.
+    """
+    found = faults(folder)
+    if found:
+        more = f" (and {len(found) - 1} more; see bench results validate)" if found[1:] else ""
+        raise TalkbenchError(found[0] + more)
+    entry = Entry.load(folder)
+    if out.is_dir():
+        check_distinct([*load_entries(out), entry])
+    with atomic_folder(out / entry.info.name) as target:
+        for name in (ENTRY, *entry.info.files):
+            write_atomic(target / name, (entry.folder / name).read_bytes())
+    return Entry.load(out / entry.info.name)
+
+
+def validate(folder: Path) -> tuple[list[Entry], list[str]]:
+    """The sound entries, and all faults, of an entry or of a folder of entries.
+
+    Raises:
+        TalkbenchError: there is no such folder, or nothing in it.
+    """
+    folders = [folder] if (folder / ENTRY).exists() else entry_folders(folder)
+    if not folders:
+        raise TalkbenchError(f"{folder} holds no entry; make one with bench results export")
+    sound, found = [], []
+    for place in folders:
+        mine = faults(place)
+        found += mine
+        if not mine:
+            sound.append(Entry.load(place))
+    try:
+        check_distinct(sound)
+    except TalkbenchError as error:
+        found.append(str(error))
+    return sound, found

@@ -1,0 +1,139 @@
+"""Results as data frames, for notebooks and other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.results.entries import ENTRY, RECORD, SUMMARY, Entry
+from talkbench.results.schema import MetricSpec, RunRecord, Summary
+from talkbench.results.store import RunStore
+from talkbench.results.summary import summary_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run or an entry made of one, as it lies in `folder`."""
+
+    folder: Path
+    record: RunRecord
+    summary: Summary
+    rows: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: Path | str) -> Result:
+        """Read a run, whose summary is derived from its rows, or an entry.
+
+        Raises:
+            TalkbenchError: there is neither, the run has not ended, or files are damaged.
+        """
+        folder = Path(folder)
+        if (folder / ENTRY).exists():
+            entry = Entry.load(folder)
+            return cls(folder, entry.record, entry.summary, entry.rows())
+        store = RunStore(folder)
+        store.read_summary()
+        rows = store.rows()
+        return cls(folder, store.read_record(), summary_of(store, rows), rows)
+
+
+def read_results(*folders: Path | str) -> list[Result]:
+    """The finished runs and the entries that `folders` are or hold.
+
+    Raises:
+        TalkbenchError: one of them neither is nor holds any, or files are damaged.
+    """
+    return [Result.read(place) for folder in folders for place in _places(Path(folder))]
+
+
+def _places(folder: Path) -> list[Path]:
+    if (folder / RECORD).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{SUMMARY}"))
+    if not found:
+        raise TalkbenchError(f"{folder} neither is nor holds a finished run; make one with bench run")
+    return found
+
+
+def load(*folders: Path | str) -> pd.DataFrame:
+    """All finished runs and entries in `folders` (each of these, or folders of them), a row per run and metric.
+
+    Columns: ``run`` (name of the folder), ``method``, ``dataset``, ``task``, ``motion``, ``protocol``, ``metric``,
+    ``value`` (as printed, in ``unit``; NaN if there is none), ``unit``, ``direction`` (which is better),
+    ``video_value`` (mean over the means of clips), ``pairs`` (with a value), ``coverage``, ``missing_generated``,
+    ``infinite``, ``failed``, ``protocol_id`` (only numbers with the same one compare), ``checkpoint_sha256``,
+    ``created``.
+
+    Raises:
+        TalkbenchError: one of the folders neither is nor holds a finished run or an entry, or files are damaged.
+    """
+    import pandas as pd
+
+    return pd.DataFrame([row for result in read_results(*folders) for row in _metric_rows(result)])
+
+
+def load_pairs(*folders: Path | str) -> pd.DataFrame:
+    """As `load`, a row per run, pair and metric: ``run``, ``method``, ``dataset``, ``task``, ``motion``, ``pair``,
+    ``source_clip``, ``source_index``, ``driving_clip``, ``driving_index``, ``metric``, ``value`` (as printed, in
+    ``unit``), ``unit``, ``weight``, ``reason``, ``message``."""
+    import pandas as pd
+
+    tables = []
+    for result in read_results(*folders):
+        specs = {spec.name: spec for spec in result.record.metrics}
+        rows = result.rows.assign(
+            value=result.rows["value"] * result.rows["metric"].map(lambda name, specs=specs: specs[name].scale),
+            unit=result.rows["metric"].map(lambda name, specs=specs: specs[name].unit),
+        )
+        for place, (column, value) in enumerate(_run(result).items()):
+            rows.insert(place, column, value)
+        rows.insert(list(rows.columns).index("value") + 1, "unit", rows.pop("unit"))
+        tables.append(rows)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _run(result: Result) -> dict[str, str]:
+    data = result.record.dataset
+    return {
+        "run": result.folder.resolve().name,
+        "method": result.record.method.name,
+        "dataset": data.name,
+        "task": data.task,
+        "motion": data.motion,
+    }
+
+
+def _metric_rows(result: Result) -> Iterator[dict[str, Any]]:
+    record = result.record
+    for spec in record.metrics:
+        found = result.summary.metric(spec.name)
+        if found is None:
+            raise TalkbenchError(f"{result.folder / SUMMARY} lacks {spec.name}; run again")
+        yield {
+            **_run(result),
+            "protocol": record.protocol.name if record.protocol else "",
+            "metric": spec.name,
+            "value": printed(found.mean, spec),
+            "unit": spec.unit,
+            "direction": spec.direction,
+            "video_value": printed(found.video_mean, spec),
+            "pairs": found.pairs,
+            "coverage": found.coverage,
+            "missing_generated": found.missing_generated,
+            "infinite": found.infinite,
+            "failed": sum(found.failures.values()),
+            "protocol_id": record.protocol_id(spec.name),
+            "checkpoint_sha256": record.method.checkpoint_sha256 or "",
+            "created": record.created,
+        }
+
+
+def printed(value: float | None, spec: MetricSpec) -> float:
+    """A value in the unit that it is printed in, not rounded; NaN if there is none."""
+    return float("nan") if value is None else value * spec.scale
