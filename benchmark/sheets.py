@@ -1,8 +1,10 @@
-"""What `bench cache`, `bench check` and `bench perf` print."""
+"""What `bench cache`, `bench check`, `bench perf` and `bench verify` print."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,9 +16,11 @@ if TYPE_CHECKING:
     from talkbench.benchmark.conformance import Verdict
     from talkbench.benchmark.perf import Row
     from talkbench.benchmark.perf_metrics import MetricRow
+    from talkbench.benchmark.verifying import Figure
     from talkbench.metrics.features import CacheInfo
 
 STYLES = {"pass": "green", "fail": "bold red", "n/a": "dim"}
+STATES = {"equal": "green", "different": "bold red", "not checkable": "yellow"}
 
 
 def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
@@ -95,6 +99,48 @@ def print_cache(info: CacheInfo) -> None:
         console.print(table)
     total = f"total   {decimal(info.bytes)} of at most {decimal(info.bound)}"
     console.print(Text(f"{total}\nfile    {info.path}"), soft_wrap=True)
+
+
+def print_figures(name: str, figures: Sequence[Figure]) -> None:
+    """One line per figure, those of one subject that are equal together, then how many came out how."""
+    table = Table(title=Text(f"{name}, computed again"))
+    for heading in ("from", "of", "figure", "result", "found"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("from", "result"))
+    for (part, subject, state, _), group in groupby(figures, key=_together):
+        alike = list(group)
+        names = ", ".join(figure.name.replace("_", " ") for figure in alike)
+        cells = [Text(part), Text(subject), Text(names), Text(state, style=STATES[state]), Text(_found(alike))]
+        table.add_row(*cells)
+    console = _console()
+    console.print(table)
+    counts = Counter(figure.state for figure in figures)
+    console.print(", ".join(f"{counts[state]} {state}" for state in STATES), highlight=False)
+
+
+def _together(figure: Figure) -> tuple[str, ...]:
+    return figure.part, figure.subject, figure.state, figure.reason if figure.state == "equal" else figure.name
+
+
+def _found(alike: Sequence[Figure]) -> str:
+    """What there is to say of figures in one line: the reason, else the value, of several the mean."""
+    shown = next((figure for figure in alike if figure.name == "mean"), alike[0])
+    if shown.reason or shown.state == "not checkable":
+        return shown.reason
+    stored, found = _brief(shown.stored), _brief(shown.found)
+    if shown.state == "different":
+        return f"{stored} is recorded, {found} found"
+    return found if len(alike) == 1 or shown.name == "mean" else ""
+
+
+def _brief(value: object) -> str:
+    """A value in few characters: 12 digits of a hash, 7 of a number."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return value[:12] if len(value) == 64 else value
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {content}" for key, content in value.items())
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
 def _console() -> Console:

@@ -1,0 +1,96 @@
+"""`bench verify`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from talkbench.benchmark.cli_options import OPTIONS, PATH
+from talkbench.core.errors import TalkbenchError
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.verifying import Figure
+
+SCHEMA_VERSION = 1
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=PATH)
+@click.option("--frames", type=PATH, help="The generated frames.  [default: frames/ in the folder of a run]")
+@click.option("--checkpoint", type=PATH, help="The weights of the method.  [default: where bench run finds them]")
+@OPTIONS["pairs"]
+@OPTIONS["root"]
+@OPTIONS["device"]
+@click.option(
+    "--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True,
+    help="How to write it.",
+)  # fmt: skip
+def verify(
+    results: tuple[Path, ...],
+    frames: Path | None,
+    checkpoint: Path | None,
+    pairs: Path | None,
+    root: Path | None,
+    device: str,
+    form: str,
+) -> None:
+    """Compute the figures of runs or entries again, as far as this machine can.
+
+    RESULTS are folders of runs or of entries of the leaderboard. What is computed: the hashes of an entry's files,
+    of the pair list and of the weights, the protocol ids, the summary from the rows, and the metrics from the generated
+    frames, which a run has if it was made with --save-frames. Every figure is equal, different, or not checkable for
+    a reason that is given.
+
+    Numbers are equal within 1e-6 of their size; those from frames also where they agree in the printed digits, by at
+    most half a unit of the last one, which is then said.
+
+    The exit code is 0 if nothing is different, 1 if something is, 2 if a result cannot be read.
+
+    \b
+    bench verify runs/mcnet-demo-same-identity-20260101-120000
+    bench verify results/entries/* --format json
+    bench verify results/entries/mine --frames frames --root data/hdtf
+    """
+    from talkbench.benchmark.console import RunDisplay
+    from talkbench.benchmark.rescoring import Place
+    from talkbench.benchmark.sheets import print_figures
+    from talkbench.benchmark.verifying import VerifyOptions
+    from talkbench.benchmark.verifying import verify as verify_result
+
+    own = {"--frames": frames, "--checkpoint": checkpoint, "--pairs": pairs}
+    named = next((name for name, value in own.items() if value), None)
+    if named and len(results) > 1:
+        raise TalkbenchError(f"{named} is of one result; verify {len(results)} of them one by one")
+    found = {}
+    for folder in results:
+        with RunDisplay() as display:
+            options = VerifyOptions(folder, frames, checkpoint, Place(root, pairs, device))
+            found[folder] = verify_result(options, display)
+        if form == "terminal":
+            print_figures(str(folder), found[folder])
+    if form == "json":
+        click.echo(_json(found))
+    if any(figure.state == "different" for figures in found.values() for figure in figures):
+        sys.exit(1)
+
+
+def _json(found: dict[Path, list[Figure]]) -> str:
+    from dataclasses import asdict
+
+    from talkbench.benchmark.rescoring import TOLERANCE
+    from talkbench.benchmark.sheets import STATES
+
+    results = [
+        {
+            "result": str(folder),
+            "counts": {state: sum(figure.state == state for figure in figures) for state in STATES},
+            "figures": [asdict(figure) for figure in figures],
+        }
+        for folder, figures in found.items()
+    ]
+    content = {"schema_version": SCHEMA_VERSION, "tolerance": TOLERANCE, "results": results}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
