@@ -47,6 +47,7 @@ def test_help_names_every_command_with_a_whole_sentence(bench):
         "show",
         "tables",
         "train",
+        "verify",
         "weights",
     ]
     for command in COMMANDS:
