@@ -57,6 +57,7 @@ class Table:
     Attributes:
         columns: heads the cells.
         groups: headings above the columns, each with the number of columns it spans; empty: there are none.
+        corner: heads the labels of the lines.
         notes: explains each mark.
         remarks: hold for all of it.
         contradictions: what is known to be wrong with the published numbers.
@@ -69,6 +70,7 @@ class Table:
     remarks: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
     groups: tuple[tuple[str, int], ...] = ()
+    corner: str = "System"
 
 
 class Notes:

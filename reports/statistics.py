@@ -262,13 +262,13 @@ def _paired(a: Run, b: Run, metric: str, cluster: Cluster) -> Paired:
     total = max(a.record.dataset.pairs, b.record.dataset.pairs)
     if spec.aggregation == "set":
         return _whole_sets(a, b, spec, total)
-    joined = _by_frames(a, metric).join(_by_frames(b, metric), how="inner", lsuffix="_a", rsuffix="_b").sort_index()
+    joined = _joined(a, b, metric)
     lost_a, lost_b = (joined[f"value_{run}"].isna() for run in "ab")
     left_out = {
         "left_out_a": {str(reason): int(count) for reason, count in joined[lost_a]["reason_a"].value_counts().items()},
         "left_out_b": {str(reason): int(count) for reason, count in joined[lost_b]["reason_b"].value_counts().items()},
     }
-    used = joined[~lost_a & ~lost_b & (joined["weight_a"] > 0) & (joined["weight_b"] > 0)]
+    used = _used(joined)
     if used.empty:
         return Paired(spec, 0, total, 0, **left_out)
     clusters = [cluster(clip) for clip in used.index.get_level_values("driving_clip")]
@@ -288,6 +288,20 @@ def _paired(a: Run, b: Run, metric: str, cluster: Cluster) -> Paired:
         p=float(sign_flip((sums[0] / whole[1] - sums[2] / whole[3])[None])[0]),
         **left_out,
     )
+
+
+def paired_values(a: Run, b: Run, metric: str) -> pd.DataFrame:
+    """What `compare` compares: ``value_a``, ``weight_a``, ``value_b`` and ``weight_b`` by the frames of the pair."""
+    return _used(_joined(a, b, metric))
+
+
+def _used(joined: pd.DataFrame) -> pd.DataFrame:
+    there = joined["value_a"].notna() & joined["value_b"].notna()
+    return joined[there & (joined["weight_a"] > 0) & (joined["weight_b"] > 0)]
+
+
+def _joined(a: Run, b: Run, metric: str) -> pd.DataFrame:
+    return _by_frames(a, metric).join(_by_frames(b, metric), how="inner", lsuffix="_a", rsuffix="_b").sort_index()
 
 
 def _by_frames(run: Run, metric: str) -> pd.DataFrame:

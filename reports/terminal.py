@@ -72,7 +72,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
     longest = max([*map(len, labels), *(len(block.title) for block in table.blocks)], default=0)
     heads, label_width, gap = _fit(table, longest, console.width)
     grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0))
-    grid.add_column("System", overflow="fold", width=label_width, vertical="bottom")
+    grid.add_column(table.corner, overflow="fold", width=label_width, vertical="bottom")
     for number, head in enumerate(heads):
         width = max(_width(head), *(_width(_shown(line.cells[number]).plain) for line in lines), 1)
         grid.add_column(Text(head, justify="right"), justify="right", width=width, no_wrap=True, vertical="bottom")
