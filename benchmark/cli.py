@@ -17,6 +17,7 @@ from talkbench.benchmark.cli_data import data
 from talkbench.benchmark.cli_figure import figure
 from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names
 from talkbench.benchmark.cli_perf import perf
+from talkbench.benchmark.cli_results import results
 from talkbench.benchmark.cli_verify import verify
 from talkbench.benchmark.cli_weights import weights
 from talkbench.core.errors import TalkbenchError
@@ -217,7 +218,7 @@ def animate(**options: Any) -> None:
     click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
 
 
-for _command_elsewhere in (cache, check, data, figure, perf, verify, weights):
+for _command_elsewhere in (cache, check, data, figure, perf, results, verify, weights):
     bench.add_command(_command_elsewhere)
 
 
