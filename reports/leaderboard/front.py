@@ -1,0 +1,50 @@
+"""The first page and the pages of the boards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from talkbench.reports.leaderboard.board import Board, Group, Shown
+from talkbench.reports.leaderboard.plot import plot_of
+from talkbench.reports.leaderboard.site import Site
+from talkbench.results.entries import Entry
+
+SHOWN = 6
+"""Systems whose output is shown at the top of a board."""
+
+
+def add_boards(site: Site, boards: Sequence[Board]) -> None:
+    """Add the first page and one page per board."""
+    pictures = [shown_pair(site, board) for board in boards]
+    site.add("index.html", "index.html", boards=list(zip(boards, pictures, strict=True)))
+    for board, shown in zip(boards, pictures, strict=True):
+        plots = [plot_of(group) if group.kind == "measured" else None for group in board.groups]
+        name = board.card.title.split(",")[0] or board.dataset
+        site.add(board.path, "board.html", board=board, name=name, shown=shown, plots=plots)
+
+
+def shown_pair(site: Site, board: Board) -> Shown | None:
+    """The pair of the first group of which most entries have pictures, and the first of these by rank."""
+    groups = board.of("measured")
+    if not groups:
+        return None
+    entries = _by_rank(groups[0], board.entries)
+    counts = Counter(item.pair for entry in entries for item in entry.info.thumbnails)
+    if not counts:
+        return None
+    pair = min(counts, key=lambda number: (-counts[number], number))
+    found = [(entry, item) for entry in entries for item in entry.info.thumbnails if item.pair == pair][:SHOWN]
+    entry, item = found[0]
+    return Shown(
+        pair,
+        site.thumbnail(entry, item.source),
+        site.thumbnail(entry, item.driving),
+        tuple((entry.info.label, site.thumbnail(entry, item.generated)) for entry, item in found),
+    )
+
+
+def _by_rank(group: Group, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of a group in the order of its lines, yardsticks last."""
+    by_name = {entry.info.name: entry for entry in entries}
+    return [by_name[line.key] for line in sorted(group.lines, key=lambda line: line.yardstick)]

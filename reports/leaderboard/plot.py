@@ -1,0 +1,193 @@
+"""Quality versus speed as a picture: places of points, ticks and labels, the same from the same numbers."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from talkbench.reports.leaderboard.board import Column, Group, Line
+from talkbench.reports.numbers import heading
+
+WIDTH, HEIGHT = 760, 400
+LEFT, RIGHT, TOP, BOTTOM = 64, 724, 34, 340
+LETTER = 7.0
+"""Width of a letter of a label, about."""
+
+SHAPES = 3
+"""Devices that are told apart by the shape of their points; the last stands for all others."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """A system; `anchor` is "" where its label would cover another one."""
+
+    x: float
+    y: float
+    label: str
+    about: str
+    device: int
+    whisker: tuple[float, float] | None = None
+    yardstick: bool = False
+    anchor: str = ""
+    text_x: float = 0.0
+    text_y: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plot:
+    title: str
+    caption: str
+    axis: str
+    points: tuple[Point, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    front: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = RIGHT
+    top: int = TOP
+    bottom: int = BOTTOM
+
+
+def plot_of(group: Group) -> Plot | None:
+    """The systems of a group by their speed and the first metric that orders them, the better end of which is up; None
+    if fewer than two have both."""
+    if group.main is None:
+        return None
+    column = group.columns[group.main]
+    lines = [
+        line for line in group.lines if line.fps and _value(line, group.main) is not None and not _off(line, group)
+    ]
+    if len(lines) < 2:
+        return None
+    values = [_value(line, group.main) or 0.0 for line in lines]
+    speeds = [line.fps or 1.0 for line in lines]
+    low, high, step = _range(min(values), max(values))
+    first, last = _decades(min(speeds), max(speeds))
+    up = column.direction == "higher"
+
+    def x_of(speed: float) -> float:
+        return round(LEFT + (RIGHT - LEFT) * math.log(speed / first) / math.log(last / first), 1)
+
+    def y_of(value: float) -> float:
+        part = (value - low) / (high - low)
+        return round(BOTTOM - (BOTTOM - TOP) * (part if up else 1 - part), 1)
+
+    devices = [name for name, _ in sorted(Counter(line.device for line in lines).items(), key=lambda d: (-d[1], d[0]))]
+    points = [
+        Point(x_of(speed), y_of(value), line.label, _about(line, column, group.main),
+              min(devices.index(line.device), SHAPES - 1), yardstick=line.yardstick)
+        for line, speed, value in zip(lines, speeds, values, strict=True)
+    ]  # fmt: skip
+    ticks = [low + step * number for number in range(round((high - low) / step) + 1)]
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return Plot(
+        title=f"{column.name} against speed",
+        caption=_caption(devices),
+        axis=heading(column.name, column.unit, column.direction) + ", better is up",
+        points=tuple(_labelled(points)),
+        x_ticks=tuple(Tick(x_of(speed), _plain(speed)) for speed in _speeds(first, last)),
+        y_ticks=tuple(Tick(y_of(tick), f"{tick:z.{decimals}f}") for tick in ticks),
+        front=_front([point for point in points if point.device == 0 and not point.yardstick]),
+    )
+
+
+def _value(line: Line, main: int) -> float | None:
+    return line.cells[main].value
+
+
+def _off(line: Line, group: Group) -> bool:
+    return bool(group.main is not None and line.cells[group.main].marks)
+
+
+def _about(line: Line, column: Column, main: int) -> str:
+    cell = line.cells[main]
+    sure = f" ({cell.interval})" if cell.interval else ""
+    return f"{line.label}: {column.name} {cell.text}{sure}, {line.fps:.1f} frames/s on {line.device}"
+
+
+def _caption(devices: Sequence[str]) -> str:
+    if len(devices) == 1:
+        return f"Speed measured on {devices[0]}. The line joins the systems that no other beats in both."
+    shapes = ["Circles", "squares", "triangles"]
+    named = [f"{shapes[number]}: {name}" for number, name in enumerate(devices[: SHAPES - 1])]
+    rest = devices[SHAPES - 1 :]
+    named += [f"{shapes[-1]}: {rest[0] if len(rest) == 1 else 'other devices'}"] if rest else []
+    told = ", ".join(named)
+    return (
+        f"{told}; speeds on different devices do not compare. The line joins the circles that no other beats in both."
+    )
+
+
+def _range(low: float, high: float) -> tuple[float, float, float]:
+    """Round ends around the values, and the step between ticks."""
+    span = high - low or abs(high) or 1.0
+    step = 10.0 ** math.floor(math.log10(span / 4))
+    step *= next(factor for factor in (1, 2, 5, 10) if span / (factor * step) <= 5)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return first * step, (last + (first == last)) * step, step
+
+
+def _decades(low: float, high: float) -> tuple[float, float]:
+    """The ends of the axis of speeds: of 1, 2, 5, 10 … the ones around them."""
+    marks = [factor * 10.0**power for power in range(-4, 7) for factor in (1, 2, 5)]
+    first = max((mark for mark in marks if mark <= low * 0.95), default=low * 0.9)
+    last = min((mark for mark in marks if mark >= high * 1.05), default=high * 1.1)
+    return first, last
+
+
+def _speeds(first: float, last: float) -> list[float]:
+    marks = [factor * 10.0**power for power in range(-4, 7) for factor in (1, 2, 5)]
+    shown = [mark for mark in marks if first <= mark <= last * 1.0001]
+    return shown if len(shown) < 9 else [mark for mark in shown if f"{mark:e}".startswith("1")]
+
+
+def _plain(value: float) -> str:
+    return f"{Decimal(repr(round(value, 6))).normalize():f}"
+
+
+def _front(points: Sequence[Point]) -> str:
+    """The points that no other is right of and above, from left to right."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda point: (-point.x, point.y)):
+        if not best or point.y < best[-1].y:
+            best.append(point)
+    return " ".join(f"{point.x},{point.y}" for point in reversed(best)) if len(best) > 1 else ""
+
+
+def _labelled(points: Sequence[Point]) -> list[Point]:
+    """The points with a label each where there is room for it, the better ones first."""
+    taken = [(point.x - 7, point.y - 7, point.x + 7, point.y + 7) for point in points]
+    made = []
+    for point in sorted(points, key=lambda point: (point.y, -point.x)):
+        label = point.label if len(point.label) <= 28 else point.label[:27] + "…"
+        width = LETTER * len(label)
+        places = (
+            ("start", point.x + 10, point.y + 4, point.x + 9, point.y - 8),
+            ("end", point.x - 10, point.y + 4, point.x - 9 - width, point.y - 8),
+            ("middle", point.x, point.y - 11, point.x - width / 2, point.y - 22),
+            ("middle", point.x, point.y + 21, point.x - width / 2, point.y + 9),
+        )
+        for anchor, x, y, left, top in places:
+            box = (left, top, left + width, top + 14)
+            if box[0] >= LEFT and box[2] <= WIDTH and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                point = Point(**{**vars(point), "label": label, "anchor": anchor,
+                                 "text_x": round(x, 1), "text_y": round(y, 1)})  # fmt: skip
+                break
+        made.append(point)
+    return made
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
