@@ -15,9 +15,10 @@ from talkbench.benchmark.cli_cache import cache
 from talkbench.benchmark.cli_check import check
 from talkbench.benchmark.cli_data import data
 from talkbench.benchmark.cli_figure import figure
-from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names
+from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names, typed
 from talkbench.benchmark.cli_perf import perf
 from talkbench.benchmark.cli_results import results
+from talkbench.benchmark.cli_train import train
 from talkbench.benchmark.cli_verify import verify
 from talkbench.benchmark.cli_weights import weights
 from talkbench.core.errors import TalkbenchError
@@ -122,7 +123,7 @@ def run(**options: Any) -> None:
     from talkbench.benchmark.run import run as run_benchmark
     from talkbench.benchmark.setup import RunOptions
 
-    chosen = RunOptions(**options, command=_command())
+    chosen = RunOptions(**options, command=typed())
     if is_grid(chosen):
         _report_grid(run_grid(chosen, RunDisplay))
         return
@@ -160,35 +161,6 @@ def _beside_python(program: str) -> str:
 
 @bench.command()
 @OPTIONS["method"]
-@click.option("--config", required=True, help="A recipe that ships with talkbench (demo), or a .yaml file.")
-@click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<config>]")
-@click.option("--root", type=PATH, help="Folder of the data set's clips.")
-@click.option("--steps", type=POSITIVE, help="Train for fewer or more steps than the recipe says.")
-@click.option("--seed", type=int, help="In place of the recipe's.")
-@click.option("--vgg", type=EXISTING, help="vgg19-dcbb9e9d.pth, for the perceptual loss.")
-@OPTIONS["device"]
-def train(**options: Any) -> None:
-    """Train a method.
-
-    State is saved every two minutes; the same command continues from it. Ends with weights.safetensors,
-    which bench run takes as --checkpoint.
-
-    \b
-    bench train --method mcnet --config demo
-    """
-    from talkbench.benchmark.console import train_display
-    from talkbench.benchmark.environment import choose_device
-    from talkbench.training.session import TrainOptions
-    from talkbench.training.session import train as train_method
-
-    device = choose_device(options["device"])
-    with train_display() as display:
-        weights = train_method(TrainOptions(**{**options, "device": device}, command=_command()), display)
-    click.echo(f"weights {weights}")
-
-
-@bench.command()
-@OPTIONS["method"]
 @click.option("--source", type=PATH, required=True, help="Image of the face to animate, cropped to the head.")
 @click.option("--driving", type=PATH, required=True, help="Video of the driver, or a folder of frames.")
 @click.option("--out", type=PATH, required=True, help="The video to write (.mp4, H.264).")
@@ -218,7 +190,7 @@ def animate(**options: Any) -> None:
     click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
 
 
-for _command_elsewhere in (cache, check, data, figure, perf, results, verify, weights):
+for _command_elsewhere in (train, cache, check, data, figure, perf, results, verify, weights):
     bench.add_command(_command_elsewhere)
 
 
@@ -297,10 +269,3 @@ def show(what: tuple[str, ...]) -> None:
     if len(kind) > 1 or "".join(kind) not in printers:
         raise click.UsageError(f"show takes one name, or dataset or protocol and a name, not {' '.join(what)!r}")
     printers["".join(kind)](name)
-
-
-def _command() -> str:
-    """The command line as typed, for the record, which others read."""
-    from talkbench.benchmark.tracking import without_password
-
-    return without_password(shlex.join(["bench", *sys.argv[1:]]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,13 +35,20 @@ def settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
     chosen: dict[str, object] = {}
     for value in values:
         key, sign, text = value.partition("=")
-        if not sign or not key.isidentifier():
+        if not sign or not all(part.isidentifier() for part in key.split(".")):
             raise click.BadParameter(f"{value!r} is not of the form name=value")
         try:
             chosen[key] = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise click.BadParameter(f"{value!r}: the value is not YAML; put it in quotes") from error
     return chosen
+
+
+def typed() -> str:
+    """The command line as typed, for the record, which others read."""
+    from talkbench.benchmark.tracking import without_password
+
+    return without_password(shlex.join(["bench", *sys.argv[1:]]))
 
 
 def names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from talkbench.benchmark.grid import Cell
     from talkbench.reports.model import Table as ReportTable
     from talkbench.reports.runs import MissingFaces, Run
-    from talkbench.training.session import TrainProgress
 
 STDERR = Console(stderr=True, highlight=False)
 
@@ -92,22 +90,6 @@ class RunDisplay(WorkProgress):
             self.start(done, total)
         assert self._task is not None
         self._progress.update(self._task, completed=done, description=description)
-
-
-@contextmanager
-def train_display() -> Iterator[TrainProgress]:
-    """A progress bar with the latest losses."""
-    from talkbench.training.session import TrainProgress
-
-    class Display(TrainProgress):
-        def say(self, line: str) -> None:
-            _line(line)
-
-        def step(self, step: int, total: int, losses: dict[str, float]) -> None:
-            bar.reach(step, total, "  ".join(f"{name} {value:.2f}" for name, value in losses.items()))
-
-    with RunDisplay("steps") as bar:
-        yield Display()
 
 
 def print_list(what: str) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 
-HERE = Path(__file__).with_name("recipes")
+RECIPES = Path(__file__).with_name("recipes")
 
 
 class LossWeights(BaseModel):
-    """Factors of the terms (specs mcnet 5.1). `reconstruction`, of the multi-scale L1, replaces `perceptual`
-    where the VGG-19 weights are not to be had."""
+    """Factors of the terms, each a function in `losses`; 10 is what the papers of this family have for all of theirs.
+
+    `reconstruction`, of the multi-scale L1, replaces `perceptual` where the VGG-19 weights are not to be had.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,12 +35,22 @@ class TrainConfig(BaseModel):
 
     Attributes:
         method, dataset: what is trained on what.
-        steps: optimiser steps in all; `milestones` are the steps after which the rate falls to a tenth.
-        batch_size: frame pairs per step.
-        lr: of Adam (betas 0.5 and 0.999), alike for all networks.
-        clip_grad: largest gradient norm, for each network on its own.
-        seed: every sample, transform and noise map is a function of the seed and the step.
+        epochs: passes over the data; an epoch has every person (or clip) `repeats` times, without the last part of a
+            batch.
+        steps: optimiser steps after which to stop in any case.
+        sampling: ``identity``: a person, then one of their clips; ``clip``: a clip; ``frame``: a clip in proportion to
+            its frames, so that a short one is not learned by heart.
+        batch_size: frame pairs per step, over all processes.
+        lr: of Adam (betas 0.5 and 0.999), alike for all networks; a tenth from each of the epochs `milestones` on.
+        weight_decay: of Adam, coupled.
+        clip_grad: largest norm of the gradients of a network; None: any.
+        sync_batchnorm: batch norm sees the batches of all processes.
+        flip_time, flip_horizontal: whether pairs may be swapped or mirrored.
         jitter: largest relative change of brightness, contrast, saturation and hue.
+        precision: ``bf16``: autocast.
+        ema: decay of the moving average of the weights, which is then what comes out; None: no average.
+        validation: how many pairs of frames that training never sees are looked at after every epoch.
+        seed: every sample, transform and noise map is a function of the seed and its place in the run.
         weights: factors of the losses.
     """
 
@@ -44,31 +58,85 @@ class TrainConfig(BaseModel):
 
     method: str
     dataset: str
-    steps: int = Field(gt=0)
+    epochs: int = Field(gt=0)
+    repeats: int = Field(default=1, gt=0)
+    steps: int | None = Field(default=None, gt=0)
+    sampling: Literal["identity", "clip", "frame"] = "identity"
     batch_size: int = Field(gt=0)
     lr: float = Field(default=2e-4, gt=0)
     milestones: list[int] = []
-    clip_grad: float = 10.0
-    seed: int = 1029
-    jitter: float = Field(default=0.1, ge=0, lt=0.5)
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip_grad: float | None = Field(default=10.0, gt=0)
+    sync_batchnorm: bool = True
+    flip_time: bool = True
+    flip_horizontal: bool = True
+    jitter: float = Field(default=0.1, ge=0, le=0.5)
+    precision: Literal["float32", "bf16"] = "float32"
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    validation: int = Field(default=16, ge=0)
+    seed: int = Field(default=1029, ge=0)
     weights: LossWeights = LossWeights()
 
+    def rate(self, epoch: int) -> float:
+        """The learning rate in `epoch`, from 0."""
+        return self.lr * 0.1 ** sum(epoch >= milestone for milestone in self.milestones)
 
-def load_config(name: str) -> TrainConfig:
+
+def recipe_names() -> list[str]:
+    """The recipes that ship with talkbench."""
+    return sorted(path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.yaml"))
+
+
+def load_config(name: str, changes: Mapping[str, object] | None = None) -> TrainConfig:
     """The recipe `name` that ships with talkbench, or that of a YAML file.
 
+    A recipe may begin with ``extends: <another one>`` and then holds only what differs.
+
+    Args:
+        changes: entries in place of the recipe's; ``weights.consistency`` is one of its weights.
+
     Raises:
-        TalkbenchError: there is no such recipe, or an entry of it is wrong.
+        TalkbenchError: there is no such recipe, or an entry is unknown or wrong.
     """
+    content = _read(name)
+    for key, value in (changes or {}).items():
+        *groups, last = key.split(".")
+        place = content
+        for group in groups:
+            place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise TalkbenchError(f"training config {name}: {key}: {group} has no entries of its own")
+        place[last] = value
+    try:
+        return TrainConfig.model_validate(content)
+    except ValidationError as error:
+        raise TalkbenchError(f"training config {name}: {_fault(error)}") from error
+
+
+def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     import yaml
 
-    path = Path(name) if name.endswith((".yaml", ".yml")) else HERE / f"{name}.yaml"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
     if not path.is_file():
-        known = [shipped.stem for shipped in HERE.glob("*.yaml")]
-        raise TalkbenchError(f"no training config {name!r}: {nearest(name, known)}, or give a .yaml file")
+        raise TalkbenchError(f"no training config {name!r}: {nearest(name, recipe_names())}, or give a .yaml file")
+    if name in seen:
+        raise TalkbenchError(f"training config {name} extends itself ({' > '.join((*seen, name))}); take one out")
     try:
-        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError) as error:
-        where = error.errors()[0] if isinstance(error, ValidationError) else None
-        detail = f"{'.'.join(map(str, where['loc']))}: {where['msg']}" if where else str(error).splitlines()[0]
-        raise TalkbenchError(f"training config {path}: {detail}") from error
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TalkbenchError(f"training config {path}: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise TalkbenchError(f"training config {path}: it holds no entries; see the recipes that ship with talkbench")
+    base = _read(str(content.pop("extends")), (*seen, name)) if "extends" in content else {}
+    weights = {**base.get("weights", {}), **(content.get("weights") or {})}
+    return {**base, **content, **({"weights": weights} if weights else {})}
+
+
+def _fault(error: ValidationError) -> str:
+    faults = error.errors()
+    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])  # a slip before a gap
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg']}"
+    model = LossWeights if len(first["loc"]) > 1 else TrainConfig
+    return f"there is no entry {where}: {nearest(str(first['loc'][-1]), list(model.model_fields))}"

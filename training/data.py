@@ -1,79 +1,158 @@
-"""Pairs of frames of one clip, augmented (specs fomm, "Block: FramesDataset sampling" and "Block: augmentation")."""
+"""Pairs of frames of one clip, augmented (specs fomm, "Block: FramesDataset sampling" and "Block: augmentation";
+mcnet 5.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from talkbench.core.errors import TalkbenchError
-from talkbench.core.images import resize, to_tensor
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.images import resize
+from talkbench.datasets import Dataset, Frame
+from talkbench.training.config import TrainConfig
 
-CACHED_FRAMES = 4096
+CACHE_BYTES = 1 << 28
+MANY_CLIPS = 50  # from here on whole clips are held out for validation, not the end of each
+
+TRIES = 10  # frames that cannot be read are passed over, but not without end
+
+Item = tuple[int, int]
+"""Epoch and index: what a sample is a function of, beside the seed."""
+
+Sample = tuple[Tensor, str, str]
+"""Source and driving frame, uint8 (2, 3, H, W); which they are; and what was wrong with others that were drawn."""
 
 
-class FramePairs:
-    """Source and driving frames for every step, each a function of (seed, step, position) alone.
+class FramePairs(torch.utils.data.Dataset[Sample]):
+    """Source and driving frames: `pairs[epoch, index]` is a function of the seed and these two numbers alone.
 
     Args:
-        frames: clip → indices of the frames that may be used.
-        read: (clip, index) → uint8 RGB (H, W, 3).
-        size: side that frames are resized to.
-        jitter: strength of the colour jitter; 0 for none.
+        dataset: with a training part.
+        config: the recipe.
+        size: side that frames are resized to; the authors resize after the augmentation, which for frames of that size
+            is the same.
 
     Raises:
-        TalkbenchError: jitter is asked for, and torchvision, which does it, is missing.
+        TalkbenchError: there is no training part, somebody has no clip of two frames, or torchvision, which jitters
+            colours, is missing.
     """
 
-    def __init__(
-        self,
-        frames: Mapping[str, Sequence[int]],
-        read: Callable[[str, int], np.ndarray],
-        size: int,
-        seed: int,
-        jitter: float,
-    ) -> None:
-        if jitter and find_spec("torchvision") is None:
-            raise TalkbenchError(
-                "colour jitter needs torchvision: pip install 'talkbench[full]', or jitter: 0 in the recipe"
-            )
-        self._frames = {clip: list(indices) for clip, indices in frames.items()}
-        # A clip is drawn in proportion to its frames, so that a short one is not learned by heart.
-        counts = np.array([len(indices) for indices in self._frames.values()])
-        self._odds = counts / counts.sum()
-        self._seed, self._jitter = seed, jitter
-        self._read = lru_cache(CACHED_FRAMES)(lambda clip, index: resize(read(clip, index), size))
+    def __init__(self, dataset: Dataset, config: TrainConfig, size: int) -> None:
+        if config.jitter and find_spec("torchvision") is None:
+            raise TalkbenchError("colour jitter needs torchvision: pip install 'talkbench[full]', or --set jitter=0")
+        self.dataset, self.config = dataset, config
+        clips = dataset.training_clips()
+        dataset.check_training(clips)
+        self._held_out = set(_spread(clips, config.validation)) if len(clips) >= MANY_CLIPS else set()
+        self.clips = [clip for clip in clips if clip not in self._held_out]
+        people = defaultdict(list)
+        for clip in self.clips:
+            people[dataset.identity(clip) if config.sampling == "identity" else clip].append(clip)
+        self.people = [people[name] for name in sorted(people)]
+        self._size = size
+        if config.sampling == "frame":
+            counts = np.array([len(self._numbers(clip)) for clip in self.clips])
+            self._odds = counts / counts.sum()
 
-    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
-        """Sources and drivings of a step, each (size, 3, H, W) in [0, 1]."""
-        items = [self.item(step, position) for position in range(size)]
-        return torch.stack([source for source, _ in items]), torch.stack([driving for _, driving in items])
+    def __len__(self) -> int:
+        """Samples of an epoch."""
+        return len(self.people) * self.config.repeats
 
-    def item(self, step: int, position: int) -> tuple[Tensor, Tensor]:
-        """One pair: the earlier of two random frames is the source, unless time is reversed."""
-        rng = np.random.default_rng((self._seed, step, position))
-        clip = list(self._frames)[rng.choice(len(self._frames), p=self._odds)]
-        first, second = sorted(rng.choice(self._frames[clip], size=2))
-        pair = to_tensor(np.stack([self._read(clip, int(first)), self._read(clip, int(second))]))
-        if rng.random() < 0.5:
-            pair = pair.flip(0)
-        elif rng.random() < 0.5:
-            pair = pair.flip(3)
-        source, driving = self._jittered(pair, rng)
-        return source, driving
+    def __getitem__(self, item: Item) -> Sample:
+        """One sample.
 
-    def _jittered(self, pair: Tensor, rng: np.random.Generator) -> Tensor:
-        if not self._jitter:
-            return pair
-        from torchvision.transforms.v2 import functional as F
+        Raises:
+            TalkbenchError: frame after frame cannot be read.
+        """
+        epoch, index = item
+        rng = np.random.default_rng((self.config.seed, epoch, index))
+        faults: list[str] = []
+        while len(faults) < TRIES:
+            clip = self._clip(index, rng)
+            try:
+                first, second = sorted(rng.choice(self._numbers(clip), size=2).tolist())
+                frames = np.stack([self._read(clip, first), self._read(clip, second)])
+            except PairError as error:
+                faults.append(str(error))
+                continue
+            pair = torch.from_numpy(augment(frames, self.config, rng)).permute(0, 3, 1, 2)
+            return pair.contiguous(), f"{clip} {first} and {second}", "; ".join(faults)
+        raise TalkbenchError(f"{TRIES} draws in a row cannot be read, at last: {faults[-1]}; see bench data verify")
 
-        adjustments = [F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue]
-        for index in rng.permutation(len(adjustments)):
-            change = rng.uniform(-self._jitter, self._jitter)
-            adjust = adjustments[index]
-            pair = adjust(pair, change if adjust is F.adjust_hue else 1 + change)
-        return pair
+    def _clip(self, index: int, rng: np.random.Generator) -> str:
+        if self.config.sampling == "frame":
+            return self.clips[rng.choice(len(self.clips), p=self._odds)]
+        person = self.people[index % len(self.people)]
+        return person[rng.integers(len(person))]
+
+    def validation(self) -> list[tuple[Frame, Frame]]:
+        """Pairs of source and driving frame that training never sees: `config.validation` at most."""
+        count, found = self.config.validation, []
+        for turn in range(count):
+            clips = sorted(self._held_out) or self.clips
+            clip = clips[turn % len(clips)]
+            rng = np.random.default_rng((self.config.seed, turn))
+            numbers = list(self.dataset.training_numbers(clip))
+            kept = numbers if self._held_out else numbers[len(self._numbers(clip)) :]
+            if len(kept) > 1:
+                source, driving = rng.choice(kept, size=2, replace=False).tolist()
+                found.append((Frame(clip, source), Frame(clip, driving)))
+        return found
+
+    def images(self, frames: Sequence[Frame]) -> Tensor:
+        """The frames as they are, uint8 (N, 3, H, W)."""
+        return torch.from_numpy(np.stack([self._read(frame.clip, frame.index) for frame in frames])).permute(0, 3, 1, 2)
+
+    @cached_property
+    def _read(self) -> Callable[[str, int], np.ndarray]:
+        @lru_cache(CACHE_BYTES // (3 * self._size**2))
+        def read(clip: str, number: int) -> np.ndarray:
+            return resize(self.dataset.read(Frame(clip, number)), self._size)
+
+        return read
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the frames that have been read, for processes that read on their own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_read"}
+
+    def _numbers(self, clip: str) -> Sequence[int]:
+        """The frames of a clip that training sees: where whole clips are not held out, all but the last tenth."""
+        numbers = self.dataset.training_numbers(clip)
+        kept = 0 if self._held_out or not self.config.validation else len(numbers) // 10
+        return numbers[: len(numbers) - kept]
+
+
+def _spread(names: Sequence[str], count: int) -> list[str]:
+    """`count` of the names, evenly spread."""
+    return [names[index * len(names) // count] for index in range(count)]
+
+
+def augment(frames: np.ndarray, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:
+    """The pair (2, H, W, 3), uint8, swapped or mirrored, and its colours changed, both frames alike."""
+    swapped = rng.random() < 0.5
+    if swapped and config.flip_time:
+        frames = frames[::-1]
+    elif config.flip_horizontal and rng.random() < 0.5:
+        frames = frames[:, :, ::-1]
+    if config.jitter:
+        frames = jittered(frames, config.jitter, rng)
+    return np.ascontiguousarray(frames)
+
+
+def jittered(frames: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast, saturation and hue changed in random order, by PIL and so rounded to 8 bits each time."""
+    from PIL import Image
+    from torchvision.transforms import functional as F
+
+    images = [Image.fromarray(frame) for frame in frames]
+    adjustments = [F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue]
+    for number in rng.permutation(len(adjustments)):
+        adjust, change = adjustments[number], rng.uniform(-strength, strength)
+        images = [adjust(image, change if adjust is F.adjust_hue else 1 + change) for image in images]
+    return np.stack([np.asarray(image) for image in images])

@@ -1,170 +1,258 @@
-"""The training loop: plain, on one device, continued after a crash with the same command."""
+"""The training loop: one process or many, continued after a crash with the same command."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_path
-from talkbench.methods.mcnet import MCNet
-from talkbench.methods.mcnet.model import Generated
+from talkbench.methods.interface import Method
+from talkbench.training import objective as objectives
+from talkbench.training.checkpoint import Checkpoints
 from talkbench.training.config import TrainConfig
 from talkbench.training.data import FramePairs
 from talkbench.training.draw import Draw
-from talkbench.training.losses import MultiScaleL1, PerceptualLoss, consistency, equivariance, keypoint_distance
-from talkbench.training.transform import EquivarianceTransform
+from talkbench.training.feed import Batches, feed
+from talkbench.training.validation import METRICS, Validation
+from talkbench.training.world import World
 
-SAVE_EVERY_SECONDS = 120
 LOG_EVERY_STEPS = 20
-Losses = dict[str, Tensor]
+EXPLOSION = 30  # times the usual total loss
+USUAL = 0.99  # share of the past in the usual loss
+
+
+class TrainProgress:
+    """What a training run tells while it goes; the default keeps silent."""
+
+    def say(self, line: str) -> None:
+        """One line for the user."""
+
+    def step(self, step: int, total: int, images: int, losses: dict[str, float]) -> None:
+        """`step` of `total` is done, of `images` pairs; its weighted losses."""
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """Values worth keeping: losses now and then, validation metrics after every epoch."""
+
+    def picture(self, step: int, path: Path) -> None:
+        """The validation pairs have been drawn."""
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """What changes no result.
+
+    Attributes:
+        workers: processes that read frames; 0: none but this one.
+        compiled: the step goes through ``torch.compile``.
+        save_minutes: a state is saved after each epoch and whenever so many minutes have passed.
+    """
+
+    workers: int = 0
+    compiled: bool = False
+    save_minutes: float = 5.0
 
 
 class Trainer:
-    """Trains the networks of an MCNet in place.
+    """Trains the networks of a method in place.
 
     Args:
         method: with fresh weights, or those to start from.
         config: the recipe.
         pairs: the training data.
-        folder: of ``state.pt`` (everything needed to continue) and ``log.jsonl``.
-        perceptual: the VGG-19 loss; None puts the multi-scale L1 in its place.
+        folder: of the states, ``log.jsonl``, ``pictures/`` and the best weights on the validation pairs.
+        image_loss: compares prediction and driving frame.
     """
 
     def __init__(
         self,
-        method: MCNet,
+        method: Method,
         config: TrainConfig,
         pairs: FramePairs,
         folder: Path,
-        device: torch.device,
-        perceptual: PerceptualLoss | None = None,
+        image_loss: nn.Module,
+        world: World,
+        options: LoopOptions,
+        progress: TrainProgress,
     ) -> None:
-        self.method, self.config, self.pairs, self.folder, self.device = method, config, pairs, folder, device
-        method.to(device)
-        self.detector, self.generator = method.detector, method.generator
-        self.reconstruction = MultiScaleL1().to(device)
-        self.perceptual = perceptual.to(device) if perceptual else None
-        self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), lr=config.lr, betas=(0.5, 0.999))
-            for name, network in method.networks.items()
-        }
-        self.schedules = [
-            torch.optim.lr_scheduler.MultiStepLR(optimiser, config.milestones) for optimiser in self.optimisers.values()
-        ]
-        self.step = 0
-        self.latest: dict[str, float] = {}
-        self._load()
+        self.method, self.config, self.pairs, self.folder = method, config, pairs, folder
+        self.world, self.options, self.progress = world, options, progress
+        objective = objectives.create(method, image_loss, config.weights, config.sync_batchnorm).to(world.device)
+        self.networks = objective.networks
+        self.objective, self._share = objective, objective
+        parameters = [parameter for parameter in self.networks.parameters() if parameter.requires_grad]
+        self.optimiser = torch.optim.Adam(
+            parameters, lr=config.lr, betas=(0.5, 0.999), weight_decay=config.weight_decay
+        )
+        average = get_ema_multi_avg_fn(config.ema) if config.ema else None
+        self.average = AveragedModel(self.networks, multi_avg_fn=average) if average else None
+        self.checkpoints = Checkpoints(folder)
+        self.validation = Validation(pairs, world.device) if world.main else None
+        self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
+        state = world.share(self.checkpoints.load(config) if world.main else None)
+        if state is not None:
+            self._restore(state)
+        if options.compiled:
+            objective.terms = torch.compile(objective.terms)  # type: ignore[method-assign]
+        if world.size > 1:
+            self._share = DistributedDataParallel(  # type: ignore[assignment]
+                objective, broadcast_buffers=False, find_unused_parameters=objective.idle
+            )
+        self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
 
-    def run(self, progress: Callable[[int, dict[str, float]], None]) -> None:
-        """Train up to `config.steps`, telling `progress` the step and its losses.
+    def run(self) -> None:
+        """Train up to the last step, saving, logging and validating on the way.
 
         Raises:
-            TalkbenchError: a loss is no longer finite; the last sound state stays on disk.
+            TalkbenchError: the loss is no longer finite or explodes (the state before that step is saved and the batch
+                named), a frame cannot be read, or a process that reads frames has died.
         """
+        self.networks.train()
         saved = time.monotonic()
-        for network in self.method.networks.values():
-            network.train()
-        while self.step < self.config.steps:
-            losses = self.train_step()
-            self.latest = {name: float(value.detach()) for name, value in losses.items()}
-            if not math.isfinite(self.latest["total"]):
-                raise TalkbenchError(
-                    f"the loss is {self.latest['total']} at step {self.step} ({self.latest}); "
-                    f"lower lr and run the same command to continue from {self.folder / 'state.pt'}"
-                )
-            self.step += 1
-            progress(self.step, self.latest)
+        for images, names, faults in feed(self.pairs, self.batches, self.options.workers, self.world.device):
+            for fault in filter(None, faults):
+                self.progress.say(fault)
+            try:
+                self._train_step(images, names)
+            except KeyboardInterrupt:
+                self._save()
+                raise
+            self.progress.step(self.step, self.batches.total, self.config.batch_size, self.latest)
             if self.step % LOG_EVERY_STEPS == 0:
-                self._log()
-            if time.monotonic() - saved > SAVE_EVERY_SECONDS or self.step == self.config.steps:
+                self._log(self.latest)
+            end = self.step % self.batches.per_epoch == 0 or self.step == self.batches.total
+            if end:
+                self._validate()
+            if end or time.monotonic() - saved > 60 * self.options.save_minutes:
                 self._save()
                 saved = time.monotonic()
-        for network in self.method.networks.values():
-            network.eval()
+        self.networks.eval()
 
-    def train_step(self) -> Losses:
-        """One update of all networks (specs mcnet 5.4); returns the weighted losses and their total."""
-        source, driving = (images.to(self.device) for images in self.pairs.batch(self.step, self.config.batch_size))
-        losses = self.losses(source, driving)
-        for optimiser in self.optimisers.values():
-            optimiser.zero_grad(set_to_none=True)
+    def losses(self, images: Tensor) -> dict[str, Tensor]:
+        """Forward pass of this process's share, uint8 (B, 2, 3, H, W), of the batch: the weighted losses."""
+        device, batches = self.world.device, self.batches
+        images = images.to(device, non_blocking=True).float() / 255
+        epoch = self.step // batches.per_epoch
+        draw = Draw(self.config.seed, self.step, self.config.batch_size, batches.first, len(images), device, epoch)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            losses: dict[str, Tensor] = self._share(images[:, 0], images[:, 1], draw)
+        return losses
+
+    def update(self) -> None:
+        """The optimiser's part of a step: clip the gradients, apply them, clear them."""
+        if self.config.clip_grad is not None:
+            for group in self.objective.clipped():
+                nn.utils.clip_grad_norm_(group, self.config.clip_grad, self.objective.clip_type)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.rate(self.step // self.batches.per_epoch)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self.networks)
+
+    def states(self) -> dict[str, dict[str, Tensor]]:
+        """The state of every network as it is to be used: averaged if the recipe says so."""
+        with self._averaged():
+            return {name: network.state_dict() for name, network in self.networks.items()}
+
+    def _train_step(self, images: Tensor, names: list[str]) -> None:
+        losses = self.losses(images)
         losses["total"].backward()
-        for network in self.method.networks.values():
-            nn.utils.clip_grad_norm_(network.parameters(), self.config.clip_grad)
-        for optimiser in self.optimisers.values():
-            optimiser.step()
-        for schedule in self.schedules:
-            schedule.step()
-        return losses
+        values = self.world.mean(torch.stack([value.detach() for value in losses.values()]))
+        self.latest = dict(zip(losses, values.tolist(), strict=True))
+        self._check(self.latest["total"], names)
+        self.update()
+        self.step += 1
 
-    def losses(self, source: Tensor, driving: Tensor) -> Losses:
-        """Forward pass and the weighted terms for images (B, 3, H, W)."""
-        random = torch.Generator().manual_seed((self.config.seed << 32) + self.step)
-        small = self.detector.down(source)
-        kp_source, kp_driving = self.detector.detect(small), self.detector(driving)
-        maps = self.generator.encode(source, kp_source, small)
-        generated: Generated = self.generator(maps, kp_driving, self._noise(len(source), random))
-        draw = Draw(self.config.seed, self.step, len(source), 0, len(source), self.device, 0)
-        transform = EquivarianceTransform.random(draw)
-        kp_transformed = self.detector(transform.warp_images(driving))
-        value, jacobian = equivariance(kp_driving, kp_transformed, transform)
-        terms = {
-            **self._image_term(generated.prediction, driving),
-            "equivariance_value": value,
-            "equivariance_jacobian": jacobian,
-            "kp_distance": keypoint_distance(kp_source.value) + keypoint_distance(kp_driving.value),
-        }
-        if generated.compensations:
-            terms["consistency"] = consistency(generated.compensations)
-        losses = {name: getattr(self.config.weights, name) * term for name, term in terms.items()}
-        losses["total"] = torch.stack(list(losses.values())).sum()
-        return losses
+    def _check(self, total: float, names: list[str]) -> None:
+        usual = total if math.isnan(self._usual) else self._usual
+        if math.isfinite(total) and total < EXPLOSION * usual:
+            self._usual = USUAL * usual + (1 - USUAL) * total
+            return
+        self._save()
+        batch = ", ".join(name for names in self.world.gather(names) for name in names)
+        raise TalkbenchError(
+            f"the loss is {total:.4g} at step {self.step}, usually {usual:.4g}; the state before it is in "
+            f"{self.checkpoints.folder}; the batch was: {batch}; take a bad clip out, or begin anew with a lower lr"
+        )
 
-    def _image_term(self, prediction: Tensor, driving: Tensor) -> Losses:
-        if self.perceptual is not None:
-            return {"perceptual": self.perceptual(prediction, driving)}
-        return {"reconstruction": self.reconstruction(prediction, driving)}
+    def _validate(self) -> None:
+        if not self.validation:
+            return
+        path = self.folder / "pictures" / f"{self.step:08d}.png"
+        self.networks.eval()
+        with self._averaged():
+            values = self.validation.run(self.method, path)
+        self.networks.train()
+        self._log({f"validation/{name}": value for name, value in values.items()})
+        self.progress.picture(self.step, path)
+        if values[METRICS[0]] < self.best:
+            self.best = values[METRICS[0]]
+            self.write_weights(self.folder / "best.safetensors", {"validation": values})
 
-    def _noise(self, batch: int, random: torch.Generator) -> tuple[Tensor, ...] | None:
-        memory = self.method.config.memory
-        if memory is None or not memory.conditioned:
-            return None
-        shape = (len(self.method.config.levels), batch, 1, memory.side, memory.side)
-        return tuple(torch.randn(shape, generator=random).to(self.device))
+    def write_weights(self, path: Path, metadata: dict[str, object]) -> None:
+        """The networks as they are to be used, in our format."""
+        from talkbench.methods.checkpoints import save_states
 
-    def _log(self) -> None:
+        known = {"method": self.config.method, "config": self.config.model_dump(mode="json"), "steps": self.step}
+        save_states(self.states(), path, {**known, "losses": self.latest, "torch": torch.__version__, **metadata})
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Within the block the networks have their averaged weights; batch norm keeps its own statistics."""
+        if self.average is None:
+            yield
+            return
+        pairs = list(zip(self.networks.parameters(), self.average.module.parameters(), strict=True))
+        _swap(pairs)
+        try:
+            yield
+        finally:
+            _swap(pairs)
+
+    def _log(self, values: dict[str, float]) -> None:
+        if not self.world.main:
+            return
+        epoch = self.step // self.batches.per_epoch
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self.step, **self.latest}) + "\n")
+            file.write(json.dumps({"step": self.step, "epoch": epoch, **values}) + "\n")
+        self.progress.log(self.step, values)
 
     def _save(self) -> None:
-        state = {
-            "step": self.step,
-            "config": self.config.model_dump_json(),
-            "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "schedules": [schedule.state_dict() for schedule in self.schedules],
-        }
-        with atomic_path(self.folder / "state.pt") as temporary:
-            torch.save(state, temporary)
-
-    def _load(self) -> None:
-        path = self.folder / "state.pt"
-        if not path.is_file():
+        if not self.world.main:
             return
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["config"] != self.config.model_dump_json():
-            raise TalkbenchError(f"{path} was made with another config; choose another --out or delete that folder")
-        self.step = state["step"]
-        for name, network in self.method.networks.items():
-            network.load_state_dict(state["networks"][name])
-            self.optimisers[name].load_state_dict(state["optimisers"][name])
-        for schedule, stored in zip(self.schedules, state["schedules"], strict=True):
-            schedule.load_state_dict(stored)
+        state: dict[str, Any] = {
+            "step": self.step,
+            "config": self.config.model_dump(mode="json"),
+            "networks": self.networks.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+            "random": torch.get_rng_state(),
+            "best": self.best,
+            "usual": self._usual,
+        }
+        self.checkpoints.save(self.step, state)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step, self.best, self._usual = state["step"], state["best"], state["usual"]
+        self.networks.load_state_dict(state["networks"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        torch.set_rng_state(state["random"])
+
+
+def _swap(pairs: list[tuple[nn.Parameter, nn.Parameter]]) -> None:
+    for first, second in pairs:
+        first.data, second.data = second.data, first.data

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, distributed, nn
 
@@ -70,14 +67,8 @@ def prepare_norms(module: nn.Module, sync: bool) -> None:
             prepare_norms(child, sync)
 
 
-@contextmanager
-def in_parts(module: nn.Module, parts: int) -> Iterator[None]:
-    """Within the block, batches of `module` consist of `parts` equal parts that are normalised each by itself."""
-    norms = [norm for norm in module.modules() if isinstance(norm, StepNorm)]
-    for norm in norms:
-        norm.parts = parts
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.parts = 1
+def set_parts(module: nn.Module, parts: int) -> None:
+    """Batches of `module` in training consist of `parts` equal parts that are normalised each by itself."""
+    for norm in module.modules():
+        if isinstance(norm, StepNorm):
+            norm.parts = parts

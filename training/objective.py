@@ -18,7 +18,7 @@ from talkbench.methods.mcnet.model import Generated
 from talkbench.training.config import LossWeights
 from talkbench.training.draw import Draw
 from talkbench.training.losses import PerceptualLoss, consistency, equivariance, keypoint_distance
-from talkbench.training.norms import in_parts
+from talkbench.training.norms import prepare_norms, set_parts
 from talkbench.training.transform import EquivarianceTransform
 
 Losses = dict[str, Tensor]
@@ -31,6 +31,7 @@ class Objective(nn.Module, ABC):
         method: whose networks are trained, in place.
         image_loss: compares prediction and driving frame; a `PerceptualLoss`, or what stands in for it.
         weights: factors of the terms.
+        sync: whether batch norm sees the batches of all processes.
 
     Attributes:
         clip_type: which norm of the gradients is limited.
@@ -40,9 +41,10 @@ class Objective(nn.Module, ABC):
     clip_type: ClassVar[float] = 2.0
     idle: ClassVar[bool] = False
 
-    def __init__(self, method: Method, image_loss: nn.Module, weights: LossWeights) -> None:
+    def __init__(self, method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(method.networks)
+        prepare_norms(self.networks, sync)
         self.image_loss, self.weights = image_loss, weights
 
     def forward(self, source: Tensor, driving: Tensor, draw: Draw) -> Losses:
@@ -73,9 +75,10 @@ class Objective(nn.Module, ABC):
 class FOMMObjective(Objective):
     """FOMM's (specs fomm 5), without its adversarial fine-tuning."""
 
-    def __init__(self, method: FOMM | MCNet, image_loss: nn.Module, weights: LossWeights) -> None:
-        super().__init__(method, image_loss, weights)
+    def __init__(self, method: FOMM | MCNet, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
+        super().__init__(method, image_loss, weights, sync)
         self.detector, self.generator = method.detector, method.generator
+        set_parts(self.detector, 3)  # source, driving and transformed frames in one batch
         self.align_corners = isinstance(method, FOMM) and method.generator.align_corners
 
     def random(self, draw: Draw) -> tuple[EquivarianceTransform, tuple[Any, ...]]:
@@ -84,8 +87,7 @@ class FOMMObjective(Objective):
     def terms(self, source: Tensor, driving: Tensor, random: tuple[EquivarianceTransform, tuple[Any, ...]]) -> Losses:
         transform, noise = random
         small = self.detector.down(torch.cat([source, driving, transform.warp_images(driving)]))
-        with in_parts(self.detector, 3):
-            found = self.detector.detect(small)
+        found = self.detector.detect(small)
         values, jacobians = found.value.chunk(3), found.jacobian.chunk(3)
         kp_source, kp_driving, kp_transformed = map(Keypoints, values, jacobians)
         maps = self.generator.encode(source, kp_source, small[: len(source)])
@@ -106,8 +108,8 @@ class FOMMObjective(Objective):
 class MCNetObjective(FOMMObjective):
     """MCNet's (specs mcnet 5.1): FOMM's, the distance of keypoints, and memory values that follow the features."""
 
-    def __init__(self, method: MCNet, image_loss: nn.Module, weights: LossWeights) -> None:
-        super().__init__(method, image_loss, weights)
+    def __init__(self, method: MCNet, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
+        super().__init__(method, image_loss, weights, sync)
         self.config = method.config
 
     def random(self, draw: Draw) -> tuple[EquivarianceTransform, tuple[Any, ...]]:
@@ -125,14 +127,14 @@ class MCNetObjective(FOMMObjective):
         return terms
 
 
-def create(method: Method, image_loss: nn.Module, weights: LossWeights) -> Objective:
+def create(method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> Objective:
     """The objective of a method.
 
     Raises:
         TalkbenchError: it cannot be trained here.
     """
     if isinstance(method, MCNet):
-        return MCNetObjective(method, image_loss, weights)
+        return MCNetObjective(method, image_loss, weights, sync)
     if isinstance(method, FOMM):
-        return FOMMObjective(method, image_loss, weights)
+        return FOMMObjective(method, image_loss, weights, sync)
     raise TalkbenchError(f"{method.name} cannot be trained here; bench train takes mcnet, fomm and their variants")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
-from talkbench.datasets import Dataset, Frame
-from talkbench.methods.checkpoints import save_networks
-from talkbench.methods.mcnet import MCNet
+from talkbench.methods.cards import card, full_name
+from talkbench.metrics import weights
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data import FramePairs
-from talkbench.training.loop import Trainer
-from talkbench.training.losses import PerceptualLoss, load_vgg19
+from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.losses import MultiScaleL1, PerceptualLoss, load_vgg19
+from talkbench.training.world import World, join
+
+VGG = "vgg19"
 
 
 @dataclass(frozen=True)
@@ -26,82 +27,73 @@ class TrainOptions:
     """What the user asks for; see ``bench train --help`` for each."""
 
     method: str
-    config: str
+    config: str | None = None
+    dataset: str | None = None
     out: Path | None = None
     root: Path | None = None
-    steps: int | None = None
-    seed: int | None = None
+    checkpoint: Path | None = None
     vgg: Path | None = None
+    changes: Mapping[str, object] = field(default_factory=dict)
+    loop: LoopOptions = field(default_factory=LoopOptions)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     command: str = ""
-
-
-class TrainProgress:
-    """What a training run tells while it goes; the default keeps silent."""
-
-    def say(self, line: str) -> None:
-        """One line for the user."""
-
-    def step(self, step: int, total: int, losses: dict[str, float]) -> None:
-        """`step` of `total` is done; its weighted losses."""
 
 
 def train(options: TrainOptions, progress: TrainProgress | None = None) -> Path:
     """Train, or continue the training that `out` holds; returns the weights file.
 
     Raises:
-        TalkbenchError: a wrong recipe, data that is not there, or a loss that is no longer finite.
+        TalkbenchError: a wrong recipe, data that is not there, or a loss that explodes.
     """
-    progress = progress or TrainProgress()
-    config = _config(options)
-    torch.manual_seed(config.seed)
+    config = recipe(options)
     # Heatmaps and their gradients fade into denormal numbers, which make a CPU several times slower.
     torch.set_flush_denormal(True)
-    method = methods.create(config.method)
-    assert isinstance(method, MCNet)
-    data = datasets.create(config.dataset, root=options.root)
-    frames = data.training_frames()
-    read = partial(_read, data)
-    pairs = FramePairs(frames, read, method.config.resolution, config.seed, config.jitter)
-    folder = options.out or Path("checkpoints") / Path(options.config).stem
-    perceptual = PerceptualLoss(load_vgg19(options.vgg)) if options.vgg else None
-    if perceptual is None:
+    with join(options.device) as world:
+        shown = progress if progress and world.main else TrainProgress()
+        return _train(options, config, world, shown)
+
+
+def recipe(options: TrainOptions) -> TrainConfig:
+    """The recipe with what the options change in it.
+
+    Without a name it is that of the method's card. A variant that is named is trained in the place of the recipe's.
+
+    Raises:
+        TalkbenchError: the recipe is faulty or of another method, or the method cannot be trained.
+    """
+    name = options.config or card(options.method).get("recipe")
+    if not name:
+        raise TalkbenchError(f"{options.method} cannot be trained here, or has no recipe; name one with --config")
+    changes = dict(options.changes)
+    if options.dataset:
+        changes["dataset"] = options.dataset
+    config = load_config(name, changes)
+    if options.method.split("@")[0] != config.method.split("@")[0]:
+        raise TalkbenchError(f"config {name} trains {config.method}, not {options.method}")
+    chosen = full_name(options.method) if "@" in options.method else config.method
+    return config.model_copy(update={"method": chosen})
+
+
+def _train(options: TrainOptions, config: TrainConfig, world: World, progress: TrainProgress) -> Path:
+    torch.manual_seed(config.seed)
+    method = methods.create(config.method, weights=options.checkpoint)
+    assert method.resolution is not None
+    pairs = FramePairs(datasets.create(config.dataset, root=options.root), config, method.resolution)
+    folder = options.out or Path("checkpoints") / f"{config.method}-{config.dataset}"
+    vgg = options.vgg or (weights.path(VGG) if weights.problem(VGG) is None else None)
+    if vgg is None:
         progress.say(
-            "no VGG-19 weights (--vgg vgg19-dcbb9e9d.pth from torchvision's model zoo): a multi-scale L1 stands in "
+            f"no VGG-19 weights (bench weights pull {VGG}, or --vgg vgg19-dcbb9e9d.pth): a multi-scale L1 stands in "
             "for the perceptual loss, so results are blurrier than the paper's"
         )
-    trainer = Trainer(method, config, pairs, folder, options.device, perceptual)
+    image_loss = PerceptualLoss(load_vgg19(vgg)) if vgg else MultiScaleL1()
+    trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
     if trainer.step:
         progress.say(f"continuing {folder} at step {trainer.step}")
-    trainer.run(lambda step, losses: progress.step(step, config.steps, losses))
+    trainer.run()
     path = folder / "weights.safetensors"
-    save_networks(method.networks, path, _metadata(options, config, trainer))
+    if world.main:
+        perceptual = "VGG-19" if vgg else "multi-scale L1"
+        made = {"command": options.command, "talkbench": version("talkbench"), "perceptual": perceptual}
+        trainer.write_weights(path, made)
     return path
-
-
-def _config(options: TrainOptions) -> TrainConfig:
-    config = load_config(options.config)
-    if options.method not in (config.method, config.method.split("@")[0]):
-        raise TalkbenchError(f"config {options.config} trains {config.method}, not {options.method}")
-    if not config.method.startswith("mcnet"):
-        raise TalkbenchError(f"config {options.config}: only mcnet and its variants can be trained")
-    chosen = {"steps": options.steps, "seed": options.seed}
-    return config.model_copy(update={key: value for key, value in chosen.items() if value is not None})
-
-
-def _read(data: Dataset, clip: str, index: int) -> np.ndarray:
-    return data.read(Frame(clip, index))
-
-
-def _metadata(options: TrainOptions, config: TrainConfig, trainer: Trainer) -> dict[str, object]:
-    return {
-        "method": config.method,
-        "command": options.command,
-        "config": config.model_dump(mode="json"),
-        "seed": config.seed,
-        "steps": trainer.step,
-        "losses": trainer.latest,
-        "perceptual": "VGG-19" if options.vgg else "multi-scale L1",
-        "talkbench": version("talkbench"),
-        "torch": torch.__version__,
-    }

@@ -6,45 +6,39 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from toy_training import FRAMES, SIZE, Toy, tiny
 
-from talkbench import methods
 from talkbench.core.errors import TalkbenchError
-from talkbench.methods.checkpoints import read_metadata
+from talkbench.methods.checkpoints import load_networks, read_metadata
 from talkbench.training import session
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data import FramePairs
 from talkbench.training.draw import Draw
-from talkbench.training.loop import Trainer
+from talkbench.training.feed import Batches
+from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
 from talkbench.training.losses import MultiScaleL1, keypoint_distance
-from talkbench.training.session import TrainOptions, TrainProgress
+from talkbench.training.session import TrainOptions
 from talkbench.training.transform import EquivarianceTransform
-
-FRAMES = {"a": [0, 1, 2, 5], "b": [7, 8]}
-
-
-def read(clip: str, index: int) -> np.ndarray:
-    """A frame that shows its clip and number as colours."""
-    frame = np.zeros((128, 128, 3), dtype=np.uint8)
-    frame[..., 0], frame[..., 1] = 20 * index, 200 * (clip == "b")
-    frame[:, : 10 * index + 10, 2] = 255
-    return frame
-
-
-def pairs(jitter: float = 0.0, seed: int = 3) -> FramePairs:
-    return FramePairs(FRAMES, read, 128, seed, jitter)
+from talkbench.training.validation import Validation
+from talkbench.training.world import World
 
 
 def config(**changes: object) -> TrainConfig:
-    return TrainConfig(method="mcnet@demo", dataset="demo", **{"steps": 4, "batch_size": 2, "jitter": 0.0, **changes})
+    chosen = {"epochs": 2, "repeats": 2, "batch_size": 2, "jitter": 0.0, "validation": 0, "sampling": "clip", **changes}
+    return TrainConfig(method="mcnet@demo", dataset="toy", **chosen)
 
 
-def trainer(folder: Path, **changes: object) -> Trainer:
+def pairs(**changes: object) -> FramePairs:
+    return FramePairs(Toy(), config(**changes), SIZE)
+
+
+def trainer(folder: Path, progress: TrainProgress | None = None, **changes: object) -> Trainer:
     torch.manual_seed(0)
-    return Trainer(methods.create("mcnet@demo"), config(**changes), pairs(), folder, torch.device("cpu"))
-
-
-def ignore(_step: int, _losses: dict[str, float]) -> None:
-    pass
+    method, world = tiny(), World(torch.device("cpu"))
+    chosen = config(**changes)
+    frames = FramePairs(Toy(), chosen, SIZE)
+    return Trainer(method, chosen, frames, folder, MultiScaleL1(), world, LoopOptions(), progress or TrainProgress())
 
 
 def test_jacobian_of_the_transform_is_its_derivative() -> None:
@@ -73,23 +67,67 @@ def test_multi_scale_l1_of_a_constant_difference() -> None:
     assert 1.5 < loss(first, second).item() <= 2.0  # four scales; the filters lose a little at the border
 
 
-def test_every_sample_is_a_function_of_seed_step_and_position() -> None:
+def test_every_sample_is_a_function_of_seed_epoch_and_index() -> None:
     first, second = pairs(jitter=0.1), pairs(jitter=0.1)
-    later = [first.item(step, 1) for step in range(5)][-1]
-    for ours, theirs in zip(second.item(4, 1), later, strict=True):
-        assert torch.equal(ours, theirs)
-    assert not torch.equal(pairs(seed=4).batch(0, 8)[0], pairs().batch(0, 8)[0])
+    later = [first[1, index] for index in (3, 0, 2)][-1]
+    assert torch.equal(second[1, 2][0], later[0])
+    assert second[1, 2][1] == later[1]
+    assert not torch.equal(pairs(seed=4)[0, 0][0], pairs()[0, 0][0])
 
 
-def test_pairs_are_of_one_clip_and_of_allowed_frames() -> None:
-    for step in range(40):
-        indices = []
-        for image in pairs().item(step, 0):
-            clip = "b" if image[1].max() > 0.5 else "a"
-            index = round(image[0, 0, 0].item() * 255 / 20)
-            assert index in FRAMES[clip]
-            indices.append(clip)
-        assert len(set(indices)) == 1
+@pytest.mark.parametrize("sampling", ["identity", "clip", "frame"])
+def test_pairs_are_of_one_clip_and_of_allowed_frames(sampling: str) -> None:
+    seen = set()
+    found = pairs(sampling=sampling)
+    for index in range(40):
+        clips = []
+        for image in found[0, index][0]:
+            clip = "b" if image[1].max() > 100 else "a"
+            assert round(image[0, 0, 0].item() / 10) in FRAMES[clip]
+            clips.append(clip)
+        assert len(set(clips)) == 1
+        seen.add(clips[0])
+    assert seen == {"a", "b"}
+
+
+def test_every_person_has_their_turns() -> None:
+    found = FramePairs(Toy({"a1": [0, 1], "a2": [2, 3], "b": [4, 5]}), config(sampling="identity", repeats=3), SIZE)
+    assert len(found) == 6
+    clips = [found[0, index][1].split()[0] for index in range(6)]
+    assert [clip[0] for clip in clips] == ["a", "b"] * 3
+
+
+def test_a_frame_that_cannot_be_read_is_passed_over_aloud() -> None:
+    found = FramePairs(Toy(broken=[("a", 1)]), config(), SIZE)
+    faults = {found[epoch, 0][2] for epoch in range(20)}
+    assert "" in faults
+    assert any("a 1 is damaged" in fault for fault in faults)
+    assert all(" 1 " not in found[epoch, 0][1] for epoch in range(20))
+
+
+def test_data_that_cannot_be_read_at_all_is_an_error() -> None:
+    everything = [(clip, number) for clip, numbers in FRAMES.items() for number in numbers]
+    with pytest.raises(TalkbenchError, match=r"10 draws in a row cannot be read, at last: .* is damaged"):
+        FramePairs(Toy(broken=everything), config(), SIZE)[0, 0]
+
+
+def test_an_epoch_has_every_sample_once_whoever_asks() -> None:
+    chosen = config(batch_size=4)
+    steps = list(Batches(10, chosen))
+    assert len(steps) == 4
+    first = [item for step in steps[:2] for item in step]
+    assert {epoch for epoch, _ in first} == {0}
+    assert len({index for _, index in first}) == 8
+    assert list(Batches(10, chosen, start=3)) == steps[3:]
+    shares = [list(Batches(10, chosen, rank=rank, size=2)) for rank in (0, 1)]
+    assert [left + right for left, right in zip(*shares, strict=True)] == steps
+
+
+def test_a_batch_that_no_epoch_fills_or_that_does_not_share_is_refused() -> None:
+    with pytest.raises(TalkbenchError, match="does not fill a batch of 8; raise repeats"):
+        Batches(7, config(batch_size=8))
+    with pytest.raises(TalkbenchError, match="a batch of 3 does not share among 2 processes"):
+        Batches(7, config(batch_size=3), size=2)
 
 
 def test_jitter_without_torchvision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,48 +138,96 @@ def test_jitter_without_torchvision_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 def test_training_lowers_the_loss_and_logs(tmp_path: Path) -> None:
     seen: list[float] = []
-    trainer(tmp_path, steps=20).run(lambda _step, losses: seen.append(losses["reconstruction"]))
+    progress = TrainProgress()
+    progress.step = lambda _step, _total, _images, losses: seen.append(losses["reconstruction"])
+    trainer(tmp_path, progress, epochs=10).run()
     assert np.mean(seen[-5:]) < 0.8 * np.mean(seen[:3])
     logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [entry["step"] for entry in logged] == [20]
+    assert [(entry["step"], entry["epoch"]) for entry in logged] == [(20, 10)]
 
 
-def test_a_continued_training_gives_the_same_weights(tmp_path: Path) -> None:
-    whole = trainer(tmp_path / "whole")
-    whole.run(ignore)
+class Killed(Exception):
+    pass
 
-    class Killed(Exception):
-        pass
 
-    def stop(step: int, _losses: dict[str, float]) -> None:
-        if step == 2:
-            part._save()
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_a_continued_training_gives_the_same_weights(tmp_path: Path, ema: float | None) -> None:
+    whole = trainer(tmp_path / "whole", ema=ema)
+    whole.run()
+    part = trainer(tmp_path / "part", ema=ema)
+
+    def stop(step: int, *_: object) -> None:
+        if step == 3:
             raise Killed
 
-    part = trainer(tmp_path / "part")
+    part.progress.step = stop
     with pytest.raises(Killed):
-        part.run(stop)
-    rest = trainer(tmp_path / "part")
-    assert rest.step == 2
-    rest.run(ignore)
-    for name, network in whole.method.networks.items():
-        for key, value in network.state_dict().items():
-            assert torch.equal(rest.method.networks[name].state_dict()[key], value), key
+        part.run()
+    rest = trainer(tmp_path / "part", ema=ema)
+    assert rest.step == 2  # the end of the first epoch
+    rest.run()
+    for name, state in whole.states().items():
+        for key, value in state.items():
+            assert torch.equal(rest.states()[name][key], value), key
 
 
-def test_another_config_does_not_continue(tmp_path: Path) -> None:
-    trainer(tmp_path, steps=1).run(ignore)
-    with pytest.raises(TalkbenchError, match="another config"):
+def test_an_average_is_what_comes_out(tmp_path: Path) -> None:
+    plain, average = trainer(tmp_path / "a", steps=2), trainer(tmp_path / "b", steps=2, ema=0.5)
+    start = {key: value.clone() for key, value in plain.states()["generator"].items()}
+    plain.run()
+    average.run()
+    key = "final.weight"
+    last = plain.states()["generator"][key]
+    assert torch.equal(average.networks["generator"].state_dict()[key], last)
+    between = average.states()["generator"][key]
+    assert not torch.equal(between, last)
+    assert ((between - start[key]).norm() < (last - start[key]).norm()).item()
+
+
+def test_another_config_does_not_continue_but_more_epochs_do(tmp_path: Path) -> None:
+    trainer(tmp_path, steps=1).run()
+    with pytest.raises(TalkbenchError, match=r"another config \(lr: 0.0002, now 0.001\)"):
         trainer(tmp_path, steps=1, lr=1e-3)
+    assert trainer(tmp_path, epochs=3).step == 1
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_with_the_batch_and_the_state(tmp_path: Path) -> None:
     broken = trainer(tmp_path)
     with torch.no_grad():
-        broken.generator.final.bias.fill_(float("nan"))
-    with pytest.raises(TalkbenchError, match="the loss is nan at step 0"):
-        broken.run(ignore)
-    assert not (tmp_path / "state.pt").exists()
+        broken.networks["generator"].final.bias.fill_(float("nan"))
+    with pytest.raises(
+        TalkbenchError, match=r"the loss is nan at step 0.*the batch was: . \d and \d, . \d and \d; take"
+    ):
+        broken.run()
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["00000000.pt"]
+
+
+def test_an_exploding_loss_stops(tmp_path: Path) -> None:
+    running = trainer(tmp_path, epochs=3)
+
+    def explode(step: int, *_: object) -> None:
+        if step == 2:
+            running.objective.weights.reconstruction = 1e5
+
+    running.progress.step = explode
+    with pytest.raises(TalkbenchError, match="at step 2, usually"):
+        running.run()
+
+
+def test_validation_keeps_the_best_and_draws(tmp_path: Path) -> None:
+    frames = {"a": list(range(10)), "b": list(range(3, 23))}
+    chosen = config(validation=3, epochs=1)
+    found = FramePairs(Toy(frames), chosen, SIZE)
+    assert [(pair[0].clip, sorted({pair[0].index, pair[1].index})) for pair in found.validation()] == [("b", [21, 22])]
+    running = trainer(tmp_path)
+    running.validation = Validation(found, torch.device("cpu"))
+    running.run()
+    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [2, 4]
+    best = read_metadata(tmp_path / "best.safetensors")["validation"]
+    assert best["l1"] == min(entry["validation/l1"] for entry in entries)
+    with Image.open(tmp_path / "pictures" / "00000004.png") as picture:
+        assert picture.size == (4 * SIZE, SIZE)
 
 
 def test_the_shipped_recipe_is_valid() -> None:
@@ -151,10 +237,12 @@ def test_the_shipped_recipe_is_valid() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("method: mcnet@demo\ndataset: demo\nsteps: many\nbatch_size: 2", "steps: Input should be a valid integer"),
-        ("method: mcnet@demo\ndataset: demo\nsteps: 1\nbatch_size: 2\nspeed: 3", "speed: Extra inputs"),
+        ("method: mcnet@demo\ndataset: demo\nepochs: many\nbatch_size: 2", "epochs: Input should be a valid integer"),
+        ("method: mcnet@demo\ndataset: demo\nepochs: 1\nbatch_sise: 2", "no entry batch_sise: did you mean batch_size"),
+        ("extends: demo\nweights: {consistancy: 3}", "no entry weights.consistancy: did you mean consistency"),
+        ("extends: dmo", "did you mean demo"),
         ("{", "while parsing a flow node"),
-        ("", "Input should be a valid dictionary"),
+        ("", "holds no entries"),
     ],
 )
 def test_a_faulty_recipe_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -165,33 +253,59 @@ def test_a_faulty_recipe_is_named(tmp_path: Path, text: str, message: str) -> No
     assert "\n" not in str(caught.value)
 
 
+def test_a_recipe_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: {path}")
+    with pytest.raises(TalkbenchError, match="extends itself"):
+        load_config(str(path))
+
+
+def test_recipes_say_how_the_paper_and_the_code_differ() -> None:
+    paper, released = load_config("mcnet/paper"), load_config("mcnet/released")
+    assert (released.epochs, released.repeats, released.batch_size, released.milestones) == (100, 75, 64, [80])
+    assert released.rate(79) == 2e-4
+    assert released.rate(80) == pytest.approx(2e-5)
+    different = {"clip_grad", "weights"}
+    assert {key for key, value in released if getattr(paper, key) != value} == different
+    assert paper.weights.equivariance_jacobian == 0
+
+
+def test_entries_of_a_recipe_can_be_changed() -> None:
+    changed = load_config("demo", {"steps": 3, "weights.consistency": 0})
+    assert (changed.steps, changed.weights.consistency, changed.weights.kp_distance) == (3, 0, 10)
+    with pytest.raises(TalkbenchError, match="no entry stepz: did you mean steps"):
+        load_config("demo", {"stepz": 3})
+
+
 def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
     with pytest.raises(TalkbenchError, match="did you mean demo"):
         load_config("dmo")
 
 
-def test_a_recipe_of_another_method_is_refused() -> None:
+def test_the_recipe_of_a_method_is_that_of_its_card() -> None:
+    assert session.recipe(TrainOptions("mcnet")) == load_config("mcnet/released")
+    assert session.recipe(TrainOptions("mcnet@pe10", dataset="hdtf")).method == "mcnet@pe10"
+    assert session.recipe(TrainOptions("mcnet", "demo")).method == "mcnet@demo"
     with pytest.raises(TalkbenchError, match="trains mcnet@demo, not fomm"):
-        session.train(TrainOptions("fomm", "demo"))
+        session.recipe(TrainOptions("fomm", "demo"))
+    with pytest.raises(TalkbenchError, match="cannot be trained here"):
+        session.recipe(TrainOptions("x2face"))
 
 
 def test_a_session_ends_with_weights_that_tell_how_they_were_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Toy:
-        def training_frames(self) -> dict[str, list[int]]:
-            return FRAMES
-
-        def read(self, frame: object) -> np.ndarray:
-            return read(frame.clip, frame.index)
-
     monkeypatch.setattr(session.datasets, "create", lambda name, root: Toy())
+    small = tiny()
+    monkeypatch.setattr(session.methods, "create", lambda name, weights: small)
+    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
     said: list[str] = []
     progress = TrainProgress()
     progress.say = said.append
-    path = session.train(TrainOptions("mcnet", "demo", tmp_path / "out", steps=1, command="bench train …"), progress)
+    options = TrainOptions("mcnet", "demo", out=tmp_path / "out", changes={"steps": 1}, command="bench train …")
+    path = session.train(options, progress)
     assert "multi-scale L1 stands in" in said[0]
     metadata = read_metadata(path)
     assert (metadata["steps"], metadata["command"]) == (1, "bench train …")
     assert set(metadata["losses"]) >= {"reconstruction", "consistency", "total"}
-    assert methods.create("mcnet@demo", weights=path).checkpoint_sha256
+    load_networks(small.networks, path, "mcnet@demo")

@@ -1,0 +1,71 @@
+"""`bench train`: training, of one method or of all rows of an ablation table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from talkbench.benchmark.cli_options import EXISTING, OPTIONS, PATH, settings, typed
+
+
+@click.command()
+@OPTIONS["method"]
+@click.option("--config", help="A recipe that ships with talkbench, or a .yaml file.  [default: the method's]")
+@click.option("--dataset", help="In place of the recipe's; see: bench list datasets.")
+@click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<method>-<dataset>]")
+@OPTIONS["root"]
+@click.option(
+    "--set", "changes", multiple=True, callback=settings, metavar="NAME=VALUE",
+    help="An entry of the recipe, e.g. --set epochs=150 --set weights.consistency=0. Repeatable.",
+)  # fmt: skip
+@click.option("--checkpoint", type=PATH, help="Weights to start from; without, fresh ones.")
+@click.option(
+    "--vgg", type=EXISTING, help="vgg19-dcbb9e9d.pth, for the perceptual loss.  [default: that of bench weights]"
+)
+@click.option(
+    "--workers", type=click.IntRange(0, 64), help="Processes that read frames.  [default: 0 on a CPU, else 8]"
+)
+@click.option("--compile", "compiled", is_flag=True, help="Send the step through torch.compile.")
+@click.option(
+    "--save-minutes", type=click.FloatRange(min=0, min_open=True), default=5, show_default=True,
+    help="Save the state so often, and after every epoch.",
+)  # fmt: skip
+@click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
+@OPTIONS["device"]
+def train(**options: Any) -> None:
+    """Train a method.
+
+    Stopped or killed, the same command continues from the last state and gives the very same weights. Ends with
+    weights.safetensors, which bench run takes as --checkpoint; beside it are best.safetensors, by the validation pairs,
+    pictures of these after every epoch, and log.jsonl.
+
+    Several GPUs: torchrun --nproc-per-node 8 --no-python bench train ...; the recipe's batch is shared among them.
+
+    \b
+    bench train --method mcnet --config demo
+    bench train --method mcnet --dataset voxceleb1 --root data/voxceleb1
+    bench train --method mcnet@pe10 --dataset voxceleb1 --set precision=bf16 --compile
+    """
+    from talkbench.benchmark.environment import choose_device
+    from talkbench.benchmark.training_display import TrainDisplay
+    from talkbench.training.session import LoopOptions, TrainOptions
+    from talkbench.training.session import train as train_method
+
+    device = choose_device(options.pop("device"))
+    workers, uri = options.pop("workers"), options.pop("tracking_uri")
+    given = LoopOptions(
+        workers=_workers(device.type) if workers is None else workers,
+        compiled=options.pop("compiled"),
+        save_minutes=options.pop("save_minutes"),
+    )
+    wanted = TrainOptions(**options, loop=given, device=device, command=typed())
+    with TrainDisplay(wanted, uri) as display:
+        weights = train_method(wanted, display)
+    click.echo(f"weights {weights}")
+
+
+def _workers(device: str) -> int:
+    import os
+
+    return 0 if device == "cpu" else min(8, os.cpu_count() or 1)

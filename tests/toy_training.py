@@ -1,0 +1,67 @@
+"""A toy data set for training: frames that show their clip and number as colours."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from talkbench import methods
+from talkbench.core.errors import PairError
+from talkbench.datasets import Frame
+from talkbench.methods.blocks import HourglassConfig
+from talkbench.methods.keypoints import KeypointDetector
+from talkbench.methods.mcnet import MCNet
+from talkbench.methods.mcnet.memory import MemoryConfig
+from talkbench.methods.mcnet.model import Generator, MCNetConfig
+
+FRAMES = {"a": [0, 1, 2, 5], "b": [7, 8]}
+SIZE = 32
+
+
+def frame(clip: str, number: int) -> np.ndarray:
+    """Red is the number, green the clip, and a blue bar as long as the number."""
+    image = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    image[..., 0], image[..., 1] = 10 * number, 200 * (clip == "b")
+    image[:, : number + 2, 2] = 255
+    return image
+
+
+def tiny() -> MCNet:
+    """MCNet for images of the toy data, with all of its parts, small enough for a step in milliseconds."""
+    shape = HourglassConfig(8, max_features=16, num_blocks=2, scale_factor=0.5)
+    memory = MemoryConfig(channels=8, side=4)
+    config = MCNetConfig(SIZE, 5, shape, shape, block_expansion=8, max_features=32, num_down_blocks=2, memory=memory)
+    method = methods.create("mcnet@demo")
+    method.config, method.resolution = config, SIZE
+    method.detector, method.generator = KeypointDetector(5, shape), Generator(config)
+    method.networks = {"kp_detector": method.detector, "generator": method.generator}
+    return method
+
+
+class Toy:
+    """As much of a data set as training asks for.
+
+    Args:
+        broken: frames that cannot be read.
+    """
+
+    name = "toy"
+
+    def __init__(self, frames: dict[str, list[int]] | None = None, broken: Iterable[tuple[str, int]] = ()) -> None:
+        self.frames, self.broken = frames or FRAMES, set(broken)
+
+    def training_clips(self) -> list[str]:
+        return sorted(self.frames)
+
+    def training_numbers(self, clip: str) -> list[int]:
+        return self.frames[clip]
+
+    def check_training(self, clips: Iterable[str]) -> None:
+        pass
+
+    def identity(self, clip: str) -> str:
+        return clip[0]
+
+    def read(self, wanted: Frame) -> np.ndarray:
+        if (wanted.clip, wanted.index) in self.broken:
+            raise PairError("undecodable-frame", f"{wanted.clip} {wanted.index} is damaged")
+        return frame(wanted.clip, wanted.index)

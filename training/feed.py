@@ -1,0 +1,91 @@
+"""Which samples make up each step, and the processes that read them ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.datasets.store import forget
+from talkbench.training.config import TrainConfig
+from talkbench.training.data import FramePairs, Item
+
+AHEAD = 4  # batches that each process reads in advance
+
+
+class Batches:
+    """The samples of every step from `start` on, this process's share of each batch.
+
+    The order of an epoch is a permutation drawn from (seed, epoch), so the position in it is all there is to remember.
+
+    Args:
+        samples: of an epoch.
+        rank, size: which process this is, of how many.
+    """
+
+    def __init__(self, samples: int, config: TrainConfig, start: int = 0, rank: int = 0, size: int = 1) -> None:
+        if config.batch_size % size:
+            raise TalkbenchError(f"a batch of {config.batch_size} does not share among {size} processes; change it")
+        self.per_epoch = samples // config.batch_size
+        if not self.per_epoch:
+            raise TalkbenchError(
+                f"an epoch of {samples} samples does not fill a batch of {config.batch_size}; raise repeats"
+            )
+        self.total = min(config.epochs * self.per_epoch, config.steps or config.epochs * self.per_epoch)
+        self._samples, self._config, self._start = samples, config, start
+        share = config.batch_size // size
+        self.first, self.count = rank * share, share
+
+    def __len__(self) -> int:
+        """Steps that are left."""
+        return max(0, self.total - self._start)
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        order, shuffled = np.empty(0, int), -1
+        for step in range(self._start, self.total):
+            epoch, place = divmod(step, self.per_epoch)
+            if epoch != shuffled:
+                order, shuffled = np.random.default_rng((self._config.seed, epoch)).permutation(self._samples), epoch
+            begin = place * self._config.batch_size + self.first
+            yield [(epoch, int(index)) for index in order[begin : begin + self.count]]
+
+
+Batch = tuple[Tensor, list[str], list[str]]
+"""As `data.Sample`, stacked."""
+
+
+def feed(pairs: FramePairs, batches: Batches, workers: int, device: torch.device) -> Iterator[Batch]:
+    """The batches of every step that is left.
+
+    Args:
+        workers: processes that read; 0: this one.
+
+    Raises:
+        TalkbenchError: a frame cannot be read, or such a process has died.
+    """
+    loader = DataLoader(
+        pairs,
+        batch_sampler=batches,  # type: ignore[arg-type]
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        prefetch_factor=AHEAD if workers else None,
+        worker_init_fn=_begin if workers else None,
+    )
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "worker" not in str(error):
+            raise
+        raise TalkbenchError(
+            "a process that reads frames has died, for lack of memory perhaps; the same command continues, with fewer "
+            "--workers if it happens again"
+        ) from error
+
+
+def _begin(_worker: int) -> None:
+    """Open videos are not to be shared with the process that this one was copied from."""
+    forget()
