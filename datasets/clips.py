@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -86,14 +88,14 @@ class NumberedClip(Clip):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._files: dict[int, Path] = {}
-        for file in image_files(path):
-            number = file_number(file.name)
+        self._files: dict[int, str] = {}
+        for name in image_names(path):
+            number = file_number(name)
             if number in self._files:
-                both = " and ".join(sorted((file.name, self._files[number].name)))
+                both = " and ".join(sorted((name, self._files[number])))
                 raise TalkbenchError(f"{path}: {both} are both frame {number}; remove one of them")
             if number is not None:
-                self._files[number] = file
+                self._files[number] = name
         self._numbers = sorted(self._files)
         if not self._files:
             raise TalkbenchError(f"{path} holds no numbered PNG or JPEG frames; prepare this clip anew")
@@ -116,10 +118,10 @@ class NumberedClip(Clip):
         return self._read(index)
 
     def file(self, index: int) -> Path:
-        return self._files[index]
+        return self.path / self._files[index]
 
     def _read(self, index: int) -> np.ndarray:
-        return read_image(self._files[index])
+        return read_image(self.file(index))
 
 
 class VideoClip(Clip):
@@ -249,9 +251,25 @@ def open_clip(path: Path, numbered: bool = False) -> Clip:
     raise PairError("missing-clip", f"there is no clip {path}; give a folder of frames or a video")
 
 
+def is_image(name: str) -> bool:
+    """Whether `name` is that of a PNG or JPEG file which is not hidden."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and name[0] != "."
+
+
+def image_names(folder: Path) -> Iterator[str]:
+    """The names of the PNG and JPEG files in `folder`, hidden ones left out, in no order."""
+    with os.scandir(folder) as entries:
+        yield from filter(is_image, (entry.name for entry in entries))
+
+
 def image_files(folder: Path) -> list[Path]:
-    """The PNG and JPEG files in `folder`, hidden ones left out, in no order."""
-    return [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "."]
+    """The files of `image_names`."""
+    return [folder / name for name in image_names(folder)]
+
+
+def has_two_frames(path: Path) -> bool:
+    """Whether the folder `path` holds two images, without listing all; a video is not opened and taken to have them."""
+    return len(list(islice(image_names(path), 2))) == 2 if path.is_dir() else path.is_file()
 
 
 def file_number(name: str) -> int | None:

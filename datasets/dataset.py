@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,12 +18,13 @@ from talkbench.core.files import sha256_file
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 from talkbench.datasets.best import with_best
-from talkbench.datasets.clips import Clip
+from talkbench.datasets.clips import Clip, has_two_frames
 from talkbench.datasets.official import is_official_form
 from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text
 from talkbench.datasets.store import Store
 
 MOTIONS = ("absolute", "relative-first", "relative-best", "avd")
+TWO_FRAMES = "training takes pairs; remove such clips from the training part, or prepare them anew"
 
 
 def has_truth(task: str) -> bool:
@@ -149,13 +150,41 @@ class Dataset(ABC):
             TalkbenchError: they are not and cannot be made; says how to get them.
         """
 
-    def training_frames(self) -> dict[str, list[int]]:
-        """By clip, the indices of the frames that training may use; none of them is tested.
+    def training_clips(self) -> list[str]:
+        """The clips that training may use, sorted; none is of the test part. They are not looked into.
 
         Raises:
-            TalkbenchError: the data set has no part for training.
+            TalkbenchError: the data set has no part for training, or it is not there.
         """
         raise TalkbenchError(f"data set {self.name} has no training part; choose another one")
+
+    def training_numbers(self, clip: str) -> Sequence[int]:
+        """The frames of `clip` that training may use, ascending; two or more.
+
+        Raises:
+            PairError: as `Store.open`, or ``short-clip``.
+        """
+        opened = self.store.open(clip)
+        if len(opened) < 2:
+            raise PairError("short-clip", f"{opened.path} has one frame, and {TWO_FRAMES}")
+        return opened.numbers
+
+    def check_training(self, clips: Iterable[str]) -> None:
+        """See that everyone in `clips` has one of two frames, looking at no more of them than that takes.
+
+        Raises:
+            TalkbenchError: names those who have not.
+        """
+        ready: dict[str, bool] = {}
+        for clip in clips:
+            person = self.identity(clip)
+            ready[person] = ready.get(person, False) or has_two_frames(self.store.path(clip))
+        lacking = sorted(person for person, has in ready.items() if not has)
+        if lacking:
+            more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+            raise TalkbenchError(
+                f"{self.name}: no clip of {', '.join(lacking[:5])}{more} has two frames, and {TWO_FRAMES}"
+            )
 
     def identity(self, clip: str) -> str:
         """Who is seen in `clip`; every clip is someone else where the data set does not say."""

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -128,12 +129,15 @@ class Naming:
         a frame in a clip. After a clip that ends in ``.mp4`` the separator before the frame may be missing. A clip
         alone has no number.
         """
-        whole = re.compile(rf"(?P<clip>{self.clip})(?:(?:/|(?<=\.mp4))(?P<frame>{self.frame}))?", re.ASCII)
         for start in (0, *(match.end() for match in re.finditer("/", path))):
-            found = whole.fullmatch(path, start)
+            found = self._whole.fullmatch(path, start)
             if found:
                 return found["clip"], file_number(found["frame"]) if found["frame"] else None
         return None
+
+    @cached_property
+    def _whole(self) -> re.Pattern[str]:
+        return re.compile(rf"(?P<clip>{self.clip})(?:(?:/|(?<=\.mp4))(?P<frame>{self.frame}))?", re.ASCII)
 
 
 def is_official_form(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,8 +25,9 @@ class Published(Dataset):
     Beside what every card holds: ``obtain``, where the clips come from (one line); ``naming``, the patterns of
     `Naming`, the ``folders`` of `Store`, the pattern of an ``identity`` in a clip's name (its last group), and whether
     clips are ``continuous`` video, all of which has other frames if its end is missing; ``lists``, by name, what
-    `OfficialList` knows; and ``tasks``, each with the ``list`` it takes, or ``clips_of`` one whose clips are
-    reconstructed.
+    `OfficialList` knows; ``tasks``, each with the ``list`` it takes, or ``clips_of`` one whose clips are
+    reconstructed; and, unless all is for tests, ``training``: the ``folders``, the first of which that is there holds
+    the clips, and whose clips are kept out all the same: ``test_identities``, and everyone in ``test_lists``.
 
     A clip or frame that is not there costs the pairs that it is in, and no others.
     """
@@ -83,9 +85,49 @@ class Published(Dataset):
             return same_identity(clips, seed, count)
         return cross_identity(clips, self.identity, seed, count)
 
+    def training_clips(self) -> list[str]:
+        """By their paths below the root, which the store takes as names."""
+        if "training" not in self.card:
+            return super().training_clips()
+        self.prepare()
+        folders = self.card["training"]["folders"]
+        folder = next((name for name in folders if (self.root / name).is_dir()), None)
+        if folder is None:
+            raise self._absent(f"there is no folder {self.root / folders[0]} with clips for training")
+        tested = self.test_identities
+        clips = sorted(name for name in self._below(folder) if self.identity(name) not in tested)
+        if not clips:
+            raise self._absent(f"there is no clip for training in {self.root / folder}")
+        return clips
+
+    @property
+    def test_identities(self) -> set[str]:
+        """Those who are tested, so that nobody may train on them, wherever their clips lie.
+
+        Raises:
+            TalkbenchError: a list that has to tell is not there; says how to get it.
+        """
+        training = self.card.get("training", {})
+        people = set(training.get("test_identities", ()))
+        for slug in training.get("test_lists", ()):
+            for pair in self.read_pairs(self.lists[slug].find(self.root)):
+                people |= {self.identity(pair.source.clip), self.identity(pair.driving.clip)}
+        return people
+
+    def _below(self, folder: str) -> Iterator[str]:
+        """What is named as a clip below `folder`, but for the test part, without looking into it."""
+        with os.scandir(self.root / folder) as entries:
+            for entry in entries:
+                name = entry.name if folder == "." else f"{folder}/{entry.name}"
+                if self.naming.parse(name):
+                    yield name
+                elif entry.is_dir(follow_symlinks=False) and name != "test":
+                    yield from self._below(name)
+
     def identity(self, clip: str) -> str:
-        found = re.match(self.card["naming"]["identity"], clip, re.ASCII)
-        return found[found.lastindex or 0] if found else clip
+        found = self.naming.parse(clip)
+        named = re.match(self.card["naming"]["identity"], found[0] if found else clip, re.ASCII)
+        return named[named.lastindex or 0] if named else clip
 
     def prepare(self) -> None:
         """See that there is a data root.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.paths import inside
-from talkbench.datasets.clips import Clip, image_files, open_clip
+from talkbench.datasets.clips import Clip, is_image, open_clip
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 
@@ -64,10 +64,10 @@ class Store:
             for place, below, files in os.walk(top):
                 below[:] = sorted(name for name in below if name[0] != ".")
                 here = Path(place)
-                if image_files(here):
+                if any(map(is_image, files)):
                     yield here.relative_to(top).as_posix()
                 clips = [name for name in below if (here / name).is_symlink()]
-                clips += [name for name in files if Path(name).suffix.lower() in VIDEO_SUFFIXES and name[0] != "."]
+                clips += [name for name in files if name.lower().endswith(VIDEO_SUFFIXES) and name[0] != "."]
                 for name in sorted(clips):
                     yield (here / name).relative_to(top).as_posix()
 
@@ -75,3 +75,8 @@ class Store:
 @lru_cache(maxsize=8)  # open videos hold decoded frames
 def _open(store: Store, name: str) -> Clip:
     return open_clip(store.path(name), store.numbered)
+
+
+def forget() -> None:
+    """Close the clips that are open: a process that was copied from another must not read from the same files."""
+    _open.cache_clear()

@@ -100,6 +100,28 @@ def make(
     return root
 
 
+def training_names(slug: str) -> list[str]:
+    """The folders of four clips for training, of two people who are not in the test part."""
+    stamps = ("000100#000190", "000200#000290")
+    return {
+        "voxceleb1": [f"train/id1000{p}#{YOUTUBE[p]}#{s}.mp4" for p in range(2) for s in stamps],
+        "voxceleb2": [f"dev/mp4/id0001{p}/{YOUTUBE[p]}/0000{c}.mp4" for p in range(2) for c in range(2)],
+        "hdtf": [f"WDA_{person}_00{c}.mp4" for person in ("TimKaine", "AmyKlobuchar") for c in range(2)],
+        "ted-talks": [f"train/talknumber{p}#{s}.mp4" for p in range(2) for s in stamps],
+        "folder": [f"train/{person}/{c}.mp4" for person in ("anna", "ben") for c in range(2)],
+    }[slug]
+
+
+def make_training(root: Path, slug: str, frames: int = 8, size: int = 64, videos: bool = False) -> Path:
+    """Write the clips of `training_names` below `root`, as `make` does, and return `root`."""
+    for number, name in enumerate(training_names(slug)):
+        if videos:
+            write_video(root / name, number, frames, size)
+        else:
+            write_clip(root / name, slug, name, number, frames, size)
+    return root
+
+
 def accept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the lists of these sets pass for the published ones, whose sha256 they cannot have."""
     monkeypatch.setattr(

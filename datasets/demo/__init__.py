@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from talkbench.datasets.crops import face_boxes, square_crop
 from talkbench.datasets.dataset import Dataset
 from talkbench.datasets.demo.lists import FRAMES, held_out, training_frames
 
-__all__ = ["VIDEOS", "Demo", "find_video", "held_out", "training_frames"]
+__all__ = ["VIDEOS", "Demo", "find_video", "held_out"]
 
 SIZE = 256
 
@@ -51,9 +52,12 @@ class Demo(Dataset):
     def __init__(self, root: Path | str | None = None) -> None:
         super().__init__(root or home() / "datasets" / "demo-v1")
 
-    def training_frames(self) -> dict[str, list[int]]:
+    def training_clips(self) -> list[str]:
         self.prepare()
-        return training_frames()
+        return sorted(FRAMES)
+
+    def training_numbers(self, clip: str) -> Sequence[int]:
+        return training_frames(clip)
 
     def prepare(self) -> None:
         """Make the clips that are not there yet, each all or nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +24,15 @@ def held_out(clip: str) -> list[range]:
     return [range(start, start + TEST_LENGTH[clip]) for start in TEST_STARTS[clip]]
 
 
-def training_frames() -> dict[str, list[int]]:
-    """By clip, the frames that training may use: all that are further than `GAP` from a test frame."""
-    return {
-        clip: [
-            index
-            for index in range(count)
-            if all(index < test.start - GAP[clip] or index >= test.stop + GAP[clip] for test in held_out(clip))
-        ]
-        for clip, count in FRAMES.items()
-    }
+@cache
+def training_frames(clip: str) -> tuple[int, ...]:
+    """The frames of `clip` that training may use: all that are further than `GAP` from a test frame."""
+    gap, tests = GAP[clip], held_out(clip)
+    return tuple(
+        index
+        for index in range(FRAMES[clip])
+        if all(index < test.start - gap or index >= test.stop + gap for test in tests)
+    )
 
 
 def draw_same_identity(count: int = 200) -> list[Pair]:

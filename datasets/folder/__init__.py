@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -41,8 +42,17 @@ class Folder(Dataset):
         if not self.root.is_dir():
             raise TalkbenchError(f"there is no folder {self.root}; give the one that holds your clips")
 
+    def training_clips(self) -> list[str]:
+        self.prepare()
+        names = list(self.store.names())
+        part = [name for name in names if name.startswith("train/")]
+        clips = sorted(part or (name for name in names if not name.startswith("test/")))
+        if not clips:
+            raise TalkbenchError(f"{self.root} holds no videos and no frames for training; add some")
+        return clips
+
     def identity(self, clip: str) -> str:
-        return clip.split("/")[0]
+        return re.sub("^(train|test)/", "", clip).split("/")[0]
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:
         if pairs:

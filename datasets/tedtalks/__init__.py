@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from talkbench.datasets import registry
+from talkbench.datasets.metadata import TED_TEST_TALKS
 from talkbench.datasets.published import Published
 
 
@@ -11,3 +12,7 @@ class TedTalks(Published):
     """Clips ``<YouTube id>#<start>#<end>.mp4``; the identity is the talk, since nothing names the speaker."""
 
     name = "ted-talks"
+
+    @property
+    def test_identities(self) -> set[str]:
+        return TED_TEST_TALKS

@@ -12,7 +12,7 @@ from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets import Frame
 from talkbench.datasets import demo as demo_module
-from talkbench.datasets.demo import held_out, training_frames
+from talkbench.datasets.demo import held_out
 from talkbench.datasets.demo.lists import FRAMES, GAP, LISTS
 from talkbench.datasets.pairs import pairs_sha256
 
@@ -49,10 +49,10 @@ def test_pairs_are_what_their_task_says(demo):
     assert {pair.driving for pair in demo.split("reconstruction")} == tested
 
 
-def test_training_keeps_its_distance():
-    frames = training_frames()
-    assert list(frames) == list(FRAMES)
-    for clip, indices in frames.items():
+def test_training_keeps_its_distance(demo):
+    assert demo.training_clips() == sorted(FRAMES)
+    for clip in FRAMES:
+        indices = demo.training_numbers(clip)
         held = np.array([index for stretch in held_out(clip) for index in stretch])
         assert held.min() >= 0
         assert held.max() < FRAMES[clip]
