@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from talkbench.reports.leaderboard.board import Board
@@ -11,7 +11,7 @@ from talkbench.reports.leaderboard.site import Site, comparison_path
 from talkbench.reports.numbers import format_mean, unit_sign
 from talkbench.reports.strips import ERROR_RANGE
 from talkbench.results import MetricSpec
-from talkbench.results.entries import Entry
+from talkbench.results.entries import Entry, Thumbnail
 from talkbench.results.schema import IN_SET
 
 PAIR = ["source_clip", "source_index", "driving_clip", "driving_index"]
@@ -23,8 +23,8 @@ MAGMA = ("#000004", "#51127c", "#b73779", "#fc8961", "#fcfdbf")
 def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
     """Add the comparison page of every board that has two entries with pictures, and their pictures."""
     for board in boards:
-        shown = [entry for entry in board.entries if entry.info.thumbnails]
-        if len(shown) > 1:
+        if compared(board):
+            shown = [entry for entry in board.entries if entry.info.thumbnails]
             site.add(
                 comparison_path(board.dataset, board.task),
                 "compare.html",
@@ -36,6 +36,11 @@ def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
                 magma=magma_tables(),
                 gain=1 / (3 * ERROR_RANGE),
             )
+
+
+def compared(board: Board) -> bool:
+    """Whether the board has a comparison page."""
+    return sum(bool(entry.info.thumbnails) for entry in board.entries) > 1
 
 
 def magma_tables() -> dict[str, str]:
@@ -75,41 +80,46 @@ def _metric(spec: MetricSpec) -> dict[str, Any]:
 
 def _entry(site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int, str], int]) -> dict[str, Any]:
     """An entry; its pairs are entered in `pairs` by number and frames, each under its place."""
-    rows = entry.rows()
-    shown = {item.pair: item for item in entry.info.thumbnails}
-    rows = rows[rows["pair"].isin(list(shown))]
     pictures = []
-    for number, mine in rows.groupby("pair"):
-        source, source_frame, driving, driving_frame = mine.iloc[0][PAIR]
-        key = (int(number), f"{source}, frame {source_frame} → {driving}, frame {driving_frame}")
-        item = shown[key[0]]
+    for item, frames, values in shown_pairs(entry):
         for file in (item.source, item.driving, item.generated):
             site.thumbnail(entry, file)
-        values = {metric: (value, reason) for metric, value, reason in mine[["metric", "value", "reason"]].to_numpy()}
         pictures.append(
             {
-                "pair": pairs.setdefault(key, len(pairs)),
+                "pair": pairs.setdefault((item.pair, frames), len(pairs)),
                 "files": [item.source, item.driving, item.generated],
-                "values": [_value(values.get(name), entry, name) for name in names],
+                "values": [values.get(name) for name in names],
             }
         )
     return {
         "name": entry.info.name,
         "label": entry.info.label,
-        "method": entry.record.method.name,
         "folder": f"../entries/{entry.info.name}/",
-        "list": entry.record.dataset.pairs_sha256,
         "means": [_mean(entry, name) for name in names],
         "pictures": pictures,
     }
 
 
-def _value(found: tuple[float, str] | None, entry: Entry, name: str) -> float | str | None:
-    """The value on the printed scale, or why there is none; None where the metric was not computed."""
-    if found is None or found[1] == IN_SET:
-        return None
-    value, reason = found
-    return reason if math.isnan(value) else round(value * entry.record.metric(name).scale, 6)
+def shown_pairs(entry: Entry) -> Iterator[tuple[Thumbnail, str, dict[str, float | str]]]:
+    """The pairs that an entry has pictures of: pictures, frames in words, and by metric the value on the printed scale,
+    or why there is none."""
+    if not entry.info.thumbnails:
+        return
+    rows = entry.rows()
+    by_pair = dict(list(rows[rows["pair"].isin([item.pair for item in entry.info.thumbnails])].groupby("pair")))
+    for item in entry.info.thumbnails:
+        mine = by_pair.get(item.pair)
+        if mine is None:
+            continue
+        source, source_frame, driving, driving_frame = mine.iloc[0][PAIR]
+        frames = f"{source}, frame {source_frame} → {driving}, frame {driving_frame}"
+        mine = mine[mine["reason"] != IN_SET]
+        values = zip(mine["metric"].tolist(), mine["value"].tolist(), mine["reason"].tolist(), strict=True)
+        yield item, frames, {name: _value(entry.record.metric(name), value, reason) for name, value, reason in values}
+
+
+def _value(spec: MetricSpec, value: float, reason: str) -> float | str:
+    return reason if math.isnan(value) else round(value * spec.scale, 6)
 
 
 def _mean(entry: Entry, name: str) -> dict[str, str] | None:

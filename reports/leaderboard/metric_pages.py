@@ -1,0 +1,79 @@
+"""A page per family of metrics: what it is, its variants, how it has gone wrong elsewhere, and its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from talkbench.reports.leaderboard.board import Board, Cell, Column, Group, Line
+from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
+from talkbench.reports.leaderboard.metric_notes import family_notes
+from talkbench.reports.leaderboard.site import Site, metric_path
+
+
+@dataclass(frozen=True)
+class Part:
+    """The columns of one family in a group of a board; `lines`: those with a number in any of them."""
+
+    board: Board
+    group: Group
+    columns: tuple[Column, ...]
+    lines: tuple[tuple[Line, tuple[Cell, ...]], ...]
+
+
+def add_metrics(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> None:
+    """Add the list of all metrics and a page for each family that is registered or has numbers."""
+    families: dict[str, list[MetricCard]] = {}
+    for card in catalogue.metrics.values():
+        families.setdefault(card.family, []).append(card)
+    groups = [(board, group) for board in boards for group in board.groups]
+    for column in (column for _, group in groups for column in group.columns):
+        families.setdefault(_family(column), [])
+    index = []
+    for family, cards in sorted(families.items()):
+        cards.sort(key=lambda card: (card.short != family, card.name))
+        parts = [made for board, group in groups if (made := _part(board, group, family))]
+        count = sum(len(part.lines) for part in parts)
+        notes = family_notes(family)
+        faults = tuple(dict.fromkeys(fault for card in cards for fault in card.faults)) or notes.faults
+        site.add(
+            metric_path(family),
+            "metric.html",
+            family=family,
+            notes=notes,
+            faults=faults,
+            cards=cards,
+            ranges={card.name: _range(card) for card in cards},
+            measured=[part for part in parts if part.group.kind == "measured"],
+            printed=[part for part in parts if part.group.kind == "published"],
+        )
+        index.append((family, notes, cards, count))
+    site.add("metrics/index.html", "metrics.html", index=index)
+
+
+def _family(column: Column) -> str:
+    """A printed column belongs to the family of the metric that it is taken for."""
+    return (column.page or column.name).lower().split("@", 1)[0]
+
+
+def _part(board: Board, group: Group, family: str) -> Part | None:
+    places = [number for number, column in enumerate(group.columns) if _family(column) == family]
+    lines = [(line, tuple(line.cells[place] for place in places)) for line in group.lines]
+    filled = tuple((line, cells) for line, cells in lines if any(cell.value is not None for cell in cells))
+    return Part(board, group, tuple(group.columns[place] for place in places), filled) if filled else None
+
+
+def _range(card: MetricCard) -> str:
+    """``0 to 100``; an end that no value comes near is said to be none."""
+    return " to ".join(_end(end) for end in card.range)
+
+
+def _end(value: float) -> str:
+    if math.isinf(value) or abs(value) >= UNBOUNDED:
+        return "no upper bound" if value > 0 else "no lower bound"
+    return f"{value:.6g}".replace("-", "−")
+
+
+UNBOUNDED = 1e5
+"""Printed ends from which on they only stand for the lack of one (FID, re-identification features)."""
