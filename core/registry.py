@@ -43,24 +43,44 @@ class Registry(Generic[T]):
         self.group = f"talkbench.{kind}s"
         self._modules = tuple(modules)
         self._factories: dict[str, Callable[..., T]] = {}
+        self._aliases: dict[str, str] = {}
+        self._unlisted: set[str] = set()
         self._plugins: dict[str, EntryPoint] = {}
         self._loaded = False
 
-    def register(self, name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
-        """Decorator that adds a factory (a class, usually); a name taken already is refused."""
+    def register(self, name: str, listed: bool = True) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """Decorator that adds a factory (a class, usually); a name taken already is refused.
+
+        Entries that are not `listed` are built like all others, and left out of `names`.
+        """
 
         def add(factory: Callable[..., T]) -> Callable[..., T]:
-            if self._factories.get(name, factory) is not factory:
+            if self._factories.get(name, factory) is not factory or name in self._aliases:
                 raise TalkbenchError(f"{self.kind} {name!r} is registered already; choose another name")
             self._factories[name] = factory
+            if not listed:
+                self._unlisted.add(name)
             return factory
 
         return add
 
-    def names(self) -> list[str]:
-        """All registered names, sorted; plugins are listed without being imported."""
+    def alias(self, name: str, of: str, listed: bool = True) -> None:
+        """Let `name` be another name of the entry `of`; a name taken already is refused."""
+        if self._aliases.get(name, of) != of or name in self._factories:
+            raise TalkbenchError(f"{self.kind} {name!r} is registered already; choose another name")
+        self._aliases[name] = of
+        if not listed:
+            self._unlisted.add(name)
+
+    def resolve(self, name: str) -> str:
+        """The name that an alias stands for; any other name as it is."""
         self._load()
-        return sorted({*self._factories, *self._plugins})
+        return self._aliases.get(name, name)
+
+    def names(self) -> list[str]:
+        """All listed names, sorted; plugins are listed without being imported."""
+        self._load()
+        return sorted({*self._factories, *self._aliases, *self._plugins} - self._unlisted)
 
     def get(self, name: str) -> Callable[..., T]:
         """The factory registered as `name`, or for ``name@variant`` that of `name` with the variant given.
@@ -69,7 +89,7 @@ class Registry(Generic[T]):
             TalkbenchError: an unknown name (the nearest known ones are offered), one whose absence can be
                 explained, or a plugin that cannot be imported.
         """
-        self._load()
+        name = self.resolve(name)
         if name in self._plugins and name not in self._factories:
             self._factories[name] = self._import(self._plugins[name])
         if name in self._factories:
@@ -80,7 +100,11 @@ class Registry(Generic[T]):
             bound = isinstance(factory, partial) and "variant" in factory.keywords
             if not bound and "variant" in inspect.signature(factory).parameters:
                 return partial(factory, variant=variant)
-        raise TalkbenchError(self.explain(name) or f"unknown {self.kind} {name!r}: {nearest(name, self.names())}")
+        raise TalkbenchError(self.explain(name) or f"unknown {self.kind} {name!r}: {nearest(name, self._known(name))}")
+
+    def _known(self, name: str) -> Iterable[str]:
+        """What an unknown `name` may have been meant to be: unlisted names only where they are very close."""
+        return {*self.names(), *difflib.get_close_matches(name, self._unlisted, n=1, cutoff=0.9)}
 
     def create(self, name: str, **options: object) -> T:
         """Build the entry `name` or ``name@variant`` with the given options."""
@@ -93,7 +117,7 @@ class Registry(Generic[T]):
             importlib.import_module(module)
         plugins: dict[str, EntryPoint] = {}
         for point in entry_points(group=self.group):
-            if point.name in self._factories or point.name in plugins:
+            if point.name in self._factories or point.name in self._aliases or point.name in plugins:
                 owner = _owner(point)
                 raise TalkbenchError(
                     f"{self.kind} {point.name!r} of {owner} is registered already; "

@@ -12,6 +12,8 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import home
 from talkbench.methods import registry
 
+DEMO = "-demo"  # ends the names of ablations at demo size
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -60,8 +62,29 @@ def published_only() -> dict[str, dict[str, Any]]:
 
 
 def full_name(name: str) -> str:
-    """`name` with its variant: a bare name means the one that the card calls the default."""
+    """`name` with its variant: a bare name means the one that the card calls the default, and another name of an entry
+    the entry's own."""
+    name = registry.resolve(name)
     return name if "@" in name else str(card(name).get("default", name))
+
+
+def demo_name(name: str) -> str:
+    """The name of the same method at demo size, for 128×128 images: ``mcnet`` → ``mcnet@demo``, ``mcnet@pe10`` →
+    ``mcnet@pe10-demo``, ``fomm@vox-256`` → ``fomm@demo``.
+
+    Raises:
+        TalkbenchError: the method has no such size.
+    """
+    full = full_name(name)
+    bare, _, variant = full.partition("@")
+    if f"-{variant}".endswith(DEMO):
+        return full
+    small = f"{bare}@demo" if full == full_name(bare) else f"{full}{DEMO}"
+    try:
+        registry.get(small)
+    except TalkbenchError as error:
+        raise TalkbenchError(f"{full} has no demo size ({error})") from error
+    return small
 
 
 def known_names() -> list[str]:
@@ -78,7 +101,10 @@ def known_names() -> list[str]:
 def describe(name: str) -> str:
     """What a method is, in one line: its variant's entry in the card, or the card's `short`."""
     known = card(name)
-    return str(known.get("variants", {}).get(name, known["short"]))
+    variants = known.get("variants", {})
+    if name not in variants and name.removesuffix(DEMO) in variants:
+        return f"{variants[name.removesuffix(DEMO)]}; in proportion at demo size (128x128 images)"
+    return str(variants.get(name, known["short"]))
 
 
 def training_data(name: str) -> str:

@@ -32,11 +32,12 @@ class Match:
     networks: tuple[str, ...]
 
 
-def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]]) -> list[Match]:
+def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]], said: str = "") -> list[Match]:
     """The methods that the state dicts `stored` in `path` can be of, by their keys and shapes.
 
     Configurations that are alike in these are told apart, as far as they can be, by the method that our own files
-    name, the hash or the name of the official file, and the discriminator.
+    name, the hash or the name of the official file, and the discriminator; then by the full name that the user has
+    `said`; and last, files are published ones rather than somebody's ablation.
     """
     candidates = [name for name in cards.known_names() if "weights" in cards.card(name)]
     found = list(dict.fromkeys(match for name in candidates if (match := _match(name, stored))))
@@ -47,6 +48,8 @@ def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]]) -> list[Ma
         lambda match: sha256 is not None and _official(match).get("sha256") == sha256,
         lambda match: _discriminator_fits(match, stored),
         lambda match: Path(_official(match).get("file", "")).name == path.name,
+        lambda match: match.method == said,
+        lambda match: "file" in _official(match),
     ]
     for holds in evidence:
         found = [match for match in found if holds(match)] or found

@@ -100,7 +100,7 @@ def identify(path: Path, name: str = "") -> Match:
     Raises:
         TalkbenchError: no method has such networks, several have, or `name` is none of them.
     """
-    found = recognise(path, read_states(path, name or "a method"))
+    found = recognise(path, read_states(path, name or "a method"), full_name(name) if name else "")
     fitting = ", ".join(match.method for match in found)
     if not found:
         raise TalkbenchError(f"{path} fits no method; bench weights list shows the files that methods want")

@@ -11,6 +11,7 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
+from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.fomm.model import FOMMConfig, Generator, SourceMaps
@@ -21,12 +22,19 @@ from talkbench.methods.warping import warp
 
 DEFAULT = "vox-256"
 # All released configurations are one architecture; what differs is the training (specs fomm 2, 5.1), and what the
-# discriminator sees and how it is normalised, which tells their files apart.
+# discriminator sees and how it is normalised, which tells their files apart. Last, a small one for 128×128 images.
 VARIANTS: dict[str, FOMMConfig] = {
     DEFAULT: FOMMConfig(spectral_discriminator=True),
     "vox-adv": FOMMConfig(conditional_discriminator=True),
     "taichi": FOMMConfig(),
     "taichi-adv": FOMMConfig(conditional_discriminator=True),
+    "demo": FOMMConfig(
+        resolution=128,
+        kp_detector=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
+        dense_motion=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
+        block_expansion=16,
+        max_features=128,
+    ),
 }
 
 
@@ -102,4 +110,4 @@ class FOMM(Method[SourceMaps, Keypoints]):
 
 registry.register("fomm")(partial(FOMM, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"fomm@{_variant}")(partial(FOMM, variant=_variant))
+    registry.register(f"fomm@{_variant}", listed=_variant != "demo")(partial(FOMM, variant=_variant))

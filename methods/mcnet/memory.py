@@ -28,6 +28,7 @@ class MemoryConfig:
         style_feature, style_keypoints: the two inputs of the identity code.
         frequencies: of the positional encoding of the keypoints; 0 for none.
         dynamic: key and value by dynamic convolution; else by an ordinary one.
+        padding: of that convolution; 0 leaves the memory's border out.
         deepest_only: compensate the deepest map alone.
     """
 
@@ -39,6 +40,7 @@ class MemoryConfig:
     style_keypoints: bool = True
     frequencies: int = 0
     dynamic: bool = True
+    padding: int = 1
     deepest_only: bool = False
 
 
@@ -137,8 +139,9 @@ class _KernelAttention(nn.Module):
 class DynamicConv(nn.Module):
     """3×3 convolution whose kernel is mixed per sample from four, C → 2C channels."""
 
-    def __init__(self, channels: int, kernels: int = 4) -> None:
+    def __init__(self, channels: int, padding: int, kernels: int = 4) -> None:
         super().__init__()
+        self.padding = padding
         bound = (6 / (channels * 9)) ** 0.5
         self.weight = nn.Parameter(torch.empty(kernels, 2 * channels, channels, 3, 3).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(kernels, 2 * channels))
@@ -148,8 +151,19 @@ class DynamicConv(nn.Module):
         mixture = self.attention(pooled[:, :, None, None])
         weight = torch.einsum("bk,koihw->boihw", mixture, self.weight)
         bias = mixture @ self.bias
-        out = F.conv2d(x.reshape(1, -1, *x.shape[2:]), weight.flatten(0, 1), bias.flatten(), padding=1, groups=len(x))
-        return out.view(len(x), -1, *x.shape[2:])
+        joined = x.reshape(1, -1, *x.shape[2:])
+        out = F.conv2d(joined, weight.flatten(0, 1), bias.flatten(), padding=self.padding, groups=len(x))
+        return out.view(len(x), -1, *out.shape[2:])
+
+
+class StaticConv(nn.Conv2d):
+    """What stands in for `DynamicConv` with one kernel for all samples."""
+
+    def __init__(self, channels: int, padding: int) -> None:
+        super().__init__(channels, 2 * channels, 3, padding=padding)
+
+    def forward(self, x: Tensor, pooled: Tensor) -> Tensor:
+        return super().forward(x)
 
 
 class MemoryUnit(nn.Module):
@@ -172,7 +186,7 @@ class MemoryUnit(nn.Module):
         for side, width in widths.items():
             self.add_module(f"feat_forward_proj_{side}", nn.Conv2d(width, channels, 1))
         self.query_conv = nn.Conv2d(channels, channels, 1)
-        self.conv_kv = DynamicConv(channels) if config.dynamic else nn.Conv2d(channels, 2 * channels, 3)
+        self.conv_kv = (DynamicConv if config.dynamic else StaticConv)(channels, config.padding)
         self.diff_conv = nn.Conv2d(channels, channels, 1)
         for side, width in widths.items():
             self.add_module(f"conv_{side}", nn.Conv2d(channels, width, 3, padding=1))
@@ -196,7 +210,7 @@ class MemoryUnit(nn.Module):
         feature, query, difference = self._project(level, part)
         pooled = feature.mean((2, 3))
         memory = self._condition(pooled, keypoints, noise)
-        key, value = F.relu(self._convolve(memory, pooled)).chunk(2, dim=1)
+        key, value = F.relu(self.conv_kv(memory, pooled)).chunk(2, dim=1)
         # diff_conv is linear: applied to the values instead of to the s² results (specs mcnet 9.3).
         residual = attend(query, key, F.conv2d(value, self.diff_conv.weight), scale=ATTENTION_SCALE)
         compensated = F.relu(difference - residual) + feature
@@ -234,9 +248,6 @@ class MemoryUnit(nn.Module):
             parts.append(encode_positions(keypoints, self.config.frequencies).flatten(1))
         style = self.style_route(torch.cat(parts, dim=1))
         return self.styleconv(self.mb, style, noise)
-
-    def _convolve(self, memory: Tensor, pooled: Tensor) -> Tensor:
-        return self.conv_kv(memory, pooled) if self.config.dynamic else self.conv_kv(memory)
 
 
 def encode_positions(keypoints: Tensor, frequencies: int) -> Tensor:

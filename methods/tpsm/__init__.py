@@ -13,6 +13,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.avd import AVDNetwork
+from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import load_networks, read_states
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import MOTIONS, Batch, Method
@@ -30,13 +31,21 @@ from talkbench.methods.tpsm.model import (
 )
 
 DEFAULT = "vox-256"
+DEMO = TPSMConfig(
+    resolution=128,
+    dense_motion=HourglassConfig(16, max_features=96, num_blocks=4),
+    block_expansion=16,
+    max_features=128,
+)
 # The released models have equal keys and shapes, and Taichi's equal sizes too; "memory" is the paper's
-# "TPSM + IICM + MCM" (specs mcnet 8.2).
+# "TPSM + IICM + MCM" (specs mcnet 8.2). Both are there at a small size too, for 128×128 images.
 VARIANTS: dict[str, TPSMConfig] = {
     DEFAULT: TPSMConfig(),
     "taichi-256": TPSMConfig(),
     "ted-384": TPSMConfig(resolution=384),
     "memory": TPSMConfig(memory=MemoryConfig()),
+    "demo": DEMO,
+    "memory-demo": replace(DEMO, memory=MemoryConfig(channels=64, side=16)),
 }
 AVD_BOTTLENECK = 128
 
@@ -160,4 +169,6 @@ def _avd_bottleneck(path: Path, name: str) -> int:
 
 registry.register("tpsm")(partial(TPSM, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"tpsm@{_variant}")(partial(TPSM, variant=_variant))
+    registry.register(f"tpsm@{_variant}", listed="demo" not in _variant)(partial(TPSM, variant=_variant))
+for _size in ("", "-demo"):
+    registry.alias(f"mcnet@tpsm_backbone{_size}", f"tpsm@memory{_size}", listed=not _size)

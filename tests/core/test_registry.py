@@ -69,6 +69,25 @@ def test_a_duplicate_is_refused_and_the_first_stays(shapes):
     assert shapes.register("circle")(first) is first
 
 
+def test_what_is_not_listed_is_built_all_the_same(shapes):
+    shapes.register("circle@tiny", listed=False)(lambda: "tiny circle")
+    assert "circle@tiny" not in shapes.names()
+    assert shapes.create("circle@tiny") == "tiny circle"
+    with pytest.raises(TalkbenchError, match="did you mean circle@tiny or circle"):
+        shapes.get("circle@tny")
+
+
+def test_another_name_of_an_entry(shapes):
+    shapes.alias("disc", "circle")
+    assert shapes.create("disc", radius=2) == ("circle", 2)
+    assert (shapes.resolve("disc"), shapes.resolve("square")) == ("circle", "square")
+    assert "disc" in shapes.names()
+    shapes.alias("disc", "circle")
+    for take in (lambda: shapes.alias("disc", "oval"), lambda: shapes.register("disc")(lambda: None)):
+        with pytest.raises(TalkbenchError, match="shape 'disc' is registered already"):
+            take()
+
+
 PROJECT = """
 [build-system]
 requires = ["setuptools"]

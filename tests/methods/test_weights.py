@@ -122,6 +122,12 @@ def test_our_own_files_say_what_they_are(tmp_path: Path) -> None:
         methods.create("mcnet@demo", weights=path)
 
 
+def test_a_network_that_an_ablation_shares_is_the_papers_unless_the_user_says_otherwise(tmp_path: Path) -> None:
+    path = saved(tmp_path / "renamed.pth", official("mcnet"))
+    assert weights.identify(path).method == weights.identify(path, "mcnet@memory32").method == "mcnet"
+    assert weights.identify(path, "mcnet@no_consistency").method == "mcnet@no_consistency"
+
+
 def test_a_file_that_fits_nothing(tmp_path: Path) -> None:
     for content in ({"generator": {"x": torch.zeros(3)}}, {"x": torch.zeros(3)}):
         with pytest.raises(TalkbenchError, match="fits no method; bench weights list"):
