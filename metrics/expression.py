@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
@@ -71,17 +72,14 @@ def _direction(angles: np.ndarray) -> np.ndarray:
 
 
 class _Expression(Metric[np.ndarray]):
-    """A formula on `part` of the features; NaN where a value of `needed` is not finite."""
+    """A `formula` on `part` of the features, (B, K) twice to (B,); NaN where a value of `needed` is not finite."""
 
     needs_truth = False
     target = "driving"
     decimals = 3
     part: slice
     needed: slice
-
-    @abstractmethod
-    def formula(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Values (B,) of the `part` of the features of both frames, (B, K) each."""
+    formula: ClassVar[Callable[[np.ndarray, np.ndarray], np.ndarray]]
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
         if generated.shape != target.shape:
@@ -94,30 +92,26 @@ class _Expression(Metric[np.ndarray]):
         return values
 
 
-class _Aucon(_Expression):
-    direction = "higher"
-    range = (0.0, 1.0)
-    part = UNITS
-    needed = POSE  # an angle that is NaN drops the pair, a unit counts as absent (specs evaluation 3.7)
-
-    def formula(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return aucon(generated, target)
-
-
 @registry.register("aucon")
-class Aucon(_Aucon):
+class Aucon(_Expression):
     """Share of 20 facial action units present in both frames or absent from both (py-feat 2, boosted trees)."""
 
     name = "aucon"
     default_variant = "pyfeat-2"
+    direction = "higher"
+    range = (0.0, 1.0)
+    part = UNITS
+    needed = POSE  # an angle that is NaN drops the pair, a unit counts as absent (specs evaluation 3.7)
     extractor = "pyfeat-2"
+    formula = staticmethod(aucon)
 
 
 @registry.register("aucon@pyfeat-2-multitask")
-class AuconMultitask(_Aucon):
+class AuconMultitask(Aucon):
     """Share of 20 facial action units present in both frames or absent from both (py-feat 2, one network for all)."""
 
     name = "aucon@pyfeat-2-multitask"
+    default_variant = None
     extractor = "pyfeat-2-multitask"
 
 
@@ -129,24 +123,21 @@ class _Pose(_Expression):
     extractor = "pyfeat-2"
 
 
-class _Prmse(_Pose):
-    def formula(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return prmse(generated, target)
-
-
 @registry.register("prmse")
-class Prmse(_Prmse):
+class Prmse(_Pose):
     """Root mean square difference of the head's pitch, roll and yaw, the root taken per pair (img2pose)."""
 
     name = "prmse"
     default_variant = "pyfeat-2"
+    formula = staticmethod(prmse)
 
 
 @registry.register("prmse@pyfeat-2-mlp")
-class PrmseMlp(_Prmse):
+class PrmseMlp(Prmse):
     """Root mean square difference of pitch, roll and yaw as py-feat 2 guesses them from landmarks by default."""
 
     name = "prmse@pyfeat-2-mlp"
+    default_variant = None
     extractor = "pyfeat-2-mlp"
 
 
@@ -160,9 +151,7 @@ class PrmseGlobal(_Pose):
     name = "prmse@global"
     range = (0.0, 360.0**2)
     aggregation = "root-mean"
-
-    def formula(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return squared_angles(generated, target)
+    formula = staticmethod(squared_angles)
 
 
 @registry.register("pose-mae")
@@ -170,9 +159,7 @@ class PoseMae(_Pose):
     """Mean absolute difference of the head's pitch, roll and yaw (img2pose)."""
 
     name = "pose-mae"
-
-    def formula(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return mean_difference(generated, target)
+    formula = staticmethod(mean_difference)
 
 
 @registry.register("au-mae")
@@ -184,9 +171,7 @@ class AuMae(_Expression):
     range = (0.0, 1.0)
     part = needed = UNITS
     extractor = "pyfeat-2"
-
-    def formula(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return mean_difference(generated, target)
+    formula = staticmethod(mean_difference)
 
 
 @registry.register("gaze-mae")
@@ -199,6 +184,4 @@ class GazeMae(_Expression):
     range = (0.0, 180.0)
     part = needed = GAZE
     extractor = "pyfeat-2-multitask"
-
-    def formula(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return gaze_angle(generated, target)
+    formula = staticmethod(gaze_angle)
