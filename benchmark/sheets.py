@@ -102,34 +102,36 @@ def print_cache(info: CacheInfo) -> None:
 
 
 def print_figures(name: str, figures: Sequence[Figure]) -> None:
-    """One line per figure, those of one subject that are equal together, then how many came out how."""
+    """What became of the figures, those that came out alike on one line, then how many came out how."""
     table = Table(title=Text(f"{name}, computed again"))
     for heading in ("from", "of", "figure", "result", "found"):
         table.add_column(heading, overflow="fold", no_wrap=heading in ("from", "result"))
-    for (part, subject, state, _), group in groupby(figures, key=_together):
-        alike = list(group)
-        names = ", ".join(figure.name.replace("_", " ") for figure in alike)
-        cells = [Text(part), Text(subject), Text(names), Text(state, style=STATES[state]), Text(_found(alike))]
-        table.add_row(*cells)
+    lines = [_line(list(alike)) for _, alike in groupby(figures, key=_one_subject)]
+    for (part, what, state, found), group in groupby(lines, key=lambda line: line[1:]):
+        subjects = [line[0] for line in group]
+        of = f"{len(subjects)} files" if part == "files" and len(subjects) > 1 else ", ".join(subjects)
+        table.add_row(Text(part), Text(of), Text(what), Text(state, style=STATES[state]), Text(found))
     console = _console()
     console.print(table)
     counts = Counter(figure.state for figure in figures)
     console.print(", ".join(f"{counts[state]} {state}" for state in STATES), highlight=False)
 
 
-def _together(figure: Figure) -> tuple[str, ...]:
+def _one_subject(figure: Figure) -> tuple[str, ...]:
+    """What the figures of a subject have in common that stand on one line."""
     return figure.part, figure.subject, figure.state, figure.reason if figure.state == "equal" else figure.name
 
 
-def _found(alike: Sequence[Figure]) -> str:
-    """What there is to say of figures in one line: the reason, else the value, of several the mean."""
+def _line(alike: Sequence[Figure]) -> tuple[str, str, str, str, str]:
+    """Subject, part, names, state and what there is to say: the reason, else what differs, else the mean."""
+    names = ", ".join(figure.name.replace("_", " ") for figure in alike)
     shown = next((figure for figure in alike if figure.name == "mean"), alike[0])
-    if shown.reason or shown.state == "not checkable":
-        return shown.reason
-    stored, found = _brief(shown.stored), _brief(shown.found)
-    if shown.state == "different":
-        return f"{stored} is recorded, {found} found"
-    return found if len(alike) == 1 or shown.name == "mean" else ""
+    found = shown.reason
+    if not found and shown.state == "different":
+        found = f"{_brief(shown.stored)} is recorded, {_brief(shown.found)} found"
+    elif not found and shown.name == "mean":
+        found = _brief(shown.found)
+    return shown.subject, shown.part, names, shown.state, found
 
 
 def _brief(value: object) -> str:

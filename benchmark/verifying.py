@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from talkbench import datasets, metrics
+from talkbench.benchmark.entries import count_parameters
 from talkbench.benchmark.environment import choose_device
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.protocol import load as load_protocol
@@ -22,8 +23,7 @@ from talkbench.datasets import Frame, Pair
 from talkbench.datasets.pairs import pairs_sha256
 from talkbench.methods.cards import find_weights
 from talkbench.results import MethodInfo, MetricSpec, RunRecord, RunStore, Summary, summarise
-from talkbench.results.entries import ENTRY, RECORD, SUMMARY, Entry, EntryInfo, read_info, read_json
-from talkbench.results.model import parse_json
+from talkbench.results.entries import ENTRY, RECORD, SUMMARY, Entry, EntryInfo, parse_file, read_info
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +36,8 @@ class Figure:
     """A figure of a result, and what became of computing it again.
 
     Attributes:
-        part: what the figure belongs to or follows from: ``files``, ``record``, ``pairs``, ``weights``, ``metrics``
-            (what is computed under their names), ``rows`` (the summary), ``frames`` (the metrics).
+        part: what the figure belongs to or follows from: ``files``, ``method``, ``record``, ``pairs``, ``weights``,
+            ``metrics`` (what is computed under their names), ``rows`` (the summary), ``frames`` (the metrics).
         subject: what it is a figure of: a file, a metric, the method.
         name: of the figure.
         stored, found: as the result has it, and as it comes out here; None if there is none.
@@ -88,8 +88,7 @@ class Result:
         """
         if (folder / ENTRY).is_file():
             info = read_info(folder)
-            record = parse_json(RunRecord, read_json(folder / RECORD), str(folder / RECORD))
-            summary = parse_json(Summary, read_json(folder / SUMMARY), str(folder / SUMMARY))
+            record, summary = parse_file(RunRecord, folder / RECORD), parse_file(Summary, folder / SUMMARY)
             rows = Entry(folder, info, record, summary).rows()
         else:
             info, store = None, RunStore(folder)
@@ -111,6 +110,7 @@ def verify(options: VerifyOptions, progress: Progress | None = None) -> list[Fig
     definitions = list(_definitions(result.record))
     return [
         *_files(result),
+        *_method(result),
         *_record(result),
         *_pairs(result, options.place),
         *_weights(result.record, options.checkpoint),
@@ -144,6 +144,21 @@ def _files(result: Result) -> Iterator[Figure]:
             yield Figure("files", name, "sha256", "different", stored, reason="the file is missing")
     for name in sorted(set(found) - {ENTRY}):
         yield Figure("files", name, "sha256", "different", reason=f"{ENTRY} does not list it")
+
+
+def _method(result: Result) -> Iterator[Figure]:
+    """What an entry says of its method in numbers."""
+    info, name = result.info, result.record.method.name
+    if info is None:
+        return
+    if info.parameters is not None:
+        try:
+            yield _compared("method", name, "parameters", info.parameters, count_parameters(name))
+        except TalkbenchError as error:
+            yield _unknown("method", name, "parameters", error, info.parameters)
+    if info.frames_per_second is not None:
+        reason = f"measured on {info.device}; bench perf measures it anew"
+        yield _unknown("method", name, "frames per second", reason, info.frames_per_second)
 
 
 def _record(result: Result) -> Iterator[Figure]:
@@ -278,7 +293,8 @@ def _frames(
     found = None
     try:
         if not frames.is_dir():
-            raise TalkbenchError(f"{frames} is missing; name the folder of the generated frames with --frames")
+            missing = f"{frames} is missing" if result.info is None else "an entry has no generated frames"
+            raise TalkbenchError(f"{missing}; name their folder with --frames")
         names = [spec.name for spec in record.metrics if spec.name not in reasons]
         found = rescore(record, frames, names, options.place, progress) if names else None
     except TalkbenchError as error:

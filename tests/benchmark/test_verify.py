@@ -293,7 +293,7 @@ def test_frames_that_were_given(run, bench, clips, verify):
 @pytest.fixture
 def entry(run):
     store = RunStore(run)
-    details = EntryDetails(name="mine", label="Mine")
+    details = EntryDetails(name="mine", label="Mine", frames_per_second=2.5, device="a toaster")
     write_entry(Path("entries"), details, store.read_record(), store.read_summary(), store.rows(), {})
     return Path("entries/mine")
 
@@ -301,20 +301,23 @@ def entry(run):
 def test_an_entry(entry, run, verify):
     figures = verify(entry)
     assert those(figures, "different") == set()
+    assert figures["method", "blend", "frames per second"]["reason"].startswith("measured on a toaster; ")
     files = {key for key in figures if key[0] == "files"}
     assert files == {("files", name, "sha256") for name in ("run.json", "summary.json", "rows.parquet")}
     assert {("rows", "spread", "mean"), ("frames", "l1", "mean")} <= those(figures, "not checkable")
-    assert those(verify(entry, "--frames", run / "frames"), "not checkable") == {("rows", "spread", "mean")}
+    with_frames = verify(entry, "--frames", run / "frames")
+    assert those(with_frames, "not checkable") == {("rows", "spread", "mean"), ("method", "blend", "frames per second")}
 
 
-def test_a_changed_entry(entry, verify):
+def test_a_changed_entry(entry, bench, verify):
     rewrite(entry / "run.json", lambda content: content.update(device_name="a better one"))
     (entry / "notes.txt").write_text("of no use")
     figures = verify(entry)
     assert those(figures, "different") == {("files", "run.json", "sha256"), ("files", "notes.txt", "sha256")}
-    shutil.copytree(entry, "elsewhere/mine")
-    rewrite(Path("elsewhere/mine/entry.json"), lambda content: content["files"].update({"run.json": 64 * "0"}))
-    assert ("files", "run.json", "sha256") in those(verify("elsewhere/mine"), "different")
+    rewrite(entry / "entry.json", lambda content: content.update(parameters=5))
+    assert ("method", "blend", "parameters") in those(verify(entry), "different")
+    (entry / "summary.json").unlink()
+    assert "summary.json" in bench("verify", entry).complaint()
 
 
 # The tolerance
