@@ -46,5 +46,6 @@ def shown_pair(site: Site, board: Board) -> Shown | None:
 
 def _by_rank(group: Group, entries: Sequence[Entry]) -> list[Entry]:
     """The entries of a group in the order of its lines, yardsticks last."""
-    by_name = {entry.info.name: entry for entry in entries}
-    return [by_name[line.key] for line in sorted(group.lines, key=lambda line: line.yardstick)]
+    order = [line.key for line in sorted(group.lines, key=lambda line: line.yardstick)]
+    mine = [entry for entry in entries if entry.info.name in order]
+    return sorted(mine, key=lambda entry: order.index(entry.info.name))
