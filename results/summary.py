@@ -84,8 +84,7 @@ def _one(spec: MetricSpec, rows: pd.DataFrame, total: int, missing: str) -> Metr
     remarks = Counter(reason for reason in valid["reason"] if reason)
     reasons["not-recorded"] += total - len(rows)
     members, infinite = reasons.pop(IN_SET, 0), reasons.pop(INFINITE, 0)
-    each = [aggregate(video, spec.aggregation) for _, video in valid.groupby("driving_clip", sort=True)]
-    videos = [mean for mean in each if mean is not None]
+    videos = _video_means(valid, spec.aggregation)
     return MetricSummary(
         metric=spec.name,
         mean=aggregate(valid, spec.aggregation),
@@ -109,9 +108,23 @@ def counted(rows: pd.DataFrame, spec: MetricSpec, missing: str) -> pd.DataFrame:
 
 def aggregate(rows: pd.DataFrame, how: str) -> float | None:
     """The mean of the values, weighted; its root for ``root-mean``; None where nothing counts."""
-    weights = rows["weight"].tolist()
+    return _mean(rows["value"].tolist(), rows["weight"].tolist(), how)
+
+
+def _video_means(rows: pd.DataFrame, how: str) -> list[float]:
+    """What `aggregate` makes of each driving clip, where it makes anything."""
+    members: dict[str, tuple[list[float], list[float]]] = {}
+    for clip, value, weight in zip(*(rows[name].tolist() for name in ("driving_clip", "value", "weight")), strict=True):
+        values, weights = members.setdefault(clip, ([], []))
+        values.append(value)
+        weights.append(weight)
+    means = [_mean(values, weights, how) for values, weights in members.values()]
+    return [mean for mean in means if mean is not None]
+
+
+def _mean(values: Sequence[float], weights: Sequence[float], how: str) -> float | None:
     total = math.fsum(weights)
     if not total:
         return None
-    mean = math.fsum(value * weight for value, weight in zip(rows["value"].tolist(), weights, strict=True)) / total
+    mean = math.fsum(value * weight for value, weight in zip(values, weights, strict=True)) / total
     return math.sqrt(mean) if how == "root-mean" else mean

@@ -82,8 +82,9 @@ def _content_faults(folder: Path, info: EntryInfo) -> Iterator[str]:
     if record is not None:
         yield from _record_faults(folder / RECORD, record)
     if record is not None and rows is not None:
-        yield from _row_faults(folder / ROWS, rows, record)
-        if summary is not None:
+        wrong = list(_row_faults(folder / ROWS, rows, record))
+        yield from wrong
+        if summary is not None and not wrong:
             yield from _summary_faults(folder, record, rows.to_pandas(), summary)
 
 
@@ -136,7 +137,7 @@ def _row_faults(path: Path, table: pa.Table, record: RunRecord) -> Iterator[str]
         yield f"{path} holds a negative weight; {NEW_EXPORT}"
     if (rows["value"].isna() & (rows["reason"] == "")).any():
         yield f"{path} holds a row without value and without reason; {NEW_EXPORT}"
-    if rows["message"].map(lambda text: without_folders(text) != text).any():
+    if any(without_folders(text) != text for text in rows["message"].dropna().unique()):
         yield f"{path} names a folder of the machine that made it; {NEW_EXPORT}"
     yield from _pair_faults(path, rows, record)
 

@@ -1,0 +1,56 @@
+"""The papers' numbers as entries of the leaderboard: what one table says of one system on one task of a data set.
+
+They are derived from ``tables.csv``; nothing is stored twice. They share no ranking with measured ones: hardly a
+published number says exactly how it was made.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from talkbench.results.published import PublishedCell, cells
+
+
+@dataclass(frozen=True)
+class PublishedEntry:
+    """A line of a published table.
+
+    Attributes:
+        document, table: where it is printed (``paper``, ``1a``).
+        label: the system as printed, misprints included.
+        method: its key, the same in all tables.
+        variant: of the ablation or the modified model; "" for the plain system.
+        cells: one per metric, dashes included; each has its provenance.
+    """
+
+    document: str
+    table: str
+    label: str
+    method: str
+    variant: str
+    dataset: str
+    task: str
+    cells: tuple[PublishedCell, ...]
+    provenance: str = "published"
+
+    @property
+    def name(self) -> str:
+        """Tells it from all others, like an entry's: ``published-paper-1a--fomm--voxceleb1--same-identity``."""
+        parts = (f"published-{self.document}-{self.table}", self.method, self.variant, self.dataset, self.task)
+        return "--".join(re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-.") for part in parts if part)
+
+    def cell(self, metric: str) -> PublishedCell | None:
+        """The cell of `metric` as the table heads it (``AKD``); None if the table does not have it."""
+        return next((cell for cell in self.cells if cell.metric == metric), None)
+
+
+@cache
+def published_entries() -> tuple[PublishedEntry, ...]:
+    """All lines of all tables, in the order of the tables."""
+    lines: dict[tuple[str, ...], list[PublishedCell]] = {}
+    for cell in cells():
+        place = (cell.document, cell.table, cell.system, cell.system_key, cell.variant, cell.dataset, cell.task)
+        lines.setdefault(place, []).append(cell)
+    return tuple(PublishedEntry(*place, tuple(found)) for place, found in lines.items())

@@ -1,0 +1,406 @@
+"""Entries: written and read again, every way of damaging one, and results for other programs."""
+
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from site_entries import picture, spec, write
+
+from talkbench import results
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import sha256_file
+from talkbench.results.entries import Entry, EntryDetails, load_entries, write_entry
+from talkbench.results.json_schema import json_schema
+from talkbench.results.loading import load_pairs, read_results
+from talkbench.results.model_index import model_index
+from talkbench.results.privacy import public, without_folders
+from talkbench.results.published import cells
+from talkbench.results.published.entries import published_entries
+from talkbench.results.store import RunStore, write_rows
+from talkbench.results.validation import faults, import_entry, validate
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Entry:
+    return write(tmp_path_factory.mktemp("sound"), "mine", pairs=8, clips=3, shown=(0, 5))
+
+
+@pytest.fixture
+def folder(sound: Entry, tmp_path: Path) -> Path:
+    """A copy of the sound entry, to be damaged."""
+    return Path(shutil.copytree(sound.folder, tmp_path / "entries" / "mine"))
+
+
+def change(path: Path, edit: Callable[[dict], object]) -> None:
+    """Edit a JSON file of an entry."""
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+    agree(path.parent)
+
+
+def agree(folder: Path) -> None:
+    """Make entry.json list the files as they are, so that what is wrong inside of them comes to light."""
+    path = folder / "entry.json"
+    info = json.loads(path.read_text())
+    info["files"] = {name: sha256_file(folder / name) for name in info["files"] if (folder / name).is_file()}
+    path.write_text(json.dumps(info))
+
+
+def change_rows(folder: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    write_rows(folder / "rows.parquet", edit(Entry.load(folder).rows()))
+    agree(folder)
+
+
+def change_columns(folder: Path, **columns: list[object]) -> None:
+    """Put columns into the rows that pandas could not have written."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / "rows.parquet")
+    for name, values in columns.items():
+        column = table.column_names.index(name)
+        changed = [*values, *table[name].to_pylist()[len(values) :]]
+        table = table.set_column(column, table.schema.field(name), pa.array(changed, table.schema.field(name).type))
+    pq.write_table(table, folder / "rows.parquet")
+    agree(folder)
+
+
+def test_what_is_written_is_read_again(sound: Entry) -> None:
+    again = Entry.load(sound.folder)
+    assert again == sound
+    assert (again.info.name, again.record.method.name, again.summary.pairs) == ("mine", "mcnet@demo", 8)
+    assert [item.pair for item in again.info.thumbnails] == [0, 5]
+    assert len(again.rows()) == 8 * 4
+    assert load_entries(sound.folder.parent) == [sound]
+    assert faults(sound.folder) == []
+    listed = {path.relative_to(sound.folder).as_posix() for path in sound.folder.rglob("*.*")} - {"entry.json"}
+    assert set(again.info.files) == listed
+    with pytest.raises(TalkbenchError, match="is there already"):
+        write(sound.folder.parent, "mine")
+
+
+def set_(*path: object) -> Callable[[dict], None]:
+    """An edit that puts the last of `path` at the place that the others name."""
+
+    def edit(content: dict) -> None:
+        *keys, last, value = path
+        for key in keys:
+            content = content[key]
+        content[last] = value
+
+    return edit
+
+
+def rename_entry(folder: Path) -> None:
+    change(folder / "entry.json", set_("name", "yours"))
+
+
+def link_out(folder: Path) -> None:
+    (folder / "summary.json").unlink()
+    (folder / "summary.json").symlink_to("/etc/hostname")
+
+
+def link_thumbnails(folder: Path) -> None:
+    shutil.move(folder / "thumbnails", folder.parent.parent / "elsewhere")
+    (folder / "thumbnails").symlink_to(folder.parent.parent / "elsewhere")
+
+
+def large_picture(folder: Path) -> None:
+    (folder / "thumbnails" / "000000-source.webp").write_bytes(picture(0, side=160))
+    agree(folder)
+
+
+def large_entry(folder: Path) -> None:
+    name = folder / "thumbnails" / "000000-source.webp"
+    name.write_bytes(name.read_bytes() + os.urandom(3_000_000))
+    agree(folder)
+
+
+def list_outside(folder: Path) -> None:
+    info = json.loads((folder / "entry.json").read_text())
+    info["files"]["../mine"] = "0" * 64
+    (folder / "entry.json").write_text(json.dumps(info))
+
+
+def append_row(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([rows, rows.iloc[:1]])
+
+
+DAMAGES = {
+    "wrong hash": (lambda f: (f / "summary.json").write_text("{}"), r"summary.json is not the file that entry.json"),
+    "missing file": (lambda f: (f / "rows.parquet").unlink(), r"rows.parquet is missing"),
+    "missing entry.json": (lambda f: (f / "entry.json").unlink(), r"is no entry: entry.json is missing"),
+    "extra file": (lambda f: (f / "run.py").write_text("print()"), r"run.py is not listed in entry.json"),
+    "extra folder": (lambda f: (f / ".git").mkdir(), r"\.git is a folder that no entry has"),
+    "strange file name": (lambda f: (f / "a\nb\x1b[2J").write_text(""), r"a\?b\?\[2J is not listed"),
+    "link to a file": (link_out, r"summary.json is a link"),
+    "link to a folder": (link_thumbnails, r"thumbnails is a link"),
+    "other name": (rename_entry, r"is named 'yours' and its folder 'mine'"),
+    "path outside": (list_outside, r"entry.json is not a talkbench EntryInfo: files"),
+    "absolute path": (lambda f: change(f / "entry.json", set_("thumbnails", 0, "source", "/etc/x")), r"thumbnails\.0"),
+    "unlisted picture": (
+        lambda f: change(f / "entry.json", set_("thumbnails", 0, "source", "thumbnails/000009-source.webp")),
+        r"files does not list thumbnails/000009-source\.webp",
+    ),
+    "newer entry": (
+        lambda f: change(f / "entry.json", set_("schema_version", 2)),
+        r"schema version 2, above 1; upgrade",
+    ),
+    "newer record": (lambda f: change(f / "run.json", set_("schema_version", 2)), r"run.json has schema version 2"),
+    "unknown field": (lambda f: change(f / "entry.json", set_("colour", "red")), r"colour: Extra inputs"),
+    "NaN": (lambda f: change(f / "summary.json", set_("metrics", 0, "mean", float("nan"))), r"metrics\.0\.mean"),
+    "infinite": (lambda f: change(f / "entry.json", set_("frames_per_second", float("inf"))), r"frames_per_second"),
+    "text in a number": (lambda f: change(f / "summary.json", set_("metrics", 0, "mean", "0.5")), r"mean: .* number"),
+    "text in a count": (lambda f: change(f / "run.json", set_("dataset", "pairs", "8")), r"dataset\.pairs: .* integer"),
+    "script in a link": (
+        lambda f: change(f / "entry.json", set_("links", "paper", "javascript:alert(1)")),
+        r"links\.paper: String should match",
+    ),
+    "line break in a label": (lambda f: change(f / "entry.json", set_("label", "a\nb")), r"label: .* one line"),
+    "endless text": (lambda f: change(f / "entry.json", set_("note", "x" * 501)), r"note: String should have at most"),
+    "not JSON": (lambda f: (f / "entry.json").write_text("{"), r"entry.json is not JSON"),
+    "endless nesting": (lambda f: (f / "entry.json").write_text("[" * 100_000), r"entry.json is not JSON"),
+    "not text": (lambda f: (f / "entry.json").write_bytes(b"\xff\xfe"), r"cannot read .*entry.json"),
+    "endless file": (lambda f: (f / "entry.json").write_text(" " * 2_000_001), r"entry.json is larger than 2 MB"),
+    "protocol id": (lambda f: change(f / "run.json", set_("protocol_ids", "psnr", "0" * 12)), r"protocol id of psnr"),
+    "a folder of mine": (
+        lambda f: change(f / "run.json", set_("command", "bench run --root /home/me/data")),
+        r"run.json names a folder of the machine",
+    ),
+    "summary": (
+        lambda f: change(f / "summary.json", set_("metrics", 1, "mean", 99.0)),
+        r"summary.json: the summary of psnr does not follow from rows.parquet",
+    ),
+    "row": (lambda f: change_columns(f, value=[0.0]), r"summary.json: the summary of akd@mtcnn5 does not follow"),
+    "NaN in a row": (lambda f: change_columns(f, value=[float("nan")]), r"holds a value that is not finite"),
+    "infinite weight": (lambda f: change_columns(f, weight=[float("inf")]), r"holds a weight that is not finite"),
+    "negative weight": (lambda f: change_columns(f, weight=[-1.0]), r"holds a negative weight"),
+    "row without a clip": (lambda f: change_columns(f, source_clip=[None]), r"lacks something else than a value"),
+    "row without a reason": (lambda f: change_columns(f, value=[None]), r"without value and without reason"),
+    "folder in a row": (lambda f: change_columns(f, message=["no /home/me/x.png"]), r"rows.parquet names a folder"),
+    "other frames": (lambda f: change_columns(f, source_clip=["other"]), r"gives pair 0 two sets of frames"),
+    "fewer pairs": (lambda f: change_rows(f, lambda rows: rows[rows["pair"] != 3]), r"rows of 7 pairs, .* of 8"),
+    "row twice": (lambda f: change_rows(f, append_row), r"two rows of pair 0 and akd@mtcnn5"),
+    "unknown metric": (
+        lambda f: change(f / "run.json", lambda run: run["metrics"].pop(0)),
+        r"rows.parquet holds 'l1', which run.json does not list",
+    ),
+    "half a table": (
+        lambda f: ((f / "rows.parquet").write_bytes((f / "rows.parquet").read_bytes()[:-20]), agree(f)),
+        r"rows.parquet is damaged",
+    ),
+    "no table": (lambda f: ((f / "rows.parquet").write_text("pair,value\n"), agree(f)), r"rows.parquet is damaged"),
+    "no picture": (
+        lambda f: ((f / "thumbnails" / "000005-driving.webp").write_text("<svg onload=alert(1)>"), agree(f)),
+        r"000005-driving.webp is no WebP picture",
+    ),
+    "large picture": (large_picture, r"000000-source.webp is larger than 128 pixels"),
+    "large entry": (large_entry, r"mine has 3\.0 MB and may have 3\.0"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_each_damage_is_named_in_a_line(folder: Path, damage: str) -> None:
+    spoil, message = DAMAGES[damage]
+    spoil(folder)
+    found = faults(folder)
+    assert any(re.search(message, fault) for fault in found), found
+    for fault in found:
+        assert fault.isprintable()
+        assert str(folder) in fault
+        assert re.search(r"; .|upgrade", fault) or "not a talkbench" in fault
+    with pytest.raises(TalkbenchError, match="mine"):
+        import_entry(folder, folder.parent.parent / "other")
+    assert not (folder.parent.parent / "other" / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    "damage", ["wrong hash", "missing file", "extra file", "link to a file", "newer record", "NaN"]
+)
+def test_a_damaged_entry_is_not_loaded(folder: Path, damage: str) -> None:
+    DAMAGES[damage][0](folder)
+    with pytest.raises(TalkbenchError, match="mine") as caught:
+        load_entries(folder.parent)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_faults_are_listed(folder: Path) -> None:
+    (folder / "run.py").write_text("")
+    large_picture(folder)
+    change(folder / "summary.json", set_("metrics", 0, "mean", 9.0))
+    assert len(faults(folder)) == 3
+    assert validate(folder) == ([], faults(folder))
+
+
+def test_a_link_in_place_of_an_entry(sound: Entry, tmp_path: Path) -> None:
+    (tmp_path / "mine").symlink_to(sound.folder)
+    with pytest.raises(TalkbenchError, match="mine is a link"):
+        load_entries(tmp_path)
+
+
+def test_two_entries_of_one_thing(sound: Entry, tmp_path: Path) -> None:
+    root = tmp_path / "entries"
+    for name in ("mine", "other"):
+        shutil.copytree(sound.folder, root / name)
+    change(root / "other" / "entry.json", set_("name", "other"))
+    (root / "README.md").write_text("no entry")
+    both = "mine and .*other are entries of the same thing"
+    with pytest.raises(TalkbenchError, match=both):
+        load_entries(root)
+    entries, found = validate(root)
+    assert [entry.info.name for entry in entries] == ["mine", "other"]
+    assert len(found) == 1
+    with pytest.raises(TalkbenchError, match=both):
+        import_entry(root / "other", import_entry(sound.folder, tmp_path / "taken").folder.parent)
+    change(root / "other" / "run.json", set_("method", "checkpoint_sha256", "d" * 64))
+    assert [entry.info.name for entry in load_entries(root)] == ["mine", "other"]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "empty", "file"])
+def test_folders_without_entries(tmp_path: Path, place: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TalkbenchError, match=f"{place} (is not a folder|holds no entry)"):
+        validate(tmp_path / place)
+
+
+def test_an_entry_is_taken_in_as_it_is(sound: Entry, tmp_path: Path) -> None:
+    taken = import_entry(sound.folder, tmp_path / "entries")
+    for path in sound.folder.rglob("*.*"):
+        assert (taken.folder / path.relative_to(sound.folder)).read_bytes() == path.read_bytes()
+    with pytest.raises(TalkbenchError, match="same thing"):
+        import_entry(sound.folder, tmp_path / "entries")
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        (
+            "needs a.pth (https://x.org/a.pth) in /root/.cache/w: pull it",
+            "needs a.pth (https://x.org/a.pth) in .../w: pull it",
+        ),
+        (r"C:\Users\me\x.pth is bad", ".../x.pth is bad"),
+        (r"\\server\share\f", ".../f"),
+        ("cannot read '/home/John Smith/c.png'", "cannot read '.../c.png'"),
+        ("file:///home/me/x.db", ".../x.db"),
+        ("~/data/x. Then", ".../x. Then"),
+        ("PATH:/usr/bin", "PATH:.../bin"),
+        ("1/2 and/or a / b, ../x", "1/2 and/or a / b, ../x"),
+    ],
+)
+def test_places_of_files_stay_at_home(text: str, clean: str) -> None:
+    assert without_folders(text) == clean
+    assert without_folders(clean) == clean
+
+
+def test_a_record_without_its_folders(sound: Entry) -> None:
+    command = "bench run --root '/data/my clips' --out=/home/me/run --method mcnet --frames ../x"
+    unavailable = [{"name": "lpips", "reason": "needs vgg.pth in /home/me/weights"}]
+    record = results.RunRecord.model_validate(
+        {**sound.record.model_dump(), "command": command, "unavailable": unavailable}
+    )
+    clean = public(record)
+    assert clean.command == "bench run --root '.../my clips' --out=.../run --method mcnet --frames ../x"
+    assert clean.unavailable[0].reason == "needs vgg.pth in .../weights"
+    assert clean.protocol_ids == record.protocol_ids
+    assert public(clean) == clean
+    assert public(record.model_copy(update={"command": "bench run '/half"})).command == "bench run '.../half"
+
+
+def test_details_that_go_together() -> None:
+    with pytest.raises(ValueError, match="frames_per_second and device go together"):
+        EntryDetails(name="x", label="x", frames_per_second=1.0)
+
+
+def noise() -> bytes:
+    """A WebP file that is larger than those of faces are."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, format="WEBP", quality=85)
+    return file.getvalue()
+
+
+def test_an_entry_of_the_usual_size_is_small(tmp_path: Path) -> None:
+    record = results.RunRecord.model_validate(
+        {
+            **write(tmp_path, "small", pairs=1, shown=()).record.model_dump(),
+            "metrics": [spec(f"metric-{number:02d}@variant") for number in range(12)],
+            "dataset": {"name": "vox", "task": "t", "pairs": 2083, "pairs_sha256": "a" * 64, "image_size": 256},
+        }
+    )
+    draw = np.random.default_rng(0)
+    pairs = pd.DataFrame({"pair": range(2083)})
+    clips = [f"id{number}/{draw.bytes(8).hex()}/00001.mp4" for number in range(500)]
+    pairs["source_clip"] = pairs["driving_clip"] = draw.choice(clips, 2083)
+    pairs["source_index"], pairs["driving_index"] = draw.integers(0, 900, (2, 2083))
+    rows = pairs.merge(pd.DataFrame({"metric": [metric.name for metric in record.metrics]}), how="cross")
+    rows = rows.assign(value=draw.normal(20, 5, len(rows)), weight=1.0, reason="", message="")
+    shown = (noise(), noise(), noise())
+    entry = write_entry(
+        tmp_path, EntryDetails(name="large", label="x"), record, results.summarise(rows, record.metrics), rows,
+        dict.fromkeys(range(0, 2083, 174), shown),
+    )  # fmt: skip
+    assert len(entry.info.thumbnails) == 12
+    assert sum(path.stat().st_size for path in entry.folder.rglob("*.*")) < 2_000_000
+    assert faults(entry.folder) == []
+
+
+def test_results_as_a_data_frame(sound: Entry, tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs" / "one")
+    store.write_record(sound.record)
+    with pytest.raises(TalkbenchError, match="neither is nor holds a finished run"):
+        results.load(tmp_path / "runs")
+    store.write_summary(sound.summary)
+    store.append([results.Row.model_validate(row) for row in sound.rows().to_dict("records")])
+    frame = results.load(tmp_path / "runs", sound.folder)
+    assert list(frame["run"]) == ["one"] * 4 + ["mine"] * 4
+    assert frame[frame["run"] == "one"].iloc[:, 1:].equals(frame[frame["run"] == "mine"].reset_index().iloc[:, 2:])
+    ssim = frame[frame["metric"] == "ssim@gauss11-valid"].iloc[0]
+    assert ssim["value"] == 100 * sound.summary.metric("ssim@gauss11-valid").mean
+    assert (ssim["unit"], ssim["direction"], ssim["pairs"]) == ("percent", "higher", 8)
+    assert ssim["protocol_id"] == sound.record.protocol_id("ssim@gauss11-valid")
+    pairs = load_pairs(sound.folder.parent)
+    assert pairs[pairs["metric"] == "ssim@gauss11-valid"]["value"].mean() == pytest.approx(ssim["value"], rel=1e-12)
+    assert list(pairs["pair"]) == list(sound.rows()["pair"])
+
+
+def test_metadata_of_a_model_card(sound: Entry, tmp_path: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    (tmp_path / "README.md").write_text(model_index(read_results(sound.folder)) + "# Mine\n")
+    found = hub.ModelCard.load(tmp_path / "README.md").data.eval_results
+    assert {result.metric_name for result in found} == {spec.name for spec in sound.record.metrics}
+    ssim = next(result for result in found if result.metric_type == "ssim")
+    assert ssim.metric_value == 100 * sound.summary.metric("ssim@gauss11-valid").mean
+    assert (ssim.dataset_type, ssim.dataset_split, ssim.task_type) == ("demo", "same-identity", "image-to-video")
+    assert ssim.metric_args["protocol_id"] == sound.record.protocol_id("ssim@gauss11-valid")
+
+
+def test_the_json_schema_is_current(sound: Entry) -> None:
+    path = ROOT / "docs" / "result-files.schema.json"
+    assert path.read_text(encoding="utf-8") == json_schema(), f"run: bench results schema --out {path}"
+    forms = json.loads(json_schema())["$defs"]
+    for name, form in (("entry.json", "EntryInfo"), ("run.json", "RunRecord"), ("summary.json", "Summary")):
+        content = json.loads((sound.folder / name).read_text())
+        assert set(content) == set(forms[form]["properties"])
+        assert forms[form]["additionalProperties"] is False
+
+
+def test_published_numbers_are_entries_too() -> None:
+    entries = published_entries()
+    assert len({entry.name for entry in entries}) == len(entries)
+    assert sum(len(entry.cells) for entry in entries) == len(cells())
+    mine = next(entry for entry in entries if entry.name == "published-paper-1a--mraa--voxceleb1--same-identity")
+    assert (mine.label, mine.provenance, mine.cell("SSIM").value) == ("MRAA", "published", "80.0")
+    assert mine.cell("FID") is None
+    assert all(cell.provenance for entry in entries for cell in entry.cells if cell.value)
