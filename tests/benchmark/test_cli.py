@@ -43,6 +43,7 @@ def test_help_names_every_command_with_a_whole_sentence(bench):
         "figure",
         "list",
         "perf",
+        "results",
         "run",
         "show",
         "tables",
