@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -32,6 +32,9 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.core.registry import nearest
 from talkbench.methods.interface import Method
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MODES = ("float32", "bf16", "channels_last", "compiled")
 WARM_UP = 3  # runs before the first that counts: the first two compile, choose kernels and reserve memory
@@ -110,11 +113,6 @@ class Row:
     cost: Cost | None
     reason: str = ""
 
-    def cells(self) -> dict[str, str]:
-        """By the names of `COLUMNS`; empty where there is nothing to say."""
-        values = {**asdict(self.setting), **(asdict(self.cost) if self.cost else {}), "reason": self.reason}
-        return dict.fromkeys(COLUMNS, "") | texts(values)
-
 
 KEY = tuple(column.name for column in fields(Setting))
 COLUMNS = (*KEY, *(column.name for column in fields(Cost)), "reason")
@@ -142,7 +140,7 @@ def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[R
     progress.start(0, len(settings))
     for name, mode, batch_size in settings:
         rows.append(measure(name, mode, batch_size, device, options))
-        table.add(rows[-1].cells())
+        table.add(rows[-1])
         progress.advance(1)
     return rows, out
 
@@ -309,20 +307,12 @@ def csv_name(device: str, modes: Sequence[str]) -> str:
     return f"{plain}-{'-'.join(modes)}-{version('talkbench')}.csv"
 
 
-def texts(values: Mapping[str, object]) -> dict[str, str]:
-    """Cells of a table: floats to six digits, None as nothing."""
-    return {
-        name: "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-        for name, value in values.items()
-    }
-
-
 class CostTable:
     """A CSV with a row for each setting, written after each; what it held of other settings stays.
 
     Args:
         path: the file.
-        columns: of the table.
+        columns: of the table: the fields of a row's setting, of its cost, and its others.
         key: those that tell one setting from another.
 
     Raises:
@@ -341,8 +331,11 @@ class CostTable:
             self._rows = {self._name(row): row for row in rows}
         self._write()  # if that is not possible, better to know now
 
-    def add(self, cells: Mapping[str, str]) -> None:
-        """Add a row, or replace that of the same setting, and write."""
+    def add(self, row: DataclassInstance) -> None:
+        """Add a row, with a `setting` and perhaps a `cost`, or replace that of the same setting, and write."""
+        others = asdict(row)
+        values = {**others.pop("setting"), **(others.pop("cost") or {}), **others}
+        cells = dict.fromkeys(self.columns, "") | {name: _text(value) for name, value in values.items()}
         self._rows[self._name(cells)] = cells
         self._write()
 
@@ -355,3 +348,8 @@ class CostTable:
         writer.writeheader()
         writer.writerows(self._rows.values())
         write_atomic(self.path, text.getvalue())
+
+
+def _text(value: object) -> str:
+    """In a cell: floats to six digits, None as nothing."""
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

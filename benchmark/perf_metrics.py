@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from itertools import cycle, islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from talkbench import metrics
 from talkbench.benchmark.environment import choose_device, device_name, reproducible
-from talkbench.benchmark.perf import WARM_UP, CostTable, csv_name, first_line, memory, peak, texts, turn
+from talkbench.benchmark.perf import WARM_UP, CostTable, csv_name, first_line, memory, peak, turn
 from talkbench.benchmark.probes import ANY_SIZE, probe_images
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
@@ -98,12 +98,6 @@ class MetricRow:
     remark: str = ""
     reason: str = ""
 
-    def cells(self) -> dict[str, str]:
-        """By the names of `COLUMNS`; empty where there is nothing to say."""
-        cost = asdict(self.cost) if self.cost else {}
-        values = {**asdict(self.setting), **cost, "remark": self.remark, "reason": self.reason}
-        return dict.fromkeys(COLUMNS, "") | texts(values)
-
 
 KEY = tuple(column.name for column in fields(MetricSetting))
 COLUMNS = (*KEY, *(column.name for column in fields(MetricCost)), "remark", "reason")
@@ -128,7 +122,7 @@ def perf_metrics(options: MetricPerfOptions, progress: Progress | None = None) -
 
     def measured(chosen: Sequence[str], batch_size: int) -> MetricRow:
         rows.append(measure(chosen, frames[: batch_size + 1].to(device), options.repeat, remark))
-        table.add(rows[-1].cells())
+        table.add(rows[-1])
         progress.advance(1)
         return rows[-1]
 
