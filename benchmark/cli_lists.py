@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from talkbench.benchmark.cli_options import PATH, POSITIVE
+from talkbench.benchmark.cli_options import PATH, POSITIVE, each
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
+    from talkbench.datasets.official import OfficialList
     from talkbench.datasets.published import Published
 
 SEED, COUNT = 0, 2083  # of the lists that runs use
@@ -57,17 +57,12 @@ def fetch_lists(dataset: str, root: Path | None) -> None:
     wanted = [entry for entry in data.files.values() if entry.url]
     if not wanted:
         raise TalkbenchError(f"{dataset} has no published lists; draw them: bench data draw {dataset}")
-    failures = []
-    for entry in wanted:
-        try:
-            with DownloadBar(entry.file) as bar:
-                click.echo(f"{entry.slug}  {entry.fetch(data.root, bar)}")
-        except TalkbenchError as error:
-            failures.append(str(error))
-    for failure in failures:
-        click.echo(f"bench: {failure}", err=True)
-    if failures:
-        sys.exit(2)
+
+    def act(entry: OfficialList) -> None:
+        with DownloadBar(entry.file) as bar:
+            click.echo(f"{entry.slug}  {entry.fetch(data.root, bar)}")
+
+    each(wanted, act)
 
 
 @click.command()

@@ -1,12 +1,12 @@
-"""What several commands of `bench` share: argument types, options, and the group that offers the nearest command."""
+"""What several commands of `bench` share: argument types, options, a group that offers the nearest command, a loop."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ from talkbench.core.errors import TalkbenchError
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
 POSITIVE = click.IntRange(min=1)
+Item = TypeVar("Item")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -56,6 +57,20 @@ def names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
     if value is not None and not names:
         raise click.BadParameter("no metric is named")
     return names
+
+
+def each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterable[str] = ()) -> None:
+    """Act on every item; those that fail are named at the end, a line each, with exit code 2."""
+    failures = list(complaints)
+    for item in items:
+        try:
+            act(item)
+        except TalkbenchError as error:
+            failures.append(str(error))
+    for failure in failures:
+        click.echo(f"bench: {' '.join(failure.splitlines())}", err=True)
+    if failures:
+        sys.exit(2)
 
 
 Command = Callable[..., Any]

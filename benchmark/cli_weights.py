@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from talkbench.benchmark.cli_options import CONTEXT, EXISTING, PATH, NearestGroup
+from talkbench.benchmark.cli_options import CONTEXT, EXISTING, PATH, NearestGroup, each
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.benchmark.weights import Entry
-
-Item = TypeVar("Item")
 
 
 @click.group(cls=NearestGroup, context_settings=CONTEXT)
@@ -73,7 +69,7 @@ def pull(names: tuple[str, ...]) -> None:
     """
     from talkbench.benchmark.weights import entries, fetchable
 
-    _each(entries(names) if names else fetchable(), _pull)
+    each(entries(names) if names else fetchable(), _pull)
 
 
 def _pull(entry: Entry) -> None:
@@ -112,7 +108,7 @@ def export(folder: Path, names: tuple[str, ...]) -> None:
     chosen = [entry for entry in entries(names) if entry.status != SHIPPED and (names or entry.status != "missing")]
     if not chosen:
         raise TalkbenchError("there is nothing to export; see: bench weights list")
-    _each(chosen, act)
+    each(chosen, act)
 
 
 @weights.command()
@@ -151,7 +147,7 @@ def add(files: tuple[Path, ...], name: str) -> None:
         complaints += absent
     if name and len(paths) > 1:
         raise TalkbenchError("--as says what one file is; add the files one by one")
-    _each(paths.items(), act, complaints)
+    each(paths.items(), act, complaints)
 
 
 @weights.command()
@@ -172,7 +168,7 @@ def verify(names: tuple[str, ...]) -> None:
             raise TalkbenchError(fault(entry))
         click.echo(f"{entry.status:8}  {entry.name}  {entry.path}")
 
-    _each([entry for entry in entries(names) if entry.status != "missing"], act)
+    each([entry for entry in entries(names) if entry.status != "missing"], act)
 
 
 @weights.command()
@@ -191,17 +187,3 @@ def convert(file: Path, out: Path | None, name: str) -> None:
 
     match, written = convert_file(file, out, name)
     click.echo(f"{file.name} is {match.method}; written to {written}")
-
-
-def _each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterable[str] = ()) -> None:
-    """Act on every item; those that fail are named at the end, a line each, with exit code 2."""
-    failures = list(complaints)
-    for item in items:
-        try:
-            act(item)
-        except TalkbenchError as error:
-            failures.append(str(error))
-    for failure in failures:
-        click.echo(f"bench: {' '.join(failure.splitlines())}", err=True)
-    if failures:
-        sys.exit(2)
