@@ -52,10 +52,10 @@ def typed() -> str:
     return without_password(shlex.join(["bench", *sys.argv[1:]]))
 
 
-def names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
+def names(_ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
     names = tuple(name.strip() for name in value.split(",") if name.strip()) if value is not None else ()
     if value is not None and not names:
-        raise click.BadParameter("no metric is named")
+        raise click.BadParameter(f"no {str(param.name).removesuffix('s')} is named")
     return names
 
 

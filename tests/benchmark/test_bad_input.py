@@ -71,6 +71,7 @@ def test_cuda_without_a_gpu(score):
         (("list",), "see bench list --help"),
         (("tables", "nowhere"), "nowhere holds no finished run: run.json is missing"),
         (("tables", "--format", "word"), "'word' is not one of"),
+        (("tables", "--table", ","), "Invalid value for '--table': no table is named; see bench tables --help"),
         (("tables", "--format", "terminal", "--out", "x"), "--format terminal goes to the terminal"),
         (("train", "--method", "mcnet", "--config", "dmo"), "dmo"),
         (("--colour",), "No such option '--colour'; see bench --help"),
