@@ -67,16 +67,20 @@ def draw(grid: Grid) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def to_png(figure: np.ndarray, dpi: int) -> bytes:
-    """The figure as PNG file that says at which resolution it is to be printed."""
+def to_png(figure: np.ndarray, dpi: int, description: str = "") -> bytes:
+    """The figure as PNG file that says at which resolution it is to be printed, and what it shows."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    texts = PngInfo()
+    if description:
+        texts.add_itxt("Description", description)
     file = io.BytesIO()
-    Image.fromarray(figure).save(file, format="PNG", dpi=(dpi, dpi))
+    Image.fromarray(figure).save(file, format="PNG", dpi=(dpi, dpi), pnginfo=texts)
     return file.getvalue()
 
 
-def _font(size: int) -> FreeTypeFont:
+def font(size: int) -> FreeTypeFont:
     """DejaVu Sans, which matplotlib brings along."""
     import matplotlib
     from PIL import ImageFont
@@ -86,11 +90,11 @@ def _font(size: int) -> FreeTypeFont:
 
 def _fitted(label: str, width: int, size: int) -> tuple[str, FreeTypeFont]:
     """The label, cut before its ``@`` into two lines and made smaller where it is wider than its column."""
-    if _font(size).getlength(label) > width:
+    if font(size).getlength(label) > width:
         label = label.replace("@", "\n@")
-    while size > 6 and max(_font(size).getlength(line) for line in label.split("\n")) > width:
+    while size > 6 and max(font(size).getlength(line) for line in label.split("\n")) > width:
         size -= 1
-    return label, _font(size)
+    return label, font(size)
 
 
 def _upright(label: str, height: int, text: int) -> Image.Image:
@@ -107,10 +111,10 @@ def _scale(canvas: Image.Image, left: int, top: int, width: int, text: int) -> N
     """What the colours of the error maps mean: a bar between its two ends."""
     from PIL import Image, ImageDraw
 
-    pen, font = ImageDraw.Draw(canvas), _font(round(0.8 * text))
+    pen, letters = ImageDraw.Draw(canvas), font(round(0.8 * text))
     middle, start = top + text, "error 0 "
-    pen.text((left, middle), start, "black", font, "lm")
-    left += round(font.getlength(start))
+    pen.text((left, middle), start, "black", letters, "lm")
+    left += round(letters.getlength(start))
     bar = error_colours(np.tile(np.linspace(0, ERROR_RANGE, width), (round(0.7 * text), 1)))
     canvas.paste(Image.fromarray(bar), (left, middle - len(bar) // 2))
-    pen.text((left + width, middle), f" {ERROR_RANGE:g} and above, mean over channels", "black", font, "lm")
+    pen.text((left + width, middle), f" {ERROR_RANGE:g} and above, mean over channels", "black", letters, "lm")
