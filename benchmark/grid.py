@@ -129,6 +129,7 @@ def _of_cell(cell: Cell, options: RunOptions) -> RunOptions:
         runs=options.out or options.runs,
         out=None,
         resume=True,
+        several=True,
     )
 
 

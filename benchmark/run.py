@@ -87,7 +87,7 @@ def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> Ru
     """
     earlier = RunStore(options.out) if options.out else _latest(record, options.runs) if options.resume else None
     if earlier is None or not (earlier.folder / "run.json").exists():
-        if options.resume:
+        if options.resume and not options.several:
             progress.say("there is no run of this command to continue; a new one begins")
         return _new(options.out, record, options.runs)
     if not options.resume:

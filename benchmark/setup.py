@@ -64,6 +64,7 @@ class RunOptions:
     out: Path | None = None
     runs: Path = Path("runs")
     resume: bool = False
+    several: bool = False  # one of the runs of a grid, any of which may be new or begun before
     strict: bool = False
     save_frames: bool = False
     tracking_uri: str | None = None

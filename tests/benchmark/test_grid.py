@@ -40,6 +40,7 @@ def test_each_cell_is_run_once(grid):
     assert first.code == 0, first.err
     assert states(first) == dict.fromkeys(CELLS, "run") | SKIPPED
     assert "6/6 blend on tiny, reconstruction" in first.err
+    assert "a new one begins" not in first.err
     made = folders()
     assert len(made) == 4
     assert all(str(folder) in first.out for folder in made)
