@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 from talkbench import datasets, metrics
@@ -49,7 +50,7 @@ def method_card(name: str) -> MethodCard:
     return MethodCard(
         name=name,
         title=known.get("title", ""),
-        short=cards.describe(name),
+        short=known["short"] if default else cards.describe(name),
         authors=known.get("authors", ""),
         venue=known.get("venue", ""),
         year=known.get("year"),
@@ -76,9 +77,9 @@ def _yardstick(name: str) -> bool:
 
 
 def metric_card(metric: Metric[Any]) -> MetricCard:
-    """The card of a metric: its attributes, its docstring and what is known of its family."""
-    paragraphs = (inspect.getdoc(type(metric)) or metric.name).split("\n\n")
-    about, *definition = [" ".join(paragraph.split()) for paragraph in paragraphs]
+    """The card of a metric: its attributes, its docstring (without its references) and what is known of its family."""
+    text = re.sub(r"\s*\(specs [^)]*\)|`", "", inspect.getdoc(type(metric)) or metric.name)
+    about, *definition = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
     least, greatest = (end * metric.scale for end in metric.range)
     return MetricCard(
         name=metric.variant,

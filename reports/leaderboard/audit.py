@@ -147,9 +147,14 @@ def _table(name: str, layout: Layout, known: _Known) -> Table:
         ]
         first = next((cell for cell in cells if cell), None)
         if first:
-            table.lines.append((", ".join(filter(None, [first.system, first.variant])), line))
+            table.lines.append((label_of(first), line))
     table.reasons = letters.listed()
     return table
+
+
+def label_of(cell: PublishedCell) -> str:
+    """A system as printed, with its variant where the print does not tell it."""
+    return f"{cell.system}, {cell.variant}" if cell.variant and cell.system.lower() == cell.system_key else cell.system
 
 
 def _judged(cell: PublishedCell, row: Row, group: Group, column: Column, known: _Known, letters: Notes) -> Judged:
@@ -161,7 +166,7 @@ def _judged(cell: PublishedCell, row: Row, group: Group, column: Column, known: 
         if (made := _measured(cell, entry, run, group, column, known.clusters))
     )
     verdict = "no" if against else "partly" if doubts else "yes"
-    return Judged(cell, verdict, tuple(letters.mark(text) for text in (*against, *doubts)), measured)
+    return Judged(cell, verdict, tuple(letters.mark(text) for text in against or doubts), measured)
 
 
 def obstacles(

@@ -4,6 +4,11 @@
   const field = (id) => document.getElementById(id);
   const errors = field("errors");
 
+  // What entries are called: their labels, and where these are the same also their names.
+  const counts = new Map();
+  for (const entry of data.entries) counts.set(entry.label, (counts.get(entry.label) ?? 0) + 1);
+  const titles = new Map(data.entries.map((entry) => [entry, counts.get(entry.label) > 1 ? `${entry.label} (${entry.name})` : entry.label]));
+
   // make("p", {class: "hint"}, "text", element …)
   function make(name, attributes, ...children) {
     const element = document.createElement(name);
@@ -24,11 +29,13 @@
     return typeof left === "number" && typeof right === "number" && metric.ranks ? metric.sign * (left - right) : null;
   }
 
-  function verdict(metric, left, right) {
-    const ahead = lead(metric, left, right);
+  // Which of two numbers is the better one; nothing is said of one that sees the true image.
+  function verdict(metric, numbers, sides) {
+    const ahead = lead(metric, ...numbers);
     if (ahead === null) return "–";
-    if (printed(left, metric) === printed(right, metric)) return "equal in print";
-    return ahead > 0 ? "left" : "right";
+    if (!sides.every((entry) => entry.ranked)) return "not ranked: a yardstick";
+    if (printed(numbers[0], metric) === printed(numbers[1], metric)) return "equal in print";
+    return titles.get(sides[ahead > 0 ? 0 : 1]);
   }
 
   function common(left, right) {
@@ -77,10 +84,10 @@
       if (a === null && b === null) return [];
       return [make("tr", {}, make("th", { scope: "row" }, make("code", {}, metric.name)),
         make("td", { class: "number" }, withUnit(a, metric)), make("td", { class: "number" }, withUnit(b, metric)),
-        make("td", {}, verdict(metric, a, b)))];
+        make("td", {}, verdict(metric, [a, b], [left, right])))];
     });
-    const head = make("tr", {}, make("th", { scope: "col" }, "metric"), make("th", { scope: "col", class: "number" }, left.label),
-      make("th", { scope: "col", class: "number" }, right.label), make("th", { scope: "col" }, "better"));
+    const head = make("tr", {}, make("th", { scope: "col" }, "metric"), make("th", { scope: "col", class: "number" }, titles.get(left)),
+      make("th", { scope: "col", class: "number" }, titles.get(right)), make("th", { scope: "col" }, "better"));
     const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines));
     return make("details", {}, make("summary", {}, `All numbers of pair ${pair.number}`),
       make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Numbers of pair ${pair.number}` }, table));
@@ -93,28 +100,29 @@
     const panels = make("div", { class: "panels-compare" },
       panel("source", picture(source, `source image of pair ${pair.number}`)),
       panel("driving", picture(driving, `driving frame of pair ${pair.number}`)),
-      ...outputs.map(([entry, output], side) =>
-        panel(`${side ? "right" : "left"}: ${entry.label}`, picture(output, `${entry.label} on pair ${pair.number}`))));
+      ...outputs.map(([entry, output]) =>
+        panel(titles.get(entry), picture(output, `${entry.label} on pair ${pair.number}`))));
     if (errors && errors.checked) {
       panels.classList.add("with-errors");
-      panels.append(...outputs.map(([entry, output], side) =>
-        panel(`${side ? "right" : "left"}: error`, errorMap(driving, output, `${entry.label} on pair ${pair.number}`))));
+      panels.append(...outputs.map(([entry, output]) =>
+        panel(`error of ${titles.get(entry)}`, errorMap(driving, output, `${entry.label} on pair ${pair.number}`))));
     }
     const [a, b] = [pair.left.values[place], pair.right.values[place]];
     const line = make("p", { class: "pair-line" }, make("strong", {}, `Pair ${pair.number}`), ` ${metric.name}: `,
-      make("b", {}, withUnit(a, metric)), " left, ", make("b", {}, withUnit(b, metric)), " right; better: ", verdict(metric, a, b));
+      make("b", {}, withUnit(a, metric)), ` ${titles.get(left)}, `, make("b", {}, withUnit(b, metric)), ` ${titles.get(right)}; better: `,
+      verdict(metric, [a, b], [left, right]));
     const caption = make("figcaption", {}, line, make("p", { class: "frames" }, pair.frames), numbers(pair, left, right));
     return make("figure", { "data-pair": pair.number }, panels, caption);
   }
 
   function means(left, right) {
-    field("left-name").textContent = left.label;
-    field("right-name").textContent = right.label;
+    field("left-name").textContent = titles.get(left);
+    field("right-name").textContent = titles.get(right);
     const lines = data.metrics.flatMap((metric, place) => {
       const [a, b] = [left.means[place], right.means[place]];
       if (!a && !b) return [];
       const alike = a && b && a.protocol === b.protocol;
-      const better = alike ? verdict(metric, Number.parseFloat(a.text), Number.parseFloat(b.text)) : "not compared: made under different protocols";
+      const better = alike ? verdict(metric, [a, b].map((mean) => Number.parseFloat(mean.text)), [left, right]) : "not compared: made under different protocols";
       return [make("tr", {}, make("th", { scope: "row" }, make("code", {}, metric.name), ` ${metric.sign > 0 ? "↑" : "↓"}`),
         make("td", { class: "number" }, a ? `${a.text} ${metric.unit}` : "–"), make("td", { class: "number" }, b ? `${b.text} ${metric.unit}` : "–"),
         make("td", {}, a && b ? better : "only one has it"))];
@@ -127,7 +135,7 @@
     const place = Number(field("metric").value);
     const pairs = sorted(common(left, right), field("order").value, data.metrics[place], place);
     field("pairs").replaceChildren(...pairs.map((pair) => figure(pair, left, right, data.metrics[place], place)));
-    const which = `${left.label} on the left, ${right.label} on the right`;
+    const which = `${titles.get(left)} on the left, ${titles.get(right)} on the right`;
     field("status").textContent = pairs.length
       ? `${which}: ${pairs.length} pairs that both have pictures of.`
       : `${which}: there is no pair that both have pictures of. An entry has pictures of a few of its pairs only.`;
@@ -151,9 +159,7 @@
     location.replace(`#${names}`); // and so hashchange
   }
 
-  const twice = (entry) => data.entries.filter((other) => other.label === entry.label).length > 1;
-  const labels = data.entries.map((entry) => (twice(entry) ? `${entry.label} (${entry.name})` : entry.label));
-  for (const id of ["left", "right"]) fill(field(id), labels);
+  for (const id of ["left", "right"]) fill(field(id), data.entries.map((entry) => titles.get(entry)));
   const pairwise = data.metrics.map((metric, place) => [metric, place]).filter(([metric]) => metric.pairwise);
   field("metric").replaceChildren(...pairwise.map(([metric, place]) => make("option", { value: place }, metric.name)));
   for (const id of ["left", "right"]) field(id).addEventListener("change", changed);

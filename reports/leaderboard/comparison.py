@@ -23,8 +23,8 @@ MAGMA = ("#000004", "#51127c", "#b73779", "#fc8961", "#fcfdbf")
 def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
     """Add the comparison page of every board that has two entries with pictures, and their pictures."""
     for board in boards:
-        if compared(board):
-            shown = [entry for entry in board.entries if entry.info.thumbnails]
+        shown = [entry for entry in board.entries if entry.info.thumbnails]
+        if len(shown) > 1:
             site.add(
                 comparison_path(board.dataset, board.task),
                 "compare.html",
@@ -36,11 +36,6 @@ def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
                 magma=magma_tables(),
                 gain=1 / (3 * ERROR_RANGE),
             )
-
-
-def compared(board: Board) -> bool:
-    """Whether the board has a comparison page."""
-    return sum(bool(entry.info.thumbnails) for entry in board.entries) > 1
 
 
 def magma_tables() -> dict[str, str]:
@@ -94,6 +89,7 @@ def _entry(site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int
     return {
         "name": entry.info.name,
         "label": entry.info.label,
+        "ranked": entry.record.method.ranked,
         "folder": f"../entries/{entry.info.name}/",
         "means": [_mean(entry, name) for name in names],
         "pictures": pictures,

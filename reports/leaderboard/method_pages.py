@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from talkbench.reports.leaderboard.board import Board, Cell, Column, Group, Line
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
-from talkbench.reports.leaderboard.comparison import compared, shown_pairs
+from talkbench.reports.leaderboard.comparison import shown_pairs
 from talkbench.reports.leaderboard.site import Site, method_path
+from talkbench.reports.model import LETTERS, Notes
 from talkbench.reports.numbers import unit_sign
 from talkbench.results import MetricSpec
 from talkbench.results.entries import Entry
@@ -42,6 +43,21 @@ class Numbers:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """The published numbers of a method on one board.
+
+    Attributes:
+        lines: table, system as printed, and per column the number (None: not printed) with the mark of its origin.
+        origins: marks and what they stand for.
+    """
+
+    board: Board
+    columns: tuple[Column, ...]
+    lines: tuple[tuple[str, str, tuple[tuple[str, str] | None, ...]], ...]
+    origins: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Picture:
     """A pair of an entry: paths of files of the site, and its values as printed, by metric."""
 
@@ -64,9 +80,8 @@ def add_methods(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> No
             "method.html",
             card=catalogue.method(name),
             measured=[found for found in mine if found.entry],
-            printed=[found for found in mine if not found.entry],
+            printed=printed([found for found in mine if not found.entry]),
             strips_of={found.line.key: pictures(site, found.entry) for found in mine if found.entry},
-            compared={board.comparison for board in boards if compared(board)},
             relatives=_relatives(name, names, catalogue),
         )
     cards = [(catalogue.method(name), numbers.get(name, [])) for name in names]
@@ -82,6 +97,20 @@ def numbers_by_method(boards: Iterable[Board]) -> dict[str, list[Numbers]]:
             for line in group.lines:
                 found.setdefault(line.method, []).append(Numbers(board, group, line, entries.get(line.key)))
     return found
+
+
+def printed(numbers: Sequence[Numbers]) -> list[Printed]:
+    """Published numbers by board, a line per table, in columns that have the same name."""
+    made = []
+    for path in dict.fromkeys(found.board.path for found in numbers):
+        mine, letters = [found for found in numbers if found.board.path == path], Notes(LETTERS)
+        columns = {column.name: column for found in mine for column, _ in found.cells}
+        lines = []
+        for found in mine:
+            cells = {column.name: (cell.text, letters.mark(cell.note)) for column, cell in found.cells}
+            lines.append((found.group.title, found.line.label, tuple(cells.get(name) for name in columns)))
+        made.append(Printed(mine[0].board, tuple(columns.values()), tuple(lines), letters.listed()))
+    return made
 
 
 def pictures(site: Site, entry: Entry | None) -> list[Picture]:
