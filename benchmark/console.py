@@ -136,15 +136,18 @@ def _metric(name: str) -> tuple[str, ...]:
     from talkbench import metrics
 
     known = metrics.create(name).card()
-    about = f"{known.about} (not available here: {known.problem})" if known.problem else known.about
-    return known.variant, known.direction, known.unit, about
+    if known.problem is None:
+        return known.variant, known.direction, known.unit, known.about
+    lacking, address, _ = known.problem.partition(" (")  # the addresses and folders of its files fill several lines
+    problem = f"{lacking}; see bench weights list --missing" if address else lacking
+    return known.variant, known.direction, known.unit, f"{known.about} (not available here: {problem})"
 
 
 def _dataset(name: str) -> tuple[str, ...]:
     from talkbench import datasets
 
     data = datasets.create(name)
-    return name, ", ".join(data.tasks), str(data.card["title"])
+    return name, ", ".join(data.tasks), str(data.card["short"])
 
 
 def _protocol(name: str) -> tuple[str, ...]:
@@ -192,19 +195,23 @@ def write_table(runs: Sequence[Path], options: TableOptions) -> None:
     Raises:
         TalkbenchError: there is nothing to show, an unknown table, a faulty layout, or damaged runs.
     """
+    if options.out and options.form == "terminal":
+        raise TalkbenchError("--format terminal goes to the terminal; leave --out out or choose another format")
+    print_tables(_tables(_load(runs, options.missing), options), options.form, options.out)
+
+
+def print_tables(tables: Sequence[ReportTable], form: str, out: Path | None = None) -> None:
+    """`tables` as ``terminal``, ``markdown``, ``latex``, ``csv`` or ``html``, on the terminal or in the file `out`."""
     from talkbench.reports.terminal import print_table
     from talkbench.reports.writers import to_csv, to_html, to_latex, to_markdown
 
-    tables = _tables(_load(runs, options.missing), options)
-    if options.form == "terminal":
-        if options.out:
-            raise TalkbenchError("--format terminal goes to the terminal; leave --out out or choose another format")
+    if form == "terminal":
         for table in tables:
             print_table(table)
         return
-    write = {"markdown": to_markdown, "latex": to_latex, "csv": to_csv, "html": to_html}[options.form]
-    if options.out:
-        write_atomic(options.out, write(*tables))
+    write = {"markdown": to_markdown, "latex": to_latex, "csv": to_csv, "html": to_html}[form]
+    if out:
+        write_atomic(out, write(*tables))
     else:
         print(write(*tables), end="")
 
@@ -236,6 +243,7 @@ def _tables(runs: Sequence[Run], options: TableOptions) -> list[ReportTable]:
 
 def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
     """The runs among `paths`: ``runs/*`` also names the MLflow store, which is passed over aloud."""
+    from talkbench.benchmark.clusters import with_clusters
     from talkbench.reports.runs import load_runs
     from talkbench.results import RunStore
 
@@ -244,4 +252,4 @@ def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
         _line(f"passed over, as it is not the folder of a run: {path}")
     if paths and len(others) == len(paths):
         raise TalkbenchError("no run to tabulate; give the folder of at least one")
-    return load_runs([RunStore(path) for path in paths if path not in others], missing)
+    return with_clusters(load_runs([RunStore(path) for path in paths if path not in others], missing))
