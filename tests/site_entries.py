@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from talkbench.reports.leaderboard.board import BARS, Cell, Column, Group, Line
+from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
 from talkbench.results import RunRecord, summarise
 from talkbench.results.entries import Entry, EntryDetails, write_entry
 
@@ -21,6 +23,8 @@ METRICS: dict[str, dict[str, object]] = {
     "akd@mtcnn5": {"direction": "lower", "unit": "px", "extractor": "mtcnn5:ab"},
     "psnr@uint8-wrap": {"direction": "higher", "unit": "dB", "decimals": 2, "ranks": False},
 }
+
+CATALOGUE = Catalogue(metrics={"psnr@uint8-wrap": MetricCard("psnr@uint8-wrap", ranks=False)})
 
 
 def spec(name: str, **changes: object) -> dict[str, object]:
@@ -158,3 +162,33 @@ def _rows(
                 }
             )
     return pd.DataFrame(table).sort_values(["pair", "metric"], kind="stable", ignore_index=True)
+
+
+def crowd(count: int) -> Group:
+    """A group of a leaderboard: many systems with twelve metrics."""
+    metrics = [*METRICS, *(f"metric-{number}" for number in range(7))]
+    columns = tuple(Column(name, "lower", page=name) for name in metrics)
+    lines = tuple(
+        Line(
+            f"System number {number}",
+            tuple(
+                Cell(f"{number % 97 / 97:.4f}", number % 97 / 97, "0.1234 – 0.2345", True, (number + 1, number + 9),
+                     number == 0, note=f"{1900 + number} of 2083 pairs used: 3 no-face-generated", bar=number % BARS)
+                for _ in metrics
+            ),
+            key=f"system-{number}--voxceleb1--same-identity--absolute",
+            method=f"system-{number}",
+            coverage=0.987,
+            fps=1.0 + number,
+            device="NVIDIA H200",
+            parameters=10**8,
+            licence="code: MIT; this implementation is Apache-2.0; weights: none stated apart from the code's",
+            year=2020,
+            training_data="voxceleb1",
+            leakage=number % 3 == 0,
+            paper="https://arxiv.org/abs/2003.00196",
+            code="https://github.com/AliaksandrSiarohin/first-order-model",
+        )
+        for number in range(count)
+    )  # fmt: skip
+    return Group("measured", "A crowd", columns, lines, ("2083 pairs",))

@@ -1,5 +1,6 @@
 "use strict";
 (() => {
+  const LIMIT = 100;  // rows at first: what is not shown need not be laid out when a table is sorted
   const order = new Intl.Collator("en", { numeric: true });
 
   // A row's place: comparable numbers, then those that are marked, then rows without a number, whatever the direction.
@@ -42,19 +43,27 @@
     const table = group.querySelector("table");
     const tools = group.querySelector("[data-tools]");
     const rows = Array.from(table.tBodies[0].rows);
+    const more = group.querySelector("[data-more]");
+    let matching = new Set(rows);
+    let all = rows.length <= LIMIT;
+
+    const reveal = () => {
+      let left = all ? rows.length : LIMIT;
+      for (const row of table.tBodies[0].rows) row.hidden = !matching.has(row) || left-- <= 0;
+      more.hidden = all || matching.size <= LIMIT;
+      more.firstElementChild.textContent = `Show all ${matching.size}`;
+    };
 
     const filter = () => {
       const wanted = tools.querySelector("[data-filter]").value.toLowerCase().split(/\s+/).filter(Boolean);
       const hidden = Array.from(tools.querySelectorAll("[data-hide]:checked"), (box) => box.dataset.hide);
-      let count = 0;
-      for (const row of rows) {
+      matching = new Set(rows.filter((row) => {
         const text = textOf(row);
-        const shown = wanted.every((word) => text.includes(word)) && !hidden.some((name) => name in row.dataset);
-        row.hidden = !shown;
-        count += shown;
-      }
-      tools.querySelector("[data-count]").textContent = `${count} of ${rows.length}`;
-      group.querySelector("[data-none]").hidden = count > 0;
+        return wanted.every((word) => text.includes(word)) && !hidden.some((name) => name in row.dataset);
+      }));
+      tools.querySelector("[data-count]").textContent = `${matching.size} of ${rows.length}`;
+      group.querySelector("[data-none]").hidden = matching.size > 0;
+      reveal();
     };
 
     const pick = (changed) => {
@@ -80,7 +89,13 @@
     });
     table.tHead.addEventListener("click", (event) => {
       const head = event.target.closest("button")?.closest("th");
-      if (head) sort(table, head, next(head));
+      if (!head) return;
+      sort(table, head, next(head));
+      reveal();
+    });
+    more.addEventListener("click", () => {
+      all = true;
+      reveal();
     });
     table.addEventListener("change", (event) => {
       if (event.target.matches(".pick")) pick(event.target.closest("tr"));
@@ -124,13 +139,21 @@
     tip.hidden = true;
   };
 
+  // The interval stands in the cell behind the number, its ranks in small print beside it.
+  const about = (cell) => {
+    const interval = cell.nextElementSibling?.matches(".iv") ? cell.nextElementSibling.textContent : "";
+    const ranks = cell.querySelector("small")?.textContent ?? "";
+    return [interval && `95 % interval ${interval}`, ranks && `rank ${ranks}`, cell.dataset.note].filter(Boolean).join("; ");
+  };
+
   const show = (target) => {
-    const cell = target.closest?.("[data-tip]");
+    const cell = target.closest?.("td.v") ?? null;
     if (cell === shown) return;
     hide();
-    if (!cell) return;
+    const text = cell && about(cell);
+    if (!text) return;
     shown = cell;
-    tip.textContent = cell.dataset.tip;
+    tip.textContent = text;
     tip.hidden = false;
     cell.setAttribute("aria-describedby", "tip");
     const place = cell.getBoundingClientRect();

@@ -7,12 +7,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from site_entries import METRICS, spec, write
+from site_entries import CATALOGUE, crowd, spec, write
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.reports.leaderboard.board import BARS, Cell, Column, Group, Line, boards, compared
+from talkbench.reports.leaderboard.board import BARS, Cell, Column, boards, compared
 from talkbench.reports.leaderboard.build import build_site
-from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
 from talkbench.reports.leaderboard.front import add_boards
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site, external, slug
@@ -20,7 +19,6 @@ from talkbench.results.entries import load_entries
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 DEMO = "boards/demo--same-identity.html"
-CATALOGUE = Catalogue(metrics={"psnr@uint8-wrap": MetricCard("psnr@uint8-wrap", ranks=False)})
 
 
 class Elements(HTMLParser):
@@ -258,36 +256,6 @@ def test_no_link_is_dead(site):
         lost.render()
     with pytest.raises(TalkbenchError, match="both called"):
         lost.add(DEMO, "site.html")
-
-
-def crowd(count):
-    """A group of many systems with twelve metrics."""
-    metrics = [*METRICS, *(f"metric-{number}" for number in range(7))]
-    columns = tuple(Column(name, "lower", page=name) for name in metrics)
-    lines = tuple(
-        Line(
-            f"System number {number}",
-            tuple(
-                Cell(f"{number % 97 / 97:.4f}", number % 97 / 97, "0.1234 – 0.2345", True, (number + 1, number + 9),
-                     number == 0, note=f"{1900 + number} of 2083 pairs used: 3 no-face-generated", bar=number % BARS)
-                for _ in metrics
-            ),
-            key=f"system-{number}--voxceleb1--same-identity--absolute",
-            method=f"system-{number}",
-            coverage=0.987,
-            fps=1.0 + number,
-            device="NVIDIA H200",
-            parameters=10**8,
-            licence="code: MIT; this implementation is Apache-2.0; weights: none stated apart from the code's",
-            year=2020,
-            training_data="voxceleb1",
-            leakage=number % 3 == 0,
-            paper="https://arxiv.org/abs/2003.00196",
-            code="https://github.com/AliaksandrSiarohin/first-order-model",
-        )
-        for number in range(count)
-    )  # fmt: skip
-    return Group("measured", "A crowd", columns, lines, ("2083 pairs",))
 
 
 def test_a_page_of_500_entries_is_below_two_megabytes(made):
