@@ -26,7 +26,9 @@ def results() -> None:
 
 @results.command()
 @click.argument("runs", nargs=-1, required=True, type=PATH)
-@click.option("--out", type=PATH, help="Folder of the entries, or the file to write.  [default: results/entries, or -]")
+@click.option(
+    "--out", type=PATH, help="Folder of the entries, or the file to write.  [default: results/entries; the terminal]"
+)
 @click.option(
     "--format", "form", type=click.Choice(["entry", "csv", "parquet", "json", "latex", "hf"]), default="entry",
     show_default=True,
@@ -64,7 +66,7 @@ def export(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **o
     from talkbench.benchmark.entries import ExportOptions, export_entry, has_frames
     from talkbench.benchmark.interchange import write_runs
 
-    if form != "entry":
+    if form != "entry" or pairs:
         write_runs(runs, form, pairs, out)
         return
     for run in runs:

@@ -6,13 +6,14 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
 
-from talkbench import datasets
+from talkbench import datasets, methods
 from talkbench.benchmark.catalogue import method_card
 from talkbench.benchmark.figures import Shown
 from talkbench.core.errors import PairError, TalkbenchError
@@ -20,7 +21,6 @@ from talkbench.core.images import resize
 from talkbench.datasets import Frame
 from talkbench.datasets.published import Published
 from talkbench.methods import cards
-from talkbench.methods.recognition import skeleton
 from talkbench.results import RunRecord, RunStore, summary_of
 from talkbench.results.entries import MAX_SIDE, MAX_THUMBNAILS, Entry, EntryDetails, default_name, write_entry
 from talkbench.results.privacy import public, without_folders
@@ -117,7 +117,7 @@ def count_parameters(method: str) -> int | None:
     Raises:
         TalkbenchError: it is not known here.
     """
-    networks = skeleton(method)[0].networks.values()
+    networks = methods.create(method).networks.values()  # cheaper than on the device meta, which loads the compiler
     return sum(weight.numel() for network in networks for weight in network.parameters()) or None
 
 
@@ -166,17 +166,17 @@ def _cost(method: str, options: ExportOptions) -> dict[str, Any]:
 def thumbnails(
     folder: Path, rows: pd.DataFrame, record: RunRecord, options: ExportOptions
 ) -> dict[int, tuple[bytes, bytes, bytes]]:
-    """WebP files of source, driving and generated frame of the best pair, the worst and some between, by their numbers.
+    """WebP files of source, driving and generated frame of the pairs that `chosen_pairs` takes, by their numbers.
 
     Raises:
         TalkbenchError: the real frames cannot be read.
     """
     run = Shown(folder)
-    numbers = chosen_pairs(rows, record, [number for number in run.pairs.index if run.path(number).is_file()])
+    kept = [number for number in run.pairs.index if run.path(number).is_file()]
     data = datasets.create(record.dataset.name, root=options.root)
     data.prepare()
     pictures = {}
-    for number in _spread(numbers, options.thumbnails):
+    for number in chosen_pairs(rows, record, kept, options.thumbnails):
         place = run.pairs.loc[number]
         frames = Frame(*place.iloc[:2]), Frame(*place.iloc[2:])
         try:
@@ -190,7 +190,22 @@ def thumbnails(
     return pictures
 
 
-def chosen_pairs(rows: pd.DataFrame, record: RunRecord, numbers: Sequence[int]) -> list[int]:
+def chosen_pairs(rows: pd.DataFrame, record: RunRecord, kept: Sequence[int], count: int) -> list[int]:
+    """`count` of the pairs that frames are kept of, fewer if there are no more, by their numbers.
+
+    Two thirds are at even steps of the list, the same for all runs of it, so that entries show common pairs; the others
+    are the best and the worst by the first metric that ranks.
+    """
+    listed = sorted(set(rows["pair"]))
+    even = count - 2 * max(1, count // 6)
+    places = np.linspace(0, len(listed) - 1, min(max(even, 0), len(listed))).round().astype(int)
+    chosen = [number for number in (listed[place] for place in places) if number in set(kept)]
+    ranked = _ranked(rows, record, [number for number in kept if number not in chosen])
+    ends = chain.from_iterable(zip(ranked, reversed(ranked), strict=True))  # best, worst, second best ...
+    return sorted([*chosen, *list(dict.fromkeys(ends))[: count - len(chosen)]])
+
+
+def _ranked(rows: pd.DataFrame, record: RunRecord, numbers: Sequence[int]) -> list[int]:
     """The `numbers` of pairs from best to worst by the first metric of the run that ranks, those without a value left
     out; in their own order where no metric does."""
     spec = next((spec for spec in record.metrics if spec.ranks and spec.aggregation != "set"), None)
@@ -199,14 +214,6 @@ def chosen_pairs(rows: pd.DataFrame, record: RunRecord, numbers: Sequence[int]) 
     values = rows[(rows["metric"] == spec.name) & rows["value"].notna() & rows["pair"].isin(numbers)]
     ordered = values.sort_values(["value", "pair"], ascending=[spec.direction == "lower", True], kind="stable")
     return [int(number) for number in ordered["pair"]]
-
-
-def _spread(numbers: Sequence[int], count: int) -> list[int]:
-    """`count` of the numbers at even steps, first and last among them."""
-    if not numbers:
-        return []
-    places = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
-    return sorted(numbers[place] for place in places)
 
 
 def _webp(image: np.ndarray) -> bytes:
