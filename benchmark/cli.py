@@ -13,8 +13,11 @@ import click
 
 from talkbench.benchmark.cli_cache import cache
 from talkbench.benchmark.cli_check import check
+from talkbench.benchmark.cli_compare import compare
 from talkbench.benchmark.cli_data import data
 from talkbench.benchmark.cli_figure import figure
+from talkbench.benchmark.cli_inspect import inspect
+from talkbench.benchmark.cli_leaderboard import leaderboard
 from talkbench.benchmark.cli_options import CONTEXT, EXISTING, OPTIONS, PATH, POSITIVE, NearestGroup, names, typed
 from talkbench.benchmark.cli_perf import perf
 from talkbench.benchmark.cli_results import results
@@ -190,7 +193,20 @@ def animate(**options: Any) -> None:
     click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")
 
 
-for _command_elsewhere in (train, cache, check, data, figure, perf, results, verify, weights):
+for _command_elsewhere in (
+    train,
+    cache,
+    check,
+    compare,
+    data,
+    figure,
+    inspect,
+    leaderboard,
+    perf,
+    results,
+    verify,
+    weights,
+):
     bench.add_command(_command_elsewhere)
 
 

@@ -39,8 +39,11 @@ def test_help_names_every_command_with_a_whole_sentence(bench):
         "animate",
         "cache",
         "check",
+        "compare",
         "data",
         "figure",
+        "inspect",
+        "leaderboard",
         "list",
         "perf",
         "results",
@@ -121,7 +124,7 @@ def test_a_broken_plugin_does_not_hide_the_others(bench, place, monkeypatch):
     assert found["cardless"].startswith("broken: ")
     assert "card.yaml" in found["cardless"]
     assert "cannot be imported" in found["absent"]
-    assert "Tiny" in found["tiny"]
+    assert "two drawn clips" in found["tiny"]
 
 
 def test_tables_without_runs_are_the_published_ones(bench):
