@@ -106,7 +106,7 @@ class Trainer:
             objective.terms = torch.compile(objective.terms)  # type: ignore[method-assign]
         if world.size > 1:
             self._share = DistributedDataParallel(  # type: ignore[assignment]
-                objective, broadcast_buffers=False, find_unused_parameters=objective.idle
+                objective, find_unused_parameters=objective.idle
             )
         self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
 

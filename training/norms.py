@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, distributed, nn
 
 
-class StepNorm(nn.SyncBatchNorm):
+class StepNorm(nn.BatchNorm2d):
     """Batch norm with the statistics of all processes, on any device, and of each of `parts` parts of a batch alone.
 
     Source, driving and transformed frames go through the keypoint detector in one batch, yet each of them is normalised
@@ -29,12 +31,12 @@ class StepNorm(nn.SyncBatchNorm):
         return torch.cat([self._normalised(part) for part in x.chunk(self.parts)])
 
     def _normalised(self, x: Tensor) -> Tensor:
-        if not (self.training and self.sync and distributed.is_initialized()):
-            return super(nn.SyncBatchNorm, self).forward(x)
-        return super().forward(x) if x.device.type != "cpu" else self._gathered(x)
+        if self.training and self.sync and distributed.is_initialized():
+            return self._gathered(x)
+        return super().forward(x)
 
     def _gathered(self, x: Tensor) -> Tensor:
-        """What torch's own class does on accelerators only; the shares of all processes are equally large."""
+        """What torch's own `SyncBatchNorm` refuses to do on a CPU; the shares of all processes are equally large."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -51,10 +53,24 @@ class StepNorm(nn.SyncBatchNorm):
         return centred * scale[:, None, None] + self.bias[:, None, None]
 
 
-def _mean_of_all(x: Tensor) -> Tensor:
-    from torch.distributed.nn.functional import all_reduce
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; so is its gradient."""
 
-    total: Tensor = all_reduce(x)
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total
+
+
+def _mean_of_all(x: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(x)
     return total / distributed.get_world_size()
 
 

@@ -1,0 +1,46 @@
+"""Trains the toy model of `toy_training` as one of several processes, or one that can be killed:
+``python train_toy.py FOLDER STEPS``, the rest in the environment as ``torchrun`` sets it."""
+
+import sys
+from pathlib import Path
+
+import torch
+from toy_training import SIZE, Toy, tiny
+
+from talkbench.training.config import TrainConfig
+from talkbench.training.data import FramePairs
+from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.losses import MultiScaleL1
+from talkbench.training.world import join
+
+FRAMES = {name: list(range(12)) for name in "abcd"}
+
+
+def main(folder: Path, steps: int) -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    config = TrainConfig(
+        method="mcnet@demo",
+        dataset="toy",
+        epochs=100,
+        repeats=3,
+        batch_size=4,
+        jitter=0,
+        validation=0,
+        steps=steps,
+        lr=2e-5,  # Adam turns rounding into steps of this size
+    )
+    progress = TrainProgress()
+    progress.step = lambda step, _total, _images, losses: print(step, *losses.values(), flush=True)
+    with join(torch.device("cpu")) as world:
+        pairs = FramePairs(Toy(FRAMES), config, SIZE)
+        options = LoopOptions(save_minutes=1e-4)
+        shown = progress if world.main else TrainProgress()
+        trainer = Trainer(tiny(), config, pairs, folder, MultiScaleL1(), world, options, shown)
+        trainer.run()
+        if world.main:
+            trainer.write_weights(folder / "weights.safetensors", {})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
