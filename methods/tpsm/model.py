@@ -227,10 +227,15 @@ class InpaintingNetwork(nn.Module):
 
     def encode(self, images: Tensor, keypoints: Tensor, small: Tensor) -> SourceMaps:
         """What rendering needs of sources (B, 3, H, W), from their keypoints and their `small` images too."""
+        heatmap = gaussian_heatmap(keypoints, small.shape[2:])
+        return SourceMaps(images, self.maps(images), small, keypoints, heatmap)
+
+    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The encoder's maps of images (B, 3, H, W), full size first."""
         maps = [self.first(images)]
         for down in self.down_blocks:
             maps.append(down(maps[-1]))
-        return SourceMaps(images, tuple(maps), small, keypoints, gaussian_heatmap(keypoints, small.shape[2:]))
+        return tuple(maps)
 
     def forward(self, source: SourceMaps, flow: MaskedFlow, noise: tuple[Tensor, ...] | None = None) -> Generated:
         """Render `source` as `flow` has it; `noise`: one map (B or 1, 1, m, m) per memory level, None for none."""

@@ -1,6 +1,7 @@
 import pytest
 from reference_fill import fill_
 
+from talkbench.training.config import LossWeights
 from talkbench.training.losses import PerceptualLoss
 
 
@@ -10,3 +11,14 @@ def perceptual() -> PerceptualLoss:
     from torchvision.models import vgg19
 
     return PerceptualLoss(fill_(vgg19(weights=None).features, "a/vgg"))
+
+
+@pytest.fixture(scope="session")
+def tpsm_weights() -> LossWeights:
+    """TPSM's terms weigh ten each."""
+
+    class Weights(LossWeights):
+        warp: float = 10.0
+        background: float = 10.0
+
+    return Weights()
