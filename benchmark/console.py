@@ -139,7 +139,7 @@ def _metric(name: str) -> tuple[str, ...]:
     if known.problem is None:
         return known.variant, known.direction, known.unit, known.about
     lacking, address, _ = known.problem.partition(" (")  # the addresses and folders of its files fill several lines
-    problem = f"{lacking}; see bench weights list --missing" if address else lacking
+    problem = f"{lacking}, see bench weights" if address else lacking
     return known.variant, known.direction, known.unit, f"{known.about} (not available here: {problem})"
 
 
