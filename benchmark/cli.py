@@ -103,7 +103,7 @@ def bench(context: click.Context) -> None:
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["set"]
 def run(**options: Any) -> None:
-    """Score a method, or the frames of another program, on a data set.
+    """Score a method or given frames on a data set.
 
     Ends with a table, a page with pictures and a record of how every number was made. What was
     computed is written as it goes: after an interruption the same command with --resume does the rest.

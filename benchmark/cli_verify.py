@@ -38,12 +38,12 @@ def verify(
     device: str,
     form: str,
 ) -> None:
-    """Compute the figures of runs or entries again, as far as this machine can.
+    """Compute the figures of runs or entries again.
 
-    RESULTS are folders of runs or of entries of the leaderboard. What is computed: the hashes of an entry's files,
-    of the pair list and of the weights, the protocol ids, the summary from the rows, and the metrics from the generated
-    frames, which a run has if it was made with --save-frames. Every figure is equal, different, or not checkable for
-    a reason that is given.
+    RESULTS are folders of runs or of entries of the leaderboard. What is computed, as far as this machine can: the
+    hashes of an entry's files, of the pair list and of the weights, the protocol ids, the summary from the rows,
+    and the metrics from the generated frames, which a run has if it was made with --save-frames. Every figure is
+    equal, different, or not checkable for a reason that is given.
 
     Numbers are equal within 1e-6 of their size; those from frames also where they agree in the printed digits, by at
     most half a unit of the last one, which is then said.
