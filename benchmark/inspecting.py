@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from talkbench import datasets
+from talkbench import datasets, methods
 from talkbench.benchmark.environment import choose_device, device_name, memory_advice
 from talkbench.benchmark.inside_pictures import ALL, PLACES, Seen, Shown, attention, conditioned_memory, memory, motion
 from talkbench.benchmark.motions import MOTIONS, check_motion, implied_settings
@@ -23,7 +23,6 @@ from talkbench.core.registry import nearest
 from talkbench.datasets.clips import IMAGE_SUFFIXES, open_clip
 from talkbench.methods.cards import find_weights, full_name
 from talkbench.methods.interface import Method
-from talkbench.methods.recognition import skeleton
 from talkbench.reports.inspection import Picture, page
 
 OF_MEMORY = ("memory", "conditioned-memory", "attention")
@@ -81,7 +80,9 @@ def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[
     progress = progress or Progress()
     wanted = _wanted(options.what)
     check_motion(options.method, options.motion)
+    _check_memory(full_name(options.method), _may_remember(options.method), options.what)
     shown = _models(options, progress)
+    _check_memory(shown[0].method.name, shown[0].method.memory() is not None, options.what)
     if shown[0].method.memory() is None:
         wanted = [what for what in wanted if what in OF_MOTION]
     faces = _faces(options) if wanted != ["memory"] else []
@@ -106,33 +107,31 @@ def _wanted(names: Sequence[str]) -> list[str]:
 
 
 def _models(options: InspectOptions, progress: Progress) -> list[Shown]:
-    """The method with each of the checkpoints, not yet looked into.
-
-    Raises:
-        TalkbenchError: it has no memory where that is asked for, weights are missing, or do not fit.
-    """
+    """The method with each of the checkpoints, not yet looked into."""
     device = choose_device(options.device)
     same_clip = not options.source and datasets.has_truth(options.task)
     found = []
-    try:
-        for file, label in zip(options.checkpoint or (None,), _labels(options.checkpoint), strict=True):
-            weights = find_weights(options.method, file)
-            if weights.note:
-                progress.say(weights.note)
-            implied = implied_settings(weights.method, options.motion, same_clip)
-            method = create_method(weights, {**implied, **options.settings}).to(device)
-            found.append(Shown(label or method.name, method))
-    except TalkbenchError:
-        _check_memory(skeleton(full_name(options.method))[0], options.what)  # weights would not help either
-        raise
-    _check_memory(found[0].method, options.what)
+    for file, label in zip(options.checkpoint or (None,), _labels(options.checkpoint), strict=True):
+        weights = find_weights(options.method, file)
+        if weights.note:
+            progress.say(weights.note)
+        implied = implied_settings(weights.method, options.motion, same_clip)
+        method = create_method(weights, {**implied, **options.settings}).to(device)
+        found.append(Shown(label or method.name, method))
     return found
 
 
-def _check_memory(method: Method[Any, Any], asked: Sequence[str]) -> None:
+def _check_memory(name: str, there: bool, asked: Sequence[str]) -> None:
     of_memory = [what for what in OF_MEMORY if what in asked]
-    if of_memory and method.memory() is None:
-        raise TalkbenchError(f"{method.name} has no memory; leave {', '.join(of_memory)} out")
+    if of_memory and not there:
+        raise TalkbenchError(f"{name} has no memory; leave {', '.join(of_memory)} out")
+
+
+def _may_remember(name: str) -> bool:
+    """Whether the class of a method has a memory in any of its variants; needs no weights."""
+    factory = methods.registry.get(name)
+    owner = factory.func if isinstance(factory, partial) else factory
+    return getattr(owner, "memory", Method.memory) is not Method.memory
 
 
 def _labels(files: Sequence[Path]) -> list[str]:
