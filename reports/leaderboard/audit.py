@@ -15,6 +15,7 @@ from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.measured import column_entry
 from talkbench.reports.model import LETTERS, Notes
+from talkbench.reports.numbers import coverage
 from talkbench.reports.runs import Run
 from talkbench.reports.statistics import by_clip, interval
 from talkbench.results.entries import Entry
@@ -35,7 +36,7 @@ class Measured:
         difference: measured minus printed; "" where the two are of different tests.
         agrees: whether the printed number, give or take a unit of its last digit, lies in the 95 % interval of ours (or
             is ours, where there is no interval); None where they are of different tests.
-        reasons: what tells the tests apart.
+        reasons: what tells the tests apart, and how many pairs were lost.
     """
 
     entry: Entry
@@ -206,8 +207,12 @@ def _measured(
     made = column_entry(run, group, column, int(cell.decimals))
     if made.spec is None or made.result is None or made.result.mean is None:
         return None
-    if made.departures or cell.provenance.startswith("carried:"):
-        return Measured(entry, made.text, reasons=tuple(made.departures))
+    done, asked = run.summary.pairs, run.record.dataset.pairs
+    unfinished = [f"only {done} of {asked} pairs were run"] if done != asked else []
+    lost = [text] if (text := coverage(made.result, asked)) and not unfinished else []
+    reasons = (*made.departures, *unfinished, *lost)
+    if made.departures or unfinished or cell.provenance.startswith("carried:"):
+        return Measured(entry, made.text, reasons=reasons)
     spec, printed = made.spec, Decimal(cell.value)
     sure = interval(entry.rows(), spec, run.record.missing_faces, clusters.get(run.record.dataset.name, by_clip))
     mean = made.result.mean * spec.scale
@@ -218,6 +223,7 @@ def _measured(
         made.text,
         f"{Decimal(made.text) - printed:+}".replace("-", "−"),
         low - unit <= float(printed) <= high + unit,
+        reasons,
     )
 
 
