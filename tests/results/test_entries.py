@@ -17,7 +17,7 @@ from site_entries import picture, spec, write
 from talkbench import results
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
-from talkbench.results.entries import Entry, EntryDetails, load_entries, write_entry
+from talkbench.results.entries import Entry, EntryDetails, EntryInfo, load_entries, write_entry
 from talkbench.results.json_schema import json_schema
 from talkbench.results.loading import load_pairs, read_results
 from talkbench.results.model_index import model_index
@@ -241,6 +241,18 @@ def test_all_faults_are_listed(folder: Path) -> None:
     change(folder / "summary.json", set_("metrics", 0, "mean", 9.0))
     assert len(faults(folder)) == 3
     assert validate(folder) == ([], faults(folder))
+
+
+def test_files_that_lack_later_fields_stay_readable(folder: Path) -> None:
+    """What has a default may have come after the file was written."""
+    for name, model in (("entry.json", EntryInfo), ("run.json", results.RunRecord), ("summary.json", results.Summary)):
+        optional = {key for key, field in model.model_fields.items() if not field.is_required()} - {"schema_version"}
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps({key: content[key] for key in content if key not in optional}))
+    shutil.rmtree(folder / "thumbnails")
+    agree(folder)
+    assert faults(folder) == []
+    assert Entry.load(folder).info.thumbnails == ()
 
 
 def test_a_link_in_place_of_an_entry(sound: Entry, tmp_path: Path) -> None:
