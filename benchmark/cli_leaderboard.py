@@ -43,7 +43,8 @@ def build(out: Path, entries: Path | None) -> None:
     found = load_entries(entries or ENTRIES) if entries or ENTRIES.is_dir() else []
     clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in found}}
     first = build_site(found, catalogue(), clusters).write(out)
-    what = f"{len(found)} entries" if found else f"no entries in {entries or ENTRIES}: published tables alone"
+    count = f"{len(found)} {'entry' if len(found) == 1 else 'entries'}"
+    what = count if found else f"no entries in {entries or ENTRIES}: published tables alone"
     click.echo(f"site    {first}   ({what}; open it in a browser)")
 
 

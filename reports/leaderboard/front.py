@@ -17,7 +17,11 @@ SHOWN = 6
 def add_boards(site: Site, boards: Sequence[Board]) -> None:
     """Add the first page and one page per board."""
     pictures = [shown_pair(site, board) for board in boards]
-    site.add("index.html", "index.html", boards=list(zip(boards, pictures, strict=True)))
+    metrics = [
+        list(dict.fromkeys(column.family.upper() for group in board.groups for column in group.columns))
+        for board in boards
+    ]
+    site.add("index.html", "index.html", boards=list(zip(boards, pictures, metrics, strict=True)))
     for board, shown in zip(boards, pictures, strict=True):
         plots = [plot_of(group) if group.kind == "measured" else None for group in board.groups]
         name = board.card.title.split(",")[0] or board.dataset

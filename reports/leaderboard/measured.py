@@ -60,7 +60,7 @@ def _facts(entry: Entry) -> tuple[str, ...]:
         f"{data.pairs} pairs",
         f"list {data.pairs_sha256[:12]}",
         f"{data.image_size} px",
-        f"{record.quantisation} to 8 bits",
+        {"round": "rounded", "floor": "cut"}.get(record.quantisation, record.quantisation) + " to 8 bits",
         f"JPEG quality {record.jpeg_quality}" if record.jpeg_quality else "",
         f"missing faces: {record.missing_faces}",
     ]
@@ -84,7 +84,7 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], catalogue: Catalogu
         title=f"{facts[0].capitalize()}, {facts[1]}",
         columns=tuple(columns),
         lines=ordered(lines, columns),
-        facts=(*facts, *_clusters(runs[0], cluster)),
+        facts=(*facts[2:], *_clusters(runs[0], cluster)),
         legend=tuple((mark, text) for mark, text in LEGEND.items() if mark in used),
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from talkbench.reports.leaderboard.board import Column, Group, Line
-from talkbench.reports.numbers import heading
+from talkbench.reports.numbers import unit_sign
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 724, 34, 340
@@ -92,9 +92,9 @@ def plot_of(group: Group) -> Plot | None:
     ticks = [low + step * number for number in range(round((high - low) / step) + 1)]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return Plot(
-        title=f"{column.name} against speed",
+        title="Quality against speed",
         caption=_caption(devices),
-        axis=heading(column.name, column.unit, column.direction) + ", better is up",
+        axis=f"{_title(column)}, better is up",
         points=tuple(_labelled(points)),
         x_ticks=tuple(Tick(x_of(speed), _plain(speed)) for speed in _speeds(first, last)),
         y_ticks=tuple(Tick(y_of(tick), f"{tick:z.{decimals}f}") for tick in ticks),
@@ -114,6 +114,11 @@ def _about(line: Line, column: Column, main: int) -> str:
     cell = line.cells[main]
     sure = f" ({cell.interval})" if cell.interval else ""
     return f"{line.label}: {column.name} {cell.text}{sure}, {line.fps:.1f} frames/s on {line.device}"
+
+
+def _title(column: Column) -> str:
+    unit = unit_sign(column.unit)
+    return f"{column.family.upper()} ({unit})" if unit else column.family.upper()
 
 
 def _caption(devices: Sequence[str]) -> str:

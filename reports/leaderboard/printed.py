@@ -15,7 +15,7 @@ from talkbench.results.published import PublishedCell, cells, notes
 COMPARABLE = ("own", "remeasured")
 """Provenance of numbers that the authors of a table measured themselves, and so in one way."""
 
-_DOCUMENTS = {"paper": "Table {} of the MCNet paper", "supplement": "Table {} of its supplement"}
+_DOCUMENTS = {"paper": "Table {} of the MCNet paper", "supplement": "Table {} of the MCNet supplement"}
 
 
 def printed_tests() -> set[tuple[str, str]]:
@@ -49,7 +49,7 @@ def _group(where: tuple[str, str], mine: Sequence[PublishedCell], catalogue: Cat
         title=_DOCUMENTS[where[0]].format(where[1]),
         columns=tuple(columns),
         lines=ordered(lines, columns),
-        facts=(layout.title, *([test.caveat] if test and test.caveat else [])),
+        facts=(layout.title.partition(": ")[2] or layout.title, *([test.caveat] if test and test.caveat else [])),
         legend=letters.listed(),
         remarks=(*layout.remarks, *_known_faults(layout)),
     )

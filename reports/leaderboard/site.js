@@ -79,14 +79,6 @@
       go.href = picked.length < 2 ? "" : `${group.dataset.compare}#a=${a}&b=${b}`;
     };
 
-    tools.hidden = false;
-    tools.addEventListener("submit", (event) => event.preventDefault());
-    tools.addEventListener("input", filter);
-    tools.addEventListener("change", (event) => {
-      const { toggle } = event.target.dataset;
-      if (toggle === "intervals") table.classList.toggle("with-intervals", event.target.checked);
-      if (toggle === "facts") table.classList.toggle("facts", event.target.checked);
-    });
     table.tHead.addEventListener("click", (event) => {
       const head = event.target.closest("button")?.closest("th");
       if (!head) return;
@@ -103,8 +95,17 @@
     const first = table.querySelector("tbody td.v");
     if (first) first.tabIndex = 0;
     table.addEventListener("keydown", (event) => move(event, table));
-    if (tools.querySelector("[data-go]")) pick(null);  // a browser that goes back keeps the boxes
+    if (!tools) return;
+    tools.hidden = false;
+    tools.addEventListener("submit", (event) => event.preventDefault());
+    tools.addEventListener("input", filter);
+    tools.addEventListener("change", (event) => {
+      const { toggle } = event.target.dataset;
+      if (toggle === "intervals") table.classList.toggle("with-intervals", event.target.checked);
+      if (toggle === "facts") table.classList.toggle("facts", event.target.checked);
+    });
     filter();
+    if (tools.querySelector("[data-go]")) pick(null);  // a browser that goes back keeps the boxes
   };
 
   // One cell of a table is a stop of the Tab key; arrow keys go on from there.
@@ -156,7 +157,13 @@
     tip.textContent = text;
     tip.hidden = false;
     cell.setAttribute("aria-describedby", "tip");
-    const place = cell.getBoundingClientRect();
+    put();
+  };
+
+  // Above the cell, or below it where there is no room; gone where the cell is.
+  const put = () => {
+    const place = shown.getBoundingClientRect();
+    if (place.bottom < 0 || place.top > innerHeight) return hide();
     const left = Math.min(place.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
     const above = place.top - tip.offsetHeight - 4;
     tip.style.left = `${Math.max(8, left)}px`;
@@ -167,7 +174,7 @@
   document.addEventListener("pointerover", (event) => show(event.target));
   document.addEventListener("focusin", (event) => show(event.target));
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  document.addEventListener("scroll", () => shown && put(), { capture: true, passive: true });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
   });
