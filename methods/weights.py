@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import sha256_file
+from talkbench.core.files import atomic_path, sha256_file
 from talkbench.core.weights import copy, digest, note, noted
-from talkbench.methods import registry
+from talkbench.methods import create, registry
 from talkbench.methods.cards import card, full_name, known_names, own_file, store
-from talkbench.methods.checkpoints import read_states, save_states
+from talkbench.methods.checkpoints import read_metadata, read_states, save_states
 from talkbench.methods.recognition import Match, recognise
 
 
@@ -147,9 +147,7 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
     Raises:
         TalkbenchError: as `identify`, a further file is missing, or `out` is no ``.safetensors`` or cannot be written.
     """
-    match = identify(path, name)
-    if match.part:
-        raise TalkbenchError(f"{path} is the {match.part} of {match.method}; convert the main checkpoint, beside it")
+    match = _whole(path, name)
     out = out or path.with_name(f"{match.method.replace('@', '-')}.safetensors")
     if out.suffix != ".safetensors":
         raise TalkbenchError(f"--out {out} is not a .safetensors file; choose another name")
@@ -161,3 +159,43 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
         states[part] = read_states(file, f"{match.method}, which wants its {part}")[""]
     save_states(states, out, {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)})
     return match, out
+
+
+def convert_official(path: Path, out: Path | None = None, name: str = "") -> tuple[Match, Path]:
+    """Write a checkpoint as the method's authors lay theirs out, so that their code reads it.
+
+    That is ``torch.save`` of the networks of their main file in the order of their names there, a fresh discriminator
+    where their code looks for one, each key with the prefix that their wrappers leave, and the zero-based index of the
+    last epoch that ended. `out` None: ``<epoch, 8 digits>-checkpoint.pth.tar`` beside the original.
+
+    Raises:
+        TalkbenchError: as `identify`, or `out` cannot be written.
+    """
+    import torch
+
+    match = _whole(path, name)
+    known, stored, method = card(match.method), read_states(path, match.method), create(match.method)
+    beside = known["weights"].get(match.method, {}).get("also", {})
+    states = {
+        part: {key: stored[part][key] for key in network.state_dict() if key in stored[part]}
+        for part, network in method.networks.items()
+        if part in stored and part not in beside
+    }
+    discriminator = method.discriminator()
+    if discriminator is not None:
+        states["discriminator"] = discriminator.state_dict()
+    told = read_metadata(path) if path.suffix == ".safetensors" else {}
+    epoch = max(0, int(str(told.get("epochs", 0))) - 1)
+    prefix = known.get("official_prefix", "")
+    content = {part: {prefix + key: value for key, value in state.items()} for part, state in states.items()}
+    out = out or path.with_name(f"{epoch:08d}-checkpoint.pth.tar")
+    with atomic_path(out) as temporary:
+        torch.save({**content, "epoch": epoch}, temporary)
+    return match, out
+
+
+def _whole(path: Path, name: str) -> Match:
+    match = identify(path, name)
+    if match.part:
+        raise TalkbenchError(f"{path} is the {match.part} of {match.method}; convert the main checkpoint, beside it")
+    return match

@@ -204,8 +204,15 @@ class Trainer:
         """The networks as they are to be used, in our format."""
         from talkbench.methods.checkpoints import save_states
 
-        known = {"method": self.config.method, "config": self.config.model_dump(mode="json"), "steps": self.step}
-        save_states(self.states(), path, {**known, "losses": self.latest, "torch": torch.__version__, **metadata})
+        known = {
+            "method": self.config.method,
+            "config": self.config.model_dump(mode="json"),
+            "epochs": self.step // self.batches.per_epoch,
+            "steps": self.step,
+            "losses": self.latest,
+            "torch": torch.__version__,
+        }
+        save_states(self.states(), path, {**known, **metadata})
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import load_networks
+from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
@@ -83,6 +84,10 @@ class MCNet(Method[SourceMaps, Keypoints]):
             network.eval()
         self.noise, self.seed, self.adapt_scale = noise, seed, adapt_scale
         self.settings = {"noise": noise, "noise_seed": seed, "adapt_scale": adapt_scale}
+
+    def discriminator(self) -> Discriminator:
+        """In the authors' files, though the paper's model was never trained against it (specs mcnet 2.5)."""
+        return Discriminator(self.config.num_kp)
 
     @torch.no_grad()
     def encode_source(self, images: Tensor) -> SourceMaps:

@@ -194,6 +194,22 @@ def test_a_converted_checkpoint_gives_the_same_method(tmp_path: Path) -> None:
         weights.convert(path, tmp_path / "x.pth")
 
 
+def test_what_was_trained_here_can_be_written_as_the_authors_do(tmp_path: Path) -> None:
+    trained = methods.create("mcnet@demo")
+    path = tmp_path / "best.safetensors"
+    save_networks(trained.networks, path, {"method": "mcnet@demo", "epochs": 100})
+    match, out = weights.convert_official(path)
+    assert (match.method, out.name) == ("mcnet@demo", "00000099-checkpoint.pth.tar")
+    content = torch.load(out, weights_only=True)
+    assert set(content) == {"generator", "kp_detector", "discriminator", "epoch"}
+    assert content["epoch"] == 99
+    for name, network in trained.networks.items():
+        assert list(content[name]) == [f"module.{key}" for key in network.state_dict()]
+    again = methods.create("mcnet@demo", weights=out)
+    for key, value in again.networks["generator"].state_dict().items():
+        assert torch.equal(value, trained.networks["generator"].state_dict()[key])
+
+
 def test_files_of_several_parts_are_converted_into_one(tmp_path: Path) -> None:
     name = "dagan@vox-adv-256"
     main = official(name, without=("depth_encoder", "depth_decoder"))
