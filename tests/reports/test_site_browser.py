@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from site_entries import CATALOGUE, crowd, write
@@ -75,7 +76,8 @@ def page(driver, pages):
 
     def open_page(path=DEMO):
         driver.get("about:blank")
-        driver.get((pages / path).as_uri())
+        file, mark, place = path.partition("#")
+        driver.get((pages / file).as_uri() + mark + place)
         return driver
 
     yield open_page
@@ -209,5 +211,85 @@ def test_pages_fit_their_window(page, path, width):
                            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 400})  # fmt: skip
     try:
         assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def pairs_shown(driver):
+    return [figure.get_attribute("data-pair") for figure in driver.find_elements("css selector", "#pairs figure")]
+
+
+def differences(driver):
+    """Left minus right in the chosen metric, pair by pair as they stand."""
+    lines = driver.find_elements("css selector", "#pairs .pair-line")
+    values = [[float(value.text.split()[0]) for value in line.find_elements("tag name", "b")] for line in lines]
+    return [left - right for left, right in values]
+
+
+def test_pairs_are_shown_side_by_side_and_sorted(page):
+    from selenium.webdriver.support.select import Select
+
+    driver = page("compare/demo--same-identity.html#a=alpha&b=gamma")
+    left, right, metric, order = (
+        Select(driver.find_element("id", name)) for name in ("left", "right", "metric", "order")
+    )
+    assert [select.first_selected_option.text for select in (left, right, metric)] == ["alpha", "gamma", "l1"]
+    assert "6 pairs" in driver.find_element("id", "status").text
+    assert all(abs(a) >= abs(b) - 1e-3 for a, b in pairwise(differences(driver)))
+    order.select_by_visible_text("by number")
+    assert pairs_shown(driver) == ["0", "1", "5", "9", "14", "20"]
+    metric.select_by_visible_text("psnr")
+    order.select_by_visible_text("worst of left first")
+    values = [
+        float(line.text.split("psnr: ")[1].split()[0]) for line in driver.find_elements("class name", "pair-line")
+    ]
+    assert values == sorted(values)
+    right.select_by_visible_text("truth")
+    assert driver.current_url.endswith("#a=alpha&b=truth")
+    assert "not ranked: a yardstick" in driver.find_element("id", "means").text
+    order.select_by_visible_text("right far better first")  # it has no such metric
+    assert pairs_shown(driver) == ["0", "1", "5", "9", "14", "20"]
+
+
+def test_error_maps_are_drawn_from_the_pictures_and_can_go(page):
+    driver = page("compare/demo--same-identity.html#a=alpha&b=gamma")
+    ready = "return Array.from(document.querySelectorAll('#pairs figure:first-child img'), image => image.naturalWidth)"
+    assert driver.execute_script(ready) == [64] * 8
+    maps = driver.find_elements("class name", "error-map")
+    assert len(maps) == 12
+    assert "error-map" in maps[0].value_of_css_property("filter")
+    assert maps[0].get_attribute("aria-label").startswith("error map of alpha on pair ")
+    driver.find_element("id", "errors").click()
+    assert driver.find_elements("class name", "error-map") == []
+
+
+def test_the_comparison_is_worked_with_the_keyboard(page):
+    from selenium.webdriver import ActionChains, Keys
+
+    driver = page("compare/demo--same-identity.html#a=alpha&b=gamma")
+    driver.execute_script("document.getElementById('left').focus()")
+    keys = [Keys.ARROW_DOWN, Keys.TAB, Keys.TAB, Keys.ENTER]  # beta; right; swap
+    for key in keys:
+        ActionChains(driver).send_keys(key).perform()
+    assert driver.current_url.endswith("#a=gamma&b=beta")
+    summary = driver.find_element("css selector", "#pairs summary")
+    driver.execute_script("arguments[0].focus()", summary)
+    ActionChains(driver).send_keys(Keys.ENTER).perform()
+    table = driver.find_element("css selector", "#pairs details table")
+    assert table.is_displayed()
+    assert "psnr" in table.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["compare/demo--same-identity.html", "methods/alpha.html", "methods/index.html", "metrics/psnr.html", "audit.html"],
+)
+def test_other_pages_fit_their_window(page, path):
+    driver = page(path)
+    try:
+        for width in (360, 820, 1400):
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 400}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
