@@ -84,7 +84,7 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], catalogue: Catalogu
         title=f"{facts[0].capitalize()}, {facts[1]}",
         columns=tuple(columns),
         lines=ordered(lines, columns),
-        facts=(*facts[2:], *_clusters(runs[0], cluster)),
+        facts=(*facts, *_clusters(runs[0], cluster)),
         legend=tuple((mark, text) for mark, text in LEGEND.items() if mark in used),
     )
 
