@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from talkbench.methods.mcnet.model import MCNetConfig
+from talkbench.methods.mcnet.parts import AllChannels, PooledFeature, Positions, StaticConv
 
 Change = Callable[[MCNetConfig], MCNetConfig]
 
@@ -14,12 +16,12 @@ def _same(config: MCNetConfig) -> MCNetConfig:
     return config
 
 
-def _memory(**changes: bool | int) -> Change:
-    """Fields of the memory take other values."""
+def _memory(**parts: Any) -> Change:
+    """Other parts for the memory, by their names in `MemoryConfig`."""
 
     def change(config: MCNetConfig) -> MCNetConfig:
         assert config.memory is not None
-        return replace(config, memory=replace(config.memory, **changes))
+        return replace(config, memory=replace(config.memory, **parts))
 
     return change
 
@@ -42,19 +44,19 @@ def _fomms_depth(config: MCNetConfig) -> MCNetConfig:
 # The rows "full" and "memory32" are the paper's model itself.
 ABLATIONS: dict[str, Change] = {
     "baseline": lambda config: replace(config, memory=None),
-    "mcm": _memory(conditioned=False),
-    "mcm_no_split": _memory(conditioned=False, split=False),
+    "mcm": _memory(style=()),
+    "mcm_no_split": _memory(style=(), share=AllChannels()),
     "fomm_backbone": _fomms_depth,
-    "pe10": _memory(frequencies=10),
-    "pe20": _memory(frequencies=20),
-    "iicm_no_feature": _memory(style_feature=False),
-    "iicm_no_keypoints": _memory(style_keypoints=False),
-    "mcm_no_dynamic": _memory(dynamic=False, padding=0),
+    "pe10": _memory(style=(PooledFeature(), Positions(10))),
+    "pe20": _memory(style=(PooledFeature(), Positions(20))),
+    "iicm_no_feature": _memory(style=(Positions(),)),
+    "iicm_no_keypoints": _memory(style=(PooledFeature(),)),
+    "mcm_no_dynamic": _memory(convolution=StaticConv, padding=0),
     "single_layer": _memory(deepest_only=True),
     "memory16": _side(16),
     "memory64": _side(64),
     "no_consistency": _same,  # trained without the consistency loss
     # In the authors' compiled classes, in no table:
-    "no_split": _memory(split=False),
-    "mcm_static": _memory(conditioned=False, dynamic=False),
+    "no_split": _memory(share=AllChannels()),
+    "mcm_static": _memory(style=(), convolution=StaticConv),
 }

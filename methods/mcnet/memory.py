@@ -6,42 +6,50 @@ modulated convolution, the query and ``diff_conv``. Attribute names are the chec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkbench.methods.attention import attend
+from talkbench.methods.mcnet.parts import (
+    DynamicConv,
+    OddChannels,
+    PooledFeature,
+    Positions,
+    Share,
+    StaticConv,
+    StyleInput,
+)
 
 ATTENTION_SCALE = 0.25  # of the attention logits, at any width (specs mcnet 2.4)
 
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """What the memory unit consists of; the defaults are the paper's.
+    """What the memory unit is put together from; the defaults are the paper's.
 
     Attributes:
         channels, side: of the meta memory (C_m × side × side).
-        split: only the odd channels of a map are compensated (Eq. 3); else all.
-        conditioned: the meta memory is conditioned on the identity (IICM).
-        style_feature, style_keypoints: the two inputs of the identity code.
-        frequencies: of the positional encoding of the keypoints; 0 for none.
-        dynamic: key and value by dynamic convolution; else by an ordinary one.
-        padding: of that convolution; 0 leaves the memory's border out.
+        share: the channels of a map that are compensated.
+        style: the inputs of the identity code that the meta memory is conditioned on (IICM); without any it is not.
+        convolution, padding: what makes key and value of the memory; padding 0 leaves its border out.
         deepest_only: compensate the deepest map alone.
     """
 
     channels: int = 512
     side: int = 32
-    split: bool = True
-    conditioned: bool = True
-    style_feature: bool = True
-    style_keypoints: bool = True
-    frequencies: int = 0
-    dynamic: bool = True
+    share: Share = field(default_factory=OddChannels)
+    style: tuple[StyleInput, ...] = (PooledFeature(), Positions())
+    convolution: type[DynamicConv | StaticConv] = DynamicConv
     padding: int = 1
     deepest_only: bool = False
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether the memory is conditioned on the identity, and then noisy."""
+        return bool(self.style)
 
 
 @dataclass(frozen=True)
@@ -119,53 +127,6 @@ class StyleConv(nn.Module):
         return 2**0.5 * F.leaky_relu(out + self.activate.bias[:, None, None], 0.2)
 
 
-class _KernelAttention(nn.Module):
-    """(B, C, 1, 1) → mixture of the kernels (B, 4); the temperature 34 is a constant of the authors' class."""
-
-    def __init__(self, channels: int, kernels: int) -> None:
-        super().__init__()
-        hidden = channels // 4 + 1
-        self.fc1 = nn.Conv2d(channels, hidden, 1, bias=False)
-        self.fc2 = nn.Conv2d(hidden, kernels, 1)
-        for layer in (self.fc1, self.fc2):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        assert self.fc2.bias is not None
-        nn.init.zeros_(self.fc2.bias)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        return (self.fc2(F.relu(self.fc1(pooled))).flatten(1) / 34).softmax(1)
-
-
-class DynamicConv(nn.Module):
-    """3×3 convolution whose kernel is mixed per sample from four, C → 2C channels."""
-
-    def __init__(self, channels: int, padding: int, kernels: int = 4) -> None:
-        super().__init__()
-        self.padding = padding
-        bound = (6 / (channels * 9)) ** 0.5
-        self.weight = nn.Parameter(torch.empty(kernels, 2 * channels, channels, 3, 3).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(kernels, 2 * channels))
-        self.attention = _KernelAttention(channels, kernels)
-
-    def forward(self, x: Tensor, pooled: Tensor) -> Tensor:
-        mixture = self.attention(pooled[:, :, None, None])
-        weight = torch.einsum("bk,koihw->boihw", mixture, self.weight)
-        bias = mixture @ self.bias
-        joined = x.reshape(1, -1, *x.shape[2:])
-        out = F.conv2d(joined, weight.flatten(0, 1), bias.flatten(), padding=self.padding, groups=len(x))
-        return out.view(len(x), -1, *out.shape[2:])
-
-
-class StaticConv(nn.Conv2d):
-    """What stands in for `DynamicConv` with one kernel for all samples."""
-
-    def __init__(self, channels: int, padding: int) -> None:
-        super().__init__(channels, 2 * channels, 3, padding=padding)
-
-    def forward(self, x: Tensor, pooled: Tensor) -> Tensor:
-        return super().forward(x)
-
-
 class MemoryUnit(nn.Module):
     """Compensates warped feature maps from a learned memory of faces.
 
@@ -182,18 +143,17 @@ class MemoryUnit(nn.Module):
         channels = config.channels
         bound = (6 / (channels * config.side**2)) ** 0.5
         self.mb = nn.Parameter(torch.empty(1, channels, config.side, config.side).uniform_(-bound, bound))
-        widths = {side: width // 2 if config.split else width for side, width in levels.items()}
+        widths = {side: config.share.count(width) for side, width in levels.items()}
         for side, width in widths.items():
             self.add_module(f"feat_forward_proj_{side}", nn.Conv2d(width, channels, 1))
         self.query_conv = nn.Conv2d(channels, channels, 1)
-        self.conv_kv = (DynamicConv if config.dynamic else StaticConv)(channels, config.padding)
+        self.conv_kv = config.convolution(channels, config.padding)
         self.diff_conv = nn.Conv2d(channels, channels, 1)
         for side, width in widths.items():
             self.add_module(f"conv_{side}", nn.Conv2d(channels, width, 3, padding=1))
             self.add_module(f"norm_{side}", nn.InstanceNorm2d(width, affine=True))
         if config.conditioned:
-            keypoint_numbers = num_kp * (2 + 4 * config.frequencies) if config.style_keypoints else 0
-            style_in = keypoint_numbers + (channels if config.style_feature else 0)
+            style_in = sum(part.size(channels, num_kp) for part in config.style)
             self.style_route = nn.Sequential(nn.Linear(style_in, 128), nn.ReLU(), nn.Linear(128, channels))
             self.styleconv = StyleConv(channels)
 
@@ -206,8 +166,7 @@ class MemoryUnit(nn.Module):
             keypoints: of the source, (B, K, 2).
             noise: (B or 1, 1, side, side) standard normal, or None for none.
         """
-        part = warped[:, 1::2] if self.config.split else warped
-        feature, query, difference = self._project(level, part)
+        feature, query, difference = self._project(level, self.config.share.take(warped))
         pooled = feature.mean((2, 3))
         memory = self._condition(pooled, keypoints, noise)
         key, value = F.relu(self.conv_kv(memory, pooled)).chunk(2, dim=1)
@@ -215,9 +174,7 @@ class MemoryUnit(nn.Module):
         residual = attend(query, key, F.conv2d(value, self.diff_conv.weight), scale=ATTENTION_SCALE)
         compensated = F.relu(difference - residual) + feature
         out = F.relu(self.get_submodule(f"norm_{level}")(self._layer("conv", level)(compensated)))
-        if self.config.split:
-            out = torch.stack([warped[:, 0::2], out], dim=2).flatten(1, 2)
-        return Compensation(out, feature, memory, key, value, query)
+        return Compensation(self.config.share.put(warped, out), feature, memory, key, value, query)
 
     def _project(self, level: int, part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """F, ReLU(query_conv(F)) and diff_conv(F) as one 1×1 convolution of the input: the products of
@@ -243,17 +200,5 @@ class MemoryUnit(nn.Module):
     def _condition(self, pooled: Tensor, keypoints: Tensor, noise: Tensor | None) -> Tensor:
         if not self.config.conditioned:
             return self.mb.expand(len(pooled), -1, -1, -1)
-        parts = [pooled] if self.config.style_feature else []
-        if self.config.style_keypoints:
-            parts.append(encode_positions(keypoints, self.config.frequencies).flatten(1))
-        style = self.style_route(torch.cat(parts, dim=1))
+        style = self.style_route(torch.cat([part(pooled, keypoints) for part in self.config.style], dim=1))
         return self.styleconv(self.mb, style, noise)
-
-
-def encode_positions(keypoints: Tensor, frequencies: int) -> Tensor:
-    """(B, K, 2) → (B, K, 2 + 4·frequencies): [v, sin v, cos v, sin 2v, cos 2v, …], no factor π (specs mcnet 8)."""
-    parts = [keypoints]
-    for power in range(frequencies):
-        angle = keypoints * 2**power
-        parts += [angle.sin(), angle.cos()]
-    return torch.cat(parts, dim=-1)

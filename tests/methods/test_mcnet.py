@@ -10,7 +10,7 @@ from talkbench import methods
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, relative_motion
-from talkbench.methods.mcnet.memory import encode_positions
+from talkbench.methods.mcnet.parts import encode_positions
 
 
 def small(**options: object) -> Method:
