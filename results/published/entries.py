@@ -51,6 +51,20 @@ def published_entries() -> tuple[PublishedEntry, ...]:
     """All lines of all tables, in the order of the tables."""
     lines: dict[tuple[str, ...], list[PublishedCell]] = {}
     for cell in cells():
-        place = (cell.document, cell.table, cell.system, cell.system_key, cell.variant, cell.dataset, cell.task)
+        place = (cell.document, cell.table, cell.system, cell.variant, cell.dataset, cell.task)
         lines.setdefault(place, []).append(cell)
-    return tuple(PublishedEntry(*place, tuple(found)) for place, found in lines.items())
+    return tuple(_entry(tuple(found)) for found in lines.values())
+
+
+def _entry(line: tuple[PublishedCell, ...]) -> PublishedEntry:
+    first = line[0]
+    return PublishedEntry(
+        document=first.document,
+        table=first.table,
+        label=first.system,
+        method=first.system_key,
+        variant=first.variant,
+        dataset=first.dataset,
+        task=first.task,
+        cells=line,
+    )
