@@ -172,8 +172,9 @@ def crowd(count: int) -> Group:
         Line(
             f"System number {number}",
             tuple(
-                Cell(f"{number % 97 / 97:.4f}", number % 97 / 97, "0.1234 – 0.2345", True, (number + 1, number + 9),
-                     number == 0, note=f"{1900 + number} of 2083 pairs used: 3 no-face-generated", bar=number % BARS)
+                Cell(f"{number % 97 / 97:.4f}", number % 97 / 97, "0.1234 – 0.2345", compared=True,
+                     ranks=(number + 1, number + 9), leads=number == 0, bar=number % BARS,
+                     note=f"{1900 + number} of 2083 pairs used: 3 no-face-generated")
                 for _ in metrics
             ),
             key=f"system-{number}--voxceleb1--same-identity--absolute",

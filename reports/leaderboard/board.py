@@ -58,6 +58,7 @@ class Cell:
         text: as printed.
         value: on the printed scale; None: there is none.
         interval: 95 % interval as printed.
+        ends: that interval on the printed scale.
         compared: whether it may be compared with the others of its column.
         ranks: best and worst rank that the data allow; equal ends: the rank itself. None: there is none.
         leads: the best in print of those that may be compared, ties included.
@@ -69,6 +70,7 @@ class Cell:
     text: str = "–"
     value: float | None = None
     interval: str = ""
+    ends: tuple[float, float] | None = None
     compared: bool = False
     ranks: tuple[int, int] | None = None
     leads: bool = False

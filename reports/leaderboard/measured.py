@@ -140,6 +140,7 @@ def _cell(number: _Found, mark: str, ranks: Mapping[str, tuple[int, int]], clust
         text=format_mean(result, spec),
         value=None if result.mean is None else result.mean * spec.scale,
         interval=_ends(sure, spec),
+        ends=(sure.low * spec.scale, sure.high * spec.scale) if sure else None,
         ranks=ranks.get(record.run_id),
         marks=mark,
         note="; ".join(filter(None, notes)),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from talkbench.reports.leaderboard.board import Column, Group, Line
+from talkbench.reports.leaderboard.board import Cell, Column, Group, Line
 from talkbench.reports.numbers import unit_sign
 
 WIDTH, HEIGHT = 760, 400
@@ -28,7 +28,13 @@ class Tick:
 
 @dataclass(frozen=True)
 class Point:
-    """A system; `anchor` is "" where its label would cover another one."""
+    """A system.
+
+    Attributes:
+        device: which shape it has.
+        whisker: the ends of its 95 % interval.
+        anchor: of the label; "" where it would cover another one.
+    """
 
     x: float
     y: float
@@ -65,14 +71,15 @@ def plot_of(group: Group) -> Plot | None:
     if group.main is None:
         return None
     column = group.columns[group.main]
-    lines = [
-        line for line in group.lines if line.fps and _value(line, group.main) is not None and not _off(line, group)
-    ]
+    shown = [(line, line.cells[group.main]) for line in group.lines]
+    lines = [line for line, cell in shown if line.fps and cell.value is not None and not cell.marks]
     if len(lines) < 2:
         return None
-    values = [_value(line, group.main) or 0.0 for line in lines]
+    cells = [line.cells[group.main] for line in lines]
+    values = [cell.value or 0.0 for cell in cells]
     speeds = [line.fps or 1.0 for line in lines]
-    low, high, step = _range(min(values), max(values))
+    reach = [*values, *(end for cell in cells for end in cell.ends or ())]
+    low, high, step = _range(min(reach), max(reach))
     first, last = _decades(min(speeds), max(speeds))
     up = column.direction == "higher"
 
@@ -85,10 +92,17 @@ def plot_of(group: Group) -> Plot | None:
 
     devices = [name for name, _ in sorted(Counter(line.device for line in lines).items(), key=lambda d: (-d[1], d[0]))]
     points = [
-        Point(x_of(speed), y_of(value), line.label, _about(line, column, group.main),
-              min(devices.index(line.device), SHAPES - 1), yardstick=line.yardstick)
-        for line, speed, value in zip(lines, speeds, values, strict=True)
-    ]  # fmt: skip
+        Point(
+            x_of(speed),
+            y_of(value),
+            line.label,
+            _about(line, column, cell),
+            min(devices.index(line.device), SHAPES - 1),
+            whisker=(y_of(cell.ends[0]), y_of(cell.ends[1])) if cell.ends else None,
+            yardstick=line.yardstick,
+        )
+        for line, cell, speed, value in zip(lines, cells, speeds, values, strict=True)
+    ]
     ticks = [low + step * number for number in range(round((high - low) / step) + 1)]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return Plot(
@@ -102,16 +116,7 @@ def plot_of(group: Group) -> Plot | None:
     )
 
 
-def _value(line: Line, main: int) -> float | None:
-    return line.cells[main].value
-
-
-def _off(line: Line, group: Group) -> bool:
-    return bool(group.main is not None and line.cells[group.main].marks)
-
-
-def _about(line: Line, column: Column, main: int) -> str:
-    cell = line.cells[main]
+def _about(line: Line, column: Column, cell: Cell) -> str:
     sure = f" ({cell.interval})" if cell.interval else ""
     return f"{line.label}: {column.name} {cell.text}{sure}, {line.fps:.1f} frames/s on {line.device}"
 
@@ -121,17 +126,18 @@ def _title(column: Column) -> str:
     return f"{column.family.upper()} ({unit})" if unit else column.family.upper()
 
 
+_KEY = "Upright bars are 95 % intervals; the broken line joins the systems that no other beats in both."
+
+
 def _caption(devices: Sequence[str]) -> str:
     if len(devices) == 1:
-        return f"Speed measured on {devices[0]}. The line joins the systems that no other beats in both."
+        return f"Speed measured on {devices[0]}. {_KEY}"
     shapes = ["Circles", "squares", "triangles"]
     named = [f"{shapes[number]}: {name}" for number, name in enumerate(devices[: SHAPES - 1])]
     rest = devices[SHAPES - 1 :]
     named += [f"{shapes[-1]}: {rest[0] if len(rest) == 1 else 'other devices'}"] if rest else []
     told = ", ".join(named)
-    return (
-        f"{told}; speeds on different devices do not compare. The line joins the circles that no other beats in both."
-    )
+    return f"{told}; speeds on different devices do not compare. {_KEY.replace('systems', 'circles')}"
 
 
 def _range(low: float, high: float) -> tuple[float, float, float]:
