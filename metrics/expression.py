@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
-
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
@@ -79,7 +76,7 @@ class _Expression(Metric[np.ndarray]):
     decimals = 3
     part: slice
     needed: slice
-    formula: ClassVar[Callable[[np.ndarray, np.ndarray], np.ndarray]]
+    formula: staticmethod[[np.ndarray, np.ndarray], np.ndarray]
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
         if generated.shape != target.shape:
@@ -97,7 +94,7 @@ class Aucon(_Expression):
     """Share of 20 facial action units present in both frames or absent from both (py-feat 2, boosted trees)."""
 
     name = "aucon"
-    default_variant = "pyfeat-2"
+    default_variant: str | None = "pyfeat-2"
     direction = "higher"
     range = (0.0, 1.0)
     part = UNITS
@@ -128,7 +125,7 @@ class Prmse(_Pose):
     """Root mean square difference of the head's pitch, roll and yaw, the root taken per pair (img2pose)."""
 
     name = "prmse"
-    default_variant = "pyfeat-2"
+    default_variant: str | None = "pyfeat-2"
     formula = staticmethod(prmse)
 
 
