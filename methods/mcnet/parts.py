@@ -140,5 +140,5 @@ class StaticConv(nn.Conv2d):
     def __init__(self, channels: int, padding: int) -> None:
         super().__init__(channels, 2 * channels, 3, padding=padding)
 
-    def forward(self, x: Tensor, pooled: Tensor) -> Tensor:
+    def forward(self, x: Tensor, pooled: Tensor | None = None) -> Tensor:
         return super().forward(x)
