@@ -183,8 +183,18 @@ def _line(entry: Entry, cells: tuple[Cell, ...], catalogue: Catalogue) -> Line:
         licence=info.licence or "; ".join(f"{part}: {text}" for part, text in card.licences),
         year=info.year or card.year,
         training_data=info.training_data or ", ".join(card.training_data),
-        leakage=info.leakage,
+        leakage=_leakage(entry, catalogue),
         paper=info.links.paper or card.paper,
         code=info.links.code or card.code,
         note=info.note,
     )
+
+
+def _leakage(entry: Entry, catalogue: Catalogue) -> bool | None:
+    """Whether the weights may have seen the test: as the entry says, else whether they were trained on the data set and
+    the list is not known to be of its test part; None: nothing is known."""
+    info, data = entry.info, entry.record.dataset
+    if info.leakage is not None:
+        return info.leakage
+    trained = (info.training_data,) if info.training_data else catalogue.method(entry.record.method.name).training_data
+    return data.list_sha256 not in catalogue.dataset(data.name).held_out if data.name in trained else None

@@ -12,6 +12,7 @@ from site_entries import CATALOGUE, crowd, spec, write
 from talkbench.core.errors import TalkbenchError
 from talkbench.reports.leaderboard.board import BARS, Cell, Column, boards, compared
 from talkbench.reports.leaderboard.build import build_site
+from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard
 from talkbench.reports.leaderboard.front import add_boards
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site, external, slug
@@ -137,6 +138,25 @@ def test_published_numbers_rank_only_where_one_group_measured(made):
     assert not any(cell.ranks for cell in psnr.values())
     assert "not-reported" not in str(l1["marioNETte"])
     assert l1["marioNETte"].value is None
+
+
+@pytest.mark.parametrize(
+    ("said", "trained", "held_out", "expected"),
+    [
+        (None, "demo", False, True),
+        (None, "demo", True, False),
+        (None, "voxceleb1", False, None),
+        (None, "", False, None),
+        (False, "demo", False, False),
+        (True, "voxceleb1", True, True),
+    ],
+)
+def test_what_was_seen_in_training_is_flagged(tmp_path, said, trained, held_out, expected):
+    write(tmp_path, "one", metrics=["l1"], pairs=2, shown=(), data={"list_sha256": "b" * 64},
+          details={"leakage": said, "training_data": trained})  # fmt: skip
+    card = DatasetCard("demo", held_out=frozenset(["b" * 64] if held_out else []))
+    (board, *_) = boards(load_entries(tmp_path), Catalogue(datasets={"demo": card}))
+    assert board.groups[0].lines[0].leakage is expected
 
 
 def test_bars_go_from_the_worst_to_the_best():
