@@ -301,7 +301,8 @@ def _used(joined: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined(a: Run, b: Run, metric: str) -> pd.DataFrame:
-    return _by_frames(a, metric).join(_by_frames(b, metric), how="inner", lsuffix="_a", rsuffix="_b").sort_index()
+    mine, theirs = _by_frames(a, metric).add_suffix("_a"), _by_frames(b, metric).add_suffix("_b")
+    return mine.join(theirs, how="inner").sort_index()
 
 
 def _by_frames(run: Run, metric: str) -> pd.DataFrame:
