@@ -60,7 +60,7 @@ def train(**options: Any) -> None:
         save_minutes=options.pop("save_minutes"),
     )
     wanted = TrainOptions(**options, loop=given, device=device, command=typed())
-    with TrainDisplay(wanted, uri) as display:
+    with TrainDisplay(uri) as display:
         weights = train_method(wanted, display)
     click.echo(f"weights {weights}")
 

@@ -11,11 +11,11 @@ import logging
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from talkbench.results.schema import RunRecord, Summary
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 BATCH = 1000  # MLflow's limit of metrics in one request
 OFF = "off"
+
+Entry = tuple[str, float, int, int]
+"""Name, value, time in milliseconds, step."""
 
 
 def tracking_uri(chosen: str | None, runs: Path) -> str:
@@ -40,8 +43,8 @@ def without_password(text: str) -> str:
     return re.sub(r"://[^/\s'@]+@", "://", text)
 
 
-class Tracker:
-    """Mirrors one run into MLflow; a context manager, which closes the MLflow run when the run itself fails.
+class Mirror:
+    """One run in MLflow; a context manager, which closes the MLflow run when the work itself fails.
 
     Args:
         uri: of the store; `OFF` for none.
@@ -52,60 +55,18 @@ class Tracker:
         self.uri, self._warn = uri, warn
         self._client: Any = None
         self._run_id = ""
-        self._time = 0
 
     @property
     def holder(self) -> str | None:
         """The URI of the store that has the run; None if it is not tracked."""
         return without_password(self.uri) if self._client else None
 
-    def __enter__(self) -> Tracker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         if kind is not None:
             self._close("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
-
-    def start(self, record: RunRecord, runs: Path) -> None:
-        """Open the run and log its parameters, its tags and its data set; a run that is continued goes on in MLflow
-        where it was."""
-        if self.uri == OFF:
-            return
-        # All times are those of the record, so that what is logged twice is stored once.
-        self._time = int(record.created.timestamp() * 1000)
-        with self._forgiving():
-            self._client = _client(self.uri)
-            experiment = self._experiment(f"{record.dataset.name}/{record.dataset.task}", runs)
-            found = self._client.search_runs([experiment], f"tags.`talkbench.run_id` = '{record.run_id}'")
-            if found:
-                self._run_id = found[0].info.run_id
-                self._client.update_run(self._run_id, "RUNNING")
-                return
-            run = self._client.create_run(experiment, self._time, tags=_tags(record), run_name=record.method.name)
-            self._run_id = run.info.run_id
-            from mlflow.entities import Param
-
-            params = [Param(key, str(value)[:500]) for key, value in _params(record).items()]
-            self._client.log_batch(self._run_id, params=params)
-            self._client.log_inputs(self._run_id, [_dataset_input(record)])
-
-    def finish(self, rows: pd.DataFrame, summary: Summary, artifacts: Sequence[Path]) -> None:
-        """Log the means, every pair's values with the pair's number as the step, and the files; end the run."""
-        with self._forgiving():
-            if self._client is None:
-                return
-            from mlflow.entities import Metric
-
-            entries = [*_means(summary), *_values(rows)]
-            metrics = [Metric(name, value, self._time, step) for name, value, step in entries]
-            for start in range(0, len(metrics), BATCH):
-                self._client.log_batch(self._run_id, metrics=metrics[start : start + BATCH])
-            for path in artifacts:
-                if path.is_dir():
-                    self._client.log_artifacts(self._run_id, str(path), path.name)
-                elif path.exists():
-                    self._client.log_artifact(self._run_id, str(path))
-        self._close("FINISHED")
 
     def _close(self, status: str) -> None:
         with self._forgiving():
@@ -131,6 +92,64 @@ class Tracker:
             self._client = None
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             self._warn(without_password(f"MLflow at {self.uri} failed, the run goes on without it ({reason})"))
+
+    def _open(self, experiment: str, runs: Path, key: str, name: str, tags: dict[str, str], time: int) -> bool:
+        """Continue the run that is tagged with ``talkbench.run_id`` = `key`, or begin one; whether it is a new one."""
+        self._client = _client(self.uri)
+        place = self._experiment(experiment, runs)
+        found = self._client.search_runs([place], f"tags.`talkbench.run_id` = '{key}'")
+        if found:
+            self._run_id = found[0].info.run_id
+            self._client.update_run(self._run_id, "RUNNING")
+            return False
+        run = self._client.create_run(place, time, tags={**tags, "talkbench.run_id": key}, run_name=name)
+        self._run_id = run.info.run_id
+        return True
+
+    def _log_params(self, params: Mapping[str, object]) -> None:
+        from mlflow.entities import Param
+
+        self._client.log_batch(self._run_id, params=[Param(key, str(value)[:500]) for key, value in params.items()])
+
+    def _log_metrics(self, entries: Iterable[Entry]) -> None:
+        from mlflow.entities import Metric
+
+        metrics = [Metric(*entry) for entry in entries]
+        for start in range(0, len(metrics), BATCH):
+            self._client.log_batch(self._run_id, metrics=metrics[start : start + BATCH])
+
+
+class Tracker(Mirror):
+    """Mirrors a run of the benchmark."""
+
+    _time = 0
+
+    def start(self, record: RunRecord, runs: Path) -> None:
+        """Open the run and log its parameters, its tags and its data set; a run that is continued goes on in MLflow
+        where it was."""
+        if self.uri == OFF:
+            return
+        # All times are those of the record, so that what is logged twice is stored once.
+        self._time = int(record.created.timestamp() * 1000)
+        with self._forgiving():
+            name, key = f"{record.dataset.name}/{record.dataset.task}", record.run_id
+            if self._open(name, runs, key, record.method.name, _tags(record), self._time):
+                self._log_params(_params(record))
+                self._client.log_inputs(self._run_id, [_dataset_input(record)])
+
+    def finish(self, rows: pd.DataFrame, summary: Summary, artifacts: Sequence[Path]) -> None:
+        """Log the means, every pair's values with the pair's number as the step, and the files; end the run."""
+        with self._forgiving():
+            if self._client is None:
+                return
+            entries = [*_means(summary), *_values(rows)]
+            self._log_metrics((name, value, self._time, step) for name, value, step in entries)
+            for path in artifacts:
+                if path.is_dir():
+                    self._client.log_artifacts(self._run_id, str(path), path.name)
+                elif path.exists():
+                    self._client.log_artifact(self._run_id, str(path))
+        self._close("FINISHED")
 
 
 def _client(uri: str) -> Any:
@@ -160,7 +179,7 @@ def _tags(record: RunRecord) -> dict[str, str]:
     tags = {f"protocol.{_name(metric)}": identity for metric, identity in record.protocol_ids.items()}
     if record.git:
         tags["mlflow.source.git.commit"] = record.git.commit
-    return {**tags, "talkbench.run_id": record.run_id, "mlflow.source.name": record.command[:5000]}
+    return {**tags, "mlflow.source.name": record.command[:5000]}
 
 
 def _params(record: RunRecord) -> dict[str, object]:
@@ -193,11 +212,11 @@ def _dataset_input(record: RunRecord) -> Any:
     return DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])
 
 
-Entry = tuple[str, float, int]  # name, value, step
+Value = tuple[str, float, int]  # name, value, step
 
 
-def _means(summary: Summary) -> list[Entry]:
-    entries: list[Entry] = []
+def _means(summary: Summary) -> list[Value]:
+    entries: list[Value] = []
     for result in summary.metrics:
         name = _name(result.metric)
         if result.mean is not None:
@@ -210,7 +229,7 @@ def _means(summary: Summary) -> list[Entry]:
     return entries
 
 
-def _values(rows: pd.DataFrame) -> list[Entry]:
+def _values(rows: pd.DataFrame) -> list[Value]:
     """Rows without a finite value are left out; their number is in the counts."""
     columns = zip(rows["pair"], rows["metric"], rows["value"], strict=True)
     return [

@@ -35,6 +35,9 @@ USUAL = 0.99  # share of the past in the usual loss
 class TrainProgress:
     """What a training run tells while it goes; the default keeps silent."""
 
+    def begin(self, config: TrainConfig, folder: Path) -> None:
+        """Training begins, or goes on."""
+
     def say(self, line: str) -> None:
         """One line for the user."""
 

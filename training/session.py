@@ -88,6 +88,7 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
         )
     image_loss = PerceptualLoss(load_vgg19(vgg)) if vgg else MultiScaleL1()
     trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
+    progress.begin(config, folder)
     if trainer.step:
         progress.say(f"continuing {folder} at step {trainer.step}")
     trainer.run()
