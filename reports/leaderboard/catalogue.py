@@ -47,6 +47,11 @@ class MethodCard:
     variants: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def licence(self) -> str:
+        """All that is licensed, in one line."""
+        return "; ".join(f"{part}: {text}" for part, text in self.licences)
+
 
 @dataclass(frozen=True)
 class MetricCard:

@@ -24,15 +24,25 @@
   const printed = (value, metric) => (typeof value === "number" ? value.toFixed(metric.decimals) : value ?? "–");
   const withUnit = (value, metric) => printed(value, metric) + (typeof value === "number" && metric.unit ? ` ${metric.unit}` : "");
 
+  const UNLIKE = "not compared: other protocols";
+
+  // Whether two entries made their numbers of a metric in one way.
+  function alike(place, left, right) {
+    const [a, b] = [left.means[place], right.means[place]];
+    return a !== null && b !== null && a.protocol === b.protocol;
+  }
+
   // Above 0 where the left value is the better one; null where the two do not compare.
   function lead(metric, left, right) {
     return typeof left === "number" && typeof right === "number" && metric.ranks ? metric.sign * (left - right) : null;
   }
 
   // Which of two numbers is the better one; nothing is said of one that sees the true image.
-  function verdict(metric, numbers, sides) {
+  function verdict(place, numbers, sides) {
+    const metric = data.metrics[place];
     const ahead = lead(metric, ...numbers);
     if (ahead === null) return "–";
+    if (!alike(place, ...sides)) return UNLIKE;
     if (!sides.every((entry) => entry.ranked)) return "not ranked: a yardstick";
     if (printed(numbers[0], metric) === printed(numbers[1], metric)) return "equal in print";
     return titles.get(sides[ahead > 0 ? 0 : 1]);
@@ -46,19 +56,23 @@
   }
 
   // The key by which pairs are sorted, the largest first; without a value a pair goes to the end.
+  const goodness = (metric, value) => (typeof value === "number" ? metric.sign * value : null);
+  const times = (factor, key) => (key === null ? null : factor * key);
   const keys = {
     difference: (metric, left, right) => { const ahead = lead(metric, left, right); return ahead === null ? null : Math.abs(ahead); },
     "left-better": lead,
     "right-better": (metric, left, right) => lead(metric, right, left),
-    "left-worst": (metric, left) => (typeof left === "number" ? -metric.sign * left : null),
-    "left-best": (metric, left) => (typeof left === "number" ? metric.sign * left : null),
-    "right-worst": (metric, left, right) => (typeof right === "number" ? -metric.sign * right : null),
-    "right-best": (metric, left, right) => (typeof right === "number" ? metric.sign * right : null),
+    "left-worst": (metric, left) => times(-1, goodness(metric, left)),
+    "left-best": goodness,
+    "right-worst": (metric, left, right) => times(-1, goodness(metric, right)),
+    "right-best": (metric, left, right) => goodness(metric, right),
     number: () => null,
   };
+  const OF_BOTH = ["difference", "left-better", "right-better"];
 
-  function sorted(pairs, order, metric, place) {
-    const rated = pairs.map((pair) => ({ pair, key: keys[order](metric, pair.left.values[place], pair.right.values[place]) }));
+  function sorted(pairs, order, place, comparable) {
+    const key = OF_BOTH.includes(order) && !comparable ? keys.number : keys[order];
+    const rated = pairs.map((pair) => ({ pair, key: key(data.metrics[place], pair.left.values[place], pair.right.values[place]) }));
     const of = (item) => item.key ?? -Infinity;
     rated.sort((a, b) => (of(a) === of(b) ? a.pair.number - b.pair.number : of(b) - of(a)));
     return rated.map((item) => item.pair);
@@ -84,7 +98,7 @@
       if (a === null && b === null) return [];
       return [make("tr", {}, make("th", { scope: "row" }, make("code", {}, metric.name)),
         make("td", { class: "number" }, withUnit(a, metric)), make("td", { class: "number" }, withUnit(b, metric)),
-        make("td", {}, verdict(metric, [a, b], [left, right])))];
+        make("td", {}, verdict(place, [a, b], [left, right])))];
     });
     const head = make("tr", {}, make("th", { scope: "col" }, "metric"), make("th", { scope: "col", class: "number" }, titles.get(left)),
       make("th", { scope: "col", class: "number" }, titles.get(right)), make("th", { scope: "col" }, "better"));
@@ -110,7 +124,7 @@
     const [a, b] = [pair.left.values[place], pair.right.values[place]];
     const line = make("p", { class: "pair-line" }, make("strong", {}, `Pair ${pair.number}`), ` ${metric.name}: `,
       make("b", {}, withUnit(a, metric)), ` ${titles.get(left)}, `, make("b", {}, withUnit(b, metric)), ` ${titles.get(right)}; better: `,
-      verdict(metric, [a, b], [left, right]));
+      verdict(place, [a, b], [left, right]));
     const caption = make("figcaption", {}, line, make("p", { class: "frames" }, pair.frames), numbers(pair, left, right));
     return make("figure", { "data-pair": pair.number }, panels, caption);
   }
@@ -121,11 +135,10 @@
     const lines = data.metrics.flatMap((metric, place) => {
       const [a, b] = [left.means[place], right.means[place]];
       if (!a && !b) return [];
-      const alike = a && b && a.protocol === b.protocol;
-      const better = alike ? verdict(metric, [a, b].map((mean) => Number.parseFloat(mean.text)), [left, right]) : "not compared: made under different protocols";
+      const better = a && b ? verdict(place, [a, b].map((mean) => Number.parseFloat(mean.text)), [left, right]) : "only one has it";
       return [make("tr", {}, make("th", { scope: "row" }, make("code", {}, metric.name), ` ${metric.sign > 0 ? "↑" : "↓"}`),
         make("td", { class: "number" }, a ? `${a.text} ${metric.unit}` : "–"), make("td", { class: "number" }, b ? `${b.text} ${metric.unit}` : "–"),
-        make("td", {}, a && b ? better : "only one has it"))];
+        make("td", {}, better))];
     });
     field("means").tBodies[0].replaceChildren(...lines);
   }
@@ -133,11 +146,12 @@
   function show() {
     const [left, right] = [data.entries[field("left").value], data.entries[field("right").value]];
     const place = Number(field("metric").value);
-    const pairs = sorted(common(left, right), field("order").value, data.metrics[place], place);
+    const comparable = alike(place, left, right);
+    const pairs = sorted(common(left, right), field("order").value, place, comparable);
     field("pairs").replaceChildren(...pairs.map((pair) => figure(pair, left, right, data.metrics[place], place)));
     const which = `${titles.get(left)} on the left, ${titles.get(right)} on the right`;
     field("status").textContent = pairs.length
-      ? `${which}: ${pairs.length} pairs that both have pictures of.`
+      ? `${which}: ${pairs.length} pairs that both have pictures of.${comparable ? "" : ` Their values of ${data.metrics[place].name} were not made in one way and are not compared.`}`
       : `${which}: there is no pair that both have pictures of. An entry has pictures of a few of its pairs only.`;
     means(left, right);
   }

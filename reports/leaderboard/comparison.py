@@ -23,7 +23,7 @@ MAGMA = ("#000004", "#51127c", "#b73779", "#fc8961", "#fcfdbf")
 def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
     """Add the comparison page of every board that has two entries with pictures, and their pictures."""
     for board in boards:
-        shown = [entry for entry in board.entries if entry.info.thumbnails]
+        shown = _shown(board)
         if len(shown) > 1:
             site.add(
                 comparison_path(board.dataset, board.task),
@@ -36,6 +36,13 @@ def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
                 magma=magma_tables(),
                 gain=1 / (3 * ERROR_RANGE),
             )
+
+
+def _shown(board: Board) -> list[Entry]:
+    """The entries with pictures in the order of the board: the page begins with the first two. Yardsticks are last."""
+    order = [line.key for group in board.of("measured") for line in group.lines]
+    shown = [entry for entry in board.entries if entry.info.thumbnails]
+    return sorted(shown, key=lambda entry: (not entry.record.method.ranked, order.index(entry.info.name)))
 
 
 def magma_tables() -> dict[str, str]:

@@ -280,6 +280,17 @@ def test_the_comparison_is_worked_with_the_keyboard(page):
     assert "psnr" in table.text
 
 
+def test_values_of_other_protocols_are_shown_and_not_compared(page, tmp_path):
+    for name, size in (("small", 128), ("large", 256)):
+        write(tmp_path / "entries", name, method=name, metrics=["l1"], data={"image_size": size}, shown=(0, 1))
+    build_site(load_entries(tmp_path / "entries"), CATALOGUE).write(tmp_path / "site")
+    driver = page(f"{tmp_path}/site/compare/demo--same-identity.html")
+    assert "are not compared" in driver.find_element("id", "status").text
+    for line in driver.find_elements("css selector", ".pair-line, #means tbody tr"):
+        assert line.text.endswith("not compared: other protocols")
+    assert pairs_shown(driver) == ["0", "1"]
+
+
 @pytest.mark.parametrize(
     "path",
     ["compare/demo--same-identity.html", "methods/alpha.html", "methods/index.html", "metrics/psnr.html", "audit.html"],
