@@ -17,7 +17,9 @@ RECIPES = Path(__file__).with_name("recipes")
 class LossWeights(BaseModel):
     """Factors of the terms, each a function in `losses`; 10 is what the papers of this family have for all of theirs.
 
-    `reconstruction`, of the multi-scale L1, replaces `perceptual` where the VGG-19 weights are not to be had.
+    `reconstruction`, of the multi-scale L1, replaces `perceptual` where the VGG-19 weights are not to be had, and
+    `kp_separation` is the form of `kp_distance` that has a gradient, which no paper has. A term that a method does not
+    have is not there, whatever its factor.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -27,7 +29,10 @@ class LossWeights(BaseModel):
     equivariance_value: float = 10.0
     equivariance_jacobian: float = 10.0
     kp_distance: float = 10.0
+    kp_separation: float = 0.0
     consistency: float = 10.0
+    warp: float = 10.0
+    background: float = 10.0
 
 
 class TrainConfig(BaseModel):
@@ -87,17 +92,20 @@ def recipe_names() -> list[str]:
     return sorted(path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.yaml"))
 
 
-def load_config(name: str, changes: Mapping[str, object] | None = None) -> TrainConfig:
+def load_config(name: str, changes: Mapping[str, object] | None = None, family: str = "") -> TrainConfig:
     """The recipe `name` that ships with talkbench, or that of a YAML file.
 
     A recipe may begin with ``extends: <another one>`` and then holds only what differs.
 
     Args:
+        family: the folder of recipes in which a bare name is looked up, ``mcnet``.
         changes: entries in place of the recipe's; ``weights.consistency`` is one of its weights.
 
     Raises:
         TalkbenchError: there is no such recipe, or an entry is unknown or wrong.
     """
+    if (RECIPES / family / f"{name}.yaml").is_file():
+        name = f"{family}/{name}" if family else name
     content = _read(name)
     for key, value in (changes or {}).items():
         *groups, last = key.split(".")

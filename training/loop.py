@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.interface import Method
-from talkbench.training import objective as objectives
+from talkbench.training import objectives
 from talkbench.training.checkpoint import Checkpoints
 from talkbench.training.config import TrainConfig
 from talkbench.training.data import FramePairs

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from talkbench.core.errors import TalkbenchError
 from talkbench.methods.fomm import FOMM
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints
@@ -17,7 +16,7 @@ from talkbench.methods.mcnet import MCNet
 from talkbench.methods.mcnet.model import Generated
 from talkbench.training.config import LossWeights
 from talkbench.training.draw import Draw
-from talkbench.training.losses import PerceptualLoss, consistency, equivariance, keypoint_distance
+from talkbench.training.losses import PerceptualLoss, consistency, equivariance, keypoint_distance, keypoint_separation
 from talkbench.training.norms import prepare_norms, set_parts
 from talkbench.training.transform import EquivarianceTransform
 
@@ -122,19 +121,8 @@ class MCNetObjective(FOMMObjective):
     def more(self, kp_source: Keypoints, kp_driving: Keypoints, generated: Generated) -> Losses:
         both = kp_source.value, kp_driving.value
         terms = {"kp_distance": torch.stack([keypoint_distance(value) for value in both]).sum()}
-        if generated.compensations:
+        if self.weights.kp_separation:
+            terms["kp_separation"] = torch.stack([keypoint_separation(value) for value in both]).sum()
+        if generated.compensations and self.config.consistent:
             terms["consistency"] = consistency(generated.compensations)
         return terms
-
-
-def create(method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> Objective:
-    """The objective of a method.
-
-    Raises:
-        TalkbenchError: it cannot be trained here.
-    """
-    if isinstance(method, MCNet):
-        return MCNetObjective(method, image_loss, weights, sync)
-    if isinstance(method, FOMM):
-        return FOMMObjective(method, image_loss, weights, sync)
-    raise TalkbenchError(f"{method.name} cannot be trained here; bench train takes mcnet, fomm and their variants")

@@ -61,15 +61,15 @@ def recipe(options: TrainOptions) -> TrainConfig:
     Raises:
         TalkbenchError: the recipe is faulty or of another method, or the method cannot be trained.
     """
-    name = options.config or card(options.method).get("recipe")
-    if not name:
-        raise TalkbenchError(f"{options.method} cannot be trained here, or has no recipe; name one with --config")
-    changes = dict(options.changes)
+    default = str(card(options.method).get("recipe", ""))
+    if not default:
+        raise TalkbenchError(f"{options.method} cannot be trained here; see docs/training.md for methods of your own")
+    family, changes = default.split("/")[0], dict(options.changes)
     if options.dataset:
         changes["dataset"] = options.dataset
-    config = load_config(name, changes)
-    if options.method.split("@")[0] != config.method.split("@")[0]:
-        raise TalkbenchError(f"config {name} trains {config.method}, not {options.method}")
+    config = load_config(options.config or default, changes, family)
+    if str(card(config.method).get("recipe", "")).split("/")[0] != family:
+        raise TalkbenchError(f"config {options.config} trains {config.method}, not {options.method}")
     chosen = full_name(options.method) if "@" in options.method else config.method
     return config.model_copy(update={"method": chosen})
 

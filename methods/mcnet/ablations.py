@@ -12,10 +12,6 @@ from talkbench.methods.mcnet.parts import AllChannels, PooledFeature, Positions,
 Change = Callable[[MCNetConfig], MCNetConfig]
 
 
-def _same(config: MCNetConfig) -> MCNetConfig:
-    return config
-
-
 def _memory(**parts: Any) -> Change:
     """Other parts for the memory, by their names in `MemoryConfig`."""
 
@@ -55,7 +51,7 @@ ABLATIONS: dict[str, Change] = {
     "single_layer": _memory(deepest_only=True),
     "memory16": _side(16),
     "memory64": _side(64),
-    "no_consistency": _same,  # trained without the consistency loss
+    "no_consistency": lambda config: replace(config, consistent=False),
     # In the authors' compiled classes, in no table:
     "no_split": _memory(share=AllChannels()),
     "mcm_static": _memory(style=(), convolution=StaticConv),

@@ -17,7 +17,11 @@ from talkbench.methods.warping import resize_to, warp
 
 @dataclass(frozen=True)
 class MCNetConfig:
-    """Sizes of MCNet; the defaults are the paper's model (specs mcnet 2)."""
+    """Sizes of MCNet; the defaults are the paper's model (specs mcnet 2).
+
+    Attributes:
+        consistent: training holds the memory's values to the features (Eq. 4), which changes no network.
+    """
 
     resolution: int = 256
     num_kp: int = 15
@@ -27,6 +31,7 @@ class MCNetConfig:
     max_features: int = 512
     num_down_blocks: int = 3
     memory: MemoryConfig | None = field(default_factory=MemoryConfig)
+    consistent: bool = True
 
     @property
     def widths(self) -> list[int]:

@@ -16,9 +16,4 @@ def perceptual() -> PerceptualLoss:
 @pytest.fixture(scope="session")
 def tpsm_weights() -> LossWeights:
     """TPSM's terms weigh ten each."""
-
-    class Weights(LossWeights):
-        warp: float = 10.0
-        background: float = 10.0
-
-    return Weights()
+    return LossWeights()

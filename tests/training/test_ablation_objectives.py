@@ -7,7 +7,7 @@ from reference_fill import image
 
 from talkbench.methods.mcnet.ablations import ABLATIONS
 from talkbench.methods.mcnet.model import Generator
-from talkbench.training import objective
+from talkbench.training import objectives
 from talkbench.training.config import LossWeights
 from talkbench.training.draw import Draw
 from talkbench.training.losses import MultiScaleL1
@@ -20,7 +20,7 @@ def test_every_parameter_of_a_row_is_taught(row: str) -> None:
     method.config = ABLATIONS[row](method.config)
     method.generator = Generator(method.config)
     method.networks["generator"] = method.generator
-    step = objective.create(method, MultiScaleL1(), LossWeights()).train()
+    step = objectives.create(method, MultiScaleL1(), LossWeights()).train()
     source, driving = torch.cat([image(1, 32), image(2, 32)]), torch.cat([image(3, 32), image(4, 32)])
     losses = step(source, driving, Draw(1, 0, 2, 0, 2, torch.device("cpu"), epoch=0))
     assert ("consistency" in losses) == (method.config.memory is not None)

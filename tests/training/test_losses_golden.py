@@ -11,7 +11,7 @@ from goldens import image
 from torch import Tensor, nn
 
 from talkbench.methods.interface import Method
-from talkbench.training import objective as objectives
+from talkbench.training import objectives
 from talkbench.training.config import LossWeights
 from talkbench.training.losses import PerceptualLoss, consistency, keypoint_distance
 from talkbench.training.transform import EquivarianceTransform

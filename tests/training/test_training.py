@@ -231,7 +231,7 @@ def test_validation_keeps_the_best_and_draws(tmp_path: Path) -> None:
 
 
 def test_the_shipped_recipe_is_valid() -> None:
-    assert load_config("demo").method == "mcnet@demo"
+    assert load_config("mcnet/demo").method == "mcnet@demo"
 
 
 @pytest.mark.parametrize(
@@ -239,8 +239,8 @@ def test_the_shipped_recipe_is_valid() -> None:
     [
         ("method: mcnet@demo\ndataset: demo\nepochs: many\nbatch_size: 2", "epochs: Input should be a valid integer"),
         ("method: mcnet@demo\ndataset: demo\nepochs: 1\nbatch_sise: 2", "no entry batch_sise: did you mean batch_size"),
-        ("extends: demo\nweights: {consistancy: 3}", "no entry weights.consistancy: did you mean consistency"),
-        ("extends: dmo", "did you mean demo"),
+        ("extends: mcnet/demo\nweights: {consistancy: 3}", "no entry weights.consistancy: did you mean consistency"),
+        ("extends: mcnet/dmo", "did you mean mcnet/demo"),
         ("{", "while parsing a flow node"),
         ("", "holds no entries"),
     ],
@@ -271,23 +271,25 @@ def test_recipes_say_how_the_paper_and_the_code_differ() -> None:
 
 
 def test_entries_of_a_recipe_can_be_changed() -> None:
-    changed = load_config("demo", {"steps": 3, "weights.consistency": 0})
+    changed = load_config("mcnet/demo", {"steps": 3, "weights.consistency": 0})
     assert (changed.steps, changed.weights.consistency, changed.weights.kp_distance) == (3, 0, 10)
     with pytest.raises(TalkbenchError, match="no entry stepz: did you mean steps"):
-        load_config("demo", {"stepz": 3})
+        load_config("demo", {"stepz": 3}, "mcnet")
 
 
 def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
-    with pytest.raises(TalkbenchError, match="did you mean demo"):
-        load_config("dmo")
+    with pytest.raises(TalkbenchError, match="did you mean mcnet/demo"):
+        load_config("mcnet/dmo")
 
 
 def test_the_recipe_of_a_method_is_that_of_its_card() -> None:
     assert session.recipe(TrainOptions("mcnet")) == load_config("mcnet/released")
     assert session.recipe(TrainOptions("mcnet@pe10", dataset="hdtf")).method == "mcnet@pe10"
     assert session.recipe(TrainOptions("mcnet", "demo")).method == "mcnet@demo"
+    assert session.recipe(TrainOptions("tpsm", "demo")).method == "tpsm@demo"
+    assert session.recipe(TrainOptions("fomm@memory")).weights == load_config("mcnet/released").weights
     with pytest.raises(TalkbenchError, match="trains mcnet@demo, not fomm"):
-        session.recipe(TrainOptions("fomm", "demo"))
+        session.recipe(TrainOptions("fomm", "mcnet/demo"))
     with pytest.raises(TalkbenchError, match="cannot be trained here"):
         session.recipe(TrainOptions("x2face"))
 
