@@ -61,6 +61,7 @@ class Cell:
         ends: that interval on the printed scale.
         compared: whether it may be compared with the others of its column.
         ranks: best and worst rank that the data allow; equal ends: the rank itself. None: there is none.
+        best: nothing in the column is known to be better, while something is known to be worse.
         leads: the best in print of those that may be compared, ties included.
         marks: signs, explained under the table, that keep the number from being compared.
         note: what a reader should know of it.
@@ -73,15 +74,11 @@ class Cell:
     ends: tuple[float, float] | None = None
     compared: bool = False
     ranks: tuple[int, int] | None = None
+    best: bool = False
     leads: bool = False
     marks: str = ""
     note: str = ""
     bar: int | None = None
-
-    @property
-    def best(self) -> bool:
-        """Whether nothing in the column is known to be better."""
-        return self.ranks is not None and self.ranks[0] == 1
 
 
 @dataclass(frozen=True)
@@ -144,11 +141,17 @@ class Group:
 
     @property
     def leaders(self) -> list[Line]:
-        """The lines that nothing is known to be better than by the first column that orders them, the best in print
-        among them."""
+        """The lines that nothing is known to be better than by the first column that orders them; if a test tells none
+        of them apart, the best in print."""
         if self.main is None:
             return []
-        return [line for line in self.lines if line.cells[self.main].best or line.cells[self.main].leads]
+        best = [line for line in self.lines if line.cells[self.main].best]
+        return best or [line for line in self.lines if line.cells[self.main].leads]
+
+    @property
+    def separated(self) -> bool:
+        """Whether any two of its systems are told apart by any metric."""
+        return any(cell.best for line in self.lines for cell in line.cells)
 
 
 @dataclass(frozen=True)
@@ -207,18 +210,20 @@ def ordered(lines: Sequence[Line], columns: Sequence[Column]) -> tuple[Line, ...
 
 
 def compared(cells: Sequence[Cell], column: Column) -> list[Cell]:
-    """The cells of a column with `Cell.leads` and `Cell.bar`, which follow from those that may be compared."""
+    """The cells of a column with what follows from those that may be compared: `best`, `leads` and `bar`."""
     values = [cell.value for cell in cells if cell.compared and cell.value is not None]
     if not values or not column.ranked:
         return list(cells)
     worst, best = (min(values), max(values)) if column.direction == "higher" else (max(values), min(values))
+    worse = any(cell.ranks and cell.ranks[0] > 1 for cell in cells)
     texts = {cell.text for cell in cells if cell.compared and cell.value == best}
 
     def finished(cell: Cell) -> Cell:
         if not cell.compared or cell.value is None:
             return cell
         good = (cell.value - worst) / (best - worst) if best != worst else 1.0
-        return replace(cell, leads=cell.text in texts, bar=round(BARS * good))
+        first = worse and cell.ranks is not None and cell.ranks[0] == 1
+        return replace(cell, best=first, leads=cell.text in texts, bar=round(BARS * good))
 
     return [finished(cell) for cell in cells]
 

@@ -10,6 +10,7 @@ from talkbench.reports.leaderboard.board import Cell, Clusters, Column, Group, L
 from talkbench.reports.leaderboard.catalogue import Catalogue
 from talkbench.reports.measured import MAX_COVERAGE_GAP
 from talkbench.reports.numbers import coverage, format_mean, format_value
+from talkbench.reports.resampling import FEWEST
 from talkbench.reports.runs import Run
 from talkbench.reports.statistics import Cluster, Interval, by_clip, interval, rank_intervals
 from talkbench.results import MetricSpec, MetricSummary
@@ -151,8 +152,9 @@ def _clusters(run: Run, cluster: Cluster) -> list[str]:
     """How many clips, or people, the pairs are of."""
     if run.rows is None or not run.record.metrics:
         return []
+    count = run.rows["driving_clip"].map(cluster).nunique()
     what = "clips" if cluster is by_clip else "people"
-    return [f"{run.rows['driving_clip'].map(cluster).nunique()} {what}"]
+    return [f"{count} {what}" + (", too few for intervals and tests" if count < FEWEST else "")]
 
 
 def _ends(sure: Interval | None, spec: MetricSpec) -> str:

@@ -108,6 +108,17 @@ def test_methods_that_cannot_be_told_apart_share_the_best_rank(made):
     assert re.fullmatch(r"0\.\d{4} – 0\.\d{4}", cells["good"].interval)
 
 
+def test_where_nothing_is_told_apart_nothing_is_the_best():
+    ranks = [(1, 2), (1, 2)], [(1, 1), (2, 2)]
+    tied, apart = (
+        compared([Cell(str(v), v, compared=True, ranks=r) for v, r in zip((1.0, 2.0), pairs, strict=True)],
+                 Column("l1", "lower"))
+        for pairs in ranks
+    )  # fmt: skip
+    assert [(cell.best, cell.leads) for cell in tied] == [(False, True), (False, False)]
+    assert [(cell.best, cell.leads) for cell in apart] == [(True, True), (False, False)]
+
+
 @pytest.mark.parametrize(
     ("name", "metric", "mark"),
     [("other-version", "l1", "†"), ("faceless", "akd@mtcnn5", "‡"), ("half", "l1", "§"), ("sees", "l1", "")],
