@@ -108,9 +108,10 @@
   }
 
   function figure(pair, left, right, metric, place) {
-    const file = (entry, picture, kind) => entry.folder + picture.files[kind];
-    const [source, driving] = [file(left, pair.left, 0), file(left, pair.left, 1)];
-    const outputs = [[left, pair.left], [right, pair.right]].map(([entry, picture]) => [entry, file(entry, picture, 2)]);
+    const number = String(pair.number).padStart(6, "0");
+    const file = (entry, kind) => `../entries/${entry.name}/thumbnails/${number}-${kind}.webp`;
+    const [source, driving] = [file(left, "source"), file(left, "driving")];
+    const outputs = [left, right].map((entry) => [entry, file(entry, "generated")]);
     const panels = make("div", { class: "panels-compare" },
       panel("source", picture(source, `source image of pair ${pair.number}`)),
       panel("driving", picture(driving, `driving frame of pair ${pair.number}`)),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from talkbench.core.paths import inside
 from talkbench.reports.leaderboard.board import Board
 from talkbench.reports.leaderboard.site import Site, comparison_path
 from talkbench.reports.numbers import format_mean, unit_sign
@@ -84,12 +85,12 @@ def _entry(site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int
     """An entry; its pairs are entered in `pairs` by number and frames, each under its place."""
     pictures = []
     for item, frames, values in shown_pairs(entry):
-        for file in (item.source, item.driving, item.generated):
-            site.thumbnail(entry, file)
+        for kind in ("source", "driving", "generated"):  # under the names that the script expects
+            content = inside(entry.folder, getattr(item, kind)).read_bytes()
+            site.asset(f"entries/{entry.info.name}/thumbnails/{item.pair:06d}-{kind}.webp", content)
         pictures.append(
             {
                 "pair": pairs.setdefault((item.pair, frames), len(pairs)),
-                "files": [item.source, item.driving, item.generated],
                 "values": [values.get(name) for name in names],
             }
         )
@@ -97,7 +98,6 @@ def _entry(site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int
         "name": entry.info.name,
         "label": entry.info.label,
         "ranked": entry.record.method.ranked,
-        "folder": f"../entries/{entry.info.name}/",
         "means": [_mean(entry, name) for name in names],
         "pictures": pictures,
     }
@@ -122,7 +122,7 @@ def shown_pairs(entry: Entry) -> Iterator[tuple[Thumbnail, str, dict[str, float 
 
 
 def _value(spec: MetricSpec, value: float, reason: str) -> float | str:
-    return reason if math.isnan(value) else round(value * spec.scale, 6)
+    return reason if math.isnan(value) else round(value * spec.scale, spec.decimals + 2)
 
 
 def _mean(entry: Entry, name: str) -> dict[str, str] | None:

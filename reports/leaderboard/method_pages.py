@@ -121,11 +121,13 @@ def pictures(site: Site, entry: Entry | None) -> list[Picture]:
     main = next((spec for spec in specs.values() if spec.ranks), None)
     rated = []
     for item, frames, values in shown_pairs(entry):
-        paths = [site.thumbnail(entry, file) for file in (item.source, item.driving, item.generated)]
+        source, driving, generated = (
+            site.thumbnail(entry, file) for file in (item.source, item.driving, item.generated)
+        )
         texts = tuple((name, _printed(values[name], spec)) for name, spec in specs.items() if name in values)
         value = values.get(main.name) if main else None
         rank = float("inf") if main is None or not isinstance(value, float) else value * SIGN[main.direction]
-        rated.append((rank, item.pair, Picture(item.pair, frames, *paths, texts)))
+        rated.append((rank, item.pair, Picture(item.pair, frames, source, driving, generated, texts)))
     return [picture for _, _, picture in sorted(rated, key=lambda item: item[:2])]
 
 

@@ -14,7 +14,7 @@ from site_entries import spec, write
 from talkbench.reports.leaderboard import audit as audited
 from talkbench.reports.leaderboard.build import build_site
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard, MetricCard
-from talkbench.reports.leaderboard.comparison import MAGMA, magma_tables
+from talkbench.reports.leaderboard.comparison import MAGMA, comparison_data, magma_tables
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.strips import ERROR_RANGE, error_colours
@@ -173,6 +173,16 @@ def test_pairs_of_other_frames_are_other_pairs(root: Path, tmp_path: Path) -> No
     found = json.loads(page.split('id="data">', 1)[1].split("</script>", 1)[0])
     here, there = ({picture["pair"] for picture in entry["pictures"]} for entry in found["entries"])
     assert not here & there
+
+
+def test_a_comparison_of_500_entries_stays_below_two_megabytes(tmp_path: Path) -> None:
+    metrics = ["l1", "psnr", *(spec(f"metric{number}") for number in range(10))]
+    clip = "id10280#Abcdefghijk#001234#00123{}.mp4"
+    for number in range(2):
+        write(tmp_path, f"someones-method-{number}--voxceleb1--same-identity", method=f"m{number}", metrics=metrics,
+              clip=clip, shown=range(number, number + 12))  # fmt: skip
+    data = comparison_data(Site(), load_entries(tmp_path))
+    assert len(json.dumps(data)) / 2 * 500 < 1_900_000
 
 
 def test_error_maps_are_of_the_same_colours_as_elsewhere() -> None:
