@@ -22,9 +22,9 @@ HOW = (
 
 
 def labels_of(a: Run, b: Run) -> tuple[str, str]:
-    """What the two are called: by their methods, and by their runs where these are the same."""
+    """What the two are called: by their methods, and A and B where these are the same."""
     names = a.record.method.name, b.record.method.name
-    return names if names[0] != names[1] else (a.record.run_id, b.record.run_id)
+    return names if names[0] != names[1] else (f"{names[0]} (A)", f"{names[1]} (B)")
 
 
 def comparison_table(a: Run, b: Run, found: Sequence[Paired]) -> Table:
@@ -41,6 +41,7 @@ def comparison_table(a: Run, b: Run, found: Sequence[Paired]) -> Table:
         notes=notes.listed(),
         remarks=(
             f"Bold: better, with p (Holm) of at most {1 - LEVEL:.2f}; difference: {names[0]} minus {names[1]}.",
+            *([f"A is {a.record.run_id}, B is {b.record.run_id}."] if names[0].endswith("(A)") else []),
             *HOW,
             *_too_few(found),
             *_left_out(found, names),

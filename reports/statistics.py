@@ -250,8 +250,12 @@ _FIELDS = {"pairs_sha256": "pair list", "missing_faces": "rule for missing faces
 def _departures(a: Run, b: Run, metric: str) -> tuple[str, ...]:
     """In what the protocols of two numbers differ."""
     mine, theirs = a.record.protocol_of(metric), b.record.protocol_of(metric)
+
+    def shown(name: str, value: object) -> str:
+        return str(value)[:12] if name == "pairs_sha256" else str(value)
+
     return tuple(
-        f"{_FIELDS.get(name, name.replace('_', ' '))}: {str(mine[name])[:60]} / {str(theirs[name])[:60]}"
+        f"{_FIELDS.get(name, name.replace('_', ' '))}: {shown(name, mine[name])} / {shown(name, theirs[name])}"
         for name in mine
         if mine[name] != theirs[name]
     )
