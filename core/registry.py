@@ -77,6 +77,11 @@ class Registry(Generic[T]):
         self._load()
         return self._aliases.get(name, name)
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is an entry of that very name, listed or not."""
+        name = self.resolve(name)
+        return name in self._factories or name in self._plugins
+
     def names(self) -> list[str]:
         """All listed names, sorted; plugins are listed without being imported."""
         self._load()

@@ -39,9 +39,10 @@ def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]], said: str 
     name, the hash or the name of the official file, and the discriminator; then by the full name that the user has
     `said`; and last, files are published ones rather than somebody's ablation.
     """
-    candidates = [name for name in cards.known_names() if "weights" in cards.card(name)]
+    metadata = str(read_metadata(path).get("method", "")) if path.suffix == ".safetensors" else ""
+    unlisted = [name for name in dict.fromkeys((metadata, said)) if name in registry]
+    candidates = [name for name in (*cards.known_names(), *unlisted) if "weights" in cards.card(name)]
     found = list(dict.fromkeys(match for name in candidates if (match := _match(name, stored))))
-    metadata = read_metadata(path).get("method") if path.suffix == ".safetensors" else None
     sha256 = sha256_file(path) if any("sha256" in _official(match) for match in found) else None
     evidence: list[Callable[[Match], bool]] = [
         lambda match: match.method == metadata,

@@ -72,6 +72,8 @@ def test_a_duplicate_is_refused_and_the_first_stays(shapes):
 def test_what_is_not_listed_is_built_all_the_same(shapes):
     shapes.register("circle@tiny", listed=False)(lambda: "tiny circle")
     assert "circle@tiny" not in shapes.names()
+    assert "circle@tiny" in shapes
+    assert "square@hard" not in shapes
     assert shapes.create("circle@tiny") == "tiny circle"
     with pytest.raises(TalkbenchError, match="did you mean circle@tiny or circle"):
         shapes.get("circle@tny")

@@ -11,7 +11,7 @@ from talkbench import methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.methods import cards, weights
-from talkbench.methods.checkpoints import read_metadata, save_networks
+from talkbench.methods.checkpoints import read_metadata, save_networks, save_states
 from talkbench.methods.recognition import skeleton
 
 State = dict[str, Tensor]
@@ -126,6 +126,19 @@ def test_a_network_that_an_ablation_shares_is_the_papers_unless_the_user_says_ot
     path = saved(tmp_path / "renamed.pth", official("mcnet"))
     assert weights.identify(path).method == weights.identify(path, "mcnet@memory32").method == "mcnet"
     assert weights.identify(path, "mcnet@no_consistency").method == "mcnet@no_consistency"
+
+
+def test_an_ablation_at_demo_size_is_known_by_its_own_word_or_the_users(tmp_path: Path, home: Path) -> None:
+    networks = skeleton("mcnet@iicm_no_keypoints-demo")[0].networks
+    states = {part: flat(network) for part, network in networks.items()}
+    bare = saved(tmp_path / "x.pth", states)
+    with pytest.raises(TalkbenchError, match="fits no method"):
+        weights.identify(bare)
+    assert weights.identify(bare, "mcnet@iicm_no_keypoints-demo").method == "mcnet@iicm_no_keypoints-demo"
+    ours = tmp_path / "weights.safetensors"
+    save_states(states, ours, {"method": "mcnet@iicm_no_keypoints-demo"})
+    assert weights.add(ours).path == home / "weights" / "mcnet" / "iicm_no_keypoints-demo.safetensors"
+    assert cards.find_weights("mcnet@iicm_no_keypoints-demo").path is not None
 
 
 def test_a_file_that_fits_nothing(tmp_path: Path) -> None:
