@@ -152,7 +152,7 @@
     field("pairs").replaceChildren(...pairs.map((pair) => figure(pair, left, right, data.metrics[place], place)));
     const which = `${titles.get(left)} on the left, ${titles.get(right)} on the right`;
     field("status").textContent = pairs.length
-      ? `${which}: ${pairs.length} pairs that both have pictures of.${comparable ? "" : ` Their values of ${data.metrics[place].name} were not made in one way and are not compared.`}`
+      ? `${which}: ${pairs.length} pair${pairs.length === 1 ? "" : "s"} that both have pictures of.${comparable ? "" : ` Their values of ${data.metrics[place].name} were not made in one way and are not compared.`}`
       : `${which}: there is no pair that both have pictures of. An entry has pictures of a few of its pairs only.`;
     means(left, right);
   }
