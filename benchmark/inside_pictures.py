@@ -271,7 +271,8 @@ def _characteristic(memory: np.ndarray) -> list[int]:
 def _scale(values: np.ndarray, scaling: str) -> str:
     if scaling == "each":
         return "Each is scaled by itself, its smallest value black and its largest white."
-    return f"All share one scale: black is {values.min():.3g}, white {values.max():.3g}."
+    low, high = (f"{end:.3g}".replace("-", "−") for end in (values.min(), values.max()))
+    return f"All share one scale: black is {low}, white {high}."
 
 
 def _names(shown: Sequence[Shown]) -> str:

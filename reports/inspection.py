@@ -150,15 +150,16 @@ def joined(parts: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
 
     if len(parts) == 1:
         return parts[0][1]
-    space, letters = 2 * TEXT, font(round(1.2 * TEXT))
+    size = max(TEXT, parts[0][1].shape[1] // 60)
+    space, letters = 2 * size, font(round(1.2 * size))
     beside = parts[0][1].shape[0] > parts[0][1].shape[1]
     widths = [max(image.shape[1], round(letters.getlength(title))) for title, image in parts]
     heights = [image.shape[0] + space for _, image in parts]
     gaps = space * (len(parts) - 1)
-    size = (sum(widths) + gaps, max(heights)) if beside else (max(widths), sum(heights) + gaps)
-    canvas, x, y = Image.new("RGB", size, "white"), 0, 0
+    whole = (sum(widths) + gaps, max(heights)) if beside else (max(widths), sum(heights) + gaps)
+    canvas, x, y = Image.new("RGB", whole, "white"), 0, 0
     for (title, image), width, height in zip(parts, widths, heights, strict=True):
-        ImageDraw.Draw(canvas).text((x, y + TEXT), title, "black", letters, "lm")
+        ImageDraw.Draw(canvas).text((x, y + size), title, "black", letters, "lm")
         canvas.paste(Image.fromarray(image), (x, y + space))
         x, y = (x + width + space, y) if beside else (x, y + height + space)
     return np.asarray(canvas)
@@ -172,7 +173,7 @@ def with_points(image: np.ndarray, points: np.ndarray, numbers: bool = False) ->
 
     size = image.shape[1::-1]
     side = SMOOTH * size[0]
-    radius = side * (0.045 if numbers else 0.022)
+    radius = side * (0.045 if numbers else 0.022 * min(1.0, (20 / len(points)) ** 0.5))
     layer = Image.new("RGBA", (side, SMOOTH * size[1]))
     pen = ImageDraw.Draw(layer)
     for number, (x, y) in enumerate(points * layer.size):

@@ -76,7 +76,7 @@ def test_chosen_channels_share_a_scale_where_that_is_asked_for(bench, model, pla
     scaled = 255 * (learned - learned.min()) / (learned.max() - learned.min())
     assert np.array_equal(tiles, np.round(scaled))
     assert (
-        f"black is {learned.min():.3g}, white {learned.max():.3g}"
+        f"black is −{-learned.min():.3g}, white {learned.max():.3g}"
         in (place / "inspect" / "mcnet-demo" / "index.html").read_text()
     )
 
