@@ -23,7 +23,6 @@ from talkbench import methods
 from talkbench.methods.dagan.depth import FEATURES, DepthDecoder, DepthEncoder
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, hull_scale, relative_motion
-from talkbench.methods.warping import warp
 
 FRAMES = {"source": 1, "driving": 2, "driving2": 3}
 SPADE_STAGES = ("compress", "fc", "G_middle_2", "up_0", "up_1")
@@ -96,25 +95,24 @@ def motion_arrays(dagan: Method, driving: Keypoints, relative: Keypoints) -> dic
     generator = dagan.networks["generator"]
     with Recorder(generator) as recorder:
         source = dagan.encode_source(image(1))
-        generated = generator(source, driving)
+        inside = dagan.inspect(image(1), source, driving)
     stacked = recorder.inputs["dense_motion_network.hourglass"][0][0]
     query, warped = recorder.inputs["AttnModule"][0]
     key = recorder.outputs["AttnModule.key_conv"][0].relu()
-    flow = generated.motion.deformation
     return {
         "motion_input": stacked,
         "sparse_deformed": stacked.unflatten(1, (16, 4))[:, :, 1:],
         "motion_hourglass": recorder.outputs["dense_motion_network.hourglass"][0],
         "mask": recorder.outputs["dense_motion_network.mask"][0].softmax(1),
-        "deformation": flow.permute(0, 3, 1, 2),
-        "occlusion_map": generated.motion.occlusion_map,
-        "deformed": warp(image(1), flow, align_corners=False, resize_corners=False),
+        "deformation": inside.deformation.permute(0, 3, 1, 2),
+        "occlusion_map": inside.occlusion,
+        "deformed": inside.deformed,
         "source_features": source.features,
         "depth_features": recorder.outputs["src_down_blocks.1"][0],
         "warped_features": warped,
         "attention": (query.flatten(2).mT @ key.flatten(2)).softmax(-1),
         "attended_features": recorder.outputs["AttnModule"][0],
-        "prediction": generated.prediction,
+        "prediction": inside.prediction,
         "prediction_relative": dagan.render(source, relative),
     }
 

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from talkbench import methods
 from talkbench.methods.blocks import AntiAliasDownsample
-from talkbench.methods.dense_motion import DenseMotion, affine_motions
+from talkbench.methods.dense_motion import affine_motions
 from talkbench.methods.fomm.model import Generated
+from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, coordinate_grid, gaussian_heatmap, hull_scale, relative_motion
 from talkbench.methods.warping import warp
@@ -48,9 +49,9 @@ def generate(method: Method, motion: Keypoints) -> Generated:
 
 
 @pytest.fixture(scope="module")
-def absolute(fomm: Method, keypoints: dict[str, Keypoints]) -> tuple[Generated, Recorder]:
+def absolute(fomm: Method, keypoints: dict[str, Keypoints]) -> tuple[Inside, Recorder]:
     with Recorder(fomm.networks["generator"]) as recorder:
-        return generate(fomm, keypoints["driving"]), recorder
+        return fomm.inspect(image(1), fomm.encode_source(image(1)), keypoints["driving"]), recorder
 
 
 @pytest.mark.parametrize("network", ["generator", "kp_detector"])
@@ -100,18 +101,18 @@ def test_relative_motion(golden: Golden, keypoints: dict[str, Keypoints]) -> Non
     assert np.sqrt(areas) == pytest.approx(float(golden["movement_scale"]))
 
 
-def assert_motion(golden: Golden, motion: DenseMotion, suffix: str) -> None:
-    assert_golden(golden, f"deformation{suffix}", motion.deformation, MAPS)
-    assert_golden(golden, f"occlusion_map{suffix}", motion.occlusion_map, MAPS)
+def assert_motion(golden: Golden, inside: Inside, suffix: str) -> None:
+    assert_golden(golden, f"deformation{suffix}", inside.deformation, MAPS)
+    assert_golden(golden, f"occlusion_map{suffix}", inside.occlusion, MAPS)
 
 
-def test_dense_motion(absolute: tuple[Generated, Recorder], golden: Golden, keypoints: dict[str, Keypoints]) -> None:
-    generated, recorder = absolute
+def test_dense_motion(absolute: tuple[Inside, Recorder], golden: Golden, keypoints: dict[str, Keypoints]) -> None:
+    inside, recorder = absolute
     stacked = recorder.inputs["dense_motion_network.hourglass"][0][0].unflatten(1, (11, 4))
     assert_golden(golden, "heatmap_representation", stacked[:, :, :1], MAPS)
     assert_golden(golden, "sparse_deformed", stacked[:, :, 1:], WARPED)
     assert_golden(golden, "mask", recorder.outputs["dense_motion_network.mask"][0].softmax(1), MAPS)
-    assert_motion(golden, generated.motion, "")
+    assert_motion(golden, inside, "")
     difference = [gaussian_heatmap(keypoints[name].value, (64, 64)) for name in ("driving", "source")]
     torch.testing.assert_close(stacked[:, 1:, 0], difference[0] - difference[1])
 
@@ -124,30 +125,29 @@ def test_sparse_motions(golden: Golden, keypoints: dict[str, Keypoints]) -> None
     assert_golden(golden, "sparse_motion", motions.permute(0, 1, 4, 2, 3), MAPS)
 
 
-def test_features_and_images(absolute: tuple[Generated, Recorder], golden: Golden) -> None:
-    generated, recorder = absolute
+def test_features_and_images(absolute: tuple[Inside, Recorder], golden: Golden) -> None:
+    inside, recorder = absolute
     features = {"encoder_first": "first", "encoder_down0": "down_blocks.0", "encoder_down1": "down_blocks.1"}
     for name, module in features.items():
         assert_golden(golden, name, recorder.outputs[module][0], FEATURES, relative=True)
-    deepest, flow = recorder.outputs["down_blocks.1"][0], generated.motion.deformation
+    deepest, flow = recorder.outputs["down_blocks.1"][0], inside.deformation
     warped = warp(deepest, flow, align_corners=False, resize_corners=False)
     assert_golden(golden, "warped_features", warped, FEATURES, relative=True)
     assert_golden(golden, "bottleneck_out", recorder.outputs["bottleneck"][0], FEATURES, relative=True)
-    assert_golden(golden, "deformed", warp(image(1), flow, align_corners=False, resize_corners=False), WARPED)
-    assert_golden(golden, "prediction", generated.prediction, MAPS)
-    error = (generated.prediction - image(2)).abs().mean().item()
+    assert_golden(golden, "deformed", inside.deformed, WARPED)
+    assert_golden(golden, "prediction", inside.prediction, MAPS)
+    error = (inside.prediction - image(2)).abs().mean().item()
     assert error == pytest.approx(float(golden["l1_prediction_vs_driving"]), abs=1e-5)
 
 
 def test_aligned_corners(aligned: Method, golden: Golden, keypoints: dict[str, Keypoints]) -> None:
     with Recorder(aligned.networks["generator"]) as recorder:
-        generated = generate(aligned, keypoints["driving"])
+        inside = aligned.inspect(image(1), aligned.encode_source(image(1)), keypoints["driving"])
     suffix = "_align_corners_true"
-    flow = generated.motion.deformation
-    assert_golden(golden, f"prediction{suffix}", generated.prediction, MAPS)
-    assert_golden(golden, f"deformed{suffix}", warp(image(1), flow, align_corners=True, resize_corners=False), WARPED)
+    assert_golden(golden, f"prediction{suffix}", inside.prediction, MAPS)
+    assert_golden(golden, f"deformed{suffix}", inside.deformed, WARPED)
     assert_golden(golden, f"mask{suffix}", recorder.outputs["dense_motion_network.mask"][0].softmax(1), MAPS)
-    assert_motion(golden, generated.motion, suffix)
+    assert_motion(golden, inside, suffix)
 
 
 @pytest.mark.parametrize("adapt", [False, True])

@@ -68,7 +68,7 @@ def animate(method: TPSM, encoded: SourceMaps, frame: Tensor, reference: Tensor 
     driving, first = method.encode_motion(frame), None if reference is None else method.encode_motion(reference)
     motion = method.transfer(encoded, driving, first)
     with Recorder(method.dense_motion_network) as motions, Recorder(method.inpainting_network) as maps:
-        prediction = method.render(encoded, motion)
+        inside = method.inspect(encoded.images, encoded, motion)
     (_, _, background), flow = motions.inputs[""][0], motions.outputs[""][0]
     stacked, masks = motions.inputs["hourglass.encoder"][0][0], flow.occlusion_maps
     fused, decoded = maps.inputs["final"][0][0], maps.outputs["up_blocks.2"][0]
@@ -76,16 +76,16 @@ def animate(method: TPSM, encoded: SourceMaps, frame: Tensor, reference: Tensor 
     warped = [skips[0], skips[1][:, 256:], skips[2][:, 128:], fused - decoded * (1 - masks[3])]
     transformations = sparse_motions(encoded.keypoints, motion.keypoints, background, encoded.small.shape[2:])
     return {
-        "kp_source": encoded.keypoints,
+        "kp_source": inside.source_points,
         "kp_driving": driving.keypoints,
-        "kp_norm": motion.keypoints,
+        "kp_norm": inside.driving_points,
         "heatmap": stacked[:, :51],
         "transformations": transformations,
         "deformed_source": stacked[:, 51:].unflatten(1, (11, 3)),
         "contribution_maps": motions.outputs["maps"][0].softmax(1),
-        "deformation": flow.deformation,
-        "deformed": maps.outputs[""][0].deformed,
-        "prediction": prediction,
+        "deformation": inside.deformation,
+        "deformed": inside.deformed,
+        "prediction": inside.prediction,
         **{f"occlusion_map_{index}": mask for index, mask in enumerate(masks)},
         **{f"warped_encoder_map_{index}": features for index, features in enumerate(warped)},
     }
