@@ -46,6 +46,11 @@ class Column:
         return self.name.split("@", 1)[0]
 
     @property
+    def title(self) -> str:
+        """The family as printed: abbreviations in capitals."""
+        return self.family.upper() if len(self.family) <= 6 else self.family
+
+    @property
     def variant(self) -> str:
         return self.name.partition("@")[2]
 
@@ -159,12 +164,14 @@ class Shown:
     """A pair that several entries have pictures of: paths of files of the site.
 
     Attributes:
+        metric: by which the systems differ on it more than on the others that they have pictures of; "" if unknown.
         outputs: each with its label.
     """
 
     pair: int
     source: str
     driving: str
+    metric: str = ""
     outputs: tuple[tuple[str, str], ...] = ()
 
 

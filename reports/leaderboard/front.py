@@ -18,8 +18,7 @@ def add_boards(site: Site, boards: Sequence[Board]) -> None:
     """Add the first page and one page per board."""
     pictures = [shown_pair(site, board) for board in boards]
     metrics = [
-        list(dict.fromkeys(column.family.upper() for group in board.groups for column in group.columns))
-        for board in boards
+        list(dict.fromkeys(column.title for group in board.groups for column in group.columns)) for board in boards
     ]
     site.add("index.html", "index.html", boards=list(zip(boards, pictures, metrics, strict=True)))
     for board, shown in zip(boards, pictures, strict=True):
@@ -29,7 +28,8 @@ def add_boards(site: Site, boards: Sequence[Board]) -> None:
 
 
 def shown_pair(site: Site, board: Board) -> Shown | None:
-    """The pair of the first group of which most entries have pictures, and the first of these by rank."""
+    """Of the pairs that most entries of the first group have pictures of, the one on which these differ most by the
+    metric that the group is sorted by; with the outputs of the first of these entries by rank."""
     groups = board.of("measured")
     if not groups:
         return None
@@ -37,15 +37,30 @@ def shown_pair(site: Site, board: Board) -> Shown | None:
     counts = Counter(item.pair for entry in entries for item in entry.info.thumbnails)
     if not counts:
         return None
-    pair = min(counts, key=lambda number: (-counts[number], number))
+    common = sorted(pair for pair, count in counts.items() if count == max(counts.values()))
+    metric = "" if groups[0].main is None else groups[0].columns[groups[0].main].name
+    spread = _spread(entries, metric, common)
+    pair = max(common, key=lambda number: (spread.get(number, 0.0), -number))
     found = [(entry, item) for entry in entries for item in entry.info.thumbnails if item.pair == pair][:SHOWN]
     entry, item = found[0]
     return Shown(
         pair,
         site.thumbnail(entry, item.source),
         site.thumbnail(entry, item.driving),
+        metric if spread.get(pair) else "",
         tuple((entry.info.label, site.thumbnail(entry, item.generated)) for entry, item in found),
     )
+
+
+def _spread(entries: Sequence[Entry], metric: str, pairs: Sequence[int]) -> dict[int, float]:
+    """By pair, how far the values of the entries lie apart."""
+    values: dict[int, list[float]] = {}
+    for entry in entries:
+        rows = entry.rows()
+        mine = rows[(rows["metric"] == metric) & rows["pair"].isin(pairs) & rows["value"].notna()]
+        for pair, value in zip(mine["pair"], mine["value"], strict=True):
+            values.setdefault(int(pair), []).append(float(value))
+    return {pair: max(found) - min(found) for pair, found in values.items()}
 
 
 def _by_rank(group: Group, entries: Sequence[Entry]) -> list[Entry]:

@@ -123,7 +123,7 @@ def _about(line: Line, column: Column, cell: Cell) -> str:
 
 def _title(column: Column) -> str:
     unit = unit_sign(column.unit)
-    return f"{column.family.upper()} ({unit})" if unit else column.family.upper()
+    return f"{column.title} ({unit})" if unit else column.title
 
 
 _KEY = "Upright bars are 95 % intervals; the broken line joins the systems that no other beats in both."

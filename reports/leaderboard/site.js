@@ -55,7 +55,7 @@
     };
 
     const filter = () => {
-      const wanted = tools.querySelector("[data-filter]").value.toLowerCase().split(/\s+/).filter(Boolean);
+      const wanted = (tools.querySelector("[data-filter]")?.value ?? "").toLowerCase().split(/\s+/).filter(Boolean);
       const hidden = Array.from(tools.querySelectorAll("[data-hide]:checked"), (box) => box.dataset.hide);
       matching = new Set(rows.filter((row) => {
         const text = textOf(row);

@@ -13,7 +13,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.reports.leaderboard.board import BARS, Cell, Column, boards, compared
 from talkbench.reports.leaderboard.build import build_site
 from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard
-from talkbench.reports.leaderboard.front import add_boards
+from talkbench.reports.leaderboard.front import add_boards, shown_pair
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site, external, slug
 from talkbench.results.entries import load_entries
@@ -293,6 +293,17 @@ def test_a_page_of_500_entries_is_below_two_megabytes(made):
     site = Site()
     add_boards(site, [replace(made[0], groups=(crowd(500),), entries=())])
     assert len(site.render()[made[0].path]) < 2_000_000
+
+
+def test_the_pair_that_is_shown_is_the_one_that_systems_differ_on(site, tmp_path):
+    for name, value in (("one", 0.1), ("two", 0.6)):
+        write(tmp_path, name, metrics=["l1"], pairs=6, shown=(0, 1, 5), method=name,
+              values={"l1": [0.2, value, 0.2, 0.9 * value, 0.2, 0.2]})  # fmt: skip
+    (board, *_) = boards(load_entries(tmp_path), CATALOGUE)
+    shown = shown_pair(site, board)
+    assert (shown.pair, shown.metric) == (1, "l1")
+    assert shown.source == "entries/one/thumbnails/000001-source.webp"
+    assert [label for label, _ in shown.outputs] == ["one", "two"]
 
 
 def test_plot_puts_the_better_end_up_and_marks_what_no_other_beats(made):
