@@ -137,48 +137,54 @@ def attention(shown: Sequence[Shown], places: Sequence[tuple[float, float]], sca
     """What each level looks up in the memory: for each face and level the attention at some `places`, its mean, and how
     many positions it is spread over."""
     found = [[_lookups(seen, places) for seen in one.seen] for one in shown]
-    ends = None
-    if scaling == "shared":
-        every = [lookup for per_model in found for per_face in per_model for lookup in per_face.values()]
-        ends = tuple(
-            (min(float(values.min()) for values in kind), max(float(values.max()) for values in kind))
-            for kind in ([x for maps, _ in every for x in maps], [spread for _, spread in every])
-        )
+    every = [lookup for faces in found for levels in faces for lookup in levels.values()]
+    ends = _ends([values for lookup in every for values in lookup.maps]) if scaling == "shared" else None
+    spreads = _ends([lookup.spread for lookup in every]) if scaling == "shared" else None
     heads = ["generated", *(f"place {number + 1}" for number in range(len(places))), "all places", "spread"]
     blocks = []
-    for one, per_face in zip(shown, found, strict=True):
+    for one, faces in zip(shown, found, strict=True):
         rows = []
-        for seen, lookups in zip(one.seen, per_face, strict=True):
+        for seen, levels in zip(one.seen, faces, strict=True):
             frame = draw.with_points(_large(seen.generated), np.array(places), numbers=True)
-            for level, (maps, spread) in lookups.items():
-                cells = [draw.heat_cell(values, len(frame), ends and ends[0], "magma", "×") for values in maps]
-                cells.append(draw.heat_cell(spread, len(frame), ends and ends[1], "viridis", ""))
+            for level, lookup in levels.items():
+                cells = [draw.heat_cell(values, len(frame), ends, "magma", "×") for values in lookup.maps]
+                cells.append(draw.heat_cell(lookup.spread, len(frame), spreads, "viridis", ""))
                 rows.append((f"{seen.label}, {level}×{level}", [frame, *cells]))
         blocks.append((one.label, draw_grid(Grid(heads, rows))))
-    grid = next(iter(found[0][0].values()))[0][0]  # the keys', which may leave the memory's border out
-    positions = grid.size
+    keys = every[0].maps  # which may leave the memory's border out
     caption = (
-        f"What the compensated maps look up in the memory, level by level: over its {_by(grid[None])} positions "
+        f"What the compensated maps look up in the memory, level by level: over its {_by(np.stack(keys))} positions "
         "the attention of the numbered places, then the average of all places. 1× is the share of a position when "
-        f"attention is even. Spread: for each place of the map, over how many of the {positions} positions it spreads "
-        "its attention (2 to the power of the entropy): 1 is a single position, "
-        f"{positions} is even attention, which takes the same from the memory everywhere. Dark to light is smallest to "
-        f"largest, {'in each map for itself; the corners tell the range' if ends is None else 'in all maps alike'}."
+        f"attention is even. Spread: for each place of the map, over how many of the {keys[0].size} positions it "
+        f"spreads its attention (2 to the power of the entropy): 1 is a single position, {keys[0].size} is even "
+        "attention, which takes the same from the memory everywhere. Dark to light is smallest to largest, "
+        f"{'in each map for itself; the corners tell the range' if ends is None else 'in all maps alike'}."
     )
     return Picture("attention", "Attention over the memory", draw.joined(blocks), caption)
 
 
-def _lookups(seen: Seen, places: Sequence[tuple[float, float]]) -> dict[int, tuple[list[np.ndarray], np.ndarray]]:
-    """By level: over the memory (m, m) the attention at the `places` and its mean, times the number of positions; and
-    over the map (s, s) how many positions each place uses."""
+@dataclass(frozen=True)
+class _Lookup:
+    """At one level: over the memory (m, m) the attention at some places, and its mean last, times the number of
+    positions; over the map (s, s) how many positions each place uses."""
+
+    maps: list[np.ndarray]
+    spread: np.ndarray
+
+
+def _lookups(seen: Seen, places: Sequence[tuple[float, float]]) -> dict[int, _Lookup]:
     found = {}
     for level, compensation in seen.inside.compensations.items():
         weights, side = compensation.attention()[0], compensation.query.shape[-1]
         rows = [weights[int(y * side) * side + int(x * side)] for x, y in places] + [weights.mean(0)]
         maps = [_array(len(row) * row.view(compensation.key.shape[-2:])) for row in rows]
         entropy = -(weights * weights.clamp_min(1e-30).log2()).sum(-1)
-        found[level] = maps, _array(entropy.exp2().view(side, side))
+        found[level] = _Lookup(maps, _array(entropy.exp2().view(side, side)))
     return found
+
+
+def _ends(maps: Sequence[np.ndarray]) -> tuple[float, float]:
+    return min(float(values.min()) for values in maps), max(float(values.max()) for values in maps)
 
 
 def motion(shown: Sequence[Shown], wanted: Sequence[str]) -> Picture:
@@ -194,25 +200,30 @@ def motion(shown: Sequence[Shown], wanted: Sequence[str]) -> Picture:
         ]
         grid = Grid(list(rows[0][1]), [(label, list(cells.values())) for label, cells in rows])
         blocks.append((one.label, draw_grid(grid)))
+    keys, caption = _motion_words(shown[0].seen[0], wanted, full)
+    *first, last = wanted
+    title = f"{', '.join(first)} and {last}" if first else last
+    return Picture("motion", title.capitalize(), draw.with_legend(draw.joined(blocks), keys), caption)
+
+
+def _motion_words(seen: Seen, wanted: Sequence[str], full: float) -> tuple[list[tuple[np.ndarray, str]], str]:
+    """The keys below the picture of `motion`, and its caption."""
     keys, captions = [], ["The source as the driving frame moves it."]
     if "keypoints" in wanted:
-        where = "as transferred, in what is generated" if shown[0].seen[0].transferred else "in the driving frame"
+        where = "as transferred, in what is generated" if seen.transferred else "in the driving frame"
         captions.append(f"A keypoint has the same colour in the source and {where}.")
     if "flow" in wanted:
-        size = len(shown[0].seen[0].source)
-        keys.append((draw.wheel(64), f"flow: full colour from {full:.1f} of {size} pixels on"))
+        keys.append((draw.wheel(64), f"flow: full colour from {full:.1f} of {len(seen.source)} pixels on"))
         captions.append(
             "Flow: from where in the source each pixel is fetched; the hue is the direction to there as from the "
             f"middle of the wheel, white is none, and the colour is full from {full:.1f} pixels on (1 % go further)."
         )
+        if seen.inside.deformed is not None:
+            captions.append("Warped: the source as the flow alone has it.")
     if "occlusion" in wanted:
         keys.append((draw.bar("gray", 160, 24), "occlusion: 0 drawn anew … 1 warped source"))
         captions.append("Occlusion: white keeps the warped source, black leaves it to the decoder to draw.")
-    titles = {"keypoints": "keypoints", "flow": "flow", "occlusion": "occlusion"}
-    *first, last = [titles[what] for what in wanted]
-    title = f"{', '.join(first)} and {last}" if first else last
-    image = draw.with_legend(draw.joined(blocks), keys)
-    return Picture("motion", title.capitalize(), image, " ".join(captions))
+    return keys, " ".join(captions)
 
 
 def _motion_cells(
