@@ -38,8 +38,8 @@ def shown_pair(site: Site, board: Board) -> Shown | None:
     if not counts:
         return None
     common = sorted(pair for pair, count in counts.items() if count == max(counts.values()))
-    metric = "" if groups[0].main is None else groups[0].columns[groups[0].main].name
-    spread = _spread(entries, metric, common)
+    column = None if groups[0].main is None else groups[0].columns[groups[0].main]
+    spread = _spread(entries, column.name, common) if column else {}
     pair = max(common, key=lambda number: (spread.get(number, 0.0), -number))
     found = [(entry, item) for entry in entries for item in entry.info.thumbnails if item.pair == pair][:SHOWN]
     entry, item = found[0]
@@ -47,7 +47,7 @@ def shown_pair(site: Site, board: Board) -> Shown | None:
         pair,
         site.thumbnail(entry, item.source),
         site.thumbnail(entry, item.driving),
-        metric if spread.get(pair) else "",
+        column.title if column and spread.get(pair) else "",
         tuple((entry.info.label, site.thumbnail(entry, item.generated)) for entry, item in found),
     )
 

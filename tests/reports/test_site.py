@@ -301,7 +301,7 @@ def test_the_pair_that_is_shown_is_the_one_that_systems_differ_on(site, tmp_path
               values={"l1": [0.2, value, 0.2, 0.9 * value, 0.2, 0.2]})  # fmt: skip
     (board, *_) = boards(load_entries(tmp_path), CATALOGUE)
     shown = shown_pair(site, board)
-    assert (shown.pair, shown.metric) == (1, "l1")
+    assert (shown.pair, shown.metric) == (1, "L1")
     assert shown.source == "entries/one/thumbnails/000001-source.webp"
     assert [label for label, _ in shown.outputs] == ["one", "two"]
 
