@@ -230,6 +230,11 @@ def list_(what: str) -> None:
     "runs touch, else 1a]",
 )  # fmt: skip
 @click.option("--layout", type=EXISTING, help="A table of your own, as YAML; see Tables in the README.")
+@click.option(
+    "--ablation", metavar="NAME",
+    help="What bench train --ablation NAME --config demo made, in the paper's layout: table2, table-s1, table-s2 or "
+    "table-s7.",
+)  # fmt: skip
 @click.option("--published", is_flag=True, help="The published numbers alone; without RUNS, of all tables.")
 @click.option("--measured", is_flag=True, help="The runs alone; without --table or --layout, all of their metrics.")
 @click.option("--intervals", is_flag=True, help="95 % bootstrap intervals over clips, with pairs, clips and coverage.")
@@ -254,12 +259,20 @@ def tables(runs: tuple[Path, ...], **options: Any) -> None:
     bench tables --published --format terminal
     bench tables --table 1a,1b --intervals
     bench tables --measured --missing intersect
+    bench tables --ablation table2
     bench tables runs/mcnet-demo-same-identity-20260101-120000 --format latex --out table.tex
     """
     from talkbench.benchmark.console import TableOptions, write_table
 
     wanted = TableOptions(**options)
-    if not runs and (wanted.measured or not wanted.published):
+    if wanted.ablation:
+        from talkbench.benchmark.ablation import runs as runs_of
+
+        others = [wanted.tables, wanted.layout, wanted.published, wanted.measured]
+        if any(others):
+            raise click.UsageError("--ablation is a table of its own; leave the other tables out")
+        runs = runs or tuple(runs_of(wanted.ablation))
+    elif not runs and (wanted.measured or not wanted.published):
         runs = tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json")))
     write_table(runs, wanted)
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from talkbench.benchmark.cli_options import EXISTING, OPTIONS, PATH, settings, typed
+from talkbench.core.errors import TalkbenchError
+
+if TYPE_CHECKING:
+    from talkbench.training.session import TrainOptions
 
 
 @click.command()
-@OPTIONS["method"]
+@click.option("--method", help="Method to train; see: bench list methods.")
+@click.option(
+    "--ablation", metavar="NAME",
+    help="In place of --method: all rows of a table, table2 of the paper or table-s1, table-s2, table-s7 of its "
+    "supplement.",
+)  # fmt: skip
 @click.option("--config", help="A recipe that ships with talkbench, or a .yaml file.  [default: the method's]")
 @click.option("--dataset", help="In place of the recipe's; see: bench list datasets.")
-@click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<method>-<dataset>]")
+@click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<method>-<dataset>, or "
+              "ablations/<name>-<config>]")  # fmt: skip
 @OPTIONS["root"]
 @click.option(
     "--set", "changes", multiple=True, callback=settings, metavar="NAME=VALUE",
@@ -46,23 +56,44 @@ def train(**options: Any) -> None:
     bench train --method mcnet --config demo
     bench train --method mcnet --dataset voxceleb1 --root data/voxceleb1
     bench train --method mcnet@pe10 --dataset voxceleb1 --set precision=bf16 --compile
+    bench train --ablation table2 --config demo
     """
+    if bool(options["method"]) == bool(options["ablation"]):
+        raise click.UsageError("give either --method or --ablation")
     from talkbench.benchmark.environment import choose_device
     from talkbench.benchmark.training_display import TrainDisplay
-    from talkbench.training.session import LoopOptions, TrainOptions
+    from talkbench.training.loop import LoopOptions
+    from talkbench.training.session import TrainOptions
     from talkbench.training.session import train as train_method
 
-    device = choose_device(options.pop("device"))
-    workers, uri = options.pop("workers"), options.pop("tracking_uri")
+    name = options.pop("device")
+    device = choose_device(name)
+    workers, uri, ablation = options.pop("workers"), options.pop("tracking_uri"), options.pop("ablation")
     given = LoopOptions(
         workers=_workers(device.type) if workers is None else workers,
         compiled=options.pop("compiled"),
         save_minutes=options.pop("save_minutes"),
     )
     wanted = TrainOptions(**options, loop=given, device=device, command=typed())
+    if ablation:
+        _train_rows(ablation, wanted, uri, name)
+        return
     with TrainDisplay(uri) as display:
         weights = train_method(wanted, display)
     click.echo(f"weights {weights}")
+
+
+def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) -> None:
+    from talkbench.benchmark.ablation import DEMO, folder, train_ablation
+
+    failed = 0
+    for row in train_ablation(name, options, uri, device):
+        failed += bool(row.fault)
+        click.echo(f"{row.method:28} {row.fault or row.folder}")
+    if failed:
+        raise TalkbenchError(f"{failed} of the rows failed; the same command tries them again")
+    made = f"--ablation {name}" if options.config == DEMO else f"{folder(name, options.config, options.out)}/*/run"
+    click.echo(f"table   bench tables {made}")
 
 
 def _workers(device: str) -> int:

@@ -164,6 +164,7 @@ class TableOptions:
     Attributes:
         tables: names of the papers' tables, or ``all``; empty: those that the runs touch.
         layout: a layout of one's own, in place of them or beside them.
+        ablation: an ablation at demo size, in place of all of these.
         published, measured: one of them alone; both or neither: both, with the difference.
         missing: the rule for missing faces; None: each run's own.
     """
@@ -171,6 +172,7 @@ class TableOptions:
     form: str = "markdown"
     tables: tuple[str, ...] = ()
     layout: Path | None = None
+    ablation: str | None = None
     published: bool = False
     measured: bool = False
     intervals: bool = False
@@ -217,9 +219,12 @@ def print_tables(tables: Sequence[ReportTable], form: str, out: Path | None = No
 
 
 def _tables(runs: Sequence[Run], options: TableOptions) -> list[ReportTable]:
+    from talkbench.benchmark.ablation import demo_layout
     from talkbench.reports.layout import load_layout, names, read_layout
     from talkbench.reports.tables import layout_table, measured_table, of_tables, touched
 
+    if options.ablation:
+        return [layout_table(demo_layout(options.ablation), runs, with_published=False, intervals=options.intervals)]
     both = options.published == options.measured
     if not (both or options.published or options.tables or options.layout):
         return [measured_table(runs, options.intervals)]

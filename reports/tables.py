@@ -104,8 +104,9 @@ def layout_table(
         if with_published:
             main.append(_published_line(row, cells, letters))
         for measured in rows[number]:
-            depth = int(with_published)
-            main += _measured_lines(measured, labels.pop(0), symbols, depth, intervals)
+            label, depth = labels.pop(0), int(with_published)
+            named = f"{row.label}: {label}" if row.label and not with_published else label
+            main += _measured_lines(measured, named, symbols, depth, intervals)
             if with_published and any(cells):
                 main.append(_difference(measured, cells, letters, symbols))
     title = {(True, True): "Published and measured", (True, False): "Published"}.get(

@@ -26,7 +26,7 @@ VGG = "vgg19"
 class TrainOptions:
     """What the user asks for; see ``bench train --help`` for each."""
 
-    method: str
+    method: str = ""
     config: str | None = None
     dataset: str | None = None
     out: Path | None = None

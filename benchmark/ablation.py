@@ -1,0 +1,143 @@
+"""Ablation tables of the MCNet paper: every row trained, scored, and printed in the paper's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from talkbench.benchmark.console import RunDisplay
+from talkbench.benchmark.run import run
+from talkbench.benchmark.setup import RunOptions
+from talkbench.benchmark.training_display import TrainDisplay
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.reports.layout import Layout, Row, keys, load_layout
+from talkbench.training.session import TrainOptions, recipe, train
+
+TABLES = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}
+FOLDER = Path("ablations")
+DEMO = "demo"
+# How the models of the tables are called at demo size, where it is not by their name and -demo.
+AT_DEMO_SIZE = {"mcnet": "mcnet@demo", "fomm@vox-256": "fomm@demo", "tpsm@vox-256": "tpsm@demo"}
+
+
+# What the paper's tables print, and what can take its place where models of other people are missing.
+METRICS = (
+    "ssim@gauss11-zeropad-f32", "psnr@uint8-wrap", "lpips@vgg", "l1", "akd@pose-evaluation", "akd@mtcnn5",
+    "aed@openface-nn4",
+)  # fmt: skip
+
+
+class _Once(RunDisplay):
+    """Warns of nothing twice, as every row has the same to warn of."""
+
+    def __init__(self, told: set[str]) -> None:
+        super().__init__()
+        self._told = told
+
+    def warn(self, line: str) -> None:
+        if line not in self._told:
+            super().warn(line)
+        self._told.add(line)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What became of a row.
+
+    Attributes:
+        fault: why there is no run of it; "" where there is.
+    """
+
+    method: str
+    folder: Path
+    fault: str = ""
+
+
+def methods(name: str, config: str | None) -> list[str]:
+    """The methods of an ablation's rows, in the order of the table.
+
+    Raises:
+        TalkbenchError: there is no such ablation.
+    """
+    named = [row.methods[0] for row in _layout(name).rows]
+    return [demo_name(method) for method in named] if config == DEMO else named
+
+
+def demo_name(method: str) -> str:
+    """The small model of the same kind, for the demo data set."""
+    return AT_DEMO_SIZE.get(method, f"{method}-{DEMO}")
+
+
+def folder(name: str, config: str | None, out: Path | None = None) -> Path:
+    """Where an ablation's rows are, each in a folder that is called after its method."""
+    return out or FOLDER / (f"{name}-{config}" if config else name)
+
+
+def train_ablation(name: str, options: TrainOptions, tracking_uri: str | None, device: str) -> Iterator[Trained]:
+    """Train and score the rows of a table one after another; what is done is passed over.
+
+    Args:
+        options: those of `train`, for all rows; `out` is the folder of them all.
+        device: for the runs, as the user named it.
+    """
+    place, told = folder(name, options.config, options.out), set[str]()
+    for method in methods(name, options.config):
+        mine = replace(options, method=method, out=place / method)
+        try:
+            with TrainDisplay(tracking_uri) as display:
+                display.say(f"{method}: {mine.out}")
+                weights = train(mine, display)
+            dataset = recipe(mine).dataset
+            scored = RunOptions(
+                method, dataset, checkpoint=weights, root=options.root, metrics=METRICS, device=device,
+                out=place / method / "run", resume=True, several=True, tracking_uri=tracking_uri,
+                command=options.command,
+            )  # fmt: skip
+            with _Once(told) as display_of_run:
+                run(scored, display_of_run)
+        except TalkbenchError as error:
+            yield Trained(method, place / method, str(error))
+        else:
+            yield Trained(method, place / method)
+
+
+def runs(name: str) -> list[Path]:
+    """The runs of an ablation at demo size.
+
+    Raises:
+        TalkbenchError: there are none; says how they are made.
+    """
+    place = folder(name, DEMO)
+    found = [place / method / "run" for method in methods(name, DEMO)]
+    done = [path for path in found if (path / "summary.json").is_file()]
+    if not done:
+        raise TalkbenchError(f"no runs in {place}: bench train --ablation {name} --config {DEMO}")
+    return done
+
+
+def demo_layout(name: str) -> Layout:
+    """The paper's layout for the small models on the demo clips, with nothing published beside them."""
+    layout = _layout(name)
+    group = layout.groups[0]
+    labels = {key: cell.system for cell in group.cells() for key in keys(cell)}
+    columns = tuple(column.model_copy(update={"caveat": ""}) for column in group.columns)
+    small = group.model_copy(
+        update={"published": "", "dataset": DEMO, "pairs": (), "pair_lists": (), "image_size": 128, "columns": columns}
+    )
+    rows = tuple(
+        Row(label=labels[row.published], methods=tuple(demo_name(method) for method in row.methods))
+        for row in layout.rows
+    )
+    said = (
+        "DEMO SIZE: small models, trained for minutes on stretches of two clips and scored on other stretches of the "
+        "same clips. Their order says nothing about that of the paper's models."
+    )
+    return Layout(title=f"{layout.title} — demo size", groups=(small,), rows=rows, remarks=(said,))
+
+
+def _layout(name: str) -> Layout:
+    if name not in TABLES:
+        raise TalkbenchError(f"no ablation {name!r}: {nearest(name, TABLES)}")
+    return load_layout(TABLES[name])
