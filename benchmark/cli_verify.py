@@ -40,10 +40,10 @@ def verify(
 ) -> None:
     """Compute the figures of runs or entries again.
 
-    RESULTS are folders of runs or of entries of the leaderboard. What is computed, as far as this machine can: the
-    hashes of an entry's files, of the pair list and of the weights, the protocol ids, the summary from the rows,
-    and the metrics from the generated frames, which a run has if it was made with --save-frames. Every figure is
-    equal, different, or not checkable for a reason that is given.
+    RESULTS are runs, entries of the leaderboard, or folders that hold some. What is computed, as far as this machine
+    can: the hashes of an entry's files, of the pair list and of the weights, the protocol ids, the summary from the
+    rows, and the metrics from the generated frames, which a run has if it was made with --save-frames. Every figure
+    is equal, different, or not checkable for a reason that is given.
 
     Numbers are equal within 1e-6 of their size; those from frames also where they agree in the printed digits, by at
     most half a unit of the last one, which is then said.
@@ -52,21 +52,22 @@ def verify(
 
     \b
     bench verify runs/mcnet-demo-same-identity-20260101-120000
-    bench verify results/entries/* --format json
+    bench verify results/entries --format json
     bench verify results/entries/mine --frames frames --root data/hdtf
     """
     from talkbench.benchmark.console import RunDisplay
     from talkbench.benchmark.rescoring import Place
     from talkbench.benchmark.sheets import print_figures
-    from talkbench.benchmark.verifying import VerifyOptions
+    from talkbench.benchmark.verifying import VerifyOptions, results_in
     from talkbench.benchmark.verifying import verify as verify_result
 
+    folders = [folder for path in results for folder in results_in(path)]
     own = {"--frames": frames, "--checkpoint": checkpoint, "--pairs": pairs}
     named = next((name for name, value in own.items() if value), None)
-    if named and len(results) > 1:
-        raise TalkbenchError(f"{named} is of one result; verify {len(results)} of them one by one")
+    if named and len(folders) > 1:
+        raise TalkbenchError(f"{named} is of one result; verify {len(folders)} of them one by one")
     found = {}
-    for folder in results:
+    for folder in folders:
         with RunDisplay() as display:
             options = VerifyOptions(folder, frames, checkpoint, Place(root, pairs, device))
             found[folder] = verify_result(options, display)

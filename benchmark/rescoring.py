@@ -99,9 +99,17 @@ def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place,
 
 
 def pair_list(record: RunRecord, place: Place) -> Path | None:
-    """The file or name of the list that the pairs of a run are from; None for the built-in one."""
-    own = record.dataset.pairs_file
-    return place.pairs or (None if own == "built-in" else Path(own))
+    """The file or name of the list that the pairs of a run are from; None for the built-in one.
+
+    Raises:
+        TalkbenchError: it is a file that is not here.
+    """
+    own = Path(record.dataset.pairs_file)
+    if place.pairs or own.name == "built-in":
+        return place.pairs
+    if own.suffix and not own.is_file():
+        raise TalkbenchError(f"the pair list {own} is missing; name it with --pairs")
+    return own
 
 
 @dataclass(frozen=True)

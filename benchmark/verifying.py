@@ -97,6 +97,13 @@ class Result:
         return cls(folder, info, record, summary, rows, stated)
 
 
+def results_in(folder: Path) -> list[Path]:
+    """The folder itself, if it holds a result or nothing of the kind, else those of the results in it."""
+    if (folder / RECORD).is_file() or not folder.is_dir():
+        return [folder]
+    return sorted(path.parent for path in folder.glob(f"[!.]*/{RECORD}")) or [folder]
+
+
 def verify(options: VerifyOptions, progress: Progress | None = None) -> list[Figure]:
     """Every figure of a run or an entry that follows from something else, computed again as far as it can be here.
 
@@ -106,7 +113,11 @@ def verify(options: VerifyOptions, progress: Progress | None = None) -> list[Fig
     choose_device(options.place.device)
     if options.frames and not options.frames.is_dir():
         raise TalkbenchError(f"--frames {options.frames} is not a folder; give the one that holds the frames")
+    if options.checkpoint and not options.checkpoint.is_file():
+        raise TalkbenchError(f"--checkpoint {options.checkpoint} is not a file; give that of the method's weights")
     result = Result.read(options.result)
+    if options.checkpoint and result.record.method.checkpoint_sha256 is None:
+        raise TalkbenchError(f"{options.result} was made without weights; leave --checkpoint out")
     definitions = list(_definitions(result.record))
     return [
         *_files(result),
@@ -185,7 +196,7 @@ def _pairs(result: Result, place: Place) -> Iterator[Figure]:
     try:
         given = pair_list(result.record, place)
         split = datasets.create(data.name, root=place.root).split(data.task, pairs=given, motion=data.motion)
-    except TalkbenchError as error:
+    except (TalkbenchError, OSError) as error:
         yield _unknown("pairs", data.name, "sha256", error, data.pairs_sha256)
         return
     yield _compared("pairs", data.name, "sha256", data.pairs_sha256, split.head(data.pairs).sha256)
@@ -213,8 +224,8 @@ def _weights(record: RunRecord, checkpoint: Path | None) -> Iterator[Figure]:
         yield _unknown(*figure, error, method.checkpoint_sha256)
         return
     path = found.path
-    if path is None or not path.is_file() or (checkpoint is None and path.name != method.checkpoint):
-        reason = f"{checkpoint or method.checkpoint} is missing; name the file with --checkpoint"
+    if path is None or (checkpoint is None and path.name != method.checkpoint):
+        reason = f"{method.checkpoint} is missing; name the file with --checkpoint"
         yield _unknown(*figure, reason, method.checkpoint_sha256)
     else:
         yield _compared(*figure, method.checkpoint_sha256, sha256_file(path))
@@ -297,7 +308,7 @@ def _frames(
             raise TalkbenchError(f"{missing}; name their folder with --frames")
         names = [spec.name for spec in record.metrics if spec.name not in reasons]
         found = rescore(record, frames, names, options.place, progress) if names else None
-    except TalkbenchError as error:
+    except (TalkbenchError, OSError) as error:
         reasons |= {spec.name: str(error) for spec in record.metrics if spec.name not in reasons}
     if record.method.frames:
         yield _given(record.method, found, options.frames is not None)

@@ -225,6 +225,22 @@ def test_without_the_data(run, verify, place):
     assert {("pairs", "tiny", "sha256"), ("frames", "l1", "mean")} <= those(figures, "not checkable")
 
 
+def test_without_the_pair_list(score, verify, place):
+    (place / "mine.csv").write_text("source_clip,source_index,driving_clip,driving_index\na,0,b,3\na,0,b,4\n")
+    assert score("--pairs", "mine.csv", "--save-frames", "--out", "run").code == 0
+    assert those(verify("run"), "not checkable") == set()
+    (place / "mine.csv").rename("other.csv")
+    figures = verify("run")
+    unknown = {("pairs", "tiny", "sha256"), ("frames", "l1", "mean"), ("frames", "psnr", "mean")}
+    assert those(figures, "not checkable") == unknown
+    assert {figures[key]["reason"] for key in unknown} == {"the pair list mine.csv is missing; name it with --pairs"}
+    assert those(verify("run", "--pairs", "other.csv"), "not checkable") == set()
+    (place / "other.csv").write_text("source_clip,source_index,driving_clip,driving_index\na,0,b,5\na,0,b,4\n")
+    other = verify("run", "--pairs", "other.csv")
+    assert those(other, "different") == {("pairs", "tiny", "sha256"), ("pairs", "tiny", "list_sha256")}
+    assert other["frames", "l1", "mean"]["state"] == "not checkable"
+
+
 def test_without_the_features_of_a_set(run, verify):
     shutil.rmtree(run / "features")
     figures = verify(run)
@@ -350,7 +366,9 @@ def test_the_sheet(run, bench, clips):
     assert ["", "frames", "psnr", "values, mean", "equal", mean, ""] in lines
     assert "0 different, 0 not checkable" in result.out.splitlines()[-1]
     rewrite(run / "summary.json", lambda content: content["metrics"][1].update(mean=0.5))
-    result = bench("verify", run, run, "--root", clips)
+    shutil.copytree(run, "runs/one")
+    shutil.copytree(run, "runs/two")
+    result = bench("verify", "runs", "--root", clips)
     assert result.code == 1
     assert result.out.count(f"0.5 is recorded, {mean} found") == 4
 
@@ -361,6 +379,8 @@ def test_the_sheet(run, bench, clips):
         (("nowhere",), "nowhere holds no finished run: run.json is missing"),
         (("run", "--frames", "nowhere"), "--frames nowhere is not a folder"),
         (("run", "run", "--frames", "frames"), "--frames is of one result; verify 2 of them one by one"),
+        (("run", "--checkpoint", "x.pth"), "--checkpoint x.pth is not a file"),
+        (("run", "--checkpoint", "run/run.json"), "run was made without weights; leave --checkpoint out"),
         (("run", "--device", "warp"), "device 'warp' cannot be used here"),
         (("run", "--format", "xml"), "'xml' is not one of 'terminal', 'json'"),
         (("unfinished",), "unfinished holds no finished run: summary.json is missing"),
