@@ -202,7 +202,7 @@ def heat(values: np.ndarray, low: float, high: float, colours: str = "magma") ->
     """Values (H, W) in a perceptually uniform colour map, from `low` to `high`."""
     import matplotlib
 
-    share = np.clip((values - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
+    share = np.clip((values - low) / max(high - low, float(np.finfo(np.float32).tiny)), 0, 1)
     return np.asarray(matplotlib.colormaps[colours](share, bytes=True)[..., :3])
 
 
