@@ -110,11 +110,17 @@ def print_figures(name: str, figures: Sequence[Figure]) -> None:
     for (part, what, state, found), group in groupby(lines, key=lambda line: line[1:]):
         subjects = [line[0] for line in group]
         of = f"{len(subjects)} files" if part == "files" and len(subjects) > 1 else ", ".join(subjects)
-        table.add_row(Text(part), Text(of), Text(what), Text(state, style=STATES[state]), Text(found))
+        result = Text(state, style=STATES[state])
+        table.add_row(Text(part), Text(_plain(of)), Text(what), result, Text(_plain(found)))
     console = _console()
     console.print(table)
     counts = Counter(figure.state for figure in figures)
     console.print(", ".join(f"{counts[state]} {state}" for state in STATES), highlight=False)
+
+
+def _plain(text: str) -> str:
+    """Without characters that steer a terminal, which the names in somebody's result may hold."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _one_subject(figure: Figure) -> tuple[str, ...]:

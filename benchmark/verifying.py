@@ -77,7 +77,7 @@ class Result:
     record: RunRecord
     summary: Summary
     rows: pd.DataFrame
-    stated_ids: dict[str, str]
+    stated_ids: dict[str, object]
 
     @classmethod
     def read(cls, folder: Path) -> Result:
@@ -93,8 +93,10 @@ class Result:
         else:
             info, store = None, RunStore(folder)
             record, summary, rows = store.read_record(), store.read_summary(), store.rows()
-        stated = json.loads((folder / RECORD).read_text(encoding="utf-8")).get("protocol_ids", {})
-        return cls(folder, info, record, summary, rows, stated)
+        if rows.drop(columns="value").isna().any(axis=None):
+            raise TalkbenchError(f"{folder} has rows with empty cells; fetch it anew or run again")
+        stated = json.loads((folder / RECORD).read_text(encoding="utf-8")).get("protocol_ids")
+        return cls(folder, info, record, summary, rows, stated if isinstance(stated, dict) else {})
 
 
 def results_in(folder: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from talkbench.metrics import Extractor, Metric, extractors
 from talkbench.results import MetricSpec, RunStore, Summary
 from talkbench.results.entries import EntryDetails, write_entry
 from talkbench.results.schema import FramesInfo
-from talkbench.results.store import write_rows
+from talkbench.results.store import read_rows, write_rows
 
 
 class Mean(Extractor):
@@ -371,6 +371,23 @@ def test_the_sheet(run, bench, clips):
     result = bench("verify", "runs", "--root", clips)
     assert result.code == 1
     assert result.out.count(f"0.5 is recorded, {mean} found") == 4
+
+
+def test_what_strangers_write(entry, bench, clips):
+    """Names that would steer the terminal; protocol ids that are none."""
+
+    def odd(content):
+        content["metrics"][0]["name"] = "\x1b[31mred\n"
+        content["protocol_ids"] = ["l1"]
+
+    rewrite(entry / "run.json", odd)
+    result = bench("verify", entry, "--root", clips)
+    assert result.code == 1, result.err
+    assert "?[31mred?" in result.out
+    assert "\x1b[31mred" not in result.out
+    rows = read_rows(entry / "rows.parquet", "").to_pandas()
+    write_rows(entry / "rows.parquet", rows.assign(metric=rows["metric"].where(rows["pair"] > 0, None)))
+    assert "has rows with empty cells" in bench("verify", entry).complaint()
 
 
 @pytest.mark.parametrize(
