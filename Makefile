@@ -10,7 +10,7 @@ PIP_INDEX = $(VENV)/bin/python -m pip config list | sed -n "s/.*\.index-url='\(.
 WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}"; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test constraints clean
+.PHONY: help venv demo site test constraints clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +32,9 @@ $(VENV)/bin/uv:
 
 demo: $(STAMP)  ## score MCNet on the demo clips
 	$(VENV)/bin/bench run --method mcnet --dataset demo
+
+site: $(STAMP)  ## build the leaderboard of results/entries into site/
+	$(VENV)/bin/bench leaderboard build --out site
 
 test: $(STAMP)  ## run the tests, the linter and the type checker
 	@rm -rf build
