@@ -1,7 +1,6 @@
 import pytest
 from reference_fill import fill_
 
-from talkbench.training.config import LossWeights
 from talkbench.training.losses import PerceptualLoss
 
 
@@ -11,9 +10,3 @@ def perceptual() -> PerceptualLoss:
     from torchvision.models import vgg19
 
     return PerceptualLoss(fill_(vgg19(weights=None).features, "a/vgg"))
-
-
-@pytest.fixture(scope="session")
-def tpsm_weights() -> LossWeights:
-    """TPSM's terms weigh ten each."""
-    return LossWeights()

@@ -81,8 +81,8 @@ def step(objective: Objective, draw: StoredDraw) -> Step:
 
 
 @pytest.fixture
-def objective(tpsm: Method, perceptual: PerceptualLoss, tpsm_weights: LossWeights) -> Objective:
-    return TPSMObjective(tpsm, perceptual, tpsm_weights).eval()
+def objective(tpsm: Method, perceptual: PerceptualLoss) -> Objective:
+    return TPSMObjective(tpsm, perceptual, LossWeights()).eval()
 
 
 def assert_step(golden: Golden, run: str, found: Step) -> None:
@@ -132,9 +132,9 @@ def test_dropped_splines(golden: Golden, objective: Objective) -> None:
 
 
 @torch.no_grad()
-def test_batch_statistics(golden: Golden, perceptual: PerceptualLoss, tpsm_weights: LossWeights) -> None:
+def test_batch_statistics(golden: Golden, perceptual: PerceptualLoss) -> None:
     method = golden_models.tpsm()
-    objective = TPSMObjective(method, perceptual, tpsm_weights).train()
+    objective = TPSMObjective(method, perceptual, LossWeights()).train()
     assert_step(golden, "loss50_train", step(objective, StoredDraw(golden, 50)))
     for name, network, key in (("bn1", "kp_detector", "fg_encoder"), ("bg_bn1", "bg_predictor", "bg_encoder")):
         statistics = method.networks[network].state_dict()[f"{key}.bn1.running_mean"]

@@ -24,11 +24,11 @@ SMALL = TPSMConfig(
 
 
 @pytest.fixture(scope="module")
-def objective(tpsm_weights: LossWeights) -> TPSMObjective:
+def objective() -> TPSMObjective:
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, "small", SMALL)
-        return TPSMObjective(TPSM("small"), MultiScaleL1(), tpsm_weights).train()
+        return TPSMObjective(TPSM("small"), MultiScaleL1(), LossWeights()).train()
 
 
 def draw(epoch: int, first: int = 0, count: int = 2) -> Draw:
