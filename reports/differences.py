@@ -68,7 +68,7 @@ def draw_differences(a: Run, b: Run, found: Sequence[Paired], cluster: Cluster, 
 def _printed(values: pd.DataFrame, paired: Paired) -> pd.DataFrame:
     """Values as they are printed: scaled, of mean squares the roots."""
     two = values[["value_a", "value_b"]].set_axis(["a", "b"], axis=1)
-    return (np.sqrt(two) if paired.spec.aggregation == "root-mean" else two) * paired.spec.scale
+    return (two.pow(0.5) if paired.spec.aggregation == "root-mean" else two) * paired.spec.scale
 
 
 def _plain(text: str) -> str:
@@ -116,9 +116,10 @@ def _histogram(axes: Axes, differences: pd.Series, paired: Paired, names: Sequen
     axes.set_ylabel("pairs")
 
 
-def _edges(differences: np.ndarray) -> np.ndarray:
+def _edges(differences: np.ndarray) -> list[float]:
     """Ends of bins of one width, 0 being one of them, so that no bin holds both better and worse."""
     low, high = differences.min(), differences.max()
     count = np.clip(len(np.histogram_bin_edges(differences, "auto")) - 1, MIN_BINS, MAX_BINS)
     width = (high - low) / count or abs(low) or 1.0
-    return width * np.arange(np.floor(low / width), np.floor(high / width) + 2)
+    ends = width * np.arange(np.floor(low / width), np.floor(high / width) + 2)
+    return [float(end) for end in ends]

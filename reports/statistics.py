@@ -267,14 +267,10 @@ def _paired(a: Run, b: Run, metric: str, cluster: Cluster) -> Paired:
     if spec.aggregation == "set":
         return _whole_sets(a, b, spec, total)
     joined = _joined(a, b, metric)
-    lost_a, lost_b = (joined[f"value_{run}"].isna() for run in "ab")
-    left_out = {
-        "left_out_a": {str(reason): int(count) for reason, count in joined[lost_a]["reason_a"].value_counts().items()},
-        "left_out_b": {str(reason): int(count) for reason, count in joined[lost_b]["reason_b"].value_counts().items()},
-    }
+    left_out_a, left_out_b = (_reasons(joined, run) for run in "ab")
     used = _used(joined)
     if used.empty:
-        return Paired(spec, 0, total, 0, **left_out)
+        return Paired(spec, 0, total, 0, left_out_a=left_out_a, left_out_b=left_out_b)
     clusters = [cluster(clip) for clip in used.index.get_level_values("driving_clip")]
     sums = _sums(clusters, *(used[f"{column}_{run}"] for run in "ab" for column in ("value", "weight")))
     whole = sums.sum(axis=1)
@@ -290,8 +286,15 @@ def _paired(a: Run, b: Run, metric: str, cluster: Cluster) -> Paired:
         low=low,
         high=high,
         p=float(sign_flip((sums[0] / whole[1] - sums[2] / whole[3])[None])[0]),
-        **left_out,
+        left_out_a=left_out_a,
+        left_out_b=left_out_b,
     )
+
+
+def _reasons(joined: pd.DataFrame, run: str) -> dict[str, int]:
+    """Why pairs have no value in a run, with their numbers."""
+    reasons = joined.loc[joined[f"value_{run}"].isna(), f"reason_{run}"]
+    return {str(reason): int(count) for reason, count in reasons.value_counts().items()}
 
 
 def paired_values(a: Run, b: Run, metric: str) -> pd.DataFrame:

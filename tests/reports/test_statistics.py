@@ -1,7 +1,7 @@
 """Intervals, paired comparisons and ranks: what they must be, how often they are right, and what they refuse."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from talkbench.reports.statistics import Interval, Paired, compare, count_cluste
 from talkbench.results import MetricSpec, RunStore
 
 MakeStore = Callable[..., RunStore]
+Trials = Callable[[int], Iterator[None]]
 
 L1 = MetricSpec(name="l1", version=1, direction="lower", decimals=4, backend="torch")
 ROOT = L1.model_copy(update={"aggregation": "root-mean"})
@@ -113,12 +114,20 @@ def test_the_sign_flip_test_counts_flips() -> None:
 
 
 # What is claimed: 95 % of intervals hold the truth, and 5 % of tests find what is not there. With 9999 draws that would
-# take minutes; 299 do not change by how much intervals are too narrow or too wide.
+# take minutes; so few draws do not change by how much intervals are too narrow or too wide, if each trial has its own.
 
 
 @pytest.fixture
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("talkbench.reports.resampling.RESAMPLES", 299)
+def trials(monkeypatch: pytest.MonkeyPatch) -> Trials:
+    """Trials with few draws, of another seed each."""
+
+    def count(number: int) -> Iterator[None]:
+        monkeypatch.setattr("talkbench.reports.resampling.RESAMPLES", 299)
+        for trial in range(number):
+            monkeypatch.setattr("talkbench.reports.resampling.SEED", trial)
+            yield
+
+    return count
 
 
 def drawn_clusters(random: np.random.Generator, clusters: int, unequal: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -132,21 +141,19 @@ def within(share: float, expected: float, count: int) -> bool:
     return abs(share - expected) < 3 * math.sqrt(expected * (1 - expected) / count)
 
 
-@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize(("clusters", "unequal"), [(10, False), (30, True), (100, True)])
-def test_intervals_cover_95_percent(clusters: int, unequal: bool) -> None:
-    random, held, count = np.random.default_rng(7), 0, 400
-    for _ in range(count):
+def test_intervals_cover_95_percent(trials: Trials, clusters: int, unequal: bool) -> None:
+    random, held, count = np.random.default_rng(7), 0, 300
+    for _ in trials(count):
         means, sizes = drawn_clusters(random, clusters, unequal)
         low, high = ends(np.stack([means * sizes, sizes]), "mean") or (math.nan, math.nan)
         held += low <= 0 <= high
     assert within(held / count, 0.95, count)
 
 
-@pytest.mark.usefixtures("few_draws")
-def test_intervals_of_paired_differences_of_roots_cover_95_percent() -> None:
-    random, held, count = np.random.default_rng(8), 0, 300
-    for _ in range(count):
+def test_intervals_of_paired_differences_of_roots_cover_95_percent(trials: Trials) -> None:
+    random, held, count = np.random.default_rng(8), 0, 250
+    for _ in trials(count):
         means, sizes = drawn_clusters(random, 30, unequal=True)
         shared = 20 + means
         one, other = (shared + random.normal(size=30) for _ in range(2))
@@ -155,21 +162,19 @@ def test_intervals_of_paired_differences_of_roots_cover_95_percent() -> None:
     assert within(held / count, 0.95, count)
 
 
-@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize(("clusters", "unequal"), [(10, True), (30, False)])
-def test_no_difference_is_found_in_95_percent(clusters: int, unequal: bool) -> None:
-    random, found, count = np.random.default_rng(9), 0, 600
-    for _ in range(count):
+def test_no_difference_is_found_in_95_percent(trials: Trials, clusters: int, unequal: bool) -> None:
+    random, found, count = np.random.default_rng(9), 0, 400
+    for _ in trials(count):
         means, sizes = drawn_clusters(random, clusters, unequal)
         found += sign_flip((means * sizes)[None])[0] <= 0.05
     assert within(found / count, 0.05, count)
 
 
-@pytest.mark.usefixtures("few_draws")
-def test_a_ranking_of_equal_methods_separates_any_two_in_5_percent() -> None:
-    random, found, count = np.random.default_rng(10), 0, 300
+def test_a_ranking_of_equal_methods_separates_any_two_in_5_percent(trials: Trials) -> None:
+    random, found, count = np.random.default_rng(10), 0, 250
     first, second = np.triu_indices(6, 1)
-    for _ in range(count):
+    for _ in trials(count):
         methods = random.normal(size=(6, 20))
         found += sign_flip(methods[first] - methods[second]).min() <= 0.05
     assert within(found / count, 0.05, count)
@@ -232,12 +237,12 @@ def test_the_comparison_the_other_way_round_is_the_same_with_other_signs(run: Ca
     def numbers(paired: Paired) -> list[float | None]:
         return [paired.difference, paired.low, paired.high, paired.p, paired.p_holm]
 
-    for there, back in zip(compare(a, b), compare(b, a), strict=True):
+    forth = compare(a, b)
+    for there, back in zip(forth, compare(b, a), strict=True):
         difference, low, high, *p = numbers(back)
         assert None not in (difference, low, high)
         assert numbers(there) == pytest.approx([-(difference or 0), -(high or 0), -(low or 0), *p], abs=1e-12)
-    root = compare(a, b)[1]
-    assert root.difference == pytest.approx(
+    assert forth[1].difference == pytest.approx(
         math.sqrt(np.mean(one["prmse@global"])) - math.sqrt(np.mean(other["prmse@global"]))
     )
 
