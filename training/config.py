@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
@@ -22,17 +22,17 @@ class LossWeights(BaseModel):
     have is not there, whatever its factor.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    reconstruction: float = 100.0
-    perceptual: float = 10.0
-    equivariance_value: float = 10.0
-    equivariance_jacobian: float = 10.0
-    kp_distance: float = 10.0
-    kp_separation: float = 0.0
-    consistency: float = 10.0
-    warp: float = 10.0
-    background: float = 10.0
+    reconstruction: NonNegativeFloat = 100.0
+    perceptual: NonNegativeFloat = 10.0
+    equivariance_value: NonNegativeFloat = 10.0
+    equivariance_jacobian: NonNegativeFloat = 10.0
+    kp_distance: NonNegativeFloat = 10.0
+    kp_separation: NonNegativeFloat = 0.0
+    consistency: NonNegativeFloat = 10.0
+    warp: NonNegativeFloat = 10.0
+    background: NonNegativeFloat = 10.0
 
 
 class TrainConfig(BaseModel):
@@ -59,7 +59,7 @@ class TrainConfig(BaseModel):
         weights: factors of the losses.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     method: str
     dataset: str
@@ -69,7 +69,7 @@ class TrainConfig(BaseModel):
     sampling: Literal["identity", "clip", "frame"] = "identity"
     batch_size: int = Field(gt=0)
     lr: float = Field(default=2e-4, gt=0)
-    milestones: list[int] = []
+    milestones: list[NonNegativeInt] = []
     weight_decay: float = Field(default=0.0, ge=0)
     clip_grad: float | None = Field(default=10.0, gt=0)
     sync_batchnorm: bool = True
@@ -79,7 +79,7 @@ class TrainConfig(BaseModel):
     precision: Literal["float32", "bf16"] = "float32"
     ema: float | None = Field(default=None, gt=0, lt=1)
     validation: int = Field(default=16, ge=0)
-    seed: int = Field(default=1029, ge=0)
+    seed: int = Field(default=1029, ge=0, lt=1 << 31)
     weights: LossWeights = LossWeights()
 
     def rate(self, epoch: int) -> float:

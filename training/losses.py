@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.blocks import AntiAliasDownsample
+from talkbench.methods.checkpoints import mismatch, read_states
 from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.mcnet.memory import Compensation
 from talkbench.methods.mraa.regions import Regions, axis_sign
@@ -190,13 +191,22 @@ def consistency(compensations: Sequence[Compensation]) -> Tensor:
 
 
 def load_vgg19(path: Path) -> nn.Sequential:
-    """torchvision's ``vgg19().features`` with the weights of a local file (``vgg19-dcbb9e9d.pth``)."""
+    """torchvision's ``vgg19().features`` with the weights of a local file (``vgg19-dcbb9e9d.pth``).
+
+    Raises:
+        TalkbenchError: torchvision is missing, or the file is another one.
+    """
     try:
         from torchvision.models import vgg19
     except ImportError as error:
         raise TalkbenchError("the perceptual loss needs torchvision: pip install 'talkbench[full]'") from error
-    network = vgg19(weights=None)
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    features = network.features
+    with torch.device("meta"):  # nothing is filled, of the classifier least of all, which is most of it
+        features = vgg19(weights=None).features
     assert isinstance(features, nn.Sequential)
+    stored = read_states(path, "the perceptual loss").get("", {})
+    state = {key.removeprefix("features."): value for key, value in stored.items() if key.startswith("features.")}
+    fault = mismatch(features.state_dict(), state)
+    if fault:
+        raise TalkbenchError(f"{path} does not hold torchvision's VGG-19 ({fault}); give vgg19-dcbb9e9d.pth")
+    features.load_state_dict(state, assign=True)
     return features

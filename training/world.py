@@ -11,6 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from talkbench.core.errors import TalkbenchError
+
+MEETING = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
 
 @dataclass(frozen=True)
 class World:
@@ -37,6 +41,14 @@ class World:
             values /= self.size
         return values
 
+    def any(self, value: bool) -> bool:
+        """Whether it is true in one of the processes."""
+        if self.size == 1:
+            return value
+        votes = torch.tensor(float(value), device=self.device)
+        distributed.all_reduce(votes)
+        return bool(votes)
+
     def share(self, value: Any) -> Any:
         """What the main process holds."""
         if self.size == 1:
@@ -56,8 +68,12 @@ class World:
 
 @contextmanager
 def join(device: torch.device) -> Iterator[World]:
-    """Meet the processes that ``torchrun`` has started, each on a GPU of its own where `device` is CUDA."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    """Meet the processes that ``torchrun`` has started, each on a GPU of its own where `device` is CUDA.
+
+    Raises:
+        TalkbenchError: the environment is not one that ``torchrun`` makes.
+    """
+    size = _size()
     if size == 1:
         yield World(device)
         return
@@ -69,3 +85,13 @@ def join(device: torch.device) -> Iterator[World]:
         yield World(device, distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()
+
+
+def _size() -> int:
+    given = os.environ.get("WORLD_SIZE", "1")
+    if not given.isdecimal() or int(given) < 1:
+        raise TalkbenchError(f"WORLD_SIZE={given} is no number of processes; unset it, or start them with torchrun")
+    lacking = [name for name in MEETING if name not in os.environ]
+    if int(given) > 1 and lacking:
+        raise TalkbenchError(f"WORLD_SIZE={given}, but no {lacking[0]}; unset it, or start the processes with torchrun")
+    return int(given)
