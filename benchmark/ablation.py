@@ -12,16 +12,13 @@ from talkbench.benchmark.setup import RunOptions
 from talkbench.benchmark.training_display import TrainDisplay
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
+from talkbench.methods.cards import demo_name
 from talkbench.reports.layout import Layout, Row, keys, load_layout
 from talkbench.training.session import TrainOptions, recipe, train
 
 TABLES = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}
 FOLDER = Path("ablations")
 DEMO = "demo"
-# How the models of the tables are called at demo size, where it is not by their name and -demo.
-AT_DEMO_SIZE = {"mcnet": "mcnet@demo", "fomm@vox-256": "fomm@demo", "tpsm@vox-256": "tpsm@demo"}
-
-
 # What the paper's tables print, and what can take its place where models of other people are missing.
 METRICS = (
     "ssim@gauss11-zeropad-f32", "psnr@uint8-wrap", "lpips@vgg", "l1", "akd@pose-evaluation", "akd@mtcnn5",
@@ -63,11 +60,6 @@ def methods(name: str, config: str | None) -> list[str]:
     """
     named = [row.methods[0] for row in _layout(name).rows]
     return [demo_name(method) for method in named] if config == DEMO else named
-
-
-def demo_name(method: str) -> str:
-    """The small model of the same kind, for the demo data set."""
-    return AT_DEMO_SIZE.get(method, f"{method}-{DEMO}")
 
 
 def folder(name: str, config: str | None, out: Path | None = None) -> Path:
