@@ -237,7 +237,7 @@ def list_(what: str) -> None:
 )  # fmt: skip
 @click.option("--published", is_flag=True, help="The published numbers alone; without RUNS, of all tables.")
 @click.option("--measured", is_flag=True, help="The runs alone; without --table or --layout, all of their metrics.")
-@click.option("--intervals", is_flag=True, help="95 % intervals over people or clips, with pairs, clusters and coverage.")
+@click.option("--intervals", is_flag=True, help="95 % intervals over people or clips, with pairs and coverage.")
 @click.option(
     "--missing", type=click.Choice(["drop", "intersect", "worst"]),
     help="Pairs without a face in what was generated: left out of their own run, left out of all runs, or given the "
