@@ -31,23 +31,34 @@ def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tup
               help="Methods to measure, comma-separated or repeated.")  # fmt: skip
 @click.option("--metrics", callback=_listed,
               help="In place of --method: metrics and extractors to measure, comma-separated, or all.")  # fmt: skip
+@click.option("--train", is_flag=True, help="Of methods: the training step.")
 @click.option("--modes", default="float32", show_default=True, callback=_listed,
               help="For methods: of float32, bf16 (autocast), channels_last and compiled (torch.compile), "
               "comma-separated; bf16+compiled is both at once.")  # fmt: skip
 @click.option("--batch-size", "batch_sizes", callback=_sizes,
-              help="Driving frames at once, comma-separated.  [default: 1; with --metrics 8]")  # fmt: skip
+              help="Driving frames at once, comma-separated.  [default: 1; with --metrics or --train 8]")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0, 64),
+              help="With --train: processes that read frames.  [default: 2 on a CPU, else 8]")  # fmt: skip
 @OPTIONS["device"]
 @click.option("--repeat", type=POSITIVE, default=10, show_default=True, help="Turns to take the median over.")
 @click.option("--size", type=POSITIVE, default=256, show_default=True,
               help="Of the frames for metrics, and for methods that work at any size.")  # fmt: skip
-@click.option("--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, or metrics>-<version>.csv]")
+@click.option(
+    "--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, metrics or train-modes>-<version>.csv]"
+)
 @click.pass_context
-def perf(context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str, ...], **options: Any) -> None:
-    """Measure what methods or metrics cost.
+def perf(
+    context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str, ...], train: bool, **options: Any
+) -> None:
+    """Measure what methods, their training, or metrics cost.
 
     Of methods: GFLOP, parameters, milliseconds, frames per second and peak memory: per driving frame with the source
     encoded before, and per cold pair; the CSV also has each stage. Weights are fresh ones from a fixed seed, since
     what they are does not change what they cost, so no checkpoint is needed.
+
+    Of training: images per second, GFLOP per sample, milliseconds of a step and of its parts, peak memory, and how
+    many times as fast as steps the frames can be read. Beside the GFLOP stand those that the modules need, each run by
+    itself: where the two are equal, nothing is computed twice.
 
     Of metrics: frames per second, milliseconds for 64 frames and peak memory of each extractor and of each metric on
     images (pairs), and of all that work here together, on frames of the demo data set.
@@ -55,6 +66,7 @@ def perf(context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str
     \b
     bench perf --method mcnet
     bench perf --method mcnet,fomm --modes float32,bf16,bf16+compiled --batch-size 1,8 --device cuda
+    bench perf --train --method mcnet --modes float32,bf16,bf16+compiled --batch-size 8,16,32 --device cuda
     bench perf --metrics all
     bench perf --metrics akd,csim,lpips@vgg --batch-size 8,64 --device cuda
     """
@@ -62,8 +74,15 @@ def perf(context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str
         raise click.UsageError("give either --method or --metrics")
     if metrics and context.get_parameter_source("modes") is not ParameterSource.DEFAULT:
         raise click.UsageError("--modes is for methods; leave it out with --metrics")
-    options["batch_sizes"] = options["batch_sizes"] or ((8,) if metrics else (1,))
-    click.echo(f"table   {_of_metrics(metrics, options) if metrics else _of_methods(methods, options)}")
+    if train and (metrics or context.get_parameter_source("size") is not ParameterSource.DEFAULT):
+        raise click.UsageError("--train is for methods, which are trained at sizes of their own")
+    if not train and options["workers"] is not None:
+        raise click.UsageError("--workers is for --train")
+    options["batch_sizes"] = options["batch_sizes"] or ((8,) if metrics or train else (1,))
+    if not train:
+        del options["workers"]
+    measure = _of_training if train else _of_metrics if metrics else _of_methods
+    click.echo(f"table   {measure(metrics or methods, options)}")
 
 
 def _of_methods(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
@@ -74,6 +93,18 @@ def _of_methods(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
     with RunDisplay("rows") as display:
         rows, path = perf(PerfOptions(methods, **options), display)
     print_costs(rows)
+    return path
+
+
+def _of_training(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
+    from talkbench.benchmark.console import RunDisplay
+    from talkbench.benchmark.perf_train import TrainPerfOptions, perf_train
+    from talkbench.benchmark.sheets import print_training_costs
+
+    del options["size"]
+    with RunDisplay("rows") as display:
+        rows, path = perf_train(TrainPerfOptions(methods, **options), display)
+    print_training_costs(rows)
     return path
 
 

@@ -195,7 +195,7 @@ def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, r
     flops = _flops(method, images[:2])
     device, batch_size = images.device, len(images) - 1
     if "channels_last" in mode:
-        _to_channels_last(method)
+        to_channels_last(*method.networks.values())
         images = images.contiguous(memory_format=torch.channels_last)
     bf16 = torch.autocast(device.type, torch.bfloat16, enabled="bf16" in mode)
     with reproducible(), torch.inference_mode(), bf16:
@@ -260,15 +260,16 @@ def turn(stages: Stages, device: torch.device) -> dict[str, float]:
     """Seconds of each stage, in order; the device has finished one before the next begins."""
     seconds = {}
     for name, stage in stages.items():
-        _synchronise(device)
+        synchronise(device)
         start = perf_counter()
         stage()
-        _synchronise(device)
+        synchronise(device)
         seconds[name] = perf_counter() - start
     return seconds
 
 
-def _synchronise(device: torch.device) -> None:
+def synchronise(device: torch.device) -> None:
+    """Wait until `device` has done all that it was given."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
@@ -293,10 +294,10 @@ def memory(device: torch.device) -> str:
     return "allocated by torch" if device.type == "cuda" else "resident set of the process"
 
 
-def _to_channels_last(method: Method[Any, Any]) -> None:
+def to_channels_last(*networks: nn.Module) -> None:
     """`nn.Module.to` refuses networks that have kernels in three dimensions too."""
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
-    for parameter in nn.ModuleList(method.networks.values()).parameters():
+    for parameter in nn.ModuleList(networks).parameters():
         if parameter.dim() in layouts:
             parameter.data = parameter.data.to(memory_format=layouts[parameter.dim()])
 

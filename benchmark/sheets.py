@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from talkbench.benchmark.conformance import Verdict
     from talkbench.benchmark.perf import Row
     from talkbench.benchmark.perf_metrics import MetricRow
+    from talkbench.benchmark.perf_train import TrainRow
     from talkbench.benchmark.verifying import Figure
     from talkbench.metrics.features import CacheInfo
 
@@ -60,6 +61,36 @@ def print_costs(rows: Sequence[Row]) -> None:
     # Wider than a narrow terminal rather than with digits cut off.
     console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).minimum)
     console.print(table)
+    for row in rows:
+        if row.reason:
+            where = f"{row.setting.method}, {row.setting.mode}, batch of {row.setting.batch_size}"
+            console.print(Text(f"not measured: {where}: {row.reason}"), soft_wrap=True)
+
+
+def print_training_costs(rows: Sequence[TrainRow]) -> None:
+    """One line per setting: per sample the arithmetic, per step the times of its parts; then that of each module."""
+    first = rows[0].setting
+    read = f"{first.workers} processes read frames" if first.workers else "no process of its own reads frames"
+    table = Table(title=Text(f"training on {first.device}, torch {first.torch}, {first.image_loss}, {read}"))
+    headings = ("method", "mode", "batch", "images/s", "GFLOP", "modules", "ms", "data", "forward", "perceptual",
+                "backward", "optimiser", "data faster", "peak MiB")  # fmt: skip
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("method", "mode") else "right", no_wrap=True)
+    for row in rows:
+        cells = [row.setting.method, row.setting.mode, str(row.setting.batch_size)]
+        if row.cost:
+            cost = row.cost
+            cells += [f"{cost.images_per_second:.2f}", f"{cost.gflop_step:.2f}", f"{cost.gflop_modules:.2f}"]
+            cells += [f"{value:.1f}" for value in (cost.ms_step, cost.ms_data, cost.ms_forward)]
+            cells += ["" if cost.ms_perceptual is None else f"{cost.ms_perceptual:.1f}"]
+            cells += [f"{cost.ms_backward:.1f}", f"{cost.ms_optimiser:.1f}", f"{cost.data_ratio:.1f} x"]
+            cells += [f"{cost.mib_step:.0f}"]
+        table.add_row(*(Text(cell) for cell in cells))
+    console = _console()
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).minimum)
+    console.print(table)
+    for line in dict.fromkeys(f"{row.setting.method}: {row.cost.modules}" for row in rows if row.cost):
+        console.print(Text(f"GFLOP of the modules of {line}"), soft_wrap=True)
     for row in rows:
         if row.reason:
             where = f"{row.setting.method}, {row.setting.mode}, batch of {row.setting.batch_size}"

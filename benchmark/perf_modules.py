@@ -1,0 +1,113 @@
+"""What the modules of a training step need, each of them run by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import chain
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass(frozen=True)
+class Call:
+    """A module, the name it goes by, and the arguments that it was called with."""
+
+    name: str
+    module: nn.Module
+    args: tuple[Any, ...]
+
+
+class Calls:
+    """Context manager: watches which modules are called with what.
+
+    Those are watched that lie right below the `roots`, or below lists of modules there; not what these call in turn. A
+    module that is called again with the same numbers has been called once.
+
+    Args:
+        roots: networks by name; the modules below are known as ``network.child``.
+    """
+
+    def __init__(self, roots: Mapping[str, nn.Module]) -> None:
+        self._roots = roots
+        self._calls: list[Call] = []
+        self._depth = 0
+        self._hooks: list[Any] = []
+
+    def __enter__(self) -> Self:
+        for network, root in self._roots.items():
+            for path, module in root.named_modules():
+                if path:
+                    self._watch(f"{network}.{path.split('.')[0]}", module)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def flops(self) -> dict[str, int]:
+        """Operations that all those calls take, forward and, where there is something to be learned, backward."""
+        found: dict[str, int] = {}
+        for call in self._calls:
+            found[call.name] = found.get(call.name, 0) + _flops(call)
+        return found
+
+    def _watch(self, name: str, module: nn.Module) -> None:
+        def enter(_: nn.Module, args: tuple[Any, ...]) -> None:
+            if not self._depth:
+                self._note(Call(name, module, args))
+            self._depth += 1
+
+        def leave(*_: Any) -> None:
+            self._depth -= 1
+
+        self._hooks += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+
+    def _note(self, call: Call) -> None:
+        if next(chain(call.module.parameters(), call.module.buffers()), None) is None:
+            return  # activations and the like, of which nothing is counted
+        if not any(call.module is other.module and _alike(call.args, other.args) for other in self._calls):
+            self._calls.append(call)
+
+
+def _flops(call: Call) -> int:
+    args = _mapped(call.args, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
+    with FlopCounterMode(display=False) as counter:
+        results = [result for result in _tensors(call.module(*args)) if result.requires_grad]
+        if results:
+            torch.autograd.backward(results, [torch.ones_like(result) for result in results])
+    return counter.get_total_flops()
+
+
+def _alike(first: object, second: object) -> bool:
+    ours, theirs = list(_tensors(first)), list(_tensors(second))
+    return len(ours) == len(theirs) and all(map(torch.equal, ours, theirs))
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """The tensors in nested tuples, lists and dataclasses."""
+    if isinstance(value, Tensor):
+        yield value
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _tensors(getattr(value, each.name))
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same nest with every tensor changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: _mapped(getattr(value, each.name), change) for each in fields(value)})
+    if isinstance(value, (tuple, list)):
+        return type(value)([_mapped(item, change) for item in value])
+    return value
