@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import version
@@ -309,7 +309,10 @@ def now(device: torch.device) -> float:
 
 def turn(trainer: Trainer, images: Tensor, clock: Clock, compiled: bool = False) -> dict[str, float]:
     """What `clock` reads for each part of a step."""
-    with nullcontext([]) if compiled else within(trainer.objective.image_loss, clock) as perceptual:
+    watch: AbstractContextManager[list[float]] = nullcontext([])
+    if not compiled:
+        watch = within(trainer.objective.image_loss, clock)
+    with watch as perceptual:
         start = clock()
         losses = trainer.losses(images)
         forward = clock()
