@@ -68,7 +68,6 @@ class TrainDisplay(TrainProgress):
 
     def __init__(self, uri: str | None) -> None:
         self._bar = RunDisplay("pairs")
-        self._latest: dict[str, float] = {}
         self._tracker = TrainingTracker(tracking_uri(uri, RUNS), self._bar.warn)
 
     def __enter__(self) -> Self:
@@ -91,14 +90,14 @@ class TrainDisplay(TrainProgress):
         self._bar.say(line)
 
     def step(self, step: int, total: int, images: int, losses: dict[str, float]) -> None:
-        self._latest = losses
         self._bar.reach(step * images, total * images, f"loss {losses['total']:.2f}")
 
     def log(self, step: int, values: dict[str, float]) -> None:
         self._tracker.log(step, values)
-        if not self._latest.keys() <= values.keys():  # a validation, after an epoch
-            shown = {**self._latest, **values}
-            self._bar.say(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in shown.items()))
+
+    def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self._bar.say(f"epoch {epoch}, step {step}: {shown}")
 
     def picture(self, step: int, path: Path) -> None:
         self._tracker.picture(path)

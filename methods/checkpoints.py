@@ -113,7 +113,12 @@ def save_networks(networks: Mapping[str, nn.Module], path: Path, metadata: Mappi
 
 
 def save_states(states: Mapping[str, Mapping[str, Tensor]], path: Path, metadata: Mapping[str, object]) -> None:
-    """Write state dicts as safetensors (keys ``network/key``) with `metadata` as JSON, atomically."""
+    """Write state dicts as safetensors (keys ``network/key``) with `metadata` as JSON, atomically.
+
+    Raises:
+        TalkbenchError: the file cannot be written, on a full disk for example.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {
@@ -122,7 +127,10 @@ def save_states(states: Mapping[str, Mapping[str, Tensor]], path: Path, metadata
         for key, value in state.items()
     }
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {"talkbench": json.dumps(metadata, sort_keys=True)})
+        try:
+            save_file(tensors, temporary, {"talkbench": json.dumps(metadata, sort_keys=True)})
+        except SafetensorError as error:  # its writer has its own words for a full disk
+            raise TalkbenchError(f"cannot write {path}: {_first_line(error)}; free some space") from error
 
 
 def read_metadata(path: Path) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import torch
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sweep
-from talkbench.training.config import TrainConfig
 
 KEPT = 2
 # What may be changed when a run is continued: nothing before depends on it.
@@ -39,8 +39,12 @@ class Checkpoints:
         for old in self._files()[:-KEPT]:
             old.unlink()
 
-    def load(self, config: TrainConfig) -> dict[str, Any] | None:
+    def load(self, recipe: Mapping[str, object], say: Callable[[str], None]) -> dict[str, Any] | None:
         """The latest state that can be read; None if the run is new.
+
+        Args:
+            recipe: what the run is made of; all but `FREE` must be as in the state.
+            say: called with one line for each file that cannot be read.
 
         Raises:
             TalkbenchError: it was made with another recipe, or none of the files can be read.
@@ -50,16 +54,17 @@ class Checkpoints:
         for path in reversed(files):
             try:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            except Exception:  # torch reports damage in many ways  # noqa: S112
+                theirs = state["config"]
+            except Exception:  # torch reports damage in many ways
+                say(f"{path} cannot be read, so the state before it is taken")
                 continue
-            self._check(state, config)
+            self._check(theirs, recipe)
             return state
         if files:
             raise TalkbenchError(f"no state in {self.folder} can be read; delete it to begin anew")
         return None
 
-    def _check(self, state: dict[str, Any], config: TrainConfig) -> None:
-        theirs, ours = state["config"], config.model_dump(mode="json")
+    def _check(self, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:
         other = sorted(key for key in {*theirs, *ours} - FREE if theirs.get(key) != ours.get(key))
         if other:
             key = other[0]

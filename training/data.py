@@ -91,18 +91,28 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         person = self.people[index % len(self.people)]
         return person[rng.integers(len(person))]
 
-    def validation(self) -> list[tuple[Frame, Frame]]:
-        """Pairs of source and driving frame that training never sees: `config.validation` at most."""
+    def validation(self, say: Callable[[str], None]) -> list[tuple[Frame, Frame]]:
+        """Pairs of source and driving frame that training never sees: `config.validation` at most.
+
+        Args:
+            say: called with one line for what cannot be read and is left out.
+        """
         count, found = self.config.validation, []
         for turn in range(count):
             clips = sorted(self._held_out) or self.clips
             clip = clips[turn % len(clips)]
             rng = np.random.default_rng((self.config.seed, turn))
-            numbers = list(self.dataset.training_numbers(clip))
-            kept = numbers if self._held_out else numbers[len(self._numbers(clip)) :]
-            if len(kept) > 1:
-                source, driving = rng.choice(kept, size=2, replace=False).tolist()
-                found.append((Frame(clip, source), Frame(clip, driving)))
+            try:
+                numbers = list(self.dataset.training_numbers(clip))
+                kept = numbers if self._held_out else numbers[len(self._numbers(clip)) :]
+                if len(kept) > 1:
+                    source, driving = (Frame(clip, n) for n in rng.choice(kept, size=2, replace=False).tolist())
+                    self.images((source, driving))
+                    found.append((source, driving))
+            except PairError as error:
+                say(f"left out of validation: {error}")
+        if count and not found:
+            say("no clip is long enough to hold frames out for validation, so nothing tells which weights are the best")
         return found
 
     def images(self, frames: Sequence[Frame]) -> Tensor:

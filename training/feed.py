@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.store import forget
@@ -15,6 +16,10 @@ from talkbench.training.config import TrainConfig
 from talkbench.training.data import FramePairs, Item
 
 AHEAD = 4  # batches that each process reads in advance
+DIED = (
+    "a process that reads frames has died, for lack of memory perhaps; the same command continues, with fewer "
+    "--workers if it happens again"
+)
 
 
 class Batches:
@@ -58,32 +63,72 @@ Batch = tuple[Tensor, list[str], list[str]]
 """As `data.Sample`, stacked."""
 
 
-def feed(pairs: FramePairs, batches: Batches, workers: int, device: torch.device) -> Iterator[Batch]:
+def feed(pairs: FramePairs, batches: Batches, workers: int, device: torch.device) -> Generator[Batch]:
     """The batches of every step that is left.
 
     Args:
         workers: processes that read; 0: this one.
 
     Raises:
-        TalkbenchError: a frame cannot be read, or such a process has died.
+        TalkbenchError: frame after frame cannot be read, or such a process has died.
+        RuntimeError: it has died; within `reading` this is a TalkbenchError too.
     """
     loader = DataLoader(
-        pairs,
+        _Reader(pairs),
+        collate_fn=_as_it_is,
         batch_sampler=batches,  # type: ignore[arg-type]
         num_workers=workers,
         pin_memory=device.type == "cuda",
         prefetch_factor=AHEAD if workers else None,
         worker_init_fn=_begin if workers else None,
     )
+    read = iter(loader)
     try:
-        yield from loader
-    except RuntimeError as error:
-        if "worker" not in str(error):
+        for batch in read:
+            if isinstance(batch, TalkbenchError):
+                raise batch
+            yield batch
+    except (ConnectionError, EOFError, FileNotFoundError) as error:  # where the line to it breaks
+        if not workers:
             raise
-        raise TalkbenchError(
-            "a process that reads frames has died, for lack of memory perhaps; the same command continues, with fewer "
-            "--workers if it happens again"
-        ) from error
+        raise TalkbenchError(DIED) from error
+    finally:
+        if workers:  # an error would keep them, and torch would go on reporting one that has died
+            read._shutdown_workers()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Says so if a process that reads has died: torch may interrupt whatever is going on to tell.
+
+    Raises:
+        TalkbenchError: one has died.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("DataLoader worker (pid", "ancdata")):
+            raise
+        raise TalkbenchError(DIED) from error
+
+
+class _Reader(Dataset[Batch | TalkbenchError]):
+    """Reads batch by batch, and hands on why one cannot be read: raised in a process of its own, an error would come
+    out of it with a traceback in its message."""
+
+    def __init__(self, pairs: FramePairs) -> None:
+        self._pairs = pairs
+
+    def __getitems__(self, items: list[Item]) -> Batch | TalkbenchError:
+        try:
+            batch: Batch = default_collate([self._pairs[item] for item in items])
+        except TalkbenchError as error:
+            return error
+        return batch
+
+
+def _as_it_is(batch: Batch | TalkbenchError) -> Batch | TalkbenchError:
+    return batch
 
 
 def _begin(_worker: int) -> None:

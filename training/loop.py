@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,9 @@ from talkbench.training.checkpoint import Checkpoints
 from talkbench.training.config import TrainConfig
 from talkbench.training.data import FramePairs
 from talkbench.training.draw import Draw
-from talkbench.training.feed import Batches, feed
+from talkbench.training.feed import Batches, feed, reading
+from talkbench.training.interrupts import held_back
+from talkbench.training.log import Log
 from talkbench.training.validation import METRICS, Validation
 from talkbench.training.world import World
 
@@ -46,6 +47,9 @@ class TrainProgress:
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """Values worth keeping: losses now and then, validation metrics after every epoch."""
+
+    def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
+        """So many epochs are done: the losses of the last step, and validation metrics."""
 
     def picture(self, step: int, path: Path) -> None:
         """The validation pairs have been drawn."""
@@ -99,12 +103,17 @@ class Trainer:
         )
         average = get_ema_multi_avg_fn(config.ema) if config.ema else None
         self.average = AveragedModel(self.networks, multi_avg_fn=average) if average else None
-        self.checkpoints = Checkpoints(folder)
-        self.validation = Validation(pairs, world.device) if world.main else None
+        self._recipe = {**config.model_dump(mode="json"), "image loss": type(image_loss).__name__}
+        self.checkpoints, self._lines = Checkpoints(folder), Log(folder)
+        self.validation = Validation(pairs, world.device, progress.say) if world.main else None
         self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
-        state = world.share(self.checkpoints.load(config) if world.main else None)
+        state = world.share(self.checkpoints.load(self._recipe, progress.say) if world.main else None)
         if state is not None:
             self._restore(state)
+        if world.main:
+            self._lines.back_to(self.step)
+        self._statistics = list(self.networks.buffers())
+        self._before = [buffer.clone() for buffer in self._statistics]
         if options.compiled:
             objective.terms = torch.compile(objective.terms)  # type: ignore[method-assign]
         if world.size > 1:
@@ -118,28 +127,36 @@ class Trainer:
 
         Raises:
             TalkbenchError: the loss is no longer finite or explodes (the state before that step is saved and the batch
-                named), a frame cannot be read, or a process that reads frames has died.
+                named), a frame cannot be read, a process that reads frames has died, or the disk is full.
+            KeyboardInterrupt: after Ctrl-C, once the step is done and its state saved.
         """
         self.networks.train()
-        saved = time.monotonic()
-        for images, names, faults in feed(self.pairs, self.batches, self.options.workers, self.world.device):
-            for fault in filter(None, faults):
-                self.progress.say(fault)
-            try:
+        batches = feed(self.pairs, self.batches, self.options.workers, self.world.device)
+        with held_back() as interrupted, reading(), closing(batches):
+            saved = time.monotonic()
+            for images, names, faults in batches:
+                for fault in filter(None, faults):
+                    self.progress.say(fault)
                 self._train_step(images, names)
-            except KeyboardInterrupt:
-                self._save()
-                raise
-            self.progress.step(self.step, self.batches.total, self.config.batch_size, self.latest)
-            if self.step % LOG_EVERY_STEPS == 0:
-                self._log(self.latest)
-            end = self.step % self.batches.per_epoch == 0 or self.step == self.batches.total
-            if end:
-                self._validate()
-            if end or time.monotonic() - saved > 60 * self.options.save_minutes:
-                self._save()
-                saved = time.monotonic()
+                end = self._report()
+                stop = self.world.any(interrupted())
+                if end or stop or time.monotonic() - saved > 60 * self.options.save_minutes:
+                    self._save()
+                    saved = time.monotonic()
+                if stop:
+                    raise KeyboardInterrupt
         self.networks.eval()
+
+    def _report(self) -> bool:
+        """Tell of the step that was done, and of the epoch if it was its last one; whether it was."""
+        self.progress.step(self.step, self.batches.total, self.config.batch_size, self.latest)
+        if self.step % LOG_EVERY_STEPS == 0:
+            self._log(self.latest)
+        epoch, more = divmod(self.step, self.batches.per_epoch)
+        end = not more or self.step == self.batches.total
+        if end:
+            self.progress.epoch(epoch, self.step, {**self.latest, **self._validate()})
+        return end
 
     def losses(self, images: Tensor) -> dict[str, Tensor]:
         """Forward pass of this process's share, uint8 (B, 2, 3, H, W), of the batch: the weighted losses."""
@@ -154,8 +171,8 @@ class Trainer:
     def update(self) -> None:
         """The optimiser's part of a step: clip the gradients, apply them, clear them."""
         if self.config.clip_grad is not None:
-            for group in self.objective.clipped():
-                nn.utils.clip_grad_norm_(group, self.config.clip_grad, self.objective.clip_type)
+            for parameters in self.objective.clipped():
+                nn.utils.clip_grad_norm_(parameters, self.config.clip_grad, self.objective.clip_type)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.rate(self.step // self.batches.per_epoch)
         self.optimiser.step()
@@ -169,6 +186,7 @@ class Trainer:
             return {name: network.state_dict() for name, network in self.networks.items()}
 
     def _train_step(self, images: Tensor, names: list[str]) -> None:
+        torch._foreach_copy_(self._before, self._statistics)
         losses = self.losses(images)
         losses["total"].backward()
         values = self.world.mean(torch.stack([value.detach() for value in losses.values()]))
@@ -179,31 +197,36 @@ class Trainer:
 
     def _check(self, total: float, names: list[str]) -> None:
         usual = total if math.isnan(self._usual) else self._usual
-        if math.isfinite(total) and total < EXPLOSION * usual:
+        if math.isfinite(total) and total <= EXPLOSION * usual:
             self._usual = USUAL * usual + (1 - USUAL) * total
             return
+        torch._foreach_copy_(self._statistics, self._before)  # the step has moved the running statistics already
         self._save()
+        before = f", usually {usual:.4g}" if math.isfinite(usual) else ""
         batch = ", ".join(name for names in self.world.gather(names) for name in names)
         raise TalkbenchError(
-            f"the loss is {total:.4g} at step {self.step}, usually {usual:.4g}; the state before it is in "
+            f"the loss is {total:.4g} at step {self.step}{before}; the state before it is in "
             f"{self.checkpoints.folder}; the batch was: {batch}; take a bad clip out, or begin anew with a lower lr"
         )
 
-    def _validate(self) -> None:
+    def _validate(self) -> dict[str, float]:
+        """The validation metrics, by the names that the log has for them; none without validation pairs."""
         if not self.validation:
-            return
+            return {}
         path = self.folder / "pictures" / f"{self.step:08d}.png"
         self.networks.eval()
         with self._averaged():
             values = self.validation.run(self.method, path)
         self.networks.train()
-        self._log({f"validation/{name}": value for name, value in values.items()})
+        named = {f"validation/{name}": value for name, value in values.items()}
+        self._log(named)
         self.progress.picture(self.step, path)
         if values[METRICS[0]] < self.best:
             self.best = values[METRICS[0]]
             self.write_weights(self.folder / "best.safetensors", {"validation": values})
+        return named
 
-    def write_weights(self, path: Path, metadata: dict[str, object]) -> None:
+    def write_weights(self, path: Path, metadata: Mapping[str, object]) -> None:
         """The networks as they are to be used, in our format."""
         from talkbench.methods.checkpoints import save_states
 
@@ -233,10 +256,7 @@ class Trainer:
     def _log(self, values: dict[str, float]) -> None:
         if not self.world.main:
             return
-        epoch = self.step // self.batches.per_epoch
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self.step, "epoch": epoch, **values}) + "\n")
+        self._lines.append({"step": self.step, "epoch": self.step // self.batches.per_epoch, **values})
         self.progress.log(self.step, values)
 
     def _save(self) -> None:
@@ -244,7 +264,7 @@ class Trainer:
             return
         state: dict[str, Any] = {
             "step": self.step,
-            "config": self.config.model_dump(mode="json"),
+            "config": self._recipe,
             "networks": self.networks.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,

@@ -11,6 +11,7 @@ import torch
 
 from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import write_atomic
 from talkbench.methods.cards import card, full_name
 from talkbench.metrics import weights
 from talkbench.training.config import TrainConfig, load_config
@@ -75,6 +76,8 @@ def recipe(options: TrainOptions) -> TrainConfig:
 
 
 def _train(options: TrainOptions, config: TrainConfig, world: World, progress: TrainProgress) -> Path:
+    import yaml
+
     torch.manual_seed(config.seed)
     method = methods.create(config.method, weights=options.checkpoint)
     assert method.resolution is not None
@@ -88,6 +91,8 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
         )
     image_loss = PerceptualLoss(load_vgg19(vgg)) if vgg else MultiScaleL1()
     trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
+    if world.main:  # at once, for a folder that cannot be written is not to be found out after an epoch
+        write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     progress.begin(config, folder)
     if trainer.step:
         progress.say(f"continuing {folder} at step {trainer.step}")

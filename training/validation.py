@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,11 @@ class Validation:
 
     Args:
         pairs: whose validation pairs are taken.
+        say: see `FramePairs.validation`.
     """
 
-    def __init__(self, pairs: FramePairs, device: torch.device) -> None:
-        self._frames = pairs.validation()
+    def __init__(self, pairs: FramePairs, device: torch.device, say: Callable[[str], None]) -> None:
+        self._frames = pairs.validation(say)
         self._pairs, self._device = pairs, device
         self._metrics = [metrics.create(name) for name in METRICS]
 

@@ -1,14 +1,95 @@
 """What may go wrong in a training: each ends with one line, and nothing that was reached is lost."""
 
+import json
+import multiprocessing
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from toy_training import SIZE, Toy, tiny
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.training.config import load_config
-from talkbench.training.losses import load_vgg19
-from talkbench.training.world import join
+from talkbench.methods.checkpoints import save_states
+from talkbench.training.config import TrainConfig, load_config
+from talkbench.training.data import FramePairs
+from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.losses import MultiScaleL1, load_vgg19
+from talkbench.training.world import World, join
+
+FRAMES = {name: list(range(20)) for name in "ab"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Heard(TrainProgress):
+    """Keeps what it is told, and acts after a step."""
+
+    def __init__(self, act: Callable[[int], None] = lambda step: None) -> None:
+        self.said: list[str] = []
+        self.losses: list[dict[str, float]] = []
+        self._act = act
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+
+    def step(self, step: int, total: int, images: int, losses: dict[str, float]) -> None:
+        self.losses.append(losses)
+        self._act(step)
+
+
+def trainer(
+    folder: Path,
+    heard: Heard | None = None,
+    data: Toy | None = None,
+    workers: int = 0,
+    image_loss: torch.nn.Module | None = None,
+    **changes: object,
+) -> Trainer:
+    torch.manual_seed(0)
+    usual = {"epochs": 3, "repeats": 2, "batch_size": 2, "jitter": 0.0, "validation": 2, "sampling": "clip"}
+    config = TrainConfig(method="mcnet@demo", dataset="toy", **{**usual, **changes})
+    pairs = FramePairs(data or Toy(FRAMES), config, SIZE)
+    world, options = World(torch.device("cpu")), LoopOptions(workers=workers)
+    return Trainer(tiny(), config, pairs, folder, image_loss or MultiScaleL1(), world, options, heard or Heard())
+
+
+def weights(trained: Trainer) -> list[torch.Tensor]:
+    return [value for state in trained.states().values() for value in state.values()]
+
+
+def same(first: Trainer, second: Trainer) -> bool:
+    return all(map(torch.equal, weights(first), weights(second)))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Heard, Path]:
+    """Three epochs of two steps that nobody disturbs."""
+    heard, folder = Heard(), tmp_path_factory.mktemp("whole")
+    trained = trainer(folder, heard)
+    trained.run()
+    return trained, heard, folder
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file can grow beyond `room` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize(
@@ -62,3 +143,175 @@ def test_an_environment_that_torchrun_does_not_make(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("WORLD_SIZE", size)
     with pytest.raises(TalkbenchError, match=message), join(torch.device("cpu")):
         pass
+
+
+Whole = tuple[Trainer, Heard, Path]
+
+
+def test_a_full_disk_costs_no_more_than_what_was_not_saved(whole: Whole, tmp_path: Path) -> None:
+    stopped = trainer(tmp_path)
+    stopped.batches.total = 2
+    stopped.run()
+    more = trainer(tmp_path)
+    room = (whole[2] / "best.safetensors").stat().st_size + 1000  # a state holds the moments of Adam, too
+    with pytest.raises(TalkbenchError, match=r"cannot write .*00000004.pt: .*; free some space"), full_disk(room):
+        more.run()
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["00000002.pt"]
+    rest = trainer(tmp_path)
+    assert rest.step == 2
+    rest.run()
+    assert same(rest, whole[0])
+
+
+def test_a_full_disk_under_weights_and_log(tmp_path: Path) -> None:
+    with full_disk(1000), pytest.raises(TalkbenchError, match=r"cannot write .*best.safetensors: .*; free some space"):
+        save_states({"generator": {"weight": torch.zeros(1000)}}, tmp_path / "best.safetensors", {})
+    assert list(tmp_path.iterdir()) == []
+    trained = trainer(tmp_path)
+    with full_disk(4), pytest.raises(TalkbenchError, match=r"cannot write .*log.jsonl: File too large; see to it"):
+        trained._log({"total": 1.0})
+
+
+def test_the_log_goes_on_where_the_state_does(whole: Whole, tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(step: int) -> None:
+        if step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trainer(tmp_path, Heard(kill)).run()
+    log = tmp_path / "log.jsonl"
+    log.write_text(log.read_text() + '{"step": 3, "epoch": 1, "total": 1}\n{"step": 4, "ep')
+    rest = trainer(tmp_path)
+    rest.run()
+    assert log.read_text() == (whole[2] / "log.jsonl").read_text()
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [2, 4, 6]
+
+
+def test_a_damaged_state_gives_way_to_the_one_before_aloud(whole: Whole, tmp_path: Path) -> None:
+    stopped = trainer(tmp_path)
+    stopped.batches.total = 4
+    stopped.run()
+    latest = tmp_path / "state" / "00000004.pt"
+    latest.write_bytes(latest.read_bytes()[:5000])
+    heard = Heard()
+    rest = trainer(tmp_path, heard)
+    assert heard.said == [f"{latest} cannot be read, so the state before it is taken"]
+    assert rest.step == 2
+    rest.run()
+    assert same(rest, whole[0])
+    for path in (tmp_path / "state").iterdir():
+        torch.save({"another": "program"}, path)
+    with pytest.raises(TalkbenchError, match=r"no state in .* can be read; delete it to begin anew"):
+        trainer(tmp_path)
+
+
+def test_another_image_loss_does_not_continue(whole: Whole) -> None:
+    with pytest.raises(
+        TalkbenchError, match=r"another config \(image loss: MultiScaleL1, now L1Loss\); choose another"
+    ):
+        trainer(whole[2], image_loss=torch.nn.L1Loss())
+
+
+def test_processes_that_read_change_nothing(whole: Whole, tmp_path: Path) -> None:
+    heard = Heard()
+    trained = trainer(tmp_path, heard, workers=2)
+    trained.run()
+    assert heard.losses == whole[1].losses
+    assert same(trained, whole[0])
+
+
+def test_a_reading_process_that_dies(whole: Whole, tmp_path: Path) -> None:
+    def kill(step: int) -> None:
+        if step == 3:
+            for process in multiprocessing.active_children():
+                process.kill()
+
+    with pytest.raises(
+        TalkbenchError, match=r"a process that reads frames has died.*; the same command continues"
+    ) as end:
+        trainer(tmp_path, Heard(kill), workers=1, repeats=20, epochs=1, steps=20).run()
+    assert "\n" not in str(end.value)
+    trained = trainer(tmp_path / "again", workers=1)
+    trained.run()
+    assert same(trained, whole[0])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_frames_that_cannot_be_read(tmp_path: Path, workers: int) -> None:
+    heard = Heard()
+    broken = Toy(FRAMES, broken=[("a", number) for number in range(0, 18, 2)])
+    trainer(tmp_path / "some", heard, broken, workers).run()
+    assert any("a 4 is damaged" in line for line in heard.said)
+    everything = Toy(FRAMES, broken=[(clip, number) for clip in "ab" for number in range(18)])
+    with pytest.raises(
+        TalkbenchError, match=r"^10 draws in a row cannot be read, at last: \w \d+ is damaged; see"
+    ) as end:
+        trainer(tmp_path / "all", data=everything, workers=workers).run()
+    assert type(end.value) is TalkbenchError
+    assert "\n" not in str(end.value)
+
+
+def test_frames_of_the_validation_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    heard = Heard()
+    trained = trainer(tmp_path, heard, Toy(FRAMES, broken=[("a", 18), ("a", 19)]))
+    assert [frames[0].clip for frames in trained.validation._frames] == ["b"]
+    assert [line.replace("18", "19") for line in heard.said] == ["left out of validation: a 19 is damaged"]
+    heard = Heard()
+    assert not trainer(tmp_path, heard, Toy({"a": [0, 1, 2]})).validation
+    assert heard.said[0].startswith("no clip is long enough to hold frames out for validation")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_ctrl_c_within_a_step_stops_after_it(whole: Whole, tmp_path: Path, workers: int) -> None:
+    stopped = trainer(tmp_path, workers=workers)
+    terms, calls = stopped.objective.terms, []
+
+    def interrupted(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return terms(*arguments)
+
+    stopped.objective.terms = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    rest = trainer(tmp_path)
+    assert rest.step == 3
+    rest.run()
+    assert same(rest, whole[0])
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
+    stopped = trainer(tmp_path)
+    stopped.progress.step = lambda *_: [signal.raise_signal(signal.SIGINT) for _ in range(2)]
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_batch_that_is_not_finite_leaves_no_trace_in_the_state(tmp_path: Path) -> None:
+    stopped = trainer(tmp_path)
+
+    def spoil(step: int) -> None:
+        if step == 3:
+            stopped.losses = lambda images: losses(images * float("nan"))
+
+    losses, stopped.progress = stopped.losses, Heard(spoil)
+    with pytest.raises(TalkbenchError, match="the loss is nan at step 3, usually"):
+        stopped.run()
+    state = torch.load(tmp_path / "state" / "00000003.pt", weights_only=True)
+    assert all(value.isfinite().all() for value in state["networks"].values())
+
+
+def test_bf16_stays_near_float32(whole: Whole, tmp_path: Path) -> None:
+    heard = Heard()
+    trained = trainer(tmp_path, heard, precision="bf16", steps=3)
+    trained.run()
+    totals = [[losses["total"] for losses in run.losses[:3]] for run in (heard, whole[1])]
+    np.testing.assert_allclose(*totals, rtol=0.05)
+    assert totals[0] != totals[1]
+    assert all(value.isfinite().all() for value in weights(trained))

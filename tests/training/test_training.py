@@ -218,9 +218,10 @@ def test_validation_keeps_the_best_and_draws(tmp_path: Path) -> None:
     frames = {"a": list(range(10)), "b": list(range(3, 23))}
     chosen = config(validation=3, epochs=1)
     found = FramePairs(Toy(frames), chosen, SIZE)
-    assert [(pair[0].clip, sorted({pair[0].index, pair[1].index})) for pair in found.validation()] == [("b", [21, 22])]
+    held_out = found.validation(print)
+    assert [(pair[0].clip, sorted({pair[0].index, pair[1].index})) for pair in held_out] == [("b", [21, 22])]
     running = trainer(tmp_path)
-    running.validation = Validation(found, torch.device("cpu"))
+    running.validation = Validation(found, torch.device("cpu"), print)
     running.run()
     entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [2, 4]
@@ -311,3 +312,4 @@ def test_a_session_ends_with_weights_that_tell_how_they_were_made(
     assert (metadata["steps"], metadata["command"]) == (1, "bench train …")
     assert set(metadata["losses"]) >= {"reconstruction", "consistency", "total"}
     load_networks(small.networks, path, "mcnet@demo")
+    assert load_config(str(tmp_path / "out" / "recipe.yaml")) == session.recipe(options)
