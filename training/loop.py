@@ -133,10 +133,11 @@ class Trainer:
         self.networks.train()
         batches = feed(self.pairs, self.batches, self.options.workers, self.world.device)
         with held_back() as interrupted, reading(), closing(batches):
-            saved = time.monotonic()
+            saved, told = time.monotonic(), {""}
             for images, names, faults in batches:
-                for fault in filter(None, faults):
+                for fault in {*faults} - told:
                     self.progress.say(fault)
+                told |= {*faults}
                 self._train_step(images, names)
                 end = self._report()
                 stop = self.world.any(interrupted())
