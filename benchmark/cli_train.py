@@ -80,7 +80,8 @@ def train(**options: Any) -> None:
         return
     with TrainDisplay(uri) as display:
         weights = train_method(wanted, display)
-    click.echo(f"weights {weights}")
+    if display.shown:
+        click.echo(f"weights {weights}")
 
 
 def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) -> None:

@@ -64,9 +64,14 @@ class TrainingTracker(Mirror):
 
 
 class TrainDisplay(TrainProgress):
-    """A progress bar with the latest losses, and the MLflow run; a context manager."""
+    """A progress bar with the latest losses, and the MLflow run; a context manager.
+
+    Attributes:
+        shown: whether there was anything to show; of several processes it is the main one that has.
+    """
 
     def __init__(self, uri: str | None) -> None:
+        self.shown = False
         self._bar = RunDisplay("pairs")
         self._tracker = TrainingTracker(tracking_uri(uri, RUNS), self._bar.warn)
 
@@ -84,6 +89,7 @@ class TrainDisplay(TrainProgress):
             self._tracker.__exit__(kind, error, trace)
 
     def begin(self, config: TrainConfig, folder: Path) -> None:
+        self.shown = True
         self._tracker.start(config, folder)
 
     def say(self, line: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -114,6 +115,27 @@ def place(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(registry, "_loaded", False)
     monkeypatch.syspath_prepend(str(PLUGIN))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store in sqlite with its tables, which take seconds to make."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def store(empty_store: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The client of the default store of the runs in this test's folder."""
+    from mlflow import MlflowClient
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    (place / "runs").mkdir()
+    shutil.copy(empty_store, place / "runs" / "mlflow.db")
+    return MlflowClient(f"sqlite:///{place}/runs/mlflow.db")
 
 
 @pytest.fixture

@@ -65,23 +65,6 @@ def server(starting) -> str:
             time.sleep(0.2)
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sqlite store with its tables, which take seconds to make."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def store(empty_store, place, monkeypatch) -> MlflowClient:
-    """The default store of the runs in this test's folder."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    (place / "runs").mkdir()
-    shutil.copy(empty_store, place / "runs" / "mlflow.db")
-    return MlflowClient(f"sqlite:///{place}/runs/mlflow.db")
-
-
 def only_run(client: MlflowClient, experiment: str = "tiny/same-identity"):
     found = client.get_experiment_by_name(experiment)
     (run,) = client.search_runs([found.experiment_id])

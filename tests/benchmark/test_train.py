@@ -13,12 +13,10 @@ import pytest
 import torch
 from toy_training import SIZE, frame, tiny
 
+from talkbench.benchmark.training_display import TrainingTracker
 from talkbench.core.images import write_png
-from talkbench.methods.checkpoints import read_metadata
-from talkbench.training import session
+from talkbench.training import loop, session
 from talkbench.training.losses import MultiScaleL1
-
-STEPS = 4
 
 
 @pytest.fixture(scope="session")
@@ -141,8 +139,7 @@ def test_cuda_without_a_gpu(train):
     assert complaint(train("--device", "cuda")).endswith("try --device cpu")
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_stopped_by_ctrl_c(train, place, monkeypatch, workers):
+def test_stopped_by_ctrl_c(train, place, monkeypatch):
     whole = train("--out", "whole")
     loss, calls = MultiScaleL1.forward, []
 
@@ -154,7 +151,7 @@ def test_stopped_by_ctrl_c(train, place, monkeypatch, workers):
 
     with monkeypatch.context() as patch:
         patch.setattr(MultiScaleL1, "forward", interrupted)
-        stopped = train("--workers", workers)
+        stopped = train("--workers", 1)
     assert stopped.code == 130
     assert stopped.err.splitlines()[-1].startswith("bench: stopped; the same command goes on with a training")
     assert "Traceback" not in stopped.err
@@ -201,20 +198,56 @@ def test_frames_that_cannot_be_read(train, faces, place):
     assert last.endswith("; see bench data verify")
 
 
-def test_without_mlflow_a_warning_is_all(train, monkeypatch):
+def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, monkeypatch):
+    monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
+    assert train("--set", "steps=3").code == 0
+    rest = train()
+    assert rest.code == 0
+    assert "warning" not in rest.err
+    experiment = store.get_experiment_by_name("train/folder")
+    (tracked,) = store.search_runs([experiment.experiment_id])
+    assert (tracked.info.run_name, tracked.info.status) == ("mcnet@demo", "FINISHED")
+    assert tracked.data.params["lr"] == "0.0005"
+    assert tracked.data.params["weights.consistency"] == "10.0"
+    for name, steps in (("total", [1, 2, 3, 4]), ("consistency", [1, 2, 3, 4]), ("validation/psnr", [2, 3, 4])):
+        history = {entry.step: entry.value for entry in store.get_metric_history(tracked.info.run_id, name)}
+        assert sorted(history) == steps
+        assert history == {entry["step"]: entry[name] for entry in log(place / "out") if name in entry}
+    pictures = [file.path for file in store.list_artifacts(tracked.info.run_id, "pictures")]
+    assert pictures == [f"pictures/{step:08d}.png" for step in (2, 3, 4)]
+
+
+def test_values_are_sent_to_mlflow_together(monkeypatch):
+    sent = []
+    tracker = TrainingTracker("sqlite:///none", print)
+    tracker._client = object()
+    monkeypatch.setattr(tracker, "_log_metrics", lambda entries: sent.append(len(entries)))
+    for step in range(300):
+        tracker.log(step, {"total": 1.0, "consistency": 2.0, "perceptual": float("nan")})
+    assert sent == [500]
+    tracker.flush()
+    assert sent == [500, 100]
+
+
+def test_a_training_without_mlflow(train, place, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert train("--tracking-uri", "off", "--set", "steps=1").code == 0
+    (place / "file").write_text("in the way")
+    in_vain = train("--tracking-uri", f"sqlite:///{place}/file/mlflow.db")
+    assert in_vain.code == 0
+    (warning,) = (line for line in in_vain.err.splitlines() if line.startswith("warning"))
+    assert "failed, the run goes on without it" in warning
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    result = train("--tracking-uri", "sqlite:///mlflow.db")
-    assert result.code == 0
-    warnings = [line for line in result.err.splitlines() if "warning" in line]
-    assert warnings == ["warning: MLflow is not installed, so the run is not tracked: pip install 'talkbench[full]'"]
+    missing = train("--set", "epochs=3")
+    assert missing.code == 0
+    (warning,) = (line for line in missing.err.splitlines() if line.startswith("warning"))
+    assert warning == "warning: MLflow is not installed, so the run is not tracked: pip install 'talkbench[full]'"
+    assert not (place / "runs").exists()
 
 
-def test_the_average_comes_out_of_a_training_that_was_stopped(train, place):
-    assert train("--out", "whole", "--set", "ema=0.5").code == 0
-    assert train("--set", "ema=0.5", "--set", "steps=3").code == 0
-    assert train("--set", "ema=0.5").code == 0
-    whole, rest = (place / out / "weights.safetensors" for out in ("whole", "out"))
-    assert read_metadata(whole)["losses"] == read_metadata(rest)["losses"]
-    states = [torch.load(place / out / "state" / "00000004.pt", weights_only=True) for out in ("whole", "out")]
-    for key, value in states[0]["average"].items():
-        assert torch.equal(value, states[1]["average"][key]), key
+def test_one_of_several_processes_reports(train, monkeypatch):
+    def trained(options, progress):
+        return Path("out")
+
+    monkeypatch.setattr(session, "train", trained)
+    assert train().out == ""
