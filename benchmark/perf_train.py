@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import version
@@ -242,9 +242,11 @@ class Bench:
             to_channels_last(*method.networks.values(), image_loss)
         pairs = FramePairs(datasets.create("folder", root=self._root), config, method.resolution)
         loop = LoopOptions(workers=self._workers, compiled="compiled" in mode)
-        return Trainer(
+        trainer = Trainer(
             method, config, pairs, self._root / "states", image_loss, World(self._device), loop, TrainProgress()
         )
+        trainer.networks.train()
+        return trainer
 
     def _cost(self, trainer: Trainer, counted: Arithmetic, compiled: bool) -> TrainCost:
         device, batch_size = self._device, trainer.config.batch_size
@@ -292,13 +294,13 @@ def make_image_loss() -> nn.Module:
 def load(trainer: Trainer) -> tuple[Tensor, float]:
     """A batch, uint8 (B, 2, 3, H, W), and the seconds that each takes when nothing else is done."""
     processes = max(1, trainer.options.workers)
-    batches = feed(trainer.pairs, trainer.batches, trainer.options.workers, trainer.world.device)
-    for _ in range(processes):  # while they begin
-        next(batches)
-    start = perf_counter()
-    for _ in range(LOADED * processes):
-        images, _, _ = next(batches)
-    return images, (perf_counter() - start) / (LOADED * processes)
+    with closing(feed(trainer.pairs, trainer.batches, trainer.options.workers, trainer.world.device)) as batches:
+        for _ in range(processes):  # while they begin
+            next(batches)
+        start = perf_counter()
+        for _ in range(LOADED * processes):
+            images, _, _ = next(batches)
+        return images, (perf_counter() - start) / (LOADED * processes)
 
 
 def now(device: torch.device) -> float:

@@ -174,6 +174,7 @@ def test_a_mode_is_what_it_says(bench, toy, monkeypatch, mode):
     def watch(trainer, images, *rest):
         result = plain(trainer, images, *rest)
         kernel = trainer.networks["generator"].first.conv.weight
+        assert all(network.training for network in trainer.networks.values())
         seen.append((trainer.config.precision, kernel.is_contiguous(memory_format=torch.channels_last)))
         return result
 
