@@ -15,11 +15,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Call:
-    """A module, the name it goes by, and the arguments that it was called with."""
+    """A module, the name it goes by, the arguments that it was called with, and whether for a graph of gradients."""
 
     name: str
     module: nn.Module
     args: tuple[Any, ...]
+    graph: bool
 
 
 class Calls:
@@ -61,7 +62,7 @@ class Calls:
     def _watch(self, name: str, module: nn.Module) -> None:
         def enter(_: nn.Module, args: tuple[Any, ...]) -> None:
             if not self._depth:
-                self._note(Call(name, module, args))
+                self._note(Call(name, module, args, torch.is_grad_enabled()))
             self._depth += 1
 
         def leave(*_: Any) -> None:
@@ -78,7 +79,7 @@ class Calls:
 
 def _flops(call: Call) -> int:
     args = _mapped(call.args, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(call.graph):
         results = [result for result in _tensors(call.module(*args)) if result.requires_grad]
         if results:
             torch.autograd.backward(results, [torch.ones_like(result) for result in results])

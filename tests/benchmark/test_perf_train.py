@@ -104,11 +104,13 @@ def test_modules_are_counted_by_hand():
     network = Twice()
     frozen = nn.ModuleDict({"measure": nn.Linear(2, 2).requires_grad_(False)})
     with Calls({"network": network, "loss": frozen}) as calls:
+        with torch.no_grad():
+            network(torch.rand(5, 4))
         out = network(torch.rand(3, 4))
         F.l1_loss(frozen["measure"](out), frozen["measure"](torch.rand(3, 2))).backward()
     # 4×8: forward, and the gradient of the weights alone; 8×2: that of the input too.
     assert calls.flops() == {
-        "network.layers": 2 * 3 * (2 * 4 * 8 + 3 * 8 * 2),
+        "network.layers": 2 * 3 * (2 * 4 * 8 + 3 * 8 * 2) + 2 * 5 * (4 * 8 + 8 * 2),
         "loss.measure": 2 * 3 * (2 + 1) * 2 * 2,  # the prediction has a gradient, the target has none
     }
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
