@@ -145,7 +145,7 @@ def print_figures(name: str, figures: Sequence[Figure]) -> None:
         table.add_row(Text(part), Text(_plain(of)), Text(what), result, Text(_plain(found)))
     console = _console()
     console.print(table)
-    counts = Counter(figure.state for figure in figures)
+    counts: Counter[str] = Counter(figure.state for figure in figures)
     console.print(", ".join(f"{counts[state]} {state}" for state in STATES), highlight=False)
 
 
