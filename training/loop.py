@@ -169,11 +169,14 @@ class Trainer:
             losses: dict[str, Tensor] = self._share(images[:, 0], images[:, 1], draw)
         return losses
 
+    def clip(self) -> Tensor:
+        """Limit the gradients, each group's by itself; the largest norm that one had."""
+        limit, kind = self.config.clip_grad or math.inf, self.objective.clip_type
+        norms = [nn.utils.clip_grad_norm_(group, limit, kind) for group in self.objective.clipped()]
+        return torch.stack([norm.to(self.world.device) for norm in norms]).max()  # that of idle networks is on the CPU
+
     def update(self) -> None:
-        """The optimiser's part of a step: clip the gradients, apply them, clear them."""
-        if self.config.clip_grad is not None:
-            for parameters in self.objective.clipped():
-                nn.utils.clip_grad_norm_(parameters, self.config.clip_grad, self.objective.clip_type)
+        """The optimiser's part of a step: apply the gradients and clear them."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.rate(self.step // self.batches.per_epoch)
         self.optimiser.step()
@@ -191,14 +194,15 @@ class Trainer:
         losses = self.losses(images)
         losses["total"].backward()
         values = self.world.mean(torch.stack([value.detach() for value in losses.values()]))
-        self.latest = dict(zip(losses, values.tolist(), strict=True))
-        self._check(self.latest["total"], names)
+        *terms, norm = torch.cat([values, self.clip()[None]]).tolist()  # one wait for the device
+        self.latest = dict(zip(losses, terms, strict=True))
+        self._check(self.latest["total"], norm, names)
         self.update()
         self.step += 1
 
-    def _check(self, total: float, names: list[str]) -> None:
+    def _check(self, total: float, norm: float, names: list[str]) -> None:
         usual = total if math.isnan(self._usual) else self._usual
-        if math.isfinite(total) and total <= EXPLOSION * usual:
+        if math.isfinite(total + norm) and total <= EXPLOSION * usual:
             self._usual = USUAL * usual + (1 - USUAL) * total
             return
         torch._foreach_copy_(self._statistics, self._before)  # the step has moved the running statistics already
@@ -206,8 +210,8 @@ class Trainer:
         before = f", usually {usual:.4g}" if math.isfinite(usual) else ""
         batch = ", ".join(name for names in self.world.gather(names) for name in names)
         raise TalkbenchError(
-            f"the loss is {total:.4g} at step {self.step}{before}; the state before it is in "
-            f"{self.checkpoints.folder}; the batch was: {batch}; take a bad clip out, or begin anew with a lower lr"
+            f"the loss is {total:.4g} at step {self.step}{before}, its gradient's norm {norm:.4g}; the state before it "
+            f"is in {self.checkpoints.folder}; the batch was: {batch}; take a bad clip out or lower lr"
         )
 
     def _validate(self) -> dict[str, float]:

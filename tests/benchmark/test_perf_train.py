@@ -158,8 +158,11 @@ def test_parts_are_timed_apart():
             total.register_hook(lambda _: take(5))
             return {"total": total}
 
+        def clip(self):
+            take(2)
+
         def update(self):
-            take(7)
+            take(5)
 
     Trainer.objective.image_loss = Loss()
     spent = perf_train.turn(Trainer(), torch.zeros(1), lambda: now)

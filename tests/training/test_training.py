@@ -202,6 +202,16 @@ def test_a_loss_that_is_not_finite_stops_with_the_batch_and_the_state(tmp_path: 
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["00000000.pt"]
 
 
+def test_a_gradient_that_is_not_finite_stops_before_it_is_applied(tmp_path: Path) -> None:
+    running = trainer(tmp_path, clip_grad=None)
+    bias = running.networks["generator"].final.bias
+    before = bias.detach().clone()
+    bias.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(TalkbenchError, match=r"at step 0, .*its gradient's norm (inf|nan)"):
+        running.run()
+    assert torch.equal(bias, before)
+
+
 def test_an_exploding_loss_stops(tmp_path: Path) -> None:
     running = trainer(tmp_path, epochs=3)
 
