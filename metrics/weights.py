@@ -99,10 +99,10 @@ def status(name: str) -> str:
 
 
 def users() -> dict[str, list[str]]:
-    """By file, the metrics that need it: themselves, through their extractor, or through what that one `uses`."""
+    """By file, what needs it: metrics, themselves, through their extractor or what that one `uses`, or a command."""
     from talkbench.metrics import create, registry
 
-    needed: dict[str, list[str]] = {name: [] for name in files()}
+    needed: dict[str, list[str]] = {name: list(entry.get("used_by", [])) for name, entry in _table().items()}
     for metric in registry.names():
         try:
             wanted = _of_metric(create(metric))

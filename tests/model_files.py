@@ -263,6 +263,7 @@ FILES: dict[str, Callable[[str], Path]] = {
     "facenet-vggface2": facenet,
     "arcface-r50": arcface,
     "vgg16": backbone,
+    "vgg19": backbone,
     "alexnet": backbone,
     "inception-fid": inception,
     "body-pose": body,

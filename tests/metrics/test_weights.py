@@ -58,15 +58,16 @@ def test_digits_in_a_published_name_are_those_of_the_table() -> None:
         for name, file in weights.files().items()
         if (found := re.search(r"-([0-9a-f]{8,10})\.pth", file.path))
     }
-    assert set(named) == {"s3fd", "fan-2d", "vgg16", "alexnet", "inception-fid"}
+    assert set(named) == {"s3fd", "fan-2d", "vgg16", "vgg19", "alexnet", "inception-fid"}
     for name, digits in named.items():
         assert weights.files()[name].sha256.startswith(digits)
 
 
-def test_every_file_is_needed_by_a_metric() -> None:
+def test_every_file_is_needed() -> None:
     users = weights.users()
     assert [name for name, needed in users.items() if not needed] == []
     assert set(users) == set(weights.files())
+    assert users.pop("vgg19") == ["bench train"]
     for name, needed in users.items():
         assert all(name in (weights.named(metric) or ()) for metric in needed)
 
@@ -164,7 +165,7 @@ def test_a_library_s_own_copy_is_found_and_the_store_s_preferred(store: Path, tm
 @pytest.mark.parametrize(
     ("name", "folder"),
     [
-        *((name, "hub/checkpoints") for name in ("s3fd", "fan-2d", "vgg16", "alexnet", "inception-fid")),
+        *((name, "hub/checkpoints") for name in ("s3fd", "fan-2d", "vgg16", "vgg19", "alexnet", "inception-fid")),
         ("facenet-vggface2", "checkpoints"),
     ],
 )
