@@ -159,8 +159,13 @@ def agreement(spec: MetricSpec, stored: pd.DataFrame, found: Rescored) -> Agreem
         worst = difference[different].fillna(np.inf).idxmax()
         there, here = (_said(known.loc[worst], side, spec) for side in ("stored", "found"))
         example = f"pair {worst} with {there} in the rows and {here} from its frame"
-    counts = (same & ~unknown, printed & ~same & ~unknown, different, unknown)
-    return Agreement(*(int(count.sum()) for count in counts), example)
+    return Agreement(
+        same=int((same & ~unknown).sum()),
+        printed=int((printed & ~same & ~unknown).sum()),
+        different=int(different.sum()),
+        unknown=int(unknown.sum()),
+        example=example,
+    )
 
 
 def same_digits(difference: Any, spec: MetricSpec) -> Any:

@@ -316,12 +316,13 @@ def _frames(
         yield _given(record.method, found, options.frames is not None)
     otherwise = {figure.subject: figure.reason for figure in definitions if figure.state != "equal"}
     for spec in record.metrics:
-        stated = result.summary.metric(spec.name)
+        said = result.summary.metric(spec.name)
+        stated = said.mean if said else None
         why = reasons.get(spec.name) or (found and found.unavailable.get(spec.name))
         if why or found is None:
-            yield _unknown("frames", spec.name, "mean", why, stated and stated.mean)
+            yield _unknown("frames", spec.name, "mean", why, stated)
         else:
-            for figure in _rescored(spec, result.rows, stated and stated.mean, found):
+            for figure in _rescored(spec, result.rows, stated, found):
                 excused = figure.state == "different" and spec.name in otherwise
                 yield replace(figure, state="not checkable", reason=otherwise[spec.name]) if excused else figure
 
@@ -356,8 +357,9 @@ def _rescored(spec: MetricSpec, rows: pd.DataFrame, stated: float | None, found:
         yield _unknown(*figure, "mean", "not all pairs can be scored", stated)
         return
     again = found.summary.metric(spec.name)
-    mean = again and again.mean
+    mean = again.mean if again else None
     compared = _compared(*figure, "mean", stated, mean)
-    if compared.state == "different" and None not in (stated, mean) and same_digits(stated - mean, spec):
+    close = stated is not None and mean is not None and same_digits(stated - mean, spec)
+    if compared.state == "different" and close:
         compared = replace(compared, state="equal", reason="in the printed digits only")
     yield compared
