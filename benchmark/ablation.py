@@ -9,7 +9,8 @@ from pathlib import Path
 from talkbench.benchmark.console import RunDisplay
 from talkbench.benchmark.run import run
 from talkbench.benchmark.setup import RunOptions
-from talkbench.benchmark.training_display import TrainDisplay
+from talkbench.benchmark.tracking import tracking_uri
+from talkbench.benchmark.training_display import RUNS, TrainDisplay
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import demo_name
@@ -67,24 +68,25 @@ def folder(name: str, config: str | None, out: Path | None = None) -> Path:
     return out or FOLDER / (f"{name}-{config}" if config else name)
 
 
-def train_ablation(name: str, options: TrainOptions, tracking_uri: str | None, device: str) -> Iterator[Trained]:
+def train_ablation(name: str, options: TrainOptions, uri: str | None, device: str) -> Iterator[Trained]:
     """Train and score the rows of a table one after another; what is done is passed over.
 
     Args:
         options: those of `train`, for all rows; `out` is the folder of them all.
+        uri: of the MLflow store, as the user named it.
         device: for the runs, as the user named it.
     """
     place, told = folder(name, options.config, options.out), set[str]()
     for method in methods(name, options.config):
         mine = replace(options, method=method, out=place / method)
         try:
-            with TrainDisplay(tracking_uri) as display:
+            with TrainDisplay(uri) as display:
                 display.say(f"{method}: {mine.out}")
                 weights = train(mine, display)
             dataset = recipe(mine).dataset
             scored = RunOptions(
                 method, dataset, checkpoint=weights, root=options.root, metrics=METRICS, device=device,
-                out=place / method / "run", resume=True, several=True, tracking_uri=tracking_uri,
+                out=place / method / "run", resume=True, several=True, tracking_uri=tracking_uri(uri, RUNS),
                 command=options.command,
             )  # fmt: skip
             with _Once(told) as display_of_run:
