@@ -99,7 +99,11 @@ class Trainer:
         self.objective, self._share = objective, objective
         parameters = [parameter for parameter in self.networks.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.Adam(
-            parameters, lr=config.lr, betas=(0.5, 0.999), weight_decay=config.weight_decay
+            parameters,
+            lr=config.lr,
+            betas=(0.5, 0.999),
+            weight_decay=config.weight_decay,
+            fused=world.device.type == "cuda" or None,
         )
         average = get_ema_multi_avg_fn(config.ema) if config.ema else None
         self.average = AveragedModel(self.networks, multi_avg_fn=average) if average else None

@@ -66,6 +66,8 @@ def recipe(options: TrainOptions) -> TrainConfig:
     if not default:
         raise TalkbenchError(f"{options.method} cannot be trained here; see docs/training.md for methods of your own")
     family, changes = default.split("/")[0], dict(options.changes)
+    if "method" in changes:
+        raise TalkbenchError("the method is not an entry to change; name it with --method")
     if options.dataset:
         changes["dataset"] = options.dataset
     config = load_config(options.config or default, changes, family)

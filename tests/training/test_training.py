@@ -303,6 +303,8 @@ def test_the_recipe_of_a_method_is_that_of_its_card() -> None:
         session.recipe(TrainOptions("fomm", "mcnet/demo"))
     with pytest.raises(TalkbenchError, match="cannot be trained here"):
         session.recipe(TrainOptions("x2face"))
+    with pytest.raises(TalkbenchError, match="name it with --method"):
+        session.recipe(TrainOptions("mcnet", changes={"method": "mcnet@pe10"}))
 
 
 def test_a_session_ends_with_weights_that_tell_how_they_were_made(
