@@ -150,6 +150,7 @@ class Trainer:
                     saved = time.monotonic()
                 if stop:
                     raise KeyboardInterrupt
+        self._share = self.objective  # the processes part
         self.networks.eval()
 
     def _report(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,7 +84,9 @@ def join(device: torch.device) -> Iterator[World]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(device, distributed.get_rank(), size)
+        distributed.barrier()  # nobody leaves while others still talk to it
     finally:
+        gc.collect()  # what still holds on to the group would take its threads along when the interpreter ends
         distributed.destroy_process_group()
 
 
