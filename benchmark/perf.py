@@ -13,12 +13,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -42,6 +43,7 @@ FRAME = ("encode_motion", "render")  # the stages of a driving frame; render inc
 COLD = ("encode_source", *FRAME)
 
 Stages = dict[str, Callable[[], object]]
+R = TypeVar("R", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -127,22 +129,38 @@ def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[R
     Raises:
         TalkbenchError: an unknown method, mode or device, or a CSV that cannot be written or holds something else.
     """
-    progress = progress or Progress()
-    for name in options.methods:
-        methods.registry.get(name)
-    for mode in options.modes:
-        parts(mode)
+    settings = every(options.methods, options.modes, options.batch_sizes)
     device = choose_device(options.device)
     out = options.out or Path("perf") / csv_name(device_name(device), options.modes)
     table = CostTable(out, COLUMNS, KEY)
-    rows: list[Row] = []
-    settings = list(product(options.methods, options.modes, options.batch_sizes))
+    one = partial(measure, device=device, options=options)
+    return fill(table, settings, one, progress or Progress()), out
+
+
+def every(names: Sequence[str], modes: Sequence[str], batch_sizes: Sequence[int]) -> list[tuple[str, str, int]]:
+    """Every method in every mode at every batch size.
+
+    Raises:
+        TalkbenchError: an unknown method or mode.
+    """
+    for name in names:
+        methods.registry.get(name)
+    for mode in modes:
+        parts(mode)
+    return list(product(names, modes, batch_sizes))
+
+
+def fill(
+    table: CostTable, settings: Sequence[tuple[str, str, int]], one: Callable[[str, str, int], R], progress: Progress
+) -> list[R]:
+    """The rows of the `settings`, each made by `one` and added to the `table` as soon as it is there."""
+    rows = []
     progress.start(0, len(settings))
-    for name, mode, batch_size in settings:
-        rows.append(measure(name, mode, batch_size, device, options))
+    for setting in settings:
+        rows.append(one(*setting))
         table.add(rows[-1])
         progress.advance(1)
-    return rows, out
+    return rows
 
 
 def parts(mode: str) -> list[str]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
-from itertools import product
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -29,9 +28,10 @@ from talkbench.benchmark.perf import (
     WARM_UP,
     CostTable,
     csv_name,
+    every,
+    fill,
     first_line,
     memory,
-    parts,
     peak,
     synchronise,
     to_channels_last,
@@ -159,27 +159,16 @@ def perf_train(options: TrainPerfOptions, progress: Progress | None = None) -> t
     Raises:
         TalkbenchError: an unknown method, mode or device, or a CSV that cannot be written or holds something else.
     """
-    progress = progress or Progress()
-    for name in options.methods:
-        methods.registry.get(name)
-    for mode in options.modes:
-        parts(mode)
+    settings = every(options.methods, options.modes, options.batch_sizes)
     device = choose_device(options.device)
     usual = 2 if device.type == "cpu" else min(8, os.cpu_count() or 1)
     workers = usual if options.workers is None else options.workers
     out = options.out or Path("perf") / csv_name(device_name(device), ["train", *options.modes])
     table = CostTable(out, COLUMNS, KEY)
-    rows: list[TrainRow] = []
-    settings = list(product(options.methods, options.modes, options.batch_sizes))
-    progress.start(0, len(settings))
     with TemporaryDirectory() as folder:
         write_frames(Path(folder))
         bench = Bench(Path(folder), device, workers, options.repeat)
-        for setting in settings:
-            rows.append(bench.measure(*setting))
-            table.add(rows[-1])
-            progress.advance(1)
-    return rows, out
+        return fill(table, settings, bench.measure, progress or Progress()), out
 
 
 def write_frames(root: Path) -> None:

@@ -45,10 +45,8 @@ def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
 def print_costs(rows: Sequence[Row]) -> None:
     """One line per setting: per driving frame with the source encoded before, and (cold) per pair from scratch."""
     first = rows[0].setting
-    table = Table(title=Text(f"{first.device}, torch {first.torch}"))
     headings = ("method", "mode", "batch", "parameters", "GFLOP", "cold", "ms", "cold", "frames/s", "peak MiB", "cold")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("method", "mode") else "right", no_wrap=True)
+    lines = []
     for row in rows:
         cells = [row.setting.method, row.setting.mode, str(row.setting.batch_size)]
         if row.cost:
@@ -56,26 +54,17 @@ def print_costs(rows: Sequence[Row]) -> None:
             cells += [f"{cost.parameters:,}", f"{cost.gflop_frame:.2f}", f"{cost.gflop_cold:.2f}"]
             cells += [f"{cost.ms_frame:.2f}", f"{cost.ms_cold:.2f}", f"{cost.frames_per_second:.2f}"]
             cells += [f"{cost.mib_frame:.0f}", f"{cost.mib_cold:.0f}"]
-        table.add_row(*(Text(cell) for cell in cells))
-    console = _console()
-    # Wider than a narrow terminal rather than with digits cut off.
-    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).minimum)
-    console.print(table)
-    for row in rows:
-        if row.reason:
-            where = f"{row.setting.method}, {row.setting.mode}, batch of {row.setting.batch_size}"
-            console.print(Text(f"not measured: {where}: {row.reason}"), soft_wrap=True)
+        lines.append(cells)
+    _print_costs(f"{first.device}, torch {first.torch}", headings, lines, _not_measured(rows))
 
 
 def print_training_costs(rows: Sequence[TrainRow]) -> None:
     """One line per setting: per sample the arithmetic, per step the times of its parts; then that of each module."""
     first = rows[0].setting
     read = f"{first.workers} processes read frames" if first.workers else "no process of its own reads frames"
-    table = Table(title=Text(f"training on {first.device}, torch {first.torch}, {first.image_loss}, {read}"))
     headings = ("method", "mode", "batch", "images/s", "GFLOP", "modules", "ms", "data", "forward", "perceptual",
                 "backward", "optimiser", "data faster", "peak MiB")  # fmt: skip
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("method", "mode") else "right", no_wrap=True)
+    lines = []
     for row in rows:
         cells = [row.setting.method, row.setting.mode, str(row.setting.batch_size)]
         if row.cost:
@@ -85,37 +74,50 @@ def print_training_costs(rows: Sequence[TrainRow]) -> None:
             cells += ["" if cost.ms_perceptual is None else f"{cost.ms_perceptual:.1f}"]
             cells += [f"{cost.ms_backward:.1f}", f"{cost.ms_optimiser:.1f}", f"{cost.data_ratio:.1f} x"]
             cells += [f"{cost.mib_step:.0f}"]
-        table.add_row(*(Text(cell) for cell in cells))
-    console = _console()
-    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).minimum)
-    console.print(table)
-    for line in dict.fromkeys(f"{row.setting.method}: {row.cost.modules}" for row in rows if row.cost):
-        console.print(Text(f"GFLOP of the modules of {line}"), soft_wrap=True)
-    for row in rows:
-        if row.reason:
-            where = f"{row.setting.method}, {row.setting.mode}, batch of {row.setting.batch_size}"
-            console.print(Text(f"not measured: {where}: {row.reason}"), soft_wrap=True)
+        lines.append(cells)
+    modules = [f"GFLOP of the modules of {row.setting.method}: {row.cost.modules}" for row in rows if row.cost]
+    title = f"training on {first.device}, torch {first.torch}, {first.image_loss}, {read}"
+    _print_costs(title, headings, lines, [*modules, *_not_measured(rows)])
 
 
 def print_metric_costs(rows: Sequence[MetricRow]) -> None:
     """One line per extractor, image metric and whole set, then why some could not be measured."""
     first = rows[0].setting
-    table = Table(title=Text(f"{first.device}, torch {first.torch}, {first.frames} frames, {first.size}x{first.size}"))
-    for heading in ("measured", "what", "batch", "per second", "ms per 64", "peak MiB", "found"):
-        table.add_column(heading, justify="left" if heading in ("measured", "what") else "right", no_wrap=True)
+    lines = []
     for row in rows:
         cells = [row.setting.name, row.setting.kind, str(row.setting.batch_size)]
         if row.cost:
             cells += [f"{row.cost.frames_per_second:.2f}", f"{row.cost.ms_64:.0f}", f"{row.cost.mib:.0f}"]
             cells += ["" if row.cost.found is None else f"{row.cost.found} of {row.setting.batch_size}"]
+        lines.append(cells)
+    title = f"{first.device}, torch {first.torch}, {first.frames} frames, {first.size}x{first.size}"
+    headings = ("measured", "what", "batch", "per second", "ms per 64", "peak MiB", "found")
+    below = [row.remark for row in rows if row.remark]
+    below += [f"not measured: {row.setting.name}: {row.reason}" for row in rows if row.reason]
+    _print_costs(title, headings, lines, below)
+
+
+def _not_measured(rows: Sequence[Row] | Sequence[TrainRow]) -> list[str]:
+    return [
+        f"not measured: {row.setting.method}, {row.setting.mode}, batch of {row.setting.batch_size}: {row.reason}"
+        for row in rows
+        if row.reason
+    ]
+
+
+def _print_costs(title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], below: Sequence[str]) -> None:
+    """A table whose first two columns are words, wider than a narrow terminal rather than with digits cut off, and
+    the sentences `below` it, each once."""
+    table = Table(title=Text(title))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number < 2 else "right", no_wrap=True)
+    for cells in lines:
         table.add_row(*(Text(cell) for cell in cells))
     console = _console()
     console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).minimum)
     console.print(table)
-    for line in dict.fromkeys(row.remark for row in rows if row.remark):
-        console.print(Text(line), soft_wrap=True)
-    for line in dict.fromkeys(f"not measured: {row.setting.name}: {row.reason}" for row in rows if row.reason):
-        console.print(Text(line), soft_wrap=True)
+    for sentence in dict.fromkeys(below):
+        console.print(Text(sentence), soft_wrap=True)
 
 
 def print_cache(info: CacheInfo) -> None:
