@@ -68,7 +68,7 @@ def load_networks(
     from talkbench.methods.recognition import claimed  # it builds methods, which load checkpoints
 
     if claim := claimed(path, sha256[""], method):
-        raise TalkbenchError(f"{path} is {claim}; expected {method}")
+        raise TalkbenchError(f"{path} is {claim}; expected {method}: name the one that it is with --method")
     for name, network in wanted.items():
         network.load_state_dict(_with_counters(network.state_dict(), stored[name]), strict=True)
     return Checkpoint(sha256, frozenset(wanted))
@@ -78,7 +78,8 @@ def _known_as(path: Path, stored: Mapping[str, State], method: str) -> str:
     from talkbench.methods.recognition import recognise
 
     names = [match.method for match in recognise(path, stored)]
-    return f"{path} is {' or '.join(names)}; expected {method}" if names else ""
+    said = f"{path} is {' or '.join(names)}; expected {method}: name the one that it is with --method"
+    return said if names else ""
 
 
 def _with_counters(wanted: Mapping[str, Tensor], found: State) -> State:
