@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from talkbench.benchmark.console import RunDisplay
-from talkbench.benchmark.run import run
-from talkbench.benchmark.setup import RunOptions
+from talkbench.benchmark.cli.progress import RunDisplay
+from talkbench.benchmark.cli.train_progress import RUNS, TrainDisplay
+from talkbench.benchmark.evaluation.plan import RunOptions
+from talkbench.benchmark.evaluation.runner import run
 from talkbench.benchmark.tracking import tracking_uri
-from talkbench.benchmark.training_display import RUNS, TrainDisplay
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import demo_name
-from talkbench.reports.layout import Layout, Row, keys, load_layout
+from talkbench.reports.tables.layout import Layout, Row, keys, load_layout
 from talkbench.training.session import TrainOptions, recipe, train
 
 TABLES = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}

@@ -15,7 +15,7 @@ from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Dataset, Frame, Pair
-from talkbench.datasets.best import LANDMARKS, best_path, write_best
+from talkbench.datasets.best_frames import LANDMARKS, best_path, write_best
 from talkbench.metrics import Extractor, FeatureCache
 from talkbench.metrics.landmarks import POINTS, alignment
 

@@ -10,7 +10,7 @@ from talkbench import datasets, metrics
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.datasets.dataset import Dataset
-from talkbench.datasets.published import Published
+from talkbench.datasets.external import Published
 from talkbench.methods import cards, registry
 from talkbench.metrics import Metric
 from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard, MethodCard, MetricCard

@@ -15,7 +15,7 @@ import torch
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
-    from talkbench.results.schema import GitState
+    from talkbench.results.record import GitState
 
 RECORDED = ("torch", "torchvision", "numpy", "scipy", "scikit-image", "pillow", "av", "facenet-pytorch", "mlflow")
 
@@ -85,7 +85,7 @@ def libraries() -> dict[str, str]:
 
 def git_state() -> GitState | None:
     """The commit of the checkout that this package runs from; None outside a checkout."""
-    from talkbench.results.schema import GitState
+    from talkbench.results.record import GitState
 
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from talkbench.results.schema import RunRecord, Summary
+from talkbench.results.record import RunRecord, Summary
 
 if TYPE_CHECKING:
     import pandas as pd

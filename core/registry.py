@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import logging
+import pkgutil
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -13,39 +15,45 @@ from typing import Generic, TypeVar
 from talkbench.core.errors import TalkbenchError
 
 T = TypeVar("T")
+LOG = logging.getLogger("talkbench")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: the known names closest to `name`, or all of them."""
-    names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    """The end of an error message: the known names closest to `name`, whatever the case of its letters, or all of
+    them."""
+    names = {known_name.casefold(): known_name for known_name in sorted(set(known))}
+    close = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
     if close:
-        return f"did you mean {' or '.join(close)}?"
-    return f"known: {', '.join(names) or 'none'}"
+        return f"did you mean {' or '.join(names[match] for match in close)}?"
+    return f"known: {', '.join(names.values()) or 'none'}"
 
 
 class Registry(Generic[T]):
-    """Factories of one kind (``"method"``, ``"metric"``, ``"dataset"``) by name.
+    """Factories of one kind (``"method"``, ``"metric"``, ``"dataset"``) by name, whatever the case of its letters.
 
     A name may carry a variant, ``mcnet@demo``. A factory is registered under the full name, or
     under the bare one, and then receives the variant as its keyword ``variant``.
 
+    Plugins that clash with another entry or cannot be imported are named once, in the log ``talkbench``, and left out;
+    all else works as if they were not installed.
+
     Args:
         kind: what the entries are; used in messages and for the entry-point group
             ``talkbench.<kind>s``.
-        modules: in-tree modules whose import registers their entries; imported at first use.
+        package: whose modules register their entries when they are imported, which is at the first question; "": none.
         explain: why a name that people may look for has no entry; empty for any other name.
     """
 
-    def __init__(self, kind: str, modules: Iterable[str] = (), explain: Callable[[str], str] = lambda name: "") -> None:
+    def __init__(self, kind: str, package: str = "", explain: Callable[[str], str] = lambda name: "") -> None:
         self.kind = kind
         self.explain = explain
         self.group = f"talkbench.{kind}s"
-        self._modules = tuple(modules)
+        self._package = package
         self._factories: dict[str, Callable[..., T]] = {}
         self._aliases: dict[str, str] = {}
         self._unlisted: set[str] = set()
         self._plugins: dict[str, EntryPoint] = {}
+        self._broken: dict[str, str] = {}
         self._loaded = False
 
     def register(self, name: str, listed: bool = True) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -73,19 +81,30 @@ class Registry(Generic[T]):
             self._unlisted.add(name)
 
     def resolve(self, name: str) -> str:
-        """The name that an alias stands for; any other name as it is."""
+        """The entry's own name: what an alias stands for, and the letters in the case that they are registered in."""
         self._load()
+        taken = self._taken()
+        if name not in taken:
+            own_case = {known.casefold(): known for known in taken}
+            bare, at, variant = name.partition("@")
+            name = own_case.get(name.casefold()) or own_case.get(bare.casefold(), bare) + at + variant
         return self._aliases.get(name, name)
 
     def __contains__(self, name: str) -> bool:
         """Whether there is an entry of that very name, listed or not."""
-        name = self.resolve(name)
-        return name in self._factories or name in self._plugins
+        return self.resolve(name) in self._taken()
 
     def names(self) -> list[str]:
         """All listed names, sorted; plugins are listed without being imported."""
         self._load()
-        return sorted({*self._factories, *self._aliases, *self._plugins} - self._unlisted)
+        return sorted(self._taken() - self._unlisted)
+
+    def importable(self) -> list[str]:
+        """`names` without the plugins that cannot be imported."""
+        self._load()
+        for name in list(self._plugins):
+            self._import(name)
+        return self.names()
 
     def get(self, name: str) -> Callable[..., T]:
         """The factory registered as `name`, or for ``name@variant`` that of `name` with the variant given.
@@ -95,8 +114,10 @@ class Registry(Generic[T]):
                 explained, or a plugin that cannot be imported.
         """
         name = self.resolve(name)
-        if name in self._plugins and name not in self._factories:
-            self._factories[name] = self._import(self._plugins[name])
+        if name in self._plugins:
+            self._import(name)
+        if name in self._broken:
+            raise TalkbenchError(self._broken[name])
         if name in self._factories:
             return self._factories[name]
         bare, _, variant = name.partition("@")
@@ -105,43 +126,45 @@ class Registry(Generic[T]):
             bound = isinstance(factory, partial) and "variant" in factory.keywords
             if not bound and "variant" in inspect.signature(factory).parameters:
                 return partial(factory, variant=variant)
-        raise TalkbenchError(self.explain(name) or f"unknown {self.kind} {name!r}: {nearest(name, self._known(name))}")
-
-    def _known(self, name: str) -> Iterable[str]:
-        """What an unknown `name` may have been meant to be: unlisted names only where they are very close."""
-        return {*self.names(), *difflib.get_close_matches(name, self._unlisted, n=1, cutoff=0.9)}
+        raise TalkbenchError(self.explain(name) or f"unknown {self.kind} {name!r}: {nearest(name, self._near(name))}")
 
     def create(self, name: str, **options: object) -> T:
         """Build the entry `name` or ``name@variant`` with the given options."""
         return self.get(name)(**options)
 
+    def _taken(self) -> set[str]:
+        return {*self._factories, *self._aliases, *self._plugins}
+
+    def _near(self, name: str) -> Iterable[str]:
+        """What an unknown `name` may have been meant to be: unlisted names only where they are very close."""
+        return {*self.names(), *difflib.get_close_matches(name, self._unlisted, n=1, cutoff=0.9)}
+
     def _load(self) -> None:
         if self._loaded:
             return
-        for module in self._modules:
-            importlib.import_module(module)
-        plugins: dict[str, EntryPoint] = {}
+        self._loaded = True  # while they are imported, the modules of the package may ask for each other's entries
+        if self._package:
+            package = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+                importlib.import_module(module.name)
         for point in entry_points(group=self.group):
-            if point.name in self._factories or point.name in self._aliases or point.name in plugins:
-                owner = _owner(point)
-                raise TalkbenchError(
-                    f"{self.kind} {point.name!r} of {owner} is registered already; "
-                    f"uninstall {owner} or rename its entry"
-                )
-            plugins[point.name] = point
-        self._plugins = plugins
-        self._loaded = True
+            if point.name in self._taken():
+                reason = "its name is taken already"
+                LOG.warning("%s", _left_out(self.kind, point, reason, "rename its entry or uninstall it"))
+            else:
+                self._plugins[point.name] = point
 
-    def _import(self, point: EntryPoint) -> Callable[..., T]:
+    def _import(self, name: str) -> None:
+        """Replace the plugin `name`, if it is one, by its factory, or by the reason why it has none."""
+        point = self._plugins.pop(name)
         try:
-            factory: Callable[..., T] = point.load()
+            self._factories[name] = point.load()
         except Exception as error:
-            raise TalkbenchError(
-                f"{self.kind} {point.name!r} of {_owner(point)} cannot be imported: {error!r}; "
-                f"mend or uninstall {_owner(point)}"
-            ) from error
-        return factory
+            reason = f"it cannot be imported: {' '.join(repr(error).split())}"
+            self._broken[name] = _left_out(self.kind, point, reason, "mend or uninstall it")
+            LOG.warning("%s", self._broken[name])
 
 
-def _owner(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else point.value
+def _left_out(kind: str, point: EntryPoint, reason: str, remedy: str) -> str:
+    owner = point.dist.name if point.dist else point.value
+    return f"{kind} {point.name!r} of {owner} is left out, since {reason}; {remedy}"

@@ -10,9 +10,7 @@ from talkbench.datasets.pairs import Frame, Pair
 
 __all__ = ["Dataset", "Frame", "Pair", "Split", "create", "has_truth", "registry"]
 
-MODULES = ("celebv", "demo", "folder", "hdtf", "tedtalks", "voxceleb1", "voxceleb2")
-
-registry: Registry[Dataset] = Registry("dataset", modules=[f"talkbench.datasets.{module}" for module in MODULES])
+registry: Registry[Dataset] = Registry("dataset", "talkbench.datasets.sets")
 
 
 def create(name: str, root: Path | str | None = None) -> Dataset:

@@ -17,11 +17,11 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
-from talkbench.datasets.best import with_best
+from talkbench.datasets.best_frames import with_best
+from talkbench.datasets.clip_store import Store
 from talkbench.datasets.clips import Clip, has_two_frames
-from talkbench.datasets.official import is_official_form
+from talkbench.datasets.official_lists import is_official_form
 from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text
-from talkbench.datasets.store import Store
 
 MOTIONS = ("absolute", "relative-first", "relative-best", "avd")
 TWO_FRAMES = "training takes pairs; remove such clips from the training part, or prepare them anew"
@@ -200,16 +200,23 @@ class Dataset(ABC):
         return Store(self.root)
 
     @cached_property
+    def card_path(self) -> Path:
+        """The card: ``card.yaml`` beside the class's file, or a file named after the data set."""
+        folder = Path(inspect.getfile(type(self))).parent
+        own = folder / f"{self.name}.yaml"
+        return own if own.is_file() else folder / "card.yaml"
+
+    @property
     def folder(self) -> Path:
         """Where the card and the lists are."""
-        return Path(inspect.getfile(type(self))).parent
+        return self.card_path.parent
 
     @cached_property
     def card(self) -> dict[str, Any]:
         """The contents of ``card.yaml``."""
         import yaml
 
-        card: dict[str, Any] = yaml.safe_load((self.folder / "card.yaml").read_text(encoding="utf-8"))
+        card: dict[str, Any] = yaml.safe_load(self.card_path.read_text(encoding="utf-8"))
         return card
 
     @property
@@ -268,7 +275,7 @@ class Dataset(ABC):
             TalkbenchError: it is faulty, or a published one of another data set.
         """
         if is_official_form(read_text(path)):
-            from talkbench.datasets.published import recognise
+            from talkbench.datasets.external import recognise
 
             known = recognise(path)
             what = f"the official list {known.slug} of {known.dataset}" if known else "in the form of official lists"

@@ -10,8 +10,6 @@ from talkbench.core.registry import Registry
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method
 
-MODULES = ("baselines", "dagan", "facevid2vid", "fomm", "mcnet", "mraa", "tpsm", "x2face")
-
 
 def _explain(name: str) -> str:
     from talkbench.methods.cards import published_only
@@ -24,9 +22,7 @@ def _explain(name: str) -> str:
     )
 
 
-registry: Registry[Method[Any, Any]] = Registry(
-    "method", [f"talkbench.methods.{module}" for module in MODULES], explain=_explain
-)
+registry: Registry[Method[Any, Any]] = Registry("method", "talkbench.methods", explain=_explain)
 
 
 def create(name: str, weights: str | Path | None = None, **options: object) -> Method[Any, Any]:

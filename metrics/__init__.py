@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from talkbench.core.registry import Registry
-from talkbench.metrics.features import FeatureCache
+from talkbench.metrics.cache import FeatureCache
 from talkbench.metrics.interface import Extractor, Metric, MetricCard
 
 if TYPE_CHECKING:
@@ -17,21 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Extractor", "FeatureCache", "Metric", "MetricCard", "create", "create_extractor", "registry"]
 
-registry: Registry[Metric] = Registry(
-    "metric",
-    (
-        "talkbench.metrics.image",
-        "talkbench.metrics.similarity",
-        "talkbench.metrics.perceptual",
-        "talkbench.metrics.landmarks",
-        "talkbench.metrics.joints",
-        "talkbench.metrics.identity",
-        "talkbench.metrics.expression",
-        "talkbench.metrics.distribution",
-        "talkbench.metrics.flicker",
-        "talkbench.metrics.presence",
-    ),
-)
+registry: Registry[Metric] = Registry("metric", "talkbench.metrics")
 
 
 def create(name: str) -> Metric:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import registry
-from talkbench.metrics.image import ImageMetric, luma
+from talkbench.metrics.pixel import ImageMetric, luma
 
 GAUSS11 = [math.exp(-(x**2) / (2 * 1.5**2)) for x in range(-5, 6)]
 GAUSS11 = [weight / sum(GAUSS11) for weight in GAUSS11]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.model_files import RemoteFile, copy, digest, fetch, note, noted
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
-from talkbench.core.weights import RemoteFile, copy, digest, fetch, note, noted
 
 if TYPE_CHECKING:
     from talkbench.metrics.interface import Metric
@@ -143,7 +143,7 @@ def _of_extractor(name: str) -> list[str]:
 
 
 def pull(name: str, progress: Any = None) -> Path:
-    """Download a file into the store; see `core.weights.fetch`.
+    """Download a file into the store; see `core.model_files.fetch`.
 
     Raises:
         TalkbenchError: as `fetch`, or only a person can fetch it; says where and what to do then.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from talkbench.reports.statistics import Cluster, by_clip
+from talkbench.reports.statistics.estimates import Cluster, by_clip
 from talkbench.results import RunRecord, RunStore, Summary, common_pairs, summary_of
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The result schema and store, and in `talkbench.results.published` the papers' numbers."""
 
 from talkbench.results.loading import load
-from talkbench.results.schema import (
+from talkbench.results.record import (
     DatasetInfo,
     GitState,
     MethodInfo,
@@ -14,7 +14,7 @@ from talkbench.results.schema import (
     UnavailableMetric,
     by_reason,
 )
-from talkbench.results.store import RunStore
+from talkbench.results.run_store import RunStore
 from talkbench.results.summary import common_pairs, summarise, summary_of
 
 __all__ = [

@@ -20,9 +20,9 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_folder, sha256_file, write_atomic
-from talkbench.results.model import SCHEMA_VERSION, M, StrictModel, parse_json
-from talkbench.results.schema import RunRecord, Summary
-from talkbench.results.store import read_rows, write_rows
+from talkbench.results.record import RunRecord, Summary
+from talkbench.results.run_store import read_rows, write_rows
+from talkbench.results.strict import SCHEMA_VERSION, M, StrictModel, parse_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from talkbench.results.entries import ENTRY, RECORD, SUMMARY, EntryInfo
-from talkbench.results.model import StrictModel
-from talkbench.results.schema import RunRecord, Summary
+from talkbench.results.record import RunRecord, Summary
+from talkbench.results.strict import StrictModel
 
 FILES: dict[str, type[StrictModel]] = {ENTRY: EntryInfo, RECORD: RunRecord, SUMMARY: Summary}
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.results.entries import ENTRY, RECORD, SUMMARY, Entry
-from talkbench.results.schema import MetricSpec, RunRecord, Summary
-from talkbench.results.store import RunStore
+from talkbench.results.record import MetricSpec, RunRecord, Summary
+from talkbench.results.run_store import RunStore
 from talkbench.results.summary import summary_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from talkbench.results.loading import Result, printed
-from talkbench.results.schema import MetricSpec, MetricSummary, RunRecord
+from talkbench.results.record import MetricSpec, MetricSummary, RunRecord
 
 TASK_TYPE = "image-to-video"
 """The nearest of the Hub's tasks."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from talkbench.core.paths import home
-from talkbench.results.schema import RunRecord
+from talkbench.results.record import RunRecord
 
 HIDDEN = "..."
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.results.schema import IN_SET, INFINITE, MISSING, MetricSpec, MetricSummary, Summary
+from talkbench.results.record import IN_SET, INFINITE, MISSING, MetricSpec, MetricSummary, Summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from talkbench.results.store import RunStore
+    from talkbench.results.run_store import RunStore
 
 
 def summarise(

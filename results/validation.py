@@ -26,8 +26,8 @@ from talkbench.results.entries import (
     read_json,
 )
 from talkbench.results.privacy import public, without_folders
-from talkbench.results.schema import RunRecord, Summary
-from talkbench.results.store import read_rows
+from talkbench.results.record import RunRecord, Summary
+from talkbench.results.run_store import read_rows
 from talkbench.results.summary import summarise
 
 if TYPE_CHECKING:

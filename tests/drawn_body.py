@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from talkbench.metrics.skeleton import LIMBS
+from talkbench.metrics.extractors.skeleton import LIMBS
 
 STANDING = np.array(
     [

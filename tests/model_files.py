@@ -14,8 +14,9 @@ import torch
 from reference_fill import fill_
 from torch import Tensor, nn
 
-from talkbench.metrics import pyfeat, weights
-from talkbench.metrics.isolation import isolated
+from talkbench.metrics import weights
+from talkbench.metrics.extractors import pyfeat
+from talkbench.metrics.extractors.isolation import isolated
 
 State = dict[str, Tensor]
 
@@ -101,14 +102,14 @@ def facenet(name: str) -> Path:
 
 
 def arcface(name: str) -> Path:
-    from talkbench.metrics.arcface import _iresnet50
+    from talkbench.metrics.extractors.arcface import _iresnet50
 
     return write(name, without_counters(scaled(_iresnet50()).state_dict()))
 
 
 def openface(name: str) -> Path:
     """With the weights of the goldens, and, as published, from CUDA tensors."""
-    from talkbench.metrics.openface import NN4Small2
+    from talkbench.metrics.extractors.openface import NN4Small2
 
     with patch.object(torch.serialization, "location_tag", lambda storage: "cuda:0"):
         return write(name, without_counters(fill_(NN4Small2(), "a/openface").state_dict()))
@@ -132,7 +133,7 @@ def reid(name: str) -> Path:
 
 def body(name: str) -> Path:
     """The names of DataParallel, the old serialisation. It takes everything that is above something for a limb."""
-    from talkbench.metrics.body import PartAffinity
+    from talkbench.metrics.extractors.body import PartAffinity
 
     network = scaled(PartAffinity())
     network.model6_1[-1].bias[1::2] = 1

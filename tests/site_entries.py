@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from talkbench.reports.leaderboard.board import BARS, Cell, Column, Group, Line
+from talkbench.reports.leaderboard.boards import BARS, Cell, Column, Group, Line
 from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
 from talkbench.results import RunRecord, summarise
 from talkbench.results.entries import Entry, EntryDetails, write_entry

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from talkbench.datasets.official import OfficialList
+from talkbench.datasets.official_lists import OfficialList
 
 AUTHORS = "/data/some one/projects"  # where the authors had their data: an absolute folder, with a blank
 YOUTUBE = ("Zbz058o9j6s", "ENIHEvg_VLM", "gTbcgoYXWdU", "-9_pljhZqs-", "vaK4t1-WD4M", "isKyMAYUOgg")

@@ -89,14 +89,14 @@ def test_a_violation_is_found(tmp_path, monkeypatch):
         "from ..methods import mcnet\n"
         "from .image import psnr\n"
         "if TYPE_CHECKING:\n    import pandas\nelse:\n    import mlflow.tracking\n"
-        "def later():\n    import skimage\n    import talkbench.benchmark.cli\n"
+        "def later():\n    import skimage\n    import talkbench.benchmark.cli.main\n"
         "class Now:\n    import feat\n"
     )
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     assert violations("metrics") == [
         "metrics/bad.py:2 imports talkbench.datasets",
         "metrics/bad.py:3 imports talkbench.methods.mcnet",
-        "metrics/bad.py:11 imports talkbench.benchmark.cli",
+        "metrics/bad.py:11 imports talkbench.benchmark.cli.main",
         "metrics/bad.py:8 imports mlflow.tracking at its top",
         "metrics/bad.py:13 imports feat at its top",
     ]
@@ -115,5 +115,5 @@ def test_methods_need_torch_only():
 
 
 def test_help_is_answered_without_torch():
-    program = "import sys; sys.argv = ['bench', '--help']; from talkbench.benchmark.cli import main; main()"
+    program = "import sys; sys.argv = ['bench', '--help']; from talkbench.benchmark.cli.main import main; main()"
     assert loaded_by(program) & {*HEAVY, "torch", "scipy", "av"} == set()

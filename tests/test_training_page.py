@@ -12,8 +12,8 @@ from torch import nn
 from talkbench.methods.interface import Method
 from talkbench.training import objectives
 from talkbench.training.config import LossWeights
-from talkbench.training.draw import Draw
-from talkbench.training.losses import MultiScaleL1
+from talkbench.training.objectives.losses import MultiScaleL1
+from talkbench.training.state.draw import Draw
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 OBJECTIVE, COSTS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)

@@ -8,9 +8,9 @@ import torch
 from toy_training import SIZE, Toy, tiny
 
 from talkbench.training.config import TrainConfig
-from talkbench.training.data import FramePairs
+from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
-from talkbench.training.losses import MultiScaleL1
+from talkbench.training.objectives.losses import MultiScaleL1
 from talkbench.training.world import join
 
 FRAMES = {name: list(range(12)) for name in "abcd"}

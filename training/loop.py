@@ -18,13 +18,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.interface import Method
 from talkbench.training import objectives
-from talkbench.training.checkpoint import Checkpoints
 from talkbench.training.config import TrainConfig
-from talkbench.training.data import FramePairs
-from talkbench.training.draw import Draw
-from talkbench.training.feed import Batches, feed, reading
-from talkbench.training.interrupts import held_back
-from talkbench.training.log import Log
+from talkbench.training.data.feed import Batches, feed, reading
+from talkbench.training.data.pairs import FramePairs
+from talkbench.training.state.checkpoints import Checkpoints
+from talkbench.training.state.draw import Draw
+from talkbench.training.state.interrupts import held_back
+from talkbench.training.state.log import Log
 from talkbench.training.validation import METRICS, Validation
 from talkbench.training.world import World
 

@@ -15,9 +15,9 @@ from talkbench.core.files import write_atomic
 from talkbench.methods.cards import card, full_name
 from talkbench.metrics import weights
 from talkbench.training.config import TrainConfig, load_config
-from talkbench.training.data import FramePairs
+from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
-from talkbench.training.losses import MultiScaleL1, PerceptualLoss, load_vgg19
+from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
 from talkbench.training.world import World, join
 
 VGG = "vgg19"

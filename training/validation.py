@@ -14,7 +14,7 @@ from talkbench.core.files import atomic_path
 from talkbench.core.images import quantise, to_uint8
 from talkbench.datasets import Frame
 from talkbench.methods.interface import Method
-from talkbench.training.data import FramePairs
+from talkbench.training.data.pairs import FramePairs
 
 METRICS = ("l1", "psnr")
 SHOWN = 4

@@ -9,15 +9,15 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from talkbench.reports.layout import Column, Group, Layout, Row, keys, load_layout, names
-from talkbench.reports.leaderboard.board import Clusters
+from talkbench.reports.leaderboard.boards import Clusters
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.site import Site
-from talkbench.reports.measured import column_entry
-from talkbench.reports.model import LETTERS, Notes
 from talkbench.reports.numbers import coverage
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics import by_clip, interval
+from talkbench.reports.statistics.estimates import by_clip, interval
+from talkbench.reports.tables.layout import Column, Group, Layout, Row, keys, load_layout, names
+from talkbench.reports.tables.measured_cells import column_entry
+from talkbench.reports.tables.table import LETTERS, Notes
 from talkbench.results.entries import Entry
 from talkbench.results.published import PublishedCell, notes
 

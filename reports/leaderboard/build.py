@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from talkbench.reports.leaderboard.audit import add_audit
-from talkbench.reports.leaderboard.board import Clusters, boards
+from talkbench.reports.leaderboard.boards import Clusters, boards
 from talkbench.reports.leaderboard.catalogue import Catalogue
 from talkbench.reports.leaderboard.comparison import add_comparisons
 from talkbench.reports.leaderboard.front import add_boards

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from talkbench.core.paths import inside
-from talkbench.reports.leaderboard.board import Board
+from talkbench.reports.leaderboard.boards import Board
 from talkbench.reports.leaderboard.site import Site, comparison_path
 from talkbench.reports.numbers import format_mean, unit_sign
-from talkbench.reports.strips import ERROR_RANGE
+from talkbench.reports.pages.strips import ERROR_RANGE
 from talkbench.results import MetricSpec
 from talkbench.results.entries import Entry, Thumbnail
-from talkbench.results.schema import IN_SET
+from talkbench.results.record import IN_SET
 
 PAIR = ["source_clip", "source_index", "driving_clip", "driving_index"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from talkbench.reports.leaderboard.board import Board, Group, Shown
+from talkbench.reports.leaderboard.boards import Board, Group, Shown
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import Entry

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from talkbench.reports.leaderboard.board import Board, Cell, Column, Group, Line
+from talkbench.reports.leaderboard.boards import Board, Cell, Column, Group, Line
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.comparison import shown_pairs
 from talkbench.reports.leaderboard.site import Site, method_path
-from talkbench.reports.model import LETTERS, Notes
 from talkbench.reports.numbers import unit_sign
+from talkbench.reports.tables.table import LETTERS, Notes
 from talkbench.results import MetricSpec
 from talkbench.results.entries import Entry
 

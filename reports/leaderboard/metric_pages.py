@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from talkbench.reports.leaderboard.board import Board, Cell, Column, Group, Line
+from talkbench.reports.leaderboard.boards import Board, Cell, Column, Group, Line
 from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.reports.leaderboard.site import Site, metric_path

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from talkbench.reports.leaderboard.board import Cell, Column, Group, Line
+from talkbench.reports.leaderboard.boards import Cell, Column, Group, Line
 from talkbench.reports.numbers import unit_sign
 
 WIDTH, HEIGHT = 760, 400

@@ -33,7 +33,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.core.paths import inside
 from talkbench.reports.numbers import ARROWS, share, unit_sign
-from talkbench.reports.templates import environment, policy
+from talkbench.reports.pages.templates import environment, policy
 
 if TYPE_CHECKING:
     from talkbench.results.entries import Entry

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from talkbench import datasets, methods, metrics
-from talkbench.benchmark import cli
+from talkbench.benchmark.cli import main
 from talkbench.core.images import write_png
 from talkbench.results import RunRecord, RunStore, Summary
 
@@ -147,7 +147,7 @@ def bench(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         capsys.readouterr()
         code = 0
         try:
-            cli.main()
+            main.main()
         except SystemExit as end:
             code = int(end.code or 0)
         captured = capsys.readouterr()

@@ -11,8 +11,8 @@ from talkbench import datasets
 from talkbench.benchmark.best_frames import closest
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets import Frame, Pair
-from talkbench.metrics.fan import Fan68Flip
-from talkbench.metrics.mtcnn import Mtcnn5
+from talkbench.metrics.extractors.fan import Fan68Flip
+from talkbench.metrics.extractors.mtcnn import Mtcnn5
 
 PAIRS = [("a", 0, "b", 3), ("a", 2, "b", 3), ("b", 1, "a", 4), ("a", 6, "b", 5)]
 FACELESS = 6

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from talkbench.benchmark.evaluation.plan import RunOptions
+from talkbench.benchmark.evaluation.runner import run
 from talkbench.benchmark.progress import Progress
-from talkbench.benchmark.run import run
-from talkbench.benchmark.setup import RunOptions
 from talkbench.benchmark.tracking import Tracker, tracking_uri
 from talkbench.results import Row, RunStore, summarise
 

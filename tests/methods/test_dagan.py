@@ -15,7 +15,7 @@ from torch import Tensor
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
-from talkbench.methods import cards, weights
+from talkbench.methods import cards, checkpoint_store
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import save_networks
 from talkbench.methods.dagan import DEPTH_FILES, VARIANTS
@@ -147,7 +147,7 @@ def test_without_torchvision_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) ->
 def test_of_the_larger_depth_network_no_generator_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
     name = "dagan@spade-depth50"
-    wanted = {file.part: file.path for file in weights.listed("dagan") if file.method == name}
+    wanted = {file.part: file.path for file in checkpoint_store.listed("dagan") if file.method == name}
     folder = tmp_path / "weights" / "dagan" / "depth_resnet50"
     assert wanted == {part: folder / file for part, file in DEPTH_FILES.items()}
     with pytest.raises(TalkbenchError, match=f"no weights of {name} are published"):

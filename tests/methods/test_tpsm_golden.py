@@ -28,7 +28,7 @@ POINT_ARRAYS = (
 )
 INPUTS = ("seeds", "adjustments", "probe_avd_source", "probe_avd_driving")
 INPUTS += ("probe_tps_kp_driving", "probe_tps_kp_source", "probe_tps_points")
-# Training: tests/training/test_tpsm_losses.py.
+# Training: tests/training/objectives/test_tpsm_losses.py.
 TRAINING = ("loss", "grad50_", "probe_avd_train_")
 ARRAYS = [
     name

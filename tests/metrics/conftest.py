@@ -17,7 +17,7 @@ from unchanged import unchanged
 
 from talkbench import metrics
 from talkbench.core.images import read_image, resize, to_tensor
-from talkbench.core.weights import RemoteFile
+from talkbench.core.model_files import RemoteFile
 from talkbench.metrics import weights
 
 

@@ -9,7 +9,7 @@ import torch
 from metric_samples import blurred, distorted, images, truth
 
 from talkbench import metrics
-from talkbench.benchmark.scoring import Generated, Scorer
+from talkbench.benchmark.evaluation.scorer import Generated, Scorer
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets import Frame, Pair, Split
 from talkbench.metrics import Extractor, FeatureCache

@@ -8,7 +8,7 @@ import pytest
 
 from talkbench import metrics
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.weights import RemoteFile, note
+from talkbench.core.model_files import RemoteFile, note
 from talkbench.metrics import weights
 from talkbench.metrics.extractors import registry as extractors
 

@@ -3,7 +3,7 @@
 import pytest
 
 from talkbench.reports.runs import load_runs
-from talkbench.reports.tables import measured_table
+from talkbench.reports.tables.composition import measured_table
 
 AKD = {
     "name": "akd", "version": 1, "direction": "lower", "backend": "fan", "extractor": "fan", "worst": 256.0,

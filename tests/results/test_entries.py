@@ -19,7 +19,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.results.entries import Entry, EntryDetails, EntryInfo, load_entries, write_entry
 from talkbench.results.privacy import public, without_folders
-from talkbench.results.store import write_rows
+from talkbench.results.run_store import write_rows
 from talkbench.results.validation import faults, import_entry, validate
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ from talkbench.results.json_schema import json_schema
 from talkbench.results.loading import load_pairs, read_results
 from talkbench.results.model_index import model_index
 from talkbench.results.published import cells
-from talkbench.results.published.entries import published_entries
-from talkbench.results.store import RunStore
+from talkbench.results.published.lines import published_entries
+from talkbench.results.run_store import RunStore
 
 ROOT = Path(__file__).parents[2]
 

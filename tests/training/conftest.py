@@ -1,7 +1,7 @@
 import pytest
 from reference_fill import fill_
 
-from talkbench.training.losses import PerceptualLoss
+from talkbench.training.objectives.losses import PerceptualLoss
 
 
 @pytest.fixture(scope="session")

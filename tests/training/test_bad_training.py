@@ -16,9 +16,9 @@ from toy_training import SIZE, Toy, tiny
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.checkpoints import save_states
 from talkbench.training.config import TrainConfig, load_config
-from talkbench.training.data import FramePairs
+from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
-from talkbench.training.losses import MultiScaleL1, load_vgg19
+from talkbench.training.objectives.losses import MultiScaleL1, load_vgg19
 from talkbench.training.world import World, join
 
 FRAMES = {name: list(range(20)) for name in "ab"}

@@ -13,13 +13,13 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.methods.checkpoints import load_networks, read_metadata
 from talkbench.training import session
 from talkbench.training.config import TrainConfig, load_config
-from talkbench.training.data import FramePairs
-from talkbench.training.draw import Draw
-from talkbench.training.feed import Batches
+from talkbench.training.data.feed import Batches
+from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
-from talkbench.training.losses import MultiScaleL1, keypoint_distance
+from talkbench.training.objectives.losses import MultiScaleL1, keypoint_distance
+from talkbench.training.objectives.transform import EquivarianceTransform
 from talkbench.training.session import TrainOptions
-from talkbench.training.transform import EquivarianceTransform
+from talkbench.training.state.draw import Draw
 from talkbench.training.validation import Validation
 from talkbench.training.world import World
 
@@ -131,7 +131,7 @@ def test_a_batch_that_no_epoch_fills_or_that_does_not_share_is_refused() -> None
 
 
 def test_jitter_without_torchvision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("talkbench.training.data.find_spec", lambda name: None)
+    monkeypatch.setattr("talkbench.training.data.pairs.find_spec", lambda name: None)
     with pytest.raises(TalkbenchError, match=r"needs torchvision: pip install 'talkbench\[full\]'"):
         pairs(jitter=0.1)
 

@@ -1,0 +1,47 @@
+"""`bench check`: whether things of anyone's making keep the rules."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from talkbench.benchmark.cli.options import OPTIONS, NearestGroup
+
+
+@click.group(cls=NearestGroup)
+def check() -> None:
+    """Check that a method keeps the rules.
+
+    \b
+    bench check method mcnet
+    """
+
+
+@check.command()
+@click.argument("name")
+@OPTIONS["checkpoint"]
+@OPTIONS["device"]
+@OPTIONS["set"]
+def method(name: str, checkpoint: Path | None, device: str, settings: dict[str, object]) -> None:
+    """Check that a method keeps the promises of talkbench.methods.interface.
+
+    NAME is a method of talkbench or of an installed package. Without --checkpoint it has fresh weights from a fixed
+    seed, which show everything but how well it works. A dozen images are rendered. The exit code is 0 if no check
+    fails, else 1.
+
+    \b
+    bench check method mcnet
+    bench check method mine --checkpoint mine.safetensors --device cuda
+    """
+    from talkbench.benchmark.cli.print.costs import print_verdicts
+    from talkbench.benchmark.cli.progress import RunDisplay
+    from talkbench.benchmark.conformance.checks import check_method
+    from talkbench.benchmark.conformance.subject import CheckOptions
+
+    with RunDisplay("checks") as display:
+        verdicts = check_method(CheckOptions(name, checkpoint, device, settings), display)
+    print_verdicts(name, verdicts)
+    if any(verdict.status == "fail" for verdict in verdicts):
+        sys.exit(1)

@@ -1,0 +1,44 @@
+"""`bench figure`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--pairs", default="most-different", show_default=True,
+    help="Numbers of pairs in their list, from 0, with commas between; or most-different, those by which the metric "
+    "tells the runs apart.",
+)  # fmt: skip
+@click.option("--count", type=POSITIVE, default=6, show_default=True, help="How many of the most different pairs.")
+@click.option("--metric", help="By which they differ.  [default: l1, else the first that all runs have]")
+@click.option(
+    "--errors/--no-errors", default=None, help="Error maps beside the frames.  [default: if there is a truth]"
+)
+@OPTIONS["root"]
+@click.option("--dpi", type=POSITIVE, default=300, show_default=True, help="Resolution to print the picture at.")
+@click.option("--out", type=PATH, required=True, help="The picture to write (PNG).")
+@click.option("--html", type=PATH, help="Also write a page with the picture and the numbers of its pairs.")
+def figure(runs: tuple[Path, ...], **options: Any) -> None:
+    """Draw what several runs made of the same pairs.
+
+    A row for each pair: source, driving frame, then what each run generated and its error map. RUNS are folders of runs
+    of the same pairs, made with bench run --save-frames.
+
+    \b
+    bench figure runs/fomm-demo runs/mcnet-demo --out figure.png
+    bench figure runs/* --pairs 3,17,42 --no-errors --out figure.png --html figure.html
+    """
+    from talkbench.benchmark.sharing.figure import FigureOptions, write_figure
+
+    numbers = write_figure(FigureOptions(runs, **options))
+    click.echo(f"figure  {options['out']}   (pairs {', '.join(map(str, numbers))})")
+    if options["html"]:
+        click.echo(f"page    {options['html']}   (open it in a browser)")

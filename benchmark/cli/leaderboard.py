@@ -1,0 +1,72 @@
+"""`bench leaderboard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from talkbench.benchmark.cli.options import CONTEXT, PATH, NearestGroup
+from talkbench.core.errors import TalkbenchError
+
+ENTRIES = Path("results/entries")
+SITE = Path("site")
+
+
+@click.group(cls=NearestGroup, context_settings=CONTEXT)
+def leaderboard() -> None:
+    """The leaderboard: a site of plain files.
+
+    \b
+    bench leaderboard build
+    bench leaderboard serve
+    """
+
+
+@leaderboard.command()
+@click.option("--out", type=PATH, default=SITE, show_default=True, help="Folder of the site.")
+@click.option("--entries", type=PATH, help=f"Folder of the entries.  [default: {ENTRIES}, if there is one]")
+def build(out: Path, entries: Path | None) -> None:
+    """Write the site from entries and the published tables.
+
+    A page for each data set and task, each method and each metric, and a view that compares two methods pair by
+    pair. The pages need no server and no network; the same files give the same bytes. See bench results for entries.
+
+    \b
+    bench leaderboard build --out site
+    """
+    from talkbench.benchmark.catalogue import catalogue
+    from talkbench.benchmark.sharing.clusters import clusters_of
+    from talkbench.reports.leaderboard.build import build_site
+    from talkbench.results.entries import load_entries
+
+    found = load_entries(entries or ENTRIES) if entries or ENTRIES.is_dir() else []
+    clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in found}}
+    first = build_site(found, catalogue(), clusters).write(out)
+    count = f"{len(found)} {'entry' if len(found) == 1 else 'entries'}"
+    what = count if found else f"no entries in {entries or ENTRIES}: published tables alone"
+    click.echo(f"site    {first}   ({what}; open it in a browser)")
+
+
+@leaderboard.command()
+@click.option("--site", type=PATH, default=SITE, show_default=True, help="Folder that bench leaderboard build wrote.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
+@click.option("--open/--no-open", "open_", default=True, show_default=True, help="Open it in the browser.")
+def serve(site: Path, port: int, open_: bool) -> None:
+    """Show the site on this machine, to this machine alone, until Ctrl+C."""
+    import webbrowser
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    if not (site / "index.html").is_file():
+        raise TalkbenchError(f"{site} is no site; make one with bench leaderboard build --out {site}")
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(site)))
+    except OSError as error:
+        raise TalkbenchError(f"cannot serve on port {port} ({error.strerror}); choose another --port") from error
+    address = f"http://127.0.0.1:{server.server_port}/"
+    click.echo(f"serving {address}   (Ctrl+C ends it)")
+    if open_:
+        webbrowser.open(address)
+    with server:
+        server.serve_forever()

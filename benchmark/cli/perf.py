@@ -1,0 +1,120 @@
+"""`bench perf`: the cost of methods and of metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
+
+
+def _listed(_ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The members of comma-separated lists, each once; none if the option is not given."""
+    if given is None or given == ():
+        return ()
+    texts = (given,) if isinstance(given, str) else given
+    found = tuple(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))
+    if not found:
+        raise click.BadParameter("the list is empty")
+    return found
+
+
+def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tuple[int, ...]:
+    return tuple(POSITIVE(part, param, ctx) for part in _listed(ctx, param, given))
+
+
+@click.command()
+@click.option("--method", "methods", multiple=True, callback=_listed,
+              help="Methods to measure, comma-separated or repeated.")  # fmt: skip
+@click.option("--metrics", callback=_listed,
+              help="In place of --method: metrics and extractors to measure, comma-separated, or all.")  # fmt: skip
+@click.option("--train", is_flag=True, help="Of methods: the training step.")
+@click.option("--modes", default="float32", show_default=True, callback=_listed,
+              help="For methods: of float32, bf16 (autocast), channels_last and compiled (torch.compile), "
+              "comma-separated; bf16+compiled is both at once.")  # fmt: skip
+@click.option("--batch-size", "batch_sizes", callback=_sizes,
+              help="Driving frames at once, comma-separated.  [default: 1; with --metrics or --train 8]")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0, 64),
+              help="With --train: processes that read frames.  [default: 2 on a CPU, else 8]")  # fmt: skip
+@OPTIONS["device"]
+@click.option("--repeat", type=POSITIVE, default=10, show_default=True, help="Turns to take the median over.")
+@click.option("--size", type=POSITIVE, default=256, show_default=True,
+              help="Of the frames for metrics, and for methods that work at any size.")  # fmt: skip
+@click.option(
+    "--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, metrics or train-modes>-<version>.csv]"
+)
+@click.pass_context
+def perf(
+    context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str, ...], train: bool, **options: Any
+) -> None:
+    """Measure what methods, their training, or metrics cost.
+
+    Of methods: GFLOP, parameters, milliseconds, frames per second and peak memory: per driving frame with the source
+    encoded before, and per cold pair; the CSV also has each stage. Weights are fresh ones from a fixed seed, since
+    what they are does not change what they cost, so no checkpoint is needed.
+
+    Of training: images per second, GFLOP per sample, milliseconds of a step and of its parts, peak memory, and how
+    many times as fast as steps the frames can be read. Beside the GFLOP stand those that the modules need, each run by
+    itself: where the two are equal, nothing is computed twice.
+
+    Of metrics: frames per second, milliseconds for 64 frames and peak memory of each extractor and of each metric on
+    images (pairs), and of all that work here together, on frames of the demo data set.
+
+    \b
+    bench perf --method mcnet
+    bench perf --method mcnet,fomm --modes float32,bf16,bf16+compiled --batch-size 1,8 --device cuda
+    bench perf --train --method mcnet --modes float32,bf16,bf16+compiled --batch-size 8,16,32 --device cuda
+    bench perf --metrics all
+    bench perf --metrics akd,csim,lpips@vgg --batch-size 8,64 --device cuda
+    """
+    if bool(methods) == bool(metrics):
+        raise click.UsageError("give either --method or --metrics")
+    if metrics and context.get_parameter_source("modes") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--modes is for methods; leave it out with --metrics")
+    if train and (metrics or context.get_parameter_source("size") is not ParameterSource.DEFAULT):
+        raise click.UsageError("--train is for methods, which are trained at sizes of their own")
+    if not train and options["workers"] is not None:
+        raise click.UsageError("--workers is for --train")
+    options["batch_sizes"] = options["batch_sizes"] or ((8,) if metrics or train else (1,))
+    if not train:
+        del options["workers"]
+    measure = _of_training if train else _of_metrics if metrics else _of_methods
+    click.echo(f"table   {measure(metrics or methods, options)}")
+
+
+def _of_methods(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
+    from talkbench.benchmark.cli.print.costs import print_costs
+    from talkbench.benchmark.cli.progress import RunDisplay
+    from talkbench.benchmark.perf.methods import PerfOptions, perf
+
+    with RunDisplay("rows") as display:
+        rows, path = perf(PerfOptions(methods, **options), display)
+    print_costs(rows)
+    return path
+
+
+def _of_training(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
+    from talkbench.benchmark.cli.print.costs import print_training_costs
+    from talkbench.benchmark.cli.progress import RunDisplay
+    from talkbench.benchmark.perf.training import TrainPerfOptions, perf_train
+
+    del options["size"]
+    with RunDisplay("rows") as display:
+        rows, path = perf_train(TrainPerfOptions(methods, **options), display)
+    print_training_costs(rows)
+    return path
+
+
+def _of_metrics(names: tuple[str, ...], options: dict[str, Any]) -> Path:
+    from talkbench.benchmark.cli.print.costs import print_metric_costs
+    from talkbench.benchmark.cli.progress import RunDisplay
+    from talkbench.benchmark.perf.metrics import MetricPerfOptions, perf_metrics
+
+    del options["modes"]
+    with RunDisplay("rows") as display:
+        rows, path = perf_metrics(MetricPerfOptions(names, **options), display)
+    print_metric_costs(rows)
+    return path

@@ -1,0 +1,103 @@
+"""`bench train`: training, of one method or of all rows of an ablation table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from talkbench.benchmark.cli.options import EXISTING, OPTIONS, PATH, settings, typed
+from talkbench.core.errors import TalkbenchError
+
+if TYPE_CHECKING:
+    from talkbench.training.session import TrainOptions
+
+
+@click.command()
+@click.option("--method", help="Method to train; see: bench list methods.")
+@click.option(
+    "--ablation", metavar="NAME",
+    help="In place of --method: all rows of a table, table2 of the paper or table-s1, table-s2, table-s7 of its "
+    "supplement.",
+)  # fmt: skip
+@click.option("--config", help="A recipe that ships with talkbench, or a .yaml file.  [default: the method's]")
+@click.option("--dataset", help="In place of the recipe's; see: bench list datasets.")
+@click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<method>-<dataset>, or "
+              "ablations/<name>-<config>]")  # fmt: skip
+@OPTIONS["root"]
+@click.option(
+    "--set", "changes", multiple=True, callback=settings, metavar="NAME=VALUE",
+    help="An entry of the recipe, e.g. --set epochs=150 --set weights.consistency=0. Repeatable.",
+)  # fmt: skip
+@click.option("--checkpoint", type=PATH, help="Weights to start from; without, fresh ones.")
+@click.option(
+    "--vgg", type=EXISTING, help="vgg19-dcbb9e9d.pth, for the perceptual loss.  [default: that of bench weights]"
+)
+@click.option(
+    "--workers", type=click.IntRange(0, 64), help="Processes that read frames.  [default: 0 on a CPU, else 8]"
+)
+@click.option("--compile", "compiled", is_flag=True, help="Send the step through torch.compile.")
+@click.option(
+    "--save-minutes", type=click.FloatRange(min=0, min_open=True), default=5, show_default=True,
+    help="Save the state so often, and after every epoch.",
+)  # fmt: skip
+@click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
+@OPTIONS["device"]
+def train(**options: Any) -> None:
+    """Train a method.
+
+    Stopped or killed, the same command continues from the last state and gives the very same weights. Ends with
+    weights.safetensors, which bench run takes as --checkpoint; beside it are best.safetensors, by the validation pairs,
+    pictures of these after every epoch, and log.jsonl.
+
+    Several GPUs: torchrun --nproc-per-node 8 --no-python bench train ...; the recipe's batch is shared among them.
+
+    \b
+    bench train --method mcnet --config demo
+    bench train --method mcnet --dataset voxceleb1 --root data/voxceleb1
+    bench train --method mcnet@pe10 --dataset voxceleb1 --set precision=bf16 --compile
+    bench train --ablation table2 --config demo
+    """
+    if bool(options["method"]) == bool(options["ablation"]):
+        raise click.UsageError("give either --method or --ablation")
+    from talkbench.benchmark.cli.train_progress import TrainDisplay
+    from talkbench.benchmark.environment import choose_device
+    from talkbench.training.loop import LoopOptions
+    from talkbench.training.session import TrainOptions
+    from talkbench.training.session import train as train_method
+
+    name = options.pop("device")
+    device = choose_device(name)
+    workers, uri, ablation = options.pop("workers"), options.pop("tracking_uri"), options.pop("ablation")
+    given = LoopOptions(
+        workers=_workers(device.type) if workers is None else workers,
+        compiled=options.pop("compiled"),
+        save_minutes=options.pop("save_minutes"),
+    )
+    wanted = TrainOptions(**options, loop=given, device=device, command=typed())
+    if ablation:
+        _train_rows(ablation, wanted, uri, name)
+        return
+    with TrainDisplay(uri) as display:
+        weights = train_method(wanted, display)
+    if display.shown:
+        click.echo(f"weights {weights}")
+
+
+def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) -> None:
+    from talkbench.benchmark.ablation import DEMO, folder, train_ablation
+
+    failed = 0
+    for row in train_ablation(name, options, uri, device):
+        failed += bool(row.fault)
+        click.echo(f"{row.method:28} {row.fault or row.folder}")
+    if failed:
+        raise TalkbenchError(f"{failed} of the rows failed; the same command tries them again")
+    made = f"--ablation {name}" if options.config == DEMO else f"{folder(name, options.config, options.out)}/*/run"
+    click.echo(f"table   bench tables {made}")
+
+
+def _workers(device: str) -> int:
+    import os
+
+    return 0 if device == "cpu" else min(8, os.cpu_count() or 1)

@@ -1,0 +1,97 @@
+"""`bench verify`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from talkbench.benchmark.cli.options import OPTIONS, PATH
+from talkbench.core.errors import TalkbenchError
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.verify.figures import Figure
+
+SCHEMA_VERSION = 1
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=PATH)
+@click.option("--frames", type=PATH, help="The generated frames.  [default: frames/ in the folder of a run]")
+@click.option("--checkpoint", type=PATH, help="The weights of the method.  [default: where bench run finds them]")
+@OPTIONS["pairs"]
+@OPTIONS["root"]
+@OPTIONS["device"]
+@click.option(
+    "--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True,
+    help="How to write it.",
+)  # fmt: skip
+def verify(
+    results: tuple[Path, ...],
+    frames: Path | None,
+    checkpoint: Path | None,
+    pairs: Path | None,
+    root: Path | None,
+    device: str,
+    form: str,
+) -> None:
+    """Compute the figures of runs or entries again.
+
+    RESULTS are runs, entries of the leaderboard, or folders that hold some. What is computed, as far as this machine
+    can: the hashes of an entry's files, of the pair list and of the weights, the protocol ids, the summary from the
+    rows, and the metrics from the generated frames, which a run has if it was made with --save-frames. Every figure
+    is equal, different, or not checkable for a reason that is given.
+
+    Numbers are equal within 1e-6 of their size; those from frames also where they agree in the printed digits, by at
+    most half a unit of the last one, which is then said.
+
+    The exit code is 0 if nothing is different, 1 if something is, 2 if a result cannot be read.
+
+    \b
+    bench verify runs/mcnet-demo-same-identity-20260101-120000
+    bench verify results/entries --format json
+    bench verify results/entries/mine --frames frames --root data/hdtf
+    """
+    from talkbench.benchmark.cli.print.costs import print_figures
+    from talkbench.benchmark.cli.progress import RunDisplay
+    from talkbench.benchmark.verify.figures import VerifyOptions, results_in
+    from talkbench.benchmark.verify.figures import verify as verify_result
+    from talkbench.benchmark.verify.rescore import Place
+
+    folders = [folder for path in results for folder in results_in(path)]
+    own = {"--frames": frames, "--checkpoint": checkpoint, "--pairs": pairs}
+    named = next((name for name, value in own.items() if value), None)
+    if named and len(folders) > 1:
+        raise TalkbenchError(f"{named} is of one result; verify {len(folders)} of them one by one")
+    found = {}
+    for folder in folders:
+        with RunDisplay() as display:
+            options = VerifyOptions(folder, frames, checkpoint, Place(root, pairs, device))
+            found[folder] = verify_result(options, display)
+        if form == "terminal":
+            print_figures(str(folder), found[folder])
+    if form == "json":
+        click.echo(_json(found))
+    if any(figure.state == "different" for figures in found.values() for figure in figures):
+        sys.exit(1)
+
+
+def _json(found: dict[Path, list[Figure]]) -> str:
+    from dataclasses import asdict
+
+    from talkbench.benchmark.cli.print.costs import STATES
+    from talkbench.benchmark.verify.rescore import TOLERANCE
+
+    results = [
+        {
+            "result": str(folder),
+            "counts": {state: sum(figure.state == state for figure in figures) for state in STATES},
+            "figures": [asdict(figure) for figure in figures],
+        }
+        for folder, figures in found.items()
+    ]
+    content = {"schema_version": SCHEMA_VERSION, "tolerance": TOLERANCE, "results": results}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,1 @@
+"""A run, from its options to its rows: plan, runner, evaluator, scorer, and the record of how it was made."""

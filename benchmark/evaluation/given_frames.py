@@ -1,0 +1,267 @@
+"""Frames that another program has generated, read in place of running a method.
+
+A file is named after the number of its pair in the list, from 0 and with six digits, as ``--save-frames`` writes it:
+``000012.png`` is the frame of pair 12. A whole *stretch* of the list (see `stretches`) may come as one video or one
+folder of frames instead, named after the stretch's first pair (``000000.mp4``, ``000000/``): its frames in order, a
+folder's in natural order of their names, are those of the stretch's pairs in order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from io import BytesIO
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.files import sha256_bytes, sha256_file
+from talkbench.core.images import read_image
+from talkbench.datasets import Pair
+from talkbench.datasets.clips import IMAGE_SUFFIXES, FolderClip, VideoClip, open_clip
+from talkbench.methods import registry
+from talkbench.results.record import FramesInfo
+
+ORIGIN = "frames given by the user"
+VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm")
+OPEN_VIDEOS = 8  # pairs come in order of their sources, so that few are read by turns
+
+
+def frame_name(number: int) -> str:
+    """File name of the generated frame of pair `number`.
+
+    >>> frame_name(12)
+    '000012.png'
+    """
+    return f"{number:06d}.png"
+
+
+def stretches(pairs: Sequence[Pair]) -> list[range]:
+    """The numbers of `pairs`, cut wherever the source frame or the driving clip changes: what one video may hold."""
+    groups = groupby(range(len(pairs)), key=lambda number: (pairs[number].source, pairs[number].driving.clip))
+    members = [list(numbers) for _, numbers in groups]
+    return [range(numbers[0], numbers[-1] + 1) for numbers in members]
+
+
+def check_name(name: str) -> None:
+    """See to it that frames of another program are not taken for those of a method that talkbench runs.
+
+    Raises:
+        TalkbenchError: other characters than lower-case letters and digits with single ``.``, ``_`` or ``-`` between
+            them; or the name of a registered method, these signs left out.
+    """
+    if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", name):
+        raise TalkbenchError(f"--name {name!r}: use a-z and 0-9, with single . _ or - between them")
+    taken = {_letters(known): known for known in registry.names()}.get(_letters(name))
+    if taken:
+        raise TalkbenchError(f"--name {name} may be taken for the method {taken}, which bench runs; choose another")
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[@._-]", "", name)
+
+
+@dataclass(frozen=True)
+class _File:
+    """An image or a video of generated frames.
+
+    Attributes:
+        kind: how it is stored (``PNG``, ``JPEG (lossy)``, ``h264 yuv420p``); empty if that cannot be told.
+        size: width and height in pixels (``256x256``); empty if that cannot be told.
+        fault: reason slug and message of what makes it unusable.
+    """
+
+    path: Path
+    sha256: str = ""
+    kind: str = ""
+    size: str = ""
+    fault: tuple[str, str] | None = None
+
+
+Place = tuple[_File, int | None]  # an image, or a video and the index of a frame in it
+
+
+class Outside:
+    """The frames that the user gives for the pairs of a list.
+
+    Args:
+        name: what the user calls the program that made them.
+        folder: holds the files, named as the module says.
+        pairs: the whole list.
+        count: how many of them are evaluated, from the first on.
+        size: side in pixels that frames must have; they are never resized.
+
+    Attributes:
+        info: what the record says of them.
+        remarks: what the user should be told.
+
+    Raises:
+        TalkbenchError: no file belongs to a pair, two belong to one, or none has the right size.
+    """
+
+    def __init__(self, name: str, folder: Path, pairs: Sequence[Pair], count: int, size: int) -> None:
+        self.name, self.folder, self.size = name, folder, size
+        claims, strangers = _claims(folder, pairs)
+        self._places: dict[int, Place] = {
+            number: place
+            for path, numbers in claims.items()
+            for number, place in _places(path, numbers, [number for number in numbers if number < count])
+        }
+        if not self._places:
+            raise TalkbenchError(
+                f"no file in {folder} bears the number of a pair, as {frame_name(0)} to {frame_name(count - 1)} do; "
+                "bench data export-pairs writes how to name them"
+            )
+        self.info = _info(self._places)
+        if f"{size}x{size}" not in self.info.sizes:
+            raise TalkbenchError(f"no frame in {folder} is {size}x{size}, as evaluated: {_instead(self._places)}")
+        self.remarks = list(_remarks(self.info, folder, strangers, count))
+
+    @cached_property
+    def _open(self) -> Callable[[Path], VideoClip]:
+        return lru_cache(OPEN_VIDEOS)(VideoClip)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the open videos, which each process has for itself."""
+        return {name: value for name, value in vars(self).items() if name != "_open"}
+
+    def video(self, number: int) -> Path | None:
+        """The video that holds the frame of pair `number`; None if it has a file of its own, or none."""
+        file, index = self._places.get(number, (None, None))
+        return file.path if file is not None and index is not None else None
+
+    def read(self, number: int) -> np.ndarray:
+        """The frame of pair `number`, uint8 RGB (size, size, 3).
+
+        Raises:
+            PairError: ``missing-frame``, ``undecodable-frame``, ``not-8-bit-rgb``, ``wrong-size``, or
+                ``wrong-frame-count`` for a video or folder that has not as many frames as its stretch has pairs.
+        """
+        if number not in self._places:
+            raise PairError("missing-frame", f"there is no {frame_name(number)} in {self.folder}")
+        file, index = self._places[number]
+        if file.fault:
+            raise PairError(*file.fault)
+        image = read_image(file.path) if index is None else self._open(file.path).read(index)
+        if image.shape != (self.size, self.size, 3):
+            height, width = image.shape[:2]
+            raise PairError("wrong-size", f"{file.path} is {width}x{height} instead of {self.size}x{self.size}")
+        return image
+
+
+def _claims(folder: Path, pairs: Sequence[Pair]) -> tuple[dict[Path, range], list[Path]]:
+    """The files and folders that bear the number of a pair, with the pairs that they are for; and all others."""
+    whole = {stretch.start: stretch for stretch in stretches(pairs)}
+    claims: dict[Path, range] = {}
+    strangers = []
+    owners: dict[int, Path] = {}
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        numbers = _numbers(path, whole, len(pairs))
+        if not numbers:
+            strangers.append(path)
+            continue
+        claims[path] = numbers
+        for number in numbers:
+            if number in owners:
+                both = f"{owners[number].name} and {path.name}"
+                raise TalkbenchError(f"{folder} holds {both}, both for pair {number}; keep the right one")
+            owners[number] = path
+    return claims, strangers
+
+
+def _numbers(path: Path, whole: dict[int, range], count: int) -> range:
+    stem = path.name if path.is_dir() else path.stem
+    if not re.fullmatch(r"[0-9]{6,}", stem) or frame_name(int(stem)) != f"{stem}.png":
+        return range(0)
+    number = int(stem)
+    if path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES:
+        return whole.get(number, range(0))
+    return range(number, number + 1) if path.suffix.lower() in IMAGE_SUFFIXES and number < count else range(0)
+
+
+def _places(path: Path, numbers: range, evaluated: list[int]) -> Iterator[tuple[int, Place]]:
+    """The frames in the file or folder `path` of those of its pairs `numbers` that are evaluated."""
+    if not evaluated:
+        return
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        yield evaluated[0], (_image(path), None)
+        return
+    try:
+        clip = open_clip(path)
+    except TalkbenchError as error:
+        broken = _File(path, fault=("undecodable-frame", str(error)))
+        yield from ((number, (broken, None)) for number in evaluated)
+        return
+    if len(clip) not in (len(numbers), len(evaluated)):
+        fault = f"{path} has {len(clip)} frames, but its pairs, {numbers[0]} to {numbers[-1]}, are {len(numbers)}"
+        wrong = _File(path, fault=("wrong-frame-count", fault))
+        yield from ((number, (wrong, None)) for number in evaluated)
+    elif isinstance(clip, FolderClip):
+        yield from ((number, (_image(file), None)) for number, file in zip(evaluated, clip.files, strict=False))
+    else:
+        video = _video(path)
+        yield from ((number, (video, index)) for index, number in enumerate(evaluated))
+
+
+def _image(path: Path) -> _File:
+    from PIL import Image
+
+    data = b""
+    try:
+        data = path.read_bytes()
+        with Image.open(BytesIO(data), formats=("PNG", "JPEG")) as image:
+            lossy = image.format != "PNG"
+            bits = 8 if lossy else data[24]  # in PNG's first chunk, after signature, width and height
+            fault: tuple[str, str] | None = None
+            if image.mode != "RGB" or bits != 8:
+                fault = "not-8-bit-rgb", f"{path} has pixels of mode {image.mode} and {bits} bits; write 8-bit RGB"
+            size = f"{image.width}x{image.height}"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return _File(path, sha256_bytes(data), fault=("undecodable-frame", f"{path} is not a readable PNG or JPEG"))
+    return _File(path, sha256_bytes(data), "JPEG (lossy)" if lossy else "PNG", size, fault)
+
+
+def _video(path: Path) -> _File:
+    import av
+
+    with av.open(str(path)) as container:
+        codec = container.streams.video[0].codec_context
+        return _File(path, sha256_file(path), f"{codec.name} {codec.pix_fmt}", f"{codec.width}x{codec.height}")
+
+
+def _info(places: dict[int, Place]) -> FramesInfo:
+    lines = [f"{number} {file.sha256} {index}\n" for number, (file, index) in sorted(places.items())]
+    files = [file for file, _ in places.values()]
+    return FramesInfo(
+        sha256=sha256_bytes("".join(lines).encode()),
+        pairs=len(places),
+        kinds=Counter(file.kind for file in files if file.kind),
+        sizes=Counter(file.size for file in files if file.size),
+    )
+
+
+def _instead(places: dict[int, Place]) -> str:
+    """What the frames are, none of which has the right size, and the remedy."""
+    sizes = Counter(file.size for file, _ in places.values() if file.size)
+    if not sizes:
+        return next(file.fault[1] for file, _ in places.values() if file.fault)
+    ((size, count),) = sizes.most_common(1)
+    width, _, height = size.partition("x")
+    remedy = f"give --image-size {width} if that was intended" if width == height else "write square images"
+    return f"{count} are {size}; {remedy}"
+
+
+def _remarks(info: FramesInfo, folder: Path, strangers: list[Path], count: int) -> Iterator[str]:
+    if strangers:
+        yield f"{len(strangers)} of the files in {folder} belong to no pair and are passed over ({strangers[0].name} …)"
+    if info.pairs < count:
+        yield f"{count - info.pairs} of {count} pairs have no frame in {folder}"
+    lossy = {kind: number for kind, number in info.kinds.items() if kind != "PNG"}
+    if lossy:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in lossy.items())
+        yield f"frames that are not PNG are scored with what their compression took away: {kinds}"

@@ -1,0 +1,217 @@
+"""Every run that the data on the disk and the weights in the store allow: methods by data sets by tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from talkbench import datasets, methods, metrics
+from talkbench.benchmark.environment import choose_device, memory_advice, reproducible
+from talkbench.benchmark.evaluation.motions import check_motion
+from talkbench.benchmark.evaluation.plan import RunOptions, prepare
+from talkbench.benchmark.evaluation.protocol import load as load_protocol
+from talkbench.benchmark.evaluation.runner import carry_out
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import TalkbenchError
+from talkbench.methods.cards import find_weights, full_name, known_names
+
+ALL = "all"
+ANY = ""
+"""In a `Cell` that is skipped: whatever the method, data set or task."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method on a task of a data set, and what became of it.
+
+    Attributes:
+        state: ``run``, ``done before`` (nothing was left to do), ``skipped`` (not possible here) or ``failed``.
+        folder: of the run, where there is one.
+        reason: why it was skipped or has failed.
+    """
+
+    method: str
+    dataset: str
+    task: str
+    state: Literal["", "run", "done before", "skipped", "failed"] = ""
+    folder: Path | None = None
+    reason: str = ""
+
+
+def is_grid(options: RunOptions) -> bool:
+    """Whether the options ask for several runs."""
+    return any(_several(names) for names in (options.method, options.dataset, options.task))
+
+
+def run_grid(options: RunOptions, display: Callable[[], AbstractContextManager[Progress]]) -> list[Cell]:
+    """Run every cell for which everything is there, each into a folder of its own below `RunOptions.runs`.
+
+    One that has run before, by all that makes its numbers, is not run again, and one that was interrupted is continued.
+
+    Args:
+        options: `method`, `dataset` and `task` are names, several of them with commas between, or ``all``; `root` holds
+            a folder of each data set's name, where there are several.
+        display: gives what shows the progress of one run.
+
+    Returns:
+        All cells, first those that are skipped.
+
+    Raises:
+        TalkbenchError: an unknown name, options that go with a single run, or no cell that can be run.
+    """
+    cells, skipped = plan(options)
+    if not cells:
+        reasons = "; ".join(f"{where(cell)}: {cell.reason}" for cell in skipped)
+        raise TalkbenchError(f"nothing of this can be run here: {reasons}")
+    with display() as shown:
+        for cell in skipped:
+            shown.say(f"skipped {where(cell)}: {cell.reason}")
+    finished = []
+    for number, cell in enumerate(cells, 1):
+        with display() as shown:
+            shown.say(f"{number}/{len(cells)} {where(cell)}")
+            finished.append(_run(cell, options, shown))
+    return [*skipped, *finished]
+
+
+def plan(options: RunOptions) -> tuple[list[Cell], list[Cell]]:
+    """The cells to run, by data set, task and method, and those that cannot be run, with the reason.
+
+    Raises:
+        TalkbenchError: as `run_grid`.
+    """
+    _check(options)
+    usable, skipped = _methods(options)
+    cells: list[Cell] = []
+    for name in _names(options.dataset, datasets.registry.names()):
+        found, missing = _tasks(name, options)
+        cells += [Cell(method, name, task) for task in found for method in usable]
+        skipped += missing
+    return cells, skipped
+
+
+def where(cell: Cell) -> str:
+    """What a cell is called: ``mcnet on hdtf, same-identity``."""
+    data = ", ".join(filter(None, (cell.dataset, cell.task)))
+    return " on ".join(filter(None, (cell.method, data)))
+
+
+def _run(cell: Cell, options: RunOptions, progress: Progress) -> Cell:
+    """One run: skipped if it cannot be prepared, failed if it breaks off later."""
+    own = _of_cell(cell, options)
+    try:
+        with reproducible(), memory_advice(own.batch_size):
+            try:
+                setup = prepare(own, progress)
+            except (TalkbenchError, OSError) as error:
+                progress.say(f"skipped: {error}")
+                return replace(cell, state="skipped", reason=str(error))
+            finished = carry_out(setup, own, progress)
+    except Exception as error:  # one broken method must not cost the others a night
+        known = isinstance(error, TalkbenchError | OSError)
+        reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
+        progress.warn(f"failed: {reason}")
+        return replace(cell, state="failed", reason=reason)
+    return replace(cell, state="run" if finished.evaluated else "done before", folder=finished.store.folder)
+
+
+def _of_cell(cell: Cell, options: RunOptions) -> RunOptions:
+    return replace(
+        options,
+        method=cell.method,
+        dataset=cell.dataset,
+        task=cell.task,
+        root=_root(cell.dataset, options),
+        runs=options.out or options.runs,
+        out=None,
+        resume=True,
+        several=True,
+    )
+
+
+def _check(options: RunOptions) -> None:
+    """Refuse what would fail in every cell, before any of them."""
+    methods_, lists = _several(options.method), _several(options.dataset) or _several(options.task)
+    for option, given, wrong in (
+        ("--frames", options.frames, True),
+        ("--name", options.name, True),
+        ("--checkpoint", options.checkpoint, methods_),
+        ("--pairs", options.pairs, lists),
+    ):
+        if given and wrong:
+            raise TalkbenchError(f"{option} is for a single run; leave it out, or name one method, data set and task")
+    if options.method is None:
+        raise TalkbenchError("name a --method, several with commas between, or all")
+    load_protocol(options.protocol)
+    choose_device(options.device)
+    for name in options.metrics:
+        metrics.create(name)
+
+
+def _methods(options: RunOptions) -> tuple[list[str], list[Cell]]:
+    """The methods that can run, and the others."""
+    usable: list[str] = []
+    skipped = []
+    for name in _names(options.method, known_names()):
+        try:
+            if options.method == ALL and not _ranked(name):
+                continue
+            check_motion(name, options.motion)
+            weights = find_weights(name, options.checkpoint)
+        except TalkbenchError as error:
+            if options.method != ALL:
+                methods.registry.get(name)  # a name that is not known is the user's mistake
+            skipped.append(Cell(name, ANY, ANY, "skipped", reason=str(error)))
+            continue
+        if options.method == ALL and weights.method != full_name(name):  # which has a row of its own
+            skipped.append(Cell(name, ANY, ANY, "skipped", reason=weights.note))
+        else:
+            usable.append(name)
+    return usable, skipped
+
+
+def _ranked(name: str) -> bool:
+    factory = methods.registry.get(name)
+    return getattr(factory.func if isinstance(factory, partial) else factory, "ranked", True)
+
+
+def _tasks(name: str, options: RunOptions) -> tuple[list[str], list[Cell]]:
+    """The tasks of a data set that are asked for and whose pairs are there, and the others."""
+    try:
+        data = datasets.create(name, root=_root(name, options))
+        tasks = data.tasks
+    except (TalkbenchError, OSError) as error:
+        if options.dataset != ALL:
+            raise
+        return [], [Cell(ANY, name, ANY, "skipped", reason=str(error))]
+    usable: list[str] = []
+    skipped: dict[str, str] = {}
+    wanted = options.task or load_protocol(options.protocol).task.value
+    for task in _names(wanted, tasks):
+        try:
+            data.split(task, pairs=options.pairs, motion=options.motion)
+            usable.append(task)
+        except (TalkbenchError, OSError) as error:
+            skipped[task] = str(error)
+    if len(skipped) > 1 and len(set(skipped.values())) == 1 and not usable:  # of the whole data set, then
+        skipped = {ANY: next(iter(skipped.values()))}
+    return usable, [Cell(ANY, name, task, "skipped", reason=reason) for task, reason in skipped.items()]
+
+
+def _root(dataset: str, options: RunOptions) -> Path | None:
+    return options.root / dataset if options.root and _several(options.dataset) else options.root
+
+
+def _several(names: str | None) -> bool:
+    return names is not None and (names == ALL or "," in names)
+
+
+def _names(chosen: str | None, known: Iterable[str]) -> Sequence[str]:
+    """The names between the commas, each once, or all that are known."""
+    if chosen == ALL:
+        return list(known)
+    return list(dict.fromkeys(name.strip() for name in (chosen or "").split(",") if name.strip()))

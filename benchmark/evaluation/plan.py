@@ -1,0 +1,377 @@
+"""What a run is made of: method, pairs and metrics chosen and checked before the first frame is generated."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+from talkbench import datasets, methods, metrics
+from talkbench.benchmark.environment import choose_device, device_name, git_state, libraries
+from talkbench.benchmark.evaluation.given_frames import ORIGIN, Outside, check_name
+from talkbench.benchmark.evaluation.motions import check_motion, implied_settings
+from talkbench.benchmark.evaluation.protocol import DEFAULT, Protocol
+from talkbench.benchmark.evaluation.protocol import load as load_protocol
+from talkbench.benchmark.evaluation.scorer import has_videos, target_of
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.methods.cards import Weights, find_weights, training_data
+from talkbench.methods.interface import Method
+from talkbench.metrics import Extractor, Metric
+from talkbench.results.record import (
+    DatasetInfo,
+    MethodInfo,
+    MetricSpec,
+    ProtocolInfo,
+    RunRecord,
+    UnavailableMetric,
+    by_reason,
+)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the user asks of a run; see ``bench run --help`` for each."""
+
+    method: str | None
+    dataset: str
+    task: str | None = None
+    motion: str = "absolute"
+    protocol: str = DEFAULT
+    jpeg_quality: int | None = None
+    checkpoint: Path | None = None
+    frames: Path | None = None
+    name: str | None = None
+    pairs: Path | None = None
+    root: Path | None = None
+    metrics: tuple[str, ...] = ()
+    limit: int | None = None
+    batch_size: int = 8
+    workers: int | None = None
+    image_size: int | None = None
+    device: str = "auto"
+    out: Path | None = None
+    runs: Path = Path("runs")
+    resume: bool = False
+    several: bool = False  # one of the runs of a grid, any of which may be new or begun before
+    strict: bool = False
+    save_frames: bool = False
+    tracking_uri: str | None = None
+    settings: dict[str, object] = field(default_factory=dict)
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run before it begins.
+
+    Attributes:
+        method: the method to run, or the frames to score in its place.
+        size: side in pixels at which images enter the method and the metrics.
+        stored_size: width and height of the stored frames, as the first driving frame has them (``178x218``).
+        unavailable: the metrics that were asked for and cannot be computed.
+    """
+
+    protocol: Protocol
+    device: torch.device
+    weights: Weights
+    method: Method | Outside
+    split: datasets.Split
+    size: int
+    stored_size: str
+    metrics: list[Metric]
+    extractors: dict[str, Extractor]
+    unavailable: list[UnavailableMetric]
+
+
+def prepare(options: RunOptions, progress: Progress) -> Setup:
+    """Choose and check everything, names before files, files before the work of preparing data.
+
+    Raises:
+        TalkbenchError: something that was asked for is unknown, missing or does not fit the rest.
+    """
+    protocol = load_protocol(options.protocol)
+    device = choose_device(options.device)
+    weights = choose_weights(options)
+    named = [metrics.create(name) for name in options.metrics or [metric.name for metric in protocol.metrics]]
+    data = datasets.create(options.dataset, root=options.root)
+    task = options.task or protocol.task.value
+    method = None
+    if options.frames is None:
+        implied = implied_settings(weights.method, options.motion, datasets.has_truth(task))
+        method = create_method(weights, {**implied, **options.settings})
+    whole = data.split(task, pairs=options.pairs, motion=options.motion)
+    for note in filter(None, (weights.note, whole.note)):
+        progress.say(note)
+    if options.frames is None and options.checkpoint is None and seen_in_training(weights.method, whole):
+        progress.warn(
+            f"{weights.method} was trained on {whole.dataset}, and these pairs are not known to be of its test part: "
+            "it may have seen these people"
+        )
+    split = whole if options.limit is None else whole.head(options.limit)
+    height, width = stored_size(split)
+    size = _size(options, protocol, method, min(height, width), progress)
+    if not options.metrics:  # what the task has no use for goes without saying
+        named = [metric for metric in named if not unsuited(metric, split, size, given=method is None)]
+    chosen, unavailable = choose_metrics(named, split, size, given=method is None)
+    _announce(unavailable, options.strict, progress)
+    if not chosen:
+        raise TalkbenchError("none of the metrics can be computed; see bench list metrics")
+    source = _given(options, whole, len(split), size, progress) if method is None else method
+    extractors = choose_extractors(chosen, device)
+    return Setup(protocol, device, weights, source, split, size, f"{width}x{height}", chosen, extractors, unavailable)
+
+
+def seen_in_training(method: str, split: datasets.Split) -> bool:
+    """Whether the published weights of `method` come from the data set of `split`, of whose test part it may not be."""
+    return training_data(method) == split.dataset and not split.held_out
+
+
+def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[str, Extractor]:
+    """Those that the metrics name and those that these use, each once."""
+    found: dict[str, Extractor] = {}
+    wanted = [metric.extractor for metric in chosen]
+    while wanted:
+        name = wanted.pop()
+        if name and name not in found:
+            found[name] = metrics.create_extractor(name, str(device))
+            wanted.append(found[name].uses)
+    return found
+
+
+def _announce(unavailable: Sequence[UnavailableMetric], strict: bool, progress: Progress) -> None:
+    """One line per reason, whatever the number of metrics that it keeps away."""
+    for reason, names in by_reason(unavailable).items():
+        several = f"metrics {names} are" if "," in names else f"metric {names} is"
+        problem = f"{several} not available: {reason}"
+        if strict:
+            raise TalkbenchError(f"{problem} (--strict makes that an error)")
+        progress.warn(problem)
+
+
+def _size(options: RunOptions, protocol: Protocol, method: Method | None, stored: int, progress: Progress) -> int:
+    """Side in pixels: as the user says, else the method's own, else the protocol's, else as stored."""
+    wanted = protocol.image_size.value
+    if options.image_size is None and method and method.resolution and wanted not in (None, method.resolution):
+        progress.warn(
+            f"protocol {protocol.name} asks for {wanted} pixels and {method.name} works at {method.resolution}: "
+            "the numbers do not compare with others of the protocol"
+        )
+    own = method.resolution if method else None
+    return image_size(options.image_size or (None if own else wanted), method, stored)
+
+
+def choose_weights(options: RunOptions) -> Weights:
+    """The weights of the method to run; none where frames are to be scored that another program has made.
+
+    Raises:
+        TalkbenchError: neither a method nor frames, options that go with the other of the two, a method or motion
+            that is not there, weights that are missing, or a name that frames must not bear.
+    """
+    if options.frames is None:
+        if options.method is None:
+            raise TalkbenchError("name a --method (see bench list methods), or give --frames with their --name")
+        if options.name is not None:
+            raise TalkbenchError("--name is for --frames; leave it out, a method has its own")
+        check_motion(options.method, options.motion)
+        return find_weights(options.method, options.checkpoint)
+    others = {"--method": options.method, "--checkpoint": options.checkpoint, "--set": options.settings}
+    for option, value in others.items():
+        if value:
+            raise TalkbenchError(f"{option} is for a method that is run; leave it out, or --frames")
+    if options.name is None:
+        raise TalkbenchError("--frames needs --name: what to call the program that made them")
+    check_name(options.name)
+    if not options.frames.is_dir():
+        raise TalkbenchError(f"--frames {options.frames} is not a folder; give the one that holds the frames")
+    return Weights(options.name, None, ORIGIN)
+
+
+def _given(options: RunOptions, whole: datasets.Split, count: int, size: int, progress: Progress) -> Outside:
+    assert options.name is not None
+    assert options.frames is not None
+    frames = Outside(options.name, options.frames, whole.pairs, count, size)
+    for remark in frames.remarks:
+        progress.warn(remark)
+    return frames
+
+
+def create_method(weights: Weights, settings: Mapping[str, object]) -> Method:
+    """Build the method with its weights.
+
+    Raises:
+        TalkbenchError: a setting that it does not have or of another type, or weights that do not fit.
+    """
+    factory = methods.registry.get(weights.method)
+    try:
+        parameters = inspect.signature(factory, eval_str=True).parameters
+    except NameError:  # annotations that only a type checker can resolve
+        parameters = inspect.signature(factory).parameters
+    choices = {name: choice for name, choice in parameters.items() if name not in ("weights", "variant")}
+    anything = any(choice.kind is choice.VAR_KEYWORD for choice in choices.values())
+    checked = {}
+    for name, value in settings.items():
+        if name not in choices and not anything:
+            known = nearest(name, choices) if choices else "it has none"
+            raise TalkbenchError(f"{weights.method} has no setting {name!r}: {known}")
+        checked[name] = _converted(name, value, choices[name].annotation) if name in choices else value
+    return methods.create(weights.method, weights=weights.path, **checked)  # type: ignore[arg-type]
+
+
+def _converted(name: str, value: object, kind: Any) -> object:
+    if kind is inspect.Parameter.empty or isinstance(kind, str):
+        return value
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except PydanticUserError:  # not a type that can be checked
+        return value
+    except ValidationError as error:
+        raise TalkbenchError(f"--set {name}={value}: {error.errors()[0]['msg'].lower()}") from error
+
+
+def image_size(chosen: int | None, method: Method | None, stored: int) -> int:
+    """Side at which images enter the method, if there is one, and the metrics: the method's own, else `chosen`,
+    else the shorter side `stored`.
+
+    Raises:
+        TalkbenchError: `chosen` is not the size that the method works at.
+    """
+    if method and method.resolution:
+        if chosen not in (None, method.resolution):
+            raise TalkbenchError(f"{method.name} works at {method.resolution} pixels; leave --image-size {chosen} out")
+        return method.resolution
+    return chosen or stored
+
+
+def stored_size(split: datasets.Split) -> tuple[int, int]:
+    """Height and width of the first driving frame that can be read.
+
+    Raises:
+        TalkbenchError: none can.
+    """
+    problem: PairError | None = None
+    for pair in split:
+        try:
+            height, width = split.read(pair.driving).shape[:2]
+            return height, width
+        except PairError as error:
+            problem = problem or error
+    raise TalkbenchError(f"no driving frame can be read, the first since: {problem}")
+
+
+def choose_metrics(
+    wanted: list[Metric], split: datasets.Split, size: int, given: bool = False
+) -> tuple[list[Metric], list[UnavailableMetric]]:
+    """Those of the `wanted` that can be computed, each once, and the others with the reason.
+
+    Args:
+        size: side of the images in pixels.
+        given: the frames come from another program.
+    """
+    chosen: list[Metric] = []
+    unavailable: list[UnavailableMetric] = []
+    for metric in {metric.name: metric for metric in wanted}.values():
+        problem = unsuited(metric, split, size, given) or metric.problem()
+        if problem:
+            unavailable.append(UnavailableMetric(name=metric.variant, reason=problem))
+        else:
+            chosen.append(metric)
+    return chosen, unavailable
+
+
+def unsuited(metric: Metric, split: datasets.Split, size: int, given: bool) -> str | None:
+    """Why a metric makes no sense of these pairs, whatever this machine has; None if it does."""
+    if metric.needs_truth and not split.has_truth:
+        return f"{split.task} has no true image to compare with"
+    if metric.history and not has_videos(split.pairs, metric.history):
+        return f"{split.task} has no {metric.history + 1} consecutive frames of one video; use --task reconstruction"
+    if size < metric.min_size:
+        return f"it needs images of at least {metric.min_size} pixels, and these have {size}"
+    if metric.unquantised and given:
+        return "frames in files are 8-bit already"
+    return None
+
+
+def describe(setup: Setup, options: RunOptions) -> RunRecord:
+    """The record of a run of `setup` that begins now."""
+    method, split, protocol = setup.method, setup.split, setup.protocol
+    now = datetime.now(UTC)
+    name = f"{method.name}-{split.dataset}-{split.task}".replace("@", "-")
+    return RunRecord(
+        run_id=f"{name}-{now:%Y%m%d-%H%M%S}",
+        created=now,
+        talkbench=version("talkbench"),
+        command=options.command or shlex.join(sys.argv),
+        method=_method(setup),
+        dataset=DatasetInfo(
+            name=split.dataset,
+            task=split.task,
+            motion=split.motion,
+            pairs=len(split),
+            pairs_sha256=split.sha256,
+            pairs_file=options.pairs.name if options.pairs else "built-in",
+            list_sha256=split.list_sha256,
+            image_size=setup.size,
+            stored_size=setup.stored_size,
+        ),
+        metrics=tuple(spec_of(metric, split.task) for metric in setup.metrics),
+        unavailable=tuple(setup.unavailable),
+        batch_size=options.batch_size,
+        device=str(setup.device),
+        device_name=device_name(setup.device),
+        libraries=libraries(),
+        platform=platform.platform(),
+        git=git_state(),
+        protocol=ProtocolInfo(name=protocol.name, sha256=protocol.sha256),
+        quantisation=protocol.quantisation.value,
+        jpeg_quality=options.jpeg_quality or protocol.jpeg_quality.value,
+        aggregation="mean over " + " and over ".join(protocol.means.value),
+        missing_faces=protocol.missing_faces.value,
+    )
+
+
+def _method(setup: Setup) -> MethodInfo:
+    method, weights = setup.method, setup.weights
+    if isinstance(method, Outside):
+        return MethodInfo(name=method.name, origin=weights.origin, frames=method.info)
+    try:
+        return MethodInfo(
+            name=method.name,
+            checkpoint=weights.path.name if weights.path else None,
+            checkpoint_sha256=method.checkpoint_sha256,
+            origin=weights.origin,
+            settings=method.settings,
+            resolution=method.resolution,
+            ranked=method.ranked,
+        )
+    except ValidationError as error:  # a setting without a JSON form, such as NaN
+        raise TalkbenchError(f"{method.name} cannot be recorded: {error.errors()[0]['msg']}") from error
+
+
+def spec_of(metric: Metric, task: str) -> MetricSpec:
+    """What the record says of a metric, which can be computed here, in a run of `task`."""
+    return MetricSpec(
+        name=metric.variant,
+        version=metric.version,
+        direction=metric.direction,
+        unit=metric.unit,
+        scale=metric.scale,
+        decimals=metric.decimals,
+        extractor=metrics.create_extractor(metric.extractor).id if metric.extractor else None,
+        backend=metric.backend(),
+        target=target_of(metric, datasets.has_truth(task)),
+        aggregation=metric.aggregation,
+        worst=metric.range[0] if metric.direction == "higher" else metric.range[1],
+        ranks=metric.ranks,
+    )

@@ -1,0 +1,107 @@
+"""Protocols: named bundles of metric variants and of all else that decides a number (specs evaluation 2 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.results.strict import canonical_sha256
+
+T = TypeVar("T")
+
+FOLDER = Path(__file__).parent / "protocols"
+DEFAULT = "talkbench-1"
+
+
+class Choice(BaseModel, Generic[T]):
+    """A value, and the sentence that says why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    value: T
+    why: str
+
+
+class ChosenMetric(BaseModel):
+    """A metric by its full id, and the sentence that says why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    why: str
+
+
+class Protocol(BaseModel):
+    """How a run is scored.
+
+    Attributes:
+        task: what is run unless the user says otherwise.
+        metrics: what is computed, as far as the task and this machine allow.
+        quantisation: how generated images become 8-bit ones.
+        jpeg_quality: of the JPEG file that generated and real frames go through; None: they go through none.
+        image_size: side in pixels of all images; None: the method's own, else as stored.
+        missing_faces: what becomes of a pair whose generated frame alone shows no face: ``drop`` leaves it out,
+            ``worst`` gives it the worst value that the metric has.
+        means: what is printed, the mean over pairs first; ``videos``: the mean of the means of the driving videos.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    about: str
+    task: Choice[str]
+    metrics: tuple[ChosenMetric, ...]
+    quantisation: Choice[Literal["round", "floor"]]
+    jpeg_quality: Choice[int | None]
+    image_size: Choice[int | None]
+    missing_faces: Choice[Literal["drop", "worst"]]
+    means: Choice[tuple[Literal["pairs", "videos"], ...]] = Field()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of all that decides numbers: the values, not the sentences."""
+        content = self.model_dump(mode="json", exclude={"about"})
+        values = {key: part["value"] if isinstance(part, dict) else part for key, part in content.items()}
+        return canonical_sha256({**values, "metrics": sorted(metric["name"] for metric in content["metrics"])})
+
+    def choices(self) -> Iterator[tuple[str, str, str]]:
+        """Name, value in words and sentence of each choice, the metrics last."""
+        for name in ("task", "quantisation", "jpeg_quality", "image_size", "missing_faces", "means"):
+            choice = getattr(self, name)
+            value = " and ".join(choice.value) if isinstance(choice.value, tuple) else choice.value
+            yield name.replace("_", " "), "none" if value is None else str(value), choice.why
+        for metric in self.metrics:
+            yield "metric", metric.name, metric.why
+
+
+def names() -> list[str]:
+    """The protocols that ship with talkbench."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> Protocol:
+    """A protocol by its name, or from a YAML file.
+
+    Raises:
+        TalkbenchError: unknown name, no such file, or one that is not a protocol.
+    """
+    given = name.endswith((".yaml", ".yml"))
+    path = Path(name) if given else FOLDER / f"{name}.yaml"
+    if given and not path.is_file():
+        raise TalkbenchError(
+            f"--protocol {name} is not a file; name a .yaml that is there, or one of: {', '.join(names())}"
+        )
+    if not path.is_file():
+        raise TalkbenchError(f"unknown protocol {name!r}: {nearest(name, names())}")
+    try:
+        return Protocol.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "content"
+        raise TalkbenchError(f"{path} is not a protocol: {place}: {first['msg'].lower()}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TalkbenchError(f"{path} is not YAML: {' '.join(str(error).split())}") from error

@@ -1,0 +1,203 @@
+"""`bench run`: a method on a data set, from the choice of weights to the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from math import isfinite, nan
+from pathlib import Path
+
+import numpy as np
+
+from talkbench import datasets, metrics
+from talkbench.benchmark.environment import memory_advice, reproducible
+from talkbench.benchmark.evaluation.evaluator import Evaluator, Outcome, Rules, batches
+from talkbench.benchmark.evaluation.given_frames import frame_name
+from talkbench.benchmark.evaluation.plan import RunOptions, Setup, describe, prepare
+from talkbench.benchmark.evaluation.reader import choose_workers
+from talkbench.benchmark.evaluation.scorer import set_key
+from talkbench.benchmark.progress import Progress
+from talkbench.benchmark.tracking import Tracker, tracking_uri
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import sweep, write_atomic
+from talkbench.core.images import write_png
+from talkbench.reports.pages.run_page import Strip, write_page
+from talkbench.reports.pages.strips import strip
+from talkbench.reports.runs import Run
+from talkbench.reports.tables.composition import published_table
+from talkbench.reports.tables.writers import to_markdown
+from talkbench.results.record import RunRecord, Summary
+from talkbench.results.run_store import RunStore
+from talkbench.results.summary import summarise
+
+SHOWN_PAIRS = 8
+ARTIFACTS = ("run.json", "summary.json", "index.html", "table.md", "pictures")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended: where it is and what came out.
+
+    Attributes:
+        page: the HTML page.
+        tracked: the MLflow store that has the run; None if none has.
+        evaluated: the pairs that this call has evaluated; the others were done before.
+    """
+
+    store: RunStore
+    record: RunRecord
+    summary: Summary
+    page: Path
+    tracked: str | None
+    evaluated: int
+
+
+def run(options: RunOptions, progress: Progress | None = None) -> Finished:
+    """Evaluate a method on a task of a data set and leave record, rows, summary, page and MLflow run.
+
+    Raises:
+        TalkbenchError: anything that keeps the run from starting or going on; what was computed is kept.
+    """
+    progress = progress or Progress()
+    with reproducible(), memory_advice(options.batch_size):
+        return carry_out(prepare(options, progress), options, progress)
+
+
+def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished:
+    """What `run` does after everything is chosen; to be called in the contexts that it sets up."""
+    store = open_store(options, describe(setup, options), progress)
+    record = store.read_record()
+    runs, before = store.folder.parent, len(store.done())
+    with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
+        tracker.start(record, runs)
+        _evaluate(setup, store, options, progress)
+        rows = store.rows()
+        summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
+        store.write_summary(summary)
+        page = _report(store, Run(record, summary), setup.split.has_truth)
+        tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
+    return Finished(store, record, summary, page, tracker.holder, summary.pairs - before)
+
+
+def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> RunStore:
+    """The folder to write to: a new one that holds `record`, or with ``--resume`` the run that this one continues.
+
+    Raises:
+        TalkbenchError: ``--out`` holds a run that is not to be continued or was made otherwise, or cannot be written.
+    """
+    earlier = RunStore(options.out) if options.out else _latest(record, options.runs) if options.resume else None
+    if earlier is None or not (earlier.folder / "run.json").exists():
+        if options.resume and not options.several:
+            progress.say("there is no run of this command to continue; a new one begins")
+        return _new(options.out, record, options.runs)
+    if not options.resume:
+        raise TalkbenchError(f"{earlier.folder} holds a run; continue it with --resume or choose another --out")
+    differences = earlier.read_record().differences(record)
+    if differences:
+        raise TalkbenchError(f"{earlier.folder} was made otherwise ({differences[0]}); choose another --out")
+    sweep(earlier.folder)
+    progress.say(f"continuing {earlier.folder}")
+    return earlier
+
+
+def _new(folder: Path | None, record: RunRecord, runs: Path) -> RunStore:
+    if folder is None:
+        folder, record = _claim(record, runs)
+    store = RunStore(folder)
+    if store.done():
+        raise TalkbenchError(f"{folder} holds rows of a run without its run.json; choose another --out")
+    store.write_record(record)
+    return store
+
+
+def _claim(record: RunRecord, runs: Path) -> tuple[Path, RunRecord]:
+    """A folder below `runs` that no other has, two that start in one second included, and the record with its name."""
+    named, numbers = record, count(2)
+    while True:
+        try:
+            (runs / named.run_id).mkdir(parents=True)
+            return runs / named.run_id, named
+        except FileExistsError:
+            named = record.model_copy(update={"run_id": f"{record.run_id}-{next(numbers)}"})
+        except OSError as error:
+            raise TalkbenchError(
+                f"cannot write {runs.absolute()}: {error.strerror}; name a folder with --out"
+            ) from error
+
+
+def _latest(record: RunRecord, runs: Path) -> RunStore | None:
+    """The youngest run below `runs` whose numbers are made as those of `record`; unreadable ones are none."""
+    found: list[tuple[RunRecord, RunStore]] = []
+    for path in runs.glob("*/run.json"):
+        store = RunStore(path.parent)
+        try:
+            found.append((store.read_record(), store))
+        except TalkbenchError:
+            continue
+    same = [(earlier.created, store) for earlier, store in found if earlier.fingerprint() == record.fingerprint()]
+    return max(same, key=lambda entry: entry[0])[1] if same else None
+
+
+def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Progress) -> None:
+    done, total = store.done(), len(setup.split)
+    work = evaluator(setup, store.read_record(), choose_workers(options.workers, total - len(done)))
+    order = batches(setup.split.pairs, options.batch_size)
+    shown = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
+    progress.start(len(done), total)
+    for outcome in work.run(order, done):
+        _write_pictures(outcome, store, shown, setup.split.has_truth, options.save_frames)
+        keep(outcome, store)
+        progress.advance(len(outcome.numbers))
+
+
+def evaluator(setup: Setup, record: RunRecord, workers: int) -> Evaluator:
+    """What evaluates the pairs of `setup` as the `record` says.
+
+    Args:
+        workers: processes that read frames; 0: a thread of this one.
+    """
+    rules = Rules(
+        setup.size,
+        resized=setup.stored_size != f"{setup.size}x{setup.size}",
+        cut=record.quantisation == "floor",
+        jpeg_quality=record.jpeg_quality,
+    )
+    split, chosen, extractors = setup.split, setup.metrics, setup.extractors
+    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, seed=record.seed, workers=workers)
+
+
+def keep(outcome: Outcome, store: RunStore) -> None:
+    """Write the numbers of a batch."""
+    for key, (numbers, features) in outcome.scores.sets.items():
+        store.append_features(key, outcome.numbers[0], numbers, features)
+    store.append(outcome.scores.rows)  # last: a batch that has rows is done
+
+
+def set_values(record: RunRecord, store: RunStore) -> dict[str, float | None]:
+    """The values of the metrics that take all frames of the run together; None where there are too few."""
+    values: dict[str, float | None] = {}
+    for spec in record.metrics:
+        if spec.aggregation == "set":
+            metric = metrics.create(spec.name)
+            generated, target = store.features(set_key(metric, datasets.has_truth(record.dataset.task)))
+            value = float(metric.compare(generated, target)[0]) if len(generated) else nan
+            values[spec.name] = value if isfinite(value) else None
+    return values
+
+
+def _write_pictures(outcome: Outcome, store: RunStore, shown: set[int], has_truth: bool, save_frames: bool) -> None:
+    for item in outcome.frames:
+        if item.number in shown:
+            picture = strip(item.source, item.driving, item.frame, error=has_truth)
+            write_png(store.folder / "pictures" / f"{item.number:06d}.png", picture)
+        if save_frames:
+            write_png(store.folder / "frames" / frame_name(item.number), item.frame)
+
+
+def _report(store: RunStore, result: Run, has_truth: bool) -> Path:
+    """Write the page, and the run beside the published numbers as Markdown; returns the page."""
+    table = published_table([result])
+    write_atomic(store.folder / "table.md", to_markdown(table))
+    pictures = sorted((store.folder / "pictures").glob("[0-9]*.png"))
+    strips = [Strip(f"pictures/{path.name}", int(path.stem), has_truth) for path in pictures]
+    return write_page(store, strips, [table])

@@ -1,0 +1,282 @@
+"""From generated frames to rows: features once per frame, whatever asks for them, then a value per pair and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkbench.core.errors import PairError
+from talkbench.core.images import through_jpeg, to_tensor
+from talkbench.datasets import Pair, Split
+from talkbench.metrics import Extractor, FeatureCache, Metric
+from talkbench.results.record import IN_SET, Row
+
+Windows = list[list[int] | None]
+"""Of each frame, the places of those that a metric looks at together, oldest first; None: its video begins here."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A generated frame, uint8 (H, W, 3), of pair `number`, and the real ones, at the same size.
+
+    Attributes:
+        raw: float (3, H, W), as the method rendered it, clamped to [0, 1]; None where another program made the frame.
+    """
+
+    number: int
+    pair: Pair
+    frame: np.ndarray
+    source: np.ndarray
+    driving: np.ndarray
+    raw: Tensor | None = None
+
+
+@dataclass
+class Scores:
+    """The rows of some pairs, and what the metrics of whole sets keep: by key, pairs and features (N, D) twice."""
+
+    rows: list[Row] = field(default_factory=list)
+    sets: dict[str, tuple[list[int], list[np.ndarray]]] = field(default_factory=dict)
+
+
+class Scorer:
+    """Scores generated frames by the chosen metrics.
+
+    Args:
+        extractors: those that the metrics name, and those that these use.
+        cache: features of real frames.
+        jpeg_quality: of the file that all images go through first; None: none.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[Metric],
+        extractors: Mapping[str, Extractor],
+        split: Split,
+        device: torch.device,
+        cache: FeatureCache,
+        jpeg_quality: int | None = None,
+    ) -> None:
+        self.metrics, self.extractors, self.split = metrics, extractors, split
+        self.device, self.cache, self.jpeg_quality = device, cache, jpeg_quality
+        self.history = max((metric.history for metric in metrics), default=0)
+
+    def score(self, made: Sequence[Generated], before: Sequence[Generated] = ()) -> Scores:
+        """All rows of `made`, which follow on `before` in the order of the pairs."""
+        frames = [*before, *made]
+        generated = [self._stored(item.frame) for item in frames]
+        real = {
+            "driving": [self._stored(item.driving) for item in frames],
+            "source": [self._stored(item.source) for item in frames],
+        }
+        pixels = _Pixels(self.device, frames, generated, real)
+        mine = self._features(pixels.generated)
+        theirs = {
+            (name, target): self.cache.get_or_extract(self.extractors[name], real[target], self.extractors)
+            for name, target in {(m.extractor, target_of(m, self.split.has_truth)) for m in self.metrics if m.extractor}
+        }
+        scores = Scores()
+        for metric in self.metrics:
+            windows = [_window(frames, place, metric.history) for place in range(len(before), len(frames))]
+            target = target_of(metric, self.split.has_truth)
+            if metric.extractor is None:
+                scores.rows += self._images(metric, made, windows, pixels, target)
+                continue
+            pair = mine[metric.extractor], theirs[metric.extractor, target]
+            scores.rows += self._compared(metric, made, windows, *pair)
+            if metric.aggregation == "set":
+                members = [
+                    place for place in range(len(before), len(frames)) if all(x[place] is not None for x in pair)
+                ]
+                arrays = [np.stack([x[place] for place in members]) for x in pair] if members else []  # type: ignore[misc]
+                if members:
+                    key = set_key(metric, self.split.has_truth)
+                    scores.sets[key] = [frames[place].number for place in members], arrays
+        return scores
+
+    def failure(self, number: int, error: PairError) -> list[Row]:
+        """The rows of a pair that has no generated frame."""
+        return [self._row(number, metric, None, error.reason, str(error)) for metric in self.metrics]
+
+    def _stored(self, image: np.ndarray) -> np.ndarray:
+        return image if self.jpeg_quality is None else through_jpeg(image, self.jpeg_quality)
+
+    def _features(self, images: Tensor) -> dict[str, list[np.ndarray | None]]:
+        """Of the generated frames, by extractor; one that uses another comes after it."""
+        found: dict[str, list[np.ndarray | None]] = {}
+        for extractor in sorted(self.extractors.values(), key=lambda extractor: extractor.uses is not None):
+            base = found[extractor.uses] if extractor.uses else None
+            found[extractor.name] = extractor.extract(images, base)
+        return found
+
+    def _images(
+        self, metric: Metric, made: Sequence[Generated], windows: Windows, pixels: _Pixels, target: str
+    ) -> list[Row]:
+        places = [window for window in windows if window is not None]
+        values = iter(())
+        if places:
+            index = torch.tensor(places, device=self.device)
+            if not metric.history:
+                index = index[:, 0]
+            generated = pixels.raw if metric.unquantised else pixels.generated
+            values = iter(metric.compare(generated[index], pixels.real(target)[index]).tolist())
+        return [
+            self._first(item, metric) if window is None else self._valued(item, metric, next(values), 1.0)
+            for item, window in zip(made, windows, strict=True)
+        ]
+
+    def _compared(
+        self,
+        metric: Metric,
+        made: Sequence[Generated],
+        windows: Windows,
+        mine: Sequence[np.ndarray | None],
+        theirs: Sequence[np.ndarray | None],
+    ) -> list[Row]:
+        rows: list[Row | None] = []
+        sound: list[tuple[np.ndarray, np.ndarray]] = []
+        for item, window in zip(made, windows, strict=True):
+            ours, real = ([x[place] for place in window or ()] for x in (mine, theirs))
+            row = self._missing(item, metric, window, ours, real)
+            rows.append(row)
+            if row is None:
+                sound.append((_together(ours, metric), _together(real, metric)))
+        values: list[tuple[float, float]] = []
+        if sound:
+            generated, target = (np.stack(side) for side in zip(*sound, strict=True))
+            values = list(zip(metric.compare(generated, target), metric.weigh(generated, target), strict=True))
+        rest = iter(values)
+        return [
+            self._valued(item, metric, *next(rest)) if row is None else row
+            for item, row in zip(made, rows, strict=True)
+        ]
+
+    def _missing(
+        self,
+        item: Generated,
+        metric: Metric,
+        window: list[int] | None,
+        ours: Sequence[np.ndarray | None],
+        real: Sequence[np.ndarray | None],
+    ) -> Row | None:
+        """The row of a pair that `metric` cannot compare; None if it can."""
+        assert metric.extractor is not None
+        subject = self.extractors[metric.extractor].subject
+        if window is None:
+            return self._first(item, metric)
+        if any(feature is None for feature in real):
+            where = target_of(metric, self.split.has_truth)
+            return self._row(item.number, metric, None, f"no-{subject}-target", f"no {subject} in the {where} frame")
+        if any(feature is None for feature in ours):
+            target = _together(real, metric)[None]
+            weight = float(metric.weigh(target, target)[0])  # what the pair counts is for the truth to say
+            if metric.missing_generated is not None:
+                return self._row(item.number, metric, metric.missing_generated, weight=weight)
+            message = f"no {subject} in the generated frame"
+            return self._row(item.number, metric, None, f"no-{subject}-generated", message, weight)
+        if metric.aggregation == "set":
+            return self._row(item.number, metric, None, IN_SET)
+        return None
+
+    def _first(self, item: Generated, metric: Metric) -> Row:
+        message = f"too near to the start of its video: the metric looks back by {metric.history}"
+        return self._row(item.number, metric, None, "start-of-video", message)
+
+    def _valued(self, item: Generated, metric: Metric, value: float, weight: float) -> Row:
+        if np.isnan(value):
+            return self._row(item.number, metric, None, metric.undefined, f"{metric.variant} is not defined here")
+        return self._row(item.number, metric, float(value), weight=float(weight))
+
+    def _row(
+        self, number: int, metric: Metric, value: float | None, reason: str = "", message: str = "", weight: float = 1.0
+    ) -> Row:
+        pair = self.split[number]
+        capped = metric.cap is not None and value is not None and value >= metric.cap
+        return Row(
+            pair=number,
+            source_clip=pair.source.clip,
+            source_index=pair.source.index,
+            driving_clip=pair.driving.clip,
+            driving_index=pair.driving.index,
+            metric=metric.variant,
+            value=value,
+            weight=weight,
+            reason="capped" if capped else reason,
+            message=message,
+        )
+
+
+class _Pixels:
+    """Images of some frames on the device, (N, 3, H, W) in [0, 1], each kind made when it is asked for."""
+
+    def __init__(
+        self,
+        device: torch.device,
+        frames: Sequence[Generated],
+        generated: Sequence[np.ndarray],
+        real: Mapping[str, Sequence[np.ndarray]],
+    ) -> None:
+        self.generated = to_tensor(np.stack(generated), device)
+        self._device, self._frames, self._real = device, frames, real
+        self._known: dict[str, Tensor] = {}
+
+    @property
+    def raw(self) -> Tensor:
+        raws = [item.raw for item in self._frames if item.raw is not None]
+        assert len(raws) == len(self._frames)  # frames of other programs have no such metrics
+        return torch.stack(raws).to(self._device)
+
+    def real(self, target: str) -> Tensor:
+        if target not in self._known:
+            self._known[target] = to_tensor(np.stack(self._real[target]), self._device)
+        return self._known[target]
+
+
+def target_of(metric: Metric, has_truth: bool) -> Literal["driving", "source"]:
+    """The frame that `metric` compares the generated one with, where the driving frame is the truth or is not:
+    ``driving`` or ``source``."""
+    if metric.target == "identity":
+        return "driving" if has_truth else "source"
+    return metric.target
+
+
+def set_key(metric: Metric, has_truth: bool) -> str:
+    """Names the features that a metric of whole sets keeps; two metrics of the same extractor share them."""
+    return f"{metric.extractor}-{target_of(metric, has_truth)}"
+
+
+def has_videos(pairs: Sequence[Pair], history: int) -> bool:
+    """Whether the pairs are of videos: at least half of them follow on `history` others, of one source and video.
+
+    Among pairs that were drawn at random, some do so by chance.
+    """
+    known = {(pair.source, pair.driving.clip, pair.driving.index) for pair in pairs}
+    follow = [
+        all((source, clip, index - back) in known for back in range(1, history + 1)) for source, clip, index in known
+    ]
+    return 2 * sum(follow) >= len(follow)
+
+
+def _window(frames: Sequence[Generated], place: int, history: int) -> list[int] | None:
+    """The places of the frame at `place` and of the `history` ones before it, if they run on in one video."""
+    window = list(range(place - history, place + 1))
+    if window[0] < 0:
+        return None
+    pairs = [frames[index].pair for index in window]
+    for earlier, later in pairwise(pairs):
+        if (earlier.source, earlier.driving.clip) != (later.source, later.driving.clip):
+            return None
+        if later.driving.index != earlier.driving.index + 1:
+            return None
+    return window
+
+
+def _together(features: Sequence[np.ndarray | None], metric: Metric) -> np.ndarray:
+    known = [feature for feature in features if feature is not None]
+    return np.stack(known) if metric.history else known[0]

@@ -1,0 +1,270 @@
+"""`bench inspect`: what a method remembers of faces, what it looks up there, and how it moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from talkbench import datasets, methods
+from talkbench.benchmark.environment import choose_device, device_name, memory_advice
+from talkbench.benchmark.evaluation.motions import MOTIONS, check_motion, implied_settings
+from talkbench.benchmark.evaluation.plan import create_method
+from talkbench.benchmark.inspection.pictures import (
+    ALL,
+    PLACES,
+    Seen,
+    Shown,
+    attention,
+    conditioned_memory,
+    memory,
+    motion,
+)
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import write_atomic
+from talkbench.core.images import read_image, resize, to_tensor
+from talkbench.core.registry import nearest
+from talkbench.datasets.clips import IMAGE_SUFFIXES, open_clip
+from talkbench.methods.cards import find_weights, full_name
+from talkbench.methods.interface import Method
+from talkbench.reports.pages.inspection import Picture, page
+
+OF_MEMORY = ("memory", "conditioned-memory", "attention")
+OF_MOTION = {"keypoints": "driving_points", "flow": "deformation", "occlusion": "occlusion"}
+"""What there is to see of motion → the field of `Inside` that shows it."""
+
+WHAT = (*OF_MEMORY, *OF_MOTION)
+DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
+DEFAULT_DATA = "demo"
+
+
+@dataclass(frozen=True)
+class InspectOptions:
+    """What the user asks for; see ``bench inspect --help`` for each."""
+
+    method: str
+    what: tuple[str, ...] = (ALL,)
+    checkpoint: tuple[Path, ...] = ()
+    source: tuple[Path, ...] = ()
+    driving: Path | None = None
+    dataset: str | None = None
+    root: Path | None = None
+    task: str = "same-identity"
+    pairs: tuple[int, ...] = ()
+    count: int = 4
+    motion: str = "absolute"
+    channels: tuple[int, ...] | str | None = None
+    scaling: str = "each"
+    level: int | None = None
+    at: tuple[tuple[float, float], ...] = PLACES
+    device: str = "auto"
+    settings: dict[str, object] = field(default_factory=dict)
+    out: Path | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A source and what drives it, uint8 RGB, with a `label` for pictures and in words `where` they are from;
+    `reference` as in `Pair`."""
+
+    label: str
+    where: str
+    source: np.ndarray
+    driving: np.ndarray
+    reference: np.ndarray | None = None
+
+
+def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[Path, list[str]]:
+    """Draw what is asked for, and a page of it; returns the folder and the names of the files, the page's last.
+
+    Raises:
+        TalkbenchError: something that is unknown, not there, or that the method does not have.
+    """
+    progress = progress or Progress()
+    wanted = _wanted(options.what)
+    check_motion(options.method, options.motion)
+    _check_memory(full_name(options.method), _may_remember(options.method), options.what)
+    shown = _models(options, progress)
+    _check_memory(shown[0].method.name, shown[0].method.memory() is not None, options.what)
+    if shown[0].method.memory() is None:
+        wanted = [what for what in wanted if what in OF_MOTION]
+    faces = _faces(options) if wanted != ["memory"] else []
+    with memory_advice(1):
+        shown = [Shown(one.label, one.method, [_look(one, face) for face in faces]) for one in shown]
+    if faces:
+        wanted = _present(wanted, shown[0], options.what)
+    folder = options.out or Path("inspect") / shown[0].method.name.replace("@", "-")
+    pictures = list(_pictures(options, shown, wanted))
+    for picture in pictures:
+        write_atomic(folder / f"{picture.name}.png", picture.png)
+    title = f"Inside {shown[0].method.name}"
+    write_atomic(folder / "index.html", page(title, _about(options, shown, faces), pictures))
+    return folder, [*(f"{picture.name}.png" for picture in pictures), "index.html"]
+
+
+def _wanted(names: Sequence[str]) -> list[str]:
+    for name in names:
+        if name not in (*WHAT, ALL):
+            raise TalkbenchError(f"there is no {name!r} to look at: {nearest(name, (*WHAT, ALL))}")
+    return [what for what in WHAT if what in names or ALL in names]
+
+
+def _models(options: InspectOptions, progress: Progress) -> list[Shown]:
+    """The method with each of the checkpoints, not yet looked into."""
+    device = choose_device(options.device)
+    same_clip = not options.source and datasets.has_truth(options.task)
+    found = []
+    for file, label in zip(options.checkpoint or (None,), _labels(options.checkpoint), strict=True):
+        weights = find_weights(options.method, file)
+        if weights.note:
+            progress.say(weights.note)
+        implied = implied_settings(weights.method, options.motion, same_clip)
+        method = create_method(weights, {**implied, **options.settings}).to(device)
+        found.append(Shown(label or method.name, method))
+    return found
+
+
+def _check_memory(name: str, there: bool, asked: Sequence[str]) -> None:
+    of_memory = [what for what in OF_MEMORY if what in asked]
+    if of_memory and not there:
+        raise TalkbenchError(f"{name} has no memory; leave {', '.join(of_memory)} out")
+
+
+def _may_remember(name: str) -> bool:
+    """Whether the class of a method has a memory in any of its variants; needs no weights."""
+    factory = methods.registry.get(name)
+    owner = factory.func if isinstance(factory, partial) else factory
+    return getattr(owner, "memory", Method.memory) is not Method.memory
+
+
+def _labels(files: Sequence[Path]) -> list[str]:
+    """What several checkpoints are called: by the ends of their paths, as far as they must go to differ; "" for one."""
+    if len(files) < 2:
+        return [""]
+    parts = [file.absolute().with_suffix("").parts for file in files]
+    longest = max(map(len, parts))
+    depth = next((depth for depth in range(1, longest) if len({part[-depth:] for part in parts}) == len(parts)), None)
+    if depth is None:
+        raise TalkbenchError("a checkpoint is named twice; name each once")
+    return ["/".join(part[-depth:]) for part in parts]
+
+
+def _faces(options: InspectOptions) -> list[Face]:
+    if options.source:
+        if options.dataset or options.pairs:
+            raise TalkbenchError("--source is an image of your own; leave --dataset and --pairs out, or --source")
+        return list(_own_faces(options))
+    if options.driving:
+        raise TalkbenchError("--driving needs --source: an image of the face to move")
+    return list(_listed_faces(options))
+
+
+def _own_faces(options: InspectOptions) -> Iterator[Face]:
+    """Each source with each driving frame; without any, each with itself."""
+    frames: list[np.ndarray] = []
+    names, first = [""], None
+    if options.driving is not None and options.driving.suffix.lower() in IMAGE_SUFFIXES:
+        frames, names = [read_image(options.driving)], [options.driving.name]
+    elif options.driving is not None:
+        clip = open_clip(options.driving)
+        places = _spread(len(clip), options.count)
+        frames, names = [clip.read(place) for place in places], [f"frame {place}" for place in places]
+        first = clip.read(0)
+    if options.motion != "relative-first" and MOTIONS[options.motion] == "relative":
+        raise TalkbenchError(f"--motion {options.motion} needs a list of reference frames; use relative-first")
+    if options.motion == "relative-first" and first is None:
+        raise TalkbenchError("--motion relative-first is measured from the first frame of a --driving video; name one")
+    reference = first if options.motion == "relative-first" else None
+    for path in options.source:
+        source = read_image(path)
+        for driving, name in zip(frames or [source], names, strict=True):
+            label = f"{path.stem}, {name}" if len(frames) > 1 else path.stem
+            yield Face(label, f"{path.name} driven by {name or 'itself'}", source, driving, reference)
+
+
+def _listed_faces(options: InspectOptions) -> Iterator[Face]:
+    """Pairs of a data set's list: those with the numbers that are asked for, else some from all over the list."""
+    data = datasets.create(options.dataset or DEFAULT_DATA, root=options.root)
+    split = data.split(options.task, motion=options.motion)
+    for number in options.pairs or _spread(len(split), options.count):
+        if number >= len(split):
+            raise TalkbenchError(
+                f"{split.dataset} {split.task} has no pair {number}; its pairs are 0 to {len(split) - 1}"
+            )
+        pair = split[number]
+        where = (
+            f"pair {number} of {split.dataset}, {split.task}: frame {pair.source.index} of {pair.source.clip} driven "
+            f"by frame {pair.driving.index} of {pair.driving.clip}"
+        )
+        reference = None if pair.reference is None else split.read(pair.reference)
+        yield Face(f"pair {number}", where, split.read(pair.source), split.read(pair.driving), reference)
+
+
+def _spread(length: int, count: int) -> list[int]:
+    """`count` places from all over a list, from the first to the last, or all that there are."""
+    return sorted({place * (length - 1) // max(1, count - 1) for place in range(count)})
+
+
+@torch.inference_mode()
+def _look(one: Shown, face: Face) -> Seen:
+    method = one.method
+    size = method.resolution or DEFAULT_SIZE
+    device = next((p.device for network in method.networks.values() for p in network.parameters()), "cpu")
+    source, driving = resize(face.source, size), resize(face.driving, size)
+    images = to_tensor(source[None], device)
+    encoded, moved = method.encode_source(images), method.encode_motion(to_tensor(driving[None], device))
+    reference = None
+    if face.reference is not None:
+        reference = method.encode_motion(to_tensor(resize(face.reference, size)[None], device))
+    rendered = method.transfer(encoded, moved, reference)
+    return Seen(face.label, source, driving, rendered is not moved, method.inspect(images, encoded, rendered))
+
+
+def _present(wanted: Sequence[str], one: Shown, asked: Sequence[str]) -> list[str]:
+    """Those of the `wanted` that the method shows.
+
+    Raises:
+        TalkbenchError: it does not show one that was asked for by its name, or none at all.
+    """
+    inside, name = one.seen[0].inside, one.method.name
+    of_motion = [what for what, attribute in OF_MOTION.items() if getattr(inside, attribute) is not None]
+    shows = [*(OF_MEMORY if one.method.memory() is not None else ()), *of_motion]
+    if not shows:
+        raise TalkbenchError(f"{name} shows nothing of how it works; see bench list methods for others")
+    for what in asked:
+        if what not in (*shows, ALL):
+            raise TalkbenchError(f"{name} shows no {what}; what it shows: {', '.join(shows)}")
+    return [what for what in wanted if what in shows]
+
+
+def _pictures(options: InspectOptions, shown: Sequence[Shown], wanted: Sequence[str]) -> Iterator[Picture]:
+    moved = [what for what in wanted if what in OF_MOTION]
+    if moved:
+        yield motion(shown, moved)
+    if "memory" in wanted:
+        yield memory(shown, options.channels or ALL, options.scaling)
+    if "conditioned-memory" in wanted:
+        yield conditioned_memory(shown, options.channels, options.scaling, options.level)
+    if "attention" in wanted:
+        yield attention(shown, options.at, options.scaling)
+
+
+def _about(options: InspectOptions, shown: Sequence[Shown], faces: Sequence[Face]) -> list[tuple[str, str]]:
+    about = [("command", options.command)] if options.command else []
+    for one in shown:
+        known = one.method.checkpoint_sha256
+        about.append((one.label, f"{one.method.name}, weights with the sha256 {known}" if known else one.method.name))
+    settings = ", ".join(f"{name} {value}" for name, value in shown[0].method.settings.items())
+    about += [("settings", settings)] if settings else []
+    about += [("motion", options.motion)] if faces else []
+    return [
+        *about,
+        *((face.label, face.where) for face in faces),
+        ("device", device_name(choose_device(options.device))),
+    ]

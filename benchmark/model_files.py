@@ -1,0 +1,237 @@
+"""`bench weights`: the files of methods and metrics by what a user calls them, and their way between machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import write_atomic
+from talkbench.core.model_files import copy, digest
+from talkbench.core.paths import home
+from talkbench.core.registry import nearest
+
+SUMS = "SHA256SUMS"
+SHIPPED = "ships with talkbench"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file that a method or metrics want.
+
+    Attributes:
+        name: of the method, or of the file in ``metrics/weights.yaml``.
+        purpose: the part of the method that it holds, "" for its main checkpoint; the metrics that need it.
+        path: where it is, or where it should be put.
+        place: where that is in the store, relative.
+        status: as `bench weights list` explains.
+        size: in bytes; None where it is neither there nor published.
+        licence: of the weights, in words.
+        source: its URL, else in words where it is published.
+        metric: whether it is a metric's.
+    """
+
+    name: str
+    purpose: str
+    path: Path
+    place: Path
+    status: str
+    size: int | None
+    licence: str
+    source: str
+    metric: bool
+
+    @property
+    def wanting(self) -> bool:
+        """Whether it is to be fetched, for the first time or anew."""
+        return self.status in ("missing", "damaged")
+
+
+def entries(names: Sequence[str] = ()) -> list[Entry]:
+    """The files of the methods, metrics, extractors and files that are named, or all: methods', then metrics'.
+
+    Raises:
+        TalkbenchError: an unknown name; the nearest are offered.
+    """
+    if not names:
+        from talkbench.metrics.weights import files
+
+        return [*_of_methods(""), *_of_metrics(files())]
+    return list(dict.fromkeys(entry for name in names for entry in _named(name)))
+
+
+def _named(name: str) -> Iterable[Entry]:
+    from talkbench import methods, metrics
+    from talkbench.metrics import extractors
+    from talkbench.metrics.weights import files, named
+
+    found = named(name)
+    if found is not None:
+        return _of_metrics(found)
+    if name in methods.registry.names() or name.partition("@")[0] in methods.registry.names():
+        return _of_methods(name)
+    known = [*methods.registry.names(), *metrics.registry.names(), *extractors.registry.names(), *files()]
+    raise TalkbenchError(methods.registry.explain(name) or f"unknown name {name!r}: {nearest(name, known)}")
+
+
+def _of_methods(method: str) -> Iterator[Entry]:
+    from talkbench.methods.checkpoint_store import listed
+
+    for file in listed(method):
+        size = file.path.stat().st_size if file.path.is_file() else None
+        place = Path() if file.status == SHIPPED else file.path.relative_to(home() / "weights")
+        yield Entry(
+            file.method, file.part, file.path, place, file.status, size, file.licence, file.source, metric=False
+        )
+
+
+def _of_metrics(names: Iterable[str]) -> Iterator[Entry]:
+    from talkbench.metrics.weights import files, find, status, store, users
+
+    needed = users()
+    for name in names:
+        found = find(name)
+        file = files()[name]
+        path = found or store() / file.path
+        place = (store() / file.path).relative_to(home() / "weights")
+        size = found.stat().st_size if found else file.size
+        source = file.url or file.page
+        yield Entry(name, ", ".join(needed[name]), path, place, status(name), size, file.licence, source, metric=True)
+
+
+def fetchable() -> list[Entry]:
+    """The metrics' files that are not there and that a program can fetch."""
+    from talkbench.metrics.weights import files
+
+    wanted = [name for name, file in files().items() if file.url]
+    return [entry for entry in _of_metrics(wanted) if entry.wanting]
+
+
+def pull(entry: Entry, progress: object = None) -> Path:
+    """Download a file into the store.
+
+    Raises:
+        TalkbenchError: as `metrics.weights.pull`; or it is a method's, which people have to fetch.
+    """
+    from talkbench.metrics.weights import pull as pull_file
+
+    if entry.metric:
+        return pull_file(entry.name, progress)
+    raise TalkbenchError(
+        f"{entry.path.name} of {entry.name} is to be fetched by hand: {entry.source}; then: bench weights add FILE"
+    )
+
+
+def export(entry: Entry, folder: Path) -> None:
+    """Copy a file to its place in a folder that is laid out like the store, and list it in the ``SHA256SUMS`` there.
+
+    Raises:
+        TalkbenchError: it is missing or damaged, or the folder cannot be written.
+    """
+    if entry.wanting:
+        raise TalkbenchError(f"{entry.path.name} of {entry.name} is {entry.status}, so it was not exported")
+    copy(entry.path, folder / entry.place)
+    sums = {**_read_sums(folder), folder / entry.place: digest(entry.path)}
+    lines = [f"{sha256}  {path.relative_to(folder).as_posix()}\n" for path, sha256 in sums.items()]
+    write_atomic(folder / SUMS, "".join(lines))
+
+
+def _read_sums(folder: Path) -> dict[Path, str]:
+    """What the ``SHA256SUMS`` of a folder says of each file; nothing if there is none."""
+    sums, path = {}, folder / SUMS
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        sha256, _, name = line.partition(" ")
+        if len(sha256) != 64 or not name[1:]:
+            raise TalkbenchError(f"{path} has the line {line!r}, which is not as sha256sum writes it; export it anew")
+        sums[folder / name[1:]] = sha256
+    return sums
+
+
+def found(given: Path) -> tuple[dict[Path, str], list[str]]:
+    """The files to add below a folder, or the file itself, each with the hash that the folder's ``SHA256SUMS`` states
+    ("" if there is none); and a complaint for each that is stated and absent.
+
+    Notes of hashes and what is hidden are left out.
+
+    Raises:
+        TalkbenchError: a ``SHA256SUMS`` that is not as sha256sum writes it.
+    """
+    if not given.is_dir():
+        return {given: ""}, []
+    sums = _read_sums(given)
+    files = {}
+    for path in sorted(given.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
+        if path.is_file() and not hidden and path.name != SUMS and path.suffix != ".sha256":
+            files[path] = sums.get(path, "")
+    return files, [f"{path} is stated in {SUMS} and not there; copy it again" for path in sums if not path.is_file()]
+
+
+@dataclass(frozen=True)
+class Added:
+    """A file that was recognised and stored: as what, in words, and where."""
+
+    what: str
+    path: Path
+
+
+def add(path: Path, name: str = "", sha256: str = "") -> Added:
+    """Recognise a metric's file by its hash or name, a method's by its contents, and store it with its hash.
+
+    Args:
+        name: what the user says that it is.
+        sha256: what it must have; "" for any.
+
+    Raises:
+        TalkbenchError: it is nothing known, not what it should be, or the store cannot be written.
+    """
+    from talkbench.metrics.weights import add as add_metric
+    from talkbench.metrics.weights import files, recognise
+
+    if sha256 and digest(path) != sha256:
+        raise TalkbenchError(f"{path} does not have the sha256 that {SUMS} states; copy it again")
+    metric = _meant(name) if name else recognise(path)
+    if metric is None:
+        return _add_checkpoint(path, name)
+    return Added(f"{metric} ({files()[metric].licence})", add_metric(path, metric))
+
+
+def _meant(name: str) -> str | None:
+    """The metrics' file that `name` stands for; None if it is a method."""
+    from talkbench.metrics.weights import named
+
+    files = named(name)
+    if files is None:
+        _named(name)  # refuses what is unknown
+        return None
+    if len(files) != 1:
+        raise TalkbenchError(f"{name} needs {' and '.join(files) or 'no files'}; name one file with --as")
+    return files[0]
+
+
+def _add_checkpoint(path: Path, name: str) -> Added:
+    from talkbench.methods.checkpoint_store import add as add_method
+    from talkbench.metrics.weights import files
+
+    try:
+        added = add_method(path, name)
+    except TalkbenchError as error:
+        alike = [file.name for file in files().values() if Path(file.path).name == path.name]
+        if name or not alike:
+            raise
+        raise TalkbenchError(f"{path} may be {' or '.join(alike)}; say which with --as") from error
+    part = f"the {added.match.part} of " if added.match.part else ""
+    return Added(f"{part}{added.match.method} ({', '.join(added.match.networks)})", added.path)
+
+
+def fault(entry: Entry) -> str:
+    """Why a file is damaged, one line with the remedy."""
+    from talkbench.metrics.weights import files, remedy
+
+    if entry.metric:
+        return f"{files()[entry.name].fault(entry.path)}; delete it and fetch it anew: {remedy(files()[entry.name])}"
+    return (
+        f"{entry.path} has neither the published sha256 nor the one it was added with; delete it and fetch it anew "
+        f"({entry.source}): bench weights add FILE"
+    )

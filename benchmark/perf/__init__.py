@@ -1,0 +1,1 @@
+"""What methods, metrics and training cost in arithmetic, time and memory."""

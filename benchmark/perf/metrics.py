@@ -1,0 +1,261 @@
+"""`bench perf --metrics`: what extractors and image metrics cost, each by itself and all together as in a run."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkbench import metrics
+from talkbench.benchmark.environment import choose_device, device_name, reproducible
+from talkbench.benchmark.perf.methods import WARM_UP, CostTable, csv_name, first_line, memory, peak, turn
+from talkbench.benchmark.probes import ANY_SIZE, probe_images
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.images import resize, to_tensor
+from talkbench.core.registry import nearest
+from talkbench.metrics import Extractor, Metric
+from talkbench.metrics.extractors import registry as extractors
+
+ALL = "all"
+WHOLE = "whole set"
+BATCH = 64  # frames or pairs that `MetricCost.ms_64` is stated for
+
+Part = Extractor | Metric[Tensor]
+Features = dict[str, Sequence[np.ndarray | None]]
+
+
+@dataclass(frozen=True)
+class MetricPerfOptions:
+    """What the user asks for: names of metrics and extractors, or ``all``; see ``bench perf --help``."""
+
+    names: tuple[str, ...]
+    batch_sizes: tuple[int, ...] = (8,)
+    device: str = "auto"
+    repeat: int = 10
+    size: int = ANY_SIZE
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class MetricSetting:
+    """What is measured, and where: the columns that tell one row from another.
+
+    Attributes:
+        name: of an extractor or image metric, or ``whole set``.
+        kind: ``extractor`` (per frame), ``metric`` (per pair), or ``set``: per pair whose real frames' features are
+            known, so that each extractor sees the generated frame alone.
+        members: of a whole set, joined by blanks.
+        frames: ``demo``, or ``noise`` where the demo clips are not to be had.
+    """
+
+    name: str
+    kind: str
+    members: str
+    frames: str
+    batch_size: int
+    size: int
+    device: str
+    threads: int
+    torch: str
+    talkbench: str
+
+
+@dataclass(frozen=True)
+class MetricCost:
+    """What a setting costs. An extractor that starts from another's features is given them, except in a whole set.
+
+    Attributes:
+        frames_per_second: or pairs per second.
+        ms_64: milliseconds for 64 of them in batches of this size; the median of `repeat` turns.
+        found: frames of the batch in which the extractor found its subject.
+        mib: the peak in MiB, as in `perf.Cost`: with the networks that are part of the setting on CUDA, of the whole
+            process elsewhere.
+    """
+
+    frames_per_second: float
+    ms_64: float
+    found: int | None
+    mib: float
+    memory: str
+    repeat: int
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A line of the table: a setting with its cost, or with the reason why it has none; `remark` is on the frames."""
+
+    setting: MetricSetting
+    cost: MetricCost | None
+    remark: str = ""
+    reason: str = ""
+
+
+KEY = tuple(column.name for column in fields(MetricSetting))
+COLUMNS = (*KEY, *(column.name for column in fields(MetricCost)), "remark", "reason")
+
+
+def perf_metrics(options: MetricPerfOptions, progress: Progress | None = None) -> tuple[list[MetricRow], Path]:
+    """Measure each extractor and image metric at every batch size, and those that work here together.
+
+    One that cannot run here has a row with the reason. Returns the rows, and the CSV that holds them and is written
+    after each.
+
+    Raises:
+        TalkbenchError: an unknown name or device, or a CSV that cannot be written or holds something else.
+    """
+    progress = progress or Progress()
+    names = members(options.names)
+    device = choose_device(options.device)
+    out = options.out or Path("perf") / csv_name(device_name(device), ["metrics"])
+    table = CostTable(out, COLUMNS, KEY)
+    frames, remark = face_frames(max(options.batch_sizes) + 1, options.size)
+    rows: list[MetricRow] = []
+
+    def measured(chosen: Sequence[str], batch_size: int) -> MetricRow:
+        rows.append(measure(chosen, frames[: batch_size + 1].to(device), options.repeat, remark))
+        table.add(rows[-1])
+        progress.advance(1)
+        return rows[-1]
+
+    progress.start(0, len(options.batch_sizes) * (len(names) + 1))
+    for batch_size in options.batch_sizes:
+        works = [name for name in names if measured([name], batch_size).cost]
+        if len(works) > 1:
+            measured(works, batch_size)
+    return rows, out
+
+
+def members(names: Sequence[str]) -> list[str]:
+    """The extractors and image metrics that some names stand for, each after the extractor that it starts from.
+
+    A metric on features stands for its extractor; ``all`` for every extractor and image metric.
+
+    Raises:
+        TalkbenchError: an unknown name; the nearest known ones are offered.
+    """
+    known = {*extractors.names(), *metrics.registry.names(), ALL}
+    found: list[str] = []
+    for name in names:
+        if name not in known and name.partition("@")[0] not in known:
+            raise TalkbenchError(f"unknown metric or extractor {name!r}: {nearest(name, known)}")
+        if name == ALL:
+            found += [*extractors.names(), *(each for each in metrics.registry.names() if _extractor(each) is None)]
+        else:
+            found.append(name if name in extractors.names() else _extractor(name) or name)
+    return list(dict.fromkeys(part for name in found for part in _chain(name)))
+
+
+def _extractor(metric: str) -> str | None:
+    try:
+        return metrics.create(metric).extractor
+    except TalkbenchError:  # a broken plugin: the reason in its row
+        return None
+
+
+def _chain(name: str) -> list[str]:
+    """`name` after all that it starts from."""
+    try:
+        uses = metrics.create_extractor(name).uses if name in extractors.names() else None
+    except TalkbenchError:
+        uses = None
+    return [*(_chain(uses) if uses else ()), name]
+
+
+def face_frames(count: int, size: int) -> tuple[Tensor, str]:
+    """Frames (count, 3, size, size) of the demo data set; without it noise, and a remark that says so."""
+    from talkbench import datasets
+
+    try:
+        split = datasets.create("demo").split("same-identity")
+        frames = list(dict.fromkeys(pair.driving for pair in split))[:count]
+        images = [resize(split.read(frame), size) for frame in frames]
+    except (TalkbenchError, ImportError) as error:
+        return probe_images(count, size), f"the frames are noise, in which no detector finds a face: {error}"
+    return to_tensor(np.stack(list(islice(cycle(images), count)))), ""
+
+
+def measure(names: Sequence[str], images: Tensor, repeat: int, remark: str) -> MetricRow:
+    """One row on images (batch size + 1, 3, H, W): each is generated, and paired with the one before it."""
+    kind = "set" if len(names) > 1 else "extractor" if names[0] in extractors.names() else "metric"
+    cost, reason = None, ""
+    parts: list[Part] = []
+    try:
+        parts = [_create(name, images.device) for name in names]
+        reason = next((problem for part in parts if (problem := part.problem())), "")
+        if not reason:
+            cost = _cost(parts, images, repeat)
+    except Exception as error:  # whatever it is, the other rows can do without this one
+        reason = first_line(error)
+    foreign = any(part.libraries or part.weights for part in parts)
+    parts.clear()
+    if foreign or reason:  # other people's networks, and what tracebacks hold, are not the next row's memory
+        gc.collect()
+    setting = MetricSetting(
+        name=WHOLE if kind == "set" else names[0],
+        kind=kind,
+        members=" ".join(names) if kind == "set" else "",
+        frames="noise" if remark else "demo",
+        batch_size=len(images) - 1,
+        size=images.shape[-1],
+        device=device_name(images.device),
+        threads=torch.get_num_threads(),
+        torch=torch.__version__,
+        talkbench=version("talkbench"),
+    )
+    return MetricRow(setting, cost, remark, reason)
+
+
+def _create(name: str, device: torch.device) -> Part:
+    return metrics.create_extractor(name, device) if name in extractors.names() else metrics.create(name)
+
+
+def _cost(parts: Sequence[Part], images: Tensor, repeat: int) -> MetricCost:
+    count, device = len(images) - 1, images.device
+    with reproducible():
+        features: Features = {}
+        if len(parts) == 1 and isinstance(parts[0], Extractor):
+            bases = [_create(name, device) for name in _chain(parts[0].name)[:-1]]
+            features = _work(bases, images, {})()
+            del bases
+        work = _work(parts, images, features)
+        turns = [turn({"work": work}, device)["work"] for _ in range(WARM_UP + repeat)][WARM_UP:]
+        mib = peak(work, device)
+        found = work().get(parts[0].name) if len(parts) == 1 else None
+    return MetricCost(
+        frames_per_second=count / median(turns),
+        ms_64=median(turns) * 1000 * BATCH / count,
+        found=None if found is None else sum(feature is not None for feature in found),
+        mib=mib,
+        memory=memory(device),
+        repeat=repeat,
+    )
+
+
+def _work(parts: Sequence[Part], images: Tensor, known: Features) -> Callable[[], Features]:
+    """What a run does with a batch: features of the generated frames by each extractor, values of each image metric."""
+    generated, target = images[1:], images[:-1]
+
+    def work() -> Features:
+        features = dict(known)
+        for part in parts:
+            if isinstance(part, Extractor):
+                features[part.name] = part.extract(generated, features[part.uses] if part.uses else None)
+            else:
+                part.compare(_video(part, generated), _video(part, target))
+        return features
+
+    return work
+
+
+def _video(metric: Metric[Tensor], images: Tensor) -> Tensor:
+    """As the metric takes them: where it needs preceding frames, (B, 1 + history, 3, H, W)."""
+    return images[:, None].expand(-1, 1 + metric.history, -1, -1, -1) if metric.history else images

@@ -1,0 +1,1 @@
+"""Results on their way to others: entries, formats, comparisons and figures."""

@@ -1,0 +1,72 @@
+"""`bench compare`: two runs on their common pairs, as a table, a page and a picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from talkbench.benchmark.sharing.clusters import clusters_of
+from talkbench.core.files import write_atomic
+from talkbench.reports.pages.differences import draw_differences, figure_format
+from talkbench.reports.pages.templates import render
+from talkbench.reports.runs import Run
+from talkbench.reports.statistics.estimates import compare
+from talkbench.reports.tables.comparison import comparison_table
+from talkbench.reports.tables.table import Table
+from talkbench.results import RunStore
+from talkbench.results.entries import ENTRY, Entry
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What the user asks for; see ``bench compare --help`` for each."""
+
+    run_a: Path
+    run_b: Path
+    metrics: tuple[str, ...] = ()
+    across_protocols: bool = False
+    figure: Path | None = None
+    out: Path | None = None
+
+
+def compare_runs(options: CompareOptions) -> Table:
+    """The table of two runs or entries; page and picture are written as they are asked for.
+
+    Raises:
+        TalkbenchError: what cannot be read or compared, see `compare`, or a picture of an unknown format.
+    """
+    form = figure_format(options.figure) if options.figure else ""
+    a, b = _read(options.run_a), _read(options.run_b)
+    cluster = clusters_of(a.record.dataset.name)
+    found = compare(a, b, options.metrics, cluster, options.across_protocols)
+    table = comparison_table(a, b, found)
+    wanted = {*filter(None, [form]), *(["png"] if options.out else [])}
+    pictures = {kind: draw_differences(a, b, found, cluster, kind) for kind in wanted}
+    if options.figure:
+        write_atomic(options.figure, pictures[form])
+    if options.out:
+        write_atomic(options.out, _page(table, a, b, pictures["png"]))
+    return table
+
+
+def _read(folder: Path) -> Run:
+    """A run or an entry of the leaderboard."""
+    if not (folder / ENTRY).is_file():
+        return Run.load(RunStore(folder))
+    entry = Entry.load(folder)
+    return Run(entry.record, entry.summary, entry.rows())
+
+
+def _page(table: Table, a: Run, b: Run, picture: bytes) -> str:
+    """A page that needs no other file."""
+    from PIL import Image
+
+    return render(
+        "paired.html",
+        table=table,
+        picture="data:image/png;base64," + base64.b64encode(picture).decode(),
+        size=Image.open(io.BytesIO(picture)).size,
+        runs=(a.record, b.record),
+    )

@@ -1,0 +1,226 @@
+"""`bench results export`: from a run to an entry of the leaderboard, with what the cards say of its method."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from talkbench import datasets, methods
+from talkbench.benchmark.catalogue import method_card
+from talkbench.benchmark.sharing.figure import Shown
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.images import resize
+from talkbench.datasets import Frame
+from talkbench.datasets.external import Published
+from talkbench.methods import cards
+from talkbench.results import RunRecord, RunStore, summary_of
+from talkbench.results.entries import MAX_SIDE, MAX_THUMBNAILS, Entry, EntryDetails, default_name, write_entry
+from talkbench.results.privacy import public, without_folders
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WEBP_QUALITY = 85
+SAID = ("name", "label", "licence", "year", "training_data", "parameters", "note")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the user says of a run; see ``bench results export --help`` for each. None: as the method's card says."""
+
+    name: str | None = None
+    label: str | None = None
+    paper: str | None = None
+    code: str | None = None
+    licence: str | None = None
+    year: int | None = None
+    training_data: str | None = None
+    parameters: int | None = None
+    perf: Path | None = None
+    speed: tuple[float, str] | None = None
+    note: str | None = None
+    thumbnails: int = MAX_THUMBNAILS
+    root: Path | None = None
+
+
+def export_entry(folder: Path, out: Path, options: ExportOptions) -> Entry:
+    """Write the finished run in `folder` as an entry below `out`.
+
+    Raises:
+        TalkbenchError: there is no finished run, the entry is there already, a detail is not allowed in an entry, or
+            the real frames of the thumbnails cannot be read.
+    """
+    store = RunStore(folder)
+    record, rows = store.read_record(), store.rows()
+    store.read_summary()  # a run that has not ended has none
+    if rows["pair"].nunique() < record.dataset.pairs:
+        raise TalkbenchError(f"{folder} is not finished; bench run with --resume does the rest")
+    details = describe(record, options)
+    pictures = thumbnails(folder, rows, record, options) if options.thumbnails and has_frames(folder) else {}
+    clean = rows.assign(message=rows["message"].map(without_folders))
+    return write_entry(out, details, public(record), summary_of(store, rows), clean, pictures)
+
+
+def has_frames(folder: Path) -> bool:
+    """Whether the run has kept what it generated."""
+    return (folder / "frames").is_dir()
+
+
+def describe(record: RunRecord, options: ExportOptions) -> EntryDetails:
+    """What readers should know of the method of a run: as the user says, else as its card does.
+
+    Raises:
+        TalkbenchError: something that an entry cannot hold.
+    """
+    said = {**_from_card(record), **_cost(record.method.name, options)}
+    given = {field: value for field in SAID if (value := getattr(options, field)) is not None}
+    links = {field: link for field in ("paper", "code") if (link := getattr(options, field)) is not None}
+    said |= {**given, "links": {**said["links"], **links}}
+    said["leakage"] = _leakage(record, said.get("training_data", ""), options.root)
+    try:
+        return EntryDetails.model_validate(said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][-1] if first["loc"] else "speed").replace("_", "-")
+        raise TalkbenchError(f"--{option} {first.get('input', '')!r}: {first['msg'].lower()}") from error
+
+
+def _from_card(record: RunRecord) -> dict[str, Any]:
+    name = record.method.name
+    said: dict[str, Any] = {"name": default_name(record), "label": name, "links": {}}
+    try:
+        card = method_card(name)
+    except TalkbenchError:  # frames of another program, or a package that is not installed here
+        return said
+    links = {"paper": card.paper, "code": card.code}
+    said["links"] = {field: link for field, link in links.items() if link.startswith("http")}
+    said |= {"year": card.year, "licence": "; ".join(f"{part}: {text}" for part, text in card.licences)}
+    said["note"] = card.short
+    if not record.method.frames:
+        said["parameters"] = count_parameters(name)
+        if _published_weights(record):
+            said["training_data"] = ", ".join(card.training_data)
+    return said
+
+
+def count_parameters(method: str) -> int | None:
+    """The parameters of all networks of a method together; None if it has none.
+
+    Raises:
+        TalkbenchError: it is not known here.
+    """
+    networks = methods.create(method).networks.values()  # cheaper than on the device meta, which loads the compiler
+    return sum(weight.numel() for network in networks for weight in network.parameters()) or None
+
+
+def _published_weights(record: RunRecord) -> bool:
+    """Whether a run used the weights that the method's card speaks of, and not a file of the user's."""
+    published = cards.card(record.method.name).get("weights", {}).get(record.method.name, {})
+    return record.method.checkpoint is not None and record.method.origin == published.get("source")
+
+
+def _leakage(record: RunRecord, trained_on: str, root: Path | None) -> bool | None:
+    """Whether the pairs may show who or what the weights have seen; see `EntryInfo`."""
+    if record.method.checkpoint is None and record.method.frames is None:
+        return False
+    sets = {name.strip() for name in trained_on.split(",")}
+    if not sets <= set(datasets.registry.names()):
+        return True if record.dataset.name in sets else None
+    if record.dataset.name not in sets:
+        return False
+    data = datasets.create(record.dataset.name, root=root)
+    lists = data.lists.values() if isinstance(data, Published) else ()
+    return record.dataset.list_sha256 not in {known.sha256 for known in lists if known.held_out and known.sha256}
+
+
+def _cost(method: str, options: ExportOptions) -> dict[str, Any]:
+    """Speed and parameters: as given, or from what ``bench perf`` wrote."""
+    if options.speed is not None:
+        return {"frames_per_second": options.speed[0], "device": options.speed[1]}
+    if options.perf is None:
+        return {}
+    try:
+        rows = list(csv.DictReader(options.perf.read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TalkbenchError(f"cannot read {options.perf}: {error}; give a CSV of bench perf") from error
+    wanted = {"method": method, "mode": "float32", "batch_size": "1"}
+    mine = [row for row in rows if wanted.items() <= row.items() and row.get("frames_per_second")]
+    if not mine:
+        raise TalkbenchError(f"{options.perf} has no row of {method}, float32, one frame at a time; run bench perf")
+    row = mine[-1]
+    return {
+        "frames_per_second": float(row["frames_per_second"]),
+        "device": row["device"],
+        "parameters": int(row["parameters"]) or None,
+    }
+
+
+def thumbnails(
+    folder: Path, rows: pd.DataFrame, record: RunRecord, options: ExportOptions
+) -> dict[int, tuple[bytes, bytes, bytes]]:
+    """WebP files of source, driving and generated frame of the pairs that `chosen_pairs` takes, by their numbers.
+
+    Raises:
+        TalkbenchError: the real frames cannot be read.
+    """
+    run = Shown(folder)
+    kept = [number for number in run.pairs.index if run.path(number).is_file()]
+    data = datasets.create(record.dataset.name, root=options.root)
+    data.prepare()
+    pictures = {}
+    for number in chosen_pairs(rows, record, kept, options.thumbnails):
+        place = run.pairs.loc[number]
+        frames = Frame(*place.iloc[:2]), Frame(*place.iloc[2:])
+        try:
+            real = [resize(data.read(frame), record.dataset.image_size) for frame in frames]
+        except PairError as error:
+            raise TalkbenchError(
+                f"no thumbnail of pair {number}: {error}; name the folder of the data with --root, or --thumbnails 0"
+            ) from error
+        source, driving, generated = (_webp(image) for image in (*real, run.frame(number)))
+        pictures[number] = (source, driving, generated)
+    return pictures
+
+
+def chosen_pairs(rows: pd.DataFrame, record: RunRecord, kept: Sequence[int], count: int) -> list[int]:
+    """`count` of the pairs that frames are kept of, fewer if there are no more, by their numbers.
+
+    Two thirds are at even steps of the list, the same for all runs of it, so that entries show common pairs; the others
+    are the best and the worst by the first metric that ranks.
+    """
+    listed = sorted(set(rows["pair"]))
+    even = count - 2 * max(1, count // 6)
+    places = np.linspace(0, len(listed) - 1, min(max(even, 0), len(listed))).round().astype(int)
+    chosen = [number for number in (listed[place] for place in places) if number in set(kept)]
+    ranked = _ranked(rows, record, [number for number in kept if number not in chosen])
+    ends = chain.from_iterable(zip(ranked, reversed(ranked), strict=True))  # best, worst, second best ...
+    return sorted([*chosen, *list(dict.fromkeys(ends))[: count - len(chosen)]])
+
+
+def _ranked(rows: pd.DataFrame, record: RunRecord, numbers: Sequence[int]) -> list[int]:
+    """The `numbers` of pairs from best to worst by the first metric of the run that ranks, those without a value left
+    out; in their own order where no metric does."""
+    spec = next((spec for spec in record.metrics if spec.ranks and spec.aggregation != "set"), None)
+    if spec is None:
+        return sorted(numbers)
+    values = rows[(rows["metric"] == spec.name) & rows["value"].notna() & rows["pair"].isin(numbers)]
+    ordered = values.sort_values(["value", "pair"], ascending=[spec.direction == "lower", True], kind="stable")
+    return [int(number) for number in ordered["pair"]]
+
+
+def _webp(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(resize(image, min(MAX_SIDE, image.shape[0]))).save(
+        file, format="WEBP", quality=WEBP_QUALITY, method=6
+    )
+    return file.getvalue()

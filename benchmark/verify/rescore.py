@@ -1,0 +1,187 @@
+"""Saved frames of a run scored once more, by the code that scores the frames of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from talkbench.benchmark.environment import memory_advice, reproducible
+from talkbench.benchmark.evaluation.evaluator import batches
+from talkbench.benchmark.evaluation.given_frames import Outside
+from talkbench.benchmark.evaluation.plan import RunOptions, prepare
+from talkbench.benchmark.evaluation.reader import choose_workers
+from talkbench.benchmark.evaluation.runner import evaluator, keep, set_values
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import TalkbenchError
+from talkbench.results import MetricSpec, RunRecord, RunStore, Summary, summarise
+from talkbench.results.record import FramesInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOLERANCE = 1e-6
+"""Relative difference up to which two numbers are the same: what is left of the order in which floats are added."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where what a run was made of is to be found; None: where it usually is.
+
+    Attributes:
+        root: folder of the data set's clips.
+        pairs: the pair list.
+        device: where metrics are computed.
+    """
+
+    root: Path | None = None
+    pairs: Path | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What the frames give here.
+
+    Attributes:
+        rows, summary: as of a run.
+        scored: the pairs whose frames could all be read.
+        frames: what the files with the generated frames are.
+        unavailable: why metrics cannot be computed from frames, by name.
+    """
+
+    rows: pd.DataFrame
+    summary: Summary
+    scored: frozenset[int]
+    frames: FramesInfo
+    unavailable: dict[str, str]
+
+
+def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place, progress: Progress) -> Rescored:
+    """Score the `frames` of a run by those of its metrics that are among the `names`.
+
+    Raises:
+        TalkbenchError: the data set, the pairs or the frames are not here, or are others than those of the run.
+    """
+    data = record.dataset
+    options = RunOptions(
+        method=None, frames=frames, name="frames-to-verify", dataset=data.name, task=data.task, motion=data.motion,
+        pairs=pair_list(record, place), root=place.root, metrics=tuple(names), limit=data.pairs,
+        batch_size=record.batch_size, image_size=data.image_size, device=place.device,
+    )  # fmt: skip
+    with reproducible(), memory_advice(record.batch_size), TemporaryDirectory() as folder:
+        setup = prepare(options, Progress())
+        if setup.split.sha256 != data.pairs_sha256:
+            raise TalkbenchError(f"the pairs of {data.name}, {data.task}, are others here than those of the run")
+        if data.stored_size not in ("", setup.stored_size):
+            raise TalkbenchError(
+                f"frames of {data.name} are {setup.stored_size} here, and {data.stored_size} in the run"
+            )
+        assert isinstance(setup.method, Outside)
+        store, scored = RunStore(folder), set[int]()
+        progress.start(0, data.pairs)
+        for outcome in evaluator(setup, record, choose_workers(None, data.pairs)).run(
+            batches(setup.split.pairs, record.batch_size)
+        ):
+            keep(outcome, store)
+            scored.update(item.number for item in outcome.frames)
+            progress.advance(len(outcome.numbers))
+        specs = [record.metric(metric.variant) for metric in setup.metrics]
+        rows = store.rows()
+        computed = record.model_copy(update={"metrics": tuple(specs)})
+        summary = summarise(rows, specs, record.missing_faces, set_values(computed, store))
+    unavailable = {metric.name: metric.reason for metric in setup.unavailable}
+    return Rescored(rows, summary, frozenset(scored), setup.method.info, unavailable)
+
+
+def pair_list(record: RunRecord, place: Place) -> Path | None:
+    """The file or name of the list that the pairs of a run are from; None for the built-in one.
+
+    Raises:
+        TalkbenchError: it is a file that is not here.
+    """
+    own = Path(record.dataset.pairs_file)
+    if place.pairs or own.name == "built-in":
+        return place.pairs
+    if own.suffix and not own.is_file():
+        raise TalkbenchError(f"the pair list {own} is missing; name it with --pairs")
+    return own
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How the stored rows of a metric and those from the frames compare.
+
+    Attributes:
+        same: pairs that agree within `TOLERANCE`.
+        printed: pairs that agree in the printed digits only, by at most half a unit of the last one.
+        different: pairs that do not agree.
+        unknown: pairs with a value that cannot be computed here, since a frame is not there or cannot be read.
+        example: what is different in the pair that differs most.
+    """
+
+    same: int
+    printed: int
+    different: int
+    unknown: int
+    example: str = ""
+
+    @property
+    def pairs(self) -> int:
+        """How many there are."""
+        return self.same + self.printed + self.different + self.unknown
+
+
+def agreement(spec: MetricSpec, stored: pd.DataFrame, found: Rescored) -> Agreement:
+    """Compare the rows `stored` of a run with those from its frames."""
+    mine, theirs = (rows[rows["metric"] == spec.name].set_index("pair") for rows in (stored, found.rows))
+    suffixes = "_stored", "_found"
+    known = mine.merge(theirs, how="outer", left_index=True, right_index=True, suffixes=suffixes)
+    values = known["value_stored"], known["value_found"]
+    failed = known.index.isin(_without_frame(stored))
+    unscored = ~known.index.isin(found.scored)
+    cut = (known["reason_found"] == "start-of-video") & bool((unscored & ~failed).any())  # one before it is missing
+    unknown = known["metric_stored"].notna() & ((unscored & ~failed) | (cut & values[0].notna()))
+    none = (
+        values[0].isna() & values[1].isna() & ((known["reason_stored"] == known["reason_found"]) | (unscored & failed))
+    )
+    weights = np.isclose(known["weight_stored"], known["weight_found"], rtol=TOLERANCE, atol=0) | failed
+    same = (none | np.isclose(*values, rtol=TOLERANCE, atol=0)) & weights
+    difference = (values[0] - values[1]).abs()
+    printed = same_digits(difference, spec) & weights
+    different = ~(same | printed | unknown)
+    example = ""
+    if different.any():
+        worst = difference[different].fillna(np.inf).idxmax()
+        there, here = (_said(known.loc[worst], side, spec) for side in ("stored", "found"))
+        example = f"pair {worst} with {there} in the rows and {here} from its frame"
+    return Agreement(
+        same=int((same & ~unknown).sum()),
+        printed=int((printed & ~same & ~unknown).sum()),
+        different=int(different.sum()),
+        unknown=int(unknown.sum()),
+        example=example,
+    )
+
+
+def same_digits(difference: Any, spec: MetricSpec) -> Any:
+    """Whether values that differ by so much, a number or many, agree in the printed digits: by at most half a unit of
+    the last one."""
+    return abs(difference) * spec.scale <= 0.5 * 10.0**-spec.decimals
+
+
+def _without_frame(rows: pd.DataFrame) -> list[int]:
+    """The pairs that no frame was generated of: all of their rows have no value for one reason."""
+    pairs = rows.groupby("pair").agg(values=("value", "count"), reasons=("reason", "nunique"))
+    return pairs.index[(pairs["values"] == 0) & (pairs["reasons"] == 1)].tolist()
+
+
+def _said(row: pd.Series, side: str, spec: MetricSpec) -> str:
+    if isinstance(row[f"metric_{side}"], float):
+        return "no row"
+    value = row[f"value_{side}"]
+    return row[f"reason_{side}"] if np.isnan(value) else f"{value * spec.scale:.{spec.decimals + 2}f}"

@@ -1,0 +1,237 @@
+"""Data sets that others have published: their lists are official files, and seldom are all their clips to be had."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.datasets.clip_store import Store
+from talkbench.datasets.dataset import Dataset, Listing
+from talkbench.datasets.official_lists import Naming, OfficialList, is_official_form, read_official
+from talkbench.datasets.pairs import Pair, read_text
+from talkbench.datasets.sampling import cross_identity, reconstruction, same_identity
+
+
+class Published(Dataset):
+    """A data set whose clips the user has to get, in the layout and with the lists that its card names.
+
+    Beside what every card holds: ``obtain``, where the clips come from (one line); ``naming``, the patterns of
+    `Naming`, the ``folders`` of `Store`, the pattern of an ``identity`` in a clip's name (its last group), and whether
+    clips are ``continuous`` video, all of which has other frames if its end is missing; ``lists``, by name, what
+    `OfficialList` knows; ``tasks``, each with the ``list`` it takes, or ``clips_of`` one whose clips are
+    reconstructed; and, unless all is for tests, ``training``: the ``folders``, the first of which that is there holds
+    the clips, and whose clips are kept out all the same: ``test_identities``, and everyone in ``test_lists``.
+
+    A clip or frame that is not there costs the pairs that it is in, and no others.
+    """
+
+    whole: ClassVar[bool] = False
+
+    @cached_property
+    def naming(self) -> Naming:
+        """How clips and frames are named."""
+        return Naming(self.card["naming"]["clip"], self.card["naming"]["frame"])
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.root, tuple(self.card["naming"]["folders"]), numbered=True)
+
+    @cached_property
+    def lists(self) -> dict[str, OfficialList]:
+        """The pair lists by name."""
+        return {slug: OfficialList.of(slug, self.name, entry) for slug, entry in self.card.get("lists", {}).items()}
+
+    @cached_property
+    def files(self) -> dict[str, OfficialList]:
+        """All published files by name: the lists and the metadata that clips are cut by."""
+        return self.lists | {
+            slug: OfficialList.of(slug, self.name, {"task": "metadata", **entry})
+            for slug, entry in self.card.get("metadata", {}).items()
+        }
+
+    def default_list(self, task: str) -> str:
+        """The name of the list of `task`; "" for one whose pairs are made from another task's clips."""
+        return str(self.card["tasks"][task].get("list", ""))
+
+    def own_list(self, task: str) -> Path:
+        """Where a list of `task` goes that is drawn here.
+
+        Raises:
+            TalkbenchError: the list of `task` is a published one.
+        """
+        own = [entry for entry in self.lists.values() if entry.task == task and not entry.url]
+        if not own:
+            raise TalkbenchError(f"{self.name} has no list for {task} that is drawn; say with --out where yours goes")
+        return own[0].location(self.root)
+
+    def draw(self, task: str, seed: int, count: int) -> list[Pair]:
+        """`count` pairs from the clips on the disk, see `talkbench.datasets.sampling`.
+
+        Raises:
+            TalkbenchError: there are no clips, or too few.
+        """
+        self.prepare()
+        clips = {name: self.store.open(name).numbers for name in self.store.names() if self.naming.is_clip(name)}
+        if not clips:
+            raise self._absent(f"there is no clip in {self.root}")
+        if task == "same-identity":
+            return same_identity(clips, seed, count)
+        return cross_identity(clips, self.identity, seed, count)
+
+    def training_clips(self) -> list[str]:
+        """By their paths below the root, which the store takes as names."""
+        if "training" not in self.card:
+            return super().training_clips()
+        self.prepare()
+        folders = self.card["training"]["folders"]
+        folder = next((name for name in folders if (self.root / name).is_dir()), None)
+        if folder is None:
+            raise self._absent(f"there is no folder {self.root / folders[0]} with clips for training")
+        tested = self.test_identities
+        clips = sorted(name for name in self._below(folder) if self.identity(name) not in tested)
+        if not clips:
+            raise self._absent(f"there is no clip for training in {self.root / folder}")
+        return clips
+
+    @property
+    def test_identities(self) -> set[str]:
+        """Those who are tested, so that nobody may train on them, wherever their clips lie.
+
+        Raises:
+            TalkbenchError: a list that has to tell is not there; says how to get it.
+        """
+        training = self.card.get("training", {})
+        people = set(training.get("test_identities", ()))
+        for slug in training.get("test_lists", ()):
+            for pair in self.read_pairs(self.lists[slug].find(self.root)):
+                people |= {self.identity(pair.source.clip), self.identity(pair.driving.clip)}
+        return people
+
+    def _below(self, folder: str) -> Iterator[str]:
+        """What is named as a clip below `folder`, but for the test part, without looking into it."""
+        with os.scandir(self.root / folder) as entries:
+            for entry in entries:
+                name = entry.name if folder == "." else f"{folder}/{entry.name}"
+                if self.naming.parse(name):
+                    yield name
+                elif entry.is_dir(follow_symlinks=False) and name != "test":
+                    yield from self._below(name)
+
+    def identity(self, clip: str) -> str:
+        found = self.naming.parse(clip)
+        named = re.match(self.card["naming"]["identity"], found[0] if found else clip, re.ASCII)
+        return named[named.lastindex or 0] if named else clip
+
+    def prepare(self) -> None:
+        """See that there is a data root.
+
+        Raises:
+            TalkbenchError: it is not there; says where its contents come from.
+        """
+        if not self.root.is_dir():
+            raise self._absent(f"there is no folder {self.root}")
+
+    def listing(self, task: str, pairs: Path | str | None) -> Listing:
+        if pairs:
+            listing = self._given(task, str(pairs))
+        else:
+            entry = self.card["tasks"][task]
+            official = self.lists[entry.get("list") or entry["clips_of"]]
+            path = official.find(self.root)
+            listing = Listing(self.read_pairs(path), str(path), held_out=official.held_out)
+            if "clips_of" in entry:
+                clips = dict.fromkeys(pair.driving.clip for pair in listing.pairs)
+                whole = reconstruction({clip: self._numbers(clip) for clip in clips})
+                listing = replace(listing, pairs=whole, source=f"the clips in {path}")
+        names = {frame.clip for pair in listing.pairs for frame in (pair.source, pair.driving)}
+        if not any(self._is_there(name) for name in names):
+            raise self._absent(f"none of the {len(names)} clips of {listing.source} is in {self.root}")
+        return listing
+
+    def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
+        if not self.card["naming"]["continuous"]:
+            return {}
+        longest: dict[str, int] = {}
+        for pair in pairs:
+            for frame in filter(None, (pair.source, pair.driving, pair.reference)):
+                longest[frame.clip] = max(frame.index, longest.get(frame.clip, 0))
+        return longest
+
+    def read_pairs(self, path: Path) -> list[Pair]:
+        """A list in the authors' form, or one of one's own."""
+        if is_official_form(read_text(path)):
+            return read_official(path, self.naming, cache(self._numbers))
+        return super().read_pairs(path)
+
+    def _given(self, task: str, pairs: str) -> Listing:
+        """The pairs of a file, or of the official list that is named."""
+        path = Path(pairs)
+        official: OfficialList | None
+        if path.exists():
+            official = recognise(path)
+        elif pairs in self.lists:
+            official, path = self.lists[pairs], self.lists[pairs].find(self.root)
+        else:
+            raise TalkbenchError(
+                f"there is neither a file {pairs} nor a list of {self.name} of that name: {nearest(pairs, self.lists)}"
+            )
+        if official and official.dataset != self.name:
+            raise TalkbenchError(
+                f"{path} is the official list {official.slug} of {official.dataset}, not of {self.name}; "
+                f"use --dataset {official.dataset}"
+            )
+        if official and official.task != task:
+            raise TalkbenchError(f"{path} is a list for {official.task}, not for {task}; use --task {official.task}")
+        what = f"the official list {official.slug} of {self.name}" if official else "not an official list"
+        held_out = official is not None and official.held_out
+        return Listing(self.read_pairs(path), str(path), f"{path} is {what}", held_out)
+
+    def _numbers(self, clip: str) -> Sequence[int]:
+        """The frames of a clip; frame 0 of one that cannot be read, for the row that says so."""
+        try:
+            return self.store.open(clip).numbers
+        except TalkbenchError:
+            return (0,)
+
+    def _is_there(self, clip: str) -> bool:
+        try:
+            return self.store.path(clip).exists()
+        except (TalkbenchError, OSError, ValueError):  # it is, in a way; its pairs will say what is wrong
+            return True
+
+    def _absent(self, problem: str) -> TalkbenchError:
+        obtain = " ".join(self.card["obtain"].split())
+        return TalkbenchError(f"{self.name}: {problem}; {obtain}, then name its folder with --root")
+
+
+def recognise(path: Path) -> OfficialList | None:
+    """Which official list of which data set a file is, by its sha256; None for any other file.
+
+    Raises:
+        TalkbenchError: it cannot be read.
+    """
+    try:
+        known = (entry for data in published() for entry in data.files.values() if entry.sha256)
+        return next((entry for entry in known if entry.matches(path)), None)
+    except OSError as error:
+        raise TalkbenchError(f"cannot read the pair list {path}: {error}; give a CSV file in UTF-8") from error
+
+
+def published(root: Path | None = None) -> Iterator[Published]:
+    """All published data sets; those of broken plugins are left out."""
+    from talkbench.datasets import registry
+
+    for name in registry.names():
+        try:
+            factory = registry.get(name)
+        except TalkbenchError:
+            continue
+        if isinstance(factory, type) and issubclass(factory, Published):
+            yield factory(root)

@@ -1,0 +1,204 @@
+"""The pair lists that authors have published: what is known of each, and a reader for the form they are in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.model_files import RemoteFile, digest, fetch
+from talkbench.datasets.clips import file_number
+from talkbench.datasets.pairs import Frame, Pair, read_text
+
+RAW = "https://raw.githubusercontent.com"
+HEADER = (("source", "source_frame"), ("driving", "driving_video"), ("best_frame", "frame", "anchor"))
+
+
+@dataclass(frozen=True)
+class OfficialList:
+    """A published file of a data set: a pair list, or the metadata that its clips are cut by.
+
+    Attributes:
+        slug: what it is called here.
+        dataset: the data set it belongs to.
+        task: what its pairs are for; ``metadata`` for what lists no pairs.
+        repository: on GitHub, ``owner/name``; "" for a list that is drawn here.
+        commit, path: where it is in there.
+        sha256: of the file as published; "" for one that is drawn here.
+        rows: number of its data rows.
+        file: what it is called in the data root's folder ``lists``.
+        note: what should be known of it.
+        held_out: whether its clips are of the data set's test part.
+    """
+
+    slug: str
+    dataset: str
+    task: str
+    rows: int
+    repository: str = ""
+    commit: str = ""
+    path: str = ""
+    sha256: str = ""
+    file: str = ""
+    note: str = ""
+    held_out: bool = False
+
+    @classmethod
+    def of(cls, slug: str, dataset: str, entry: dict[str, Any]) -> OfficialList:
+        """From its entry in a card."""
+        return cls(**{"slug": slug, "dataset": dataset, "file": Path(entry.get("path", "")).name, **entry})
+
+    @property
+    def url(self) -> str:
+        """Where it is published; "" for a list that is drawn here."""
+        return f"{RAW}/{self.repository}/{self.commit}/{quote(self.path)}" if self.repository else ""
+
+    def location(self, root: Path) -> Path:
+        """Where it is kept."""
+        return root / "lists" / self.file
+
+    def matches(self, path: Path) -> bool:
+        """Whether the file at `path` is this list; one that is drawn here goes by its place."""
+        return not self.sha256 or digest(path) == self.sha256
+
+    def status(self, root: Path) -> str:
+        """``there``, ``missing`` or ``other content``."""
+        path = self.location(root)
+        return "missing" if not path.is_file() else "there" if self.matches(path) else "other content"
+
+    def fetch(self, root: Path, progress: Any = None) -> Path:
+        """Download it, unless it is there already, and return its path.
+
+        Args:
+            progress: as `talkbench.core.model_files.fetch`.
+
+        Raises:
+            TalkbenchError: as `talkbench.core.model_files.fetch`; says what to put where.
+        """
+        path = self.location(root)
+        if self.status(root) != "there":
+            file = RemoteFile(self.file, self.file, self.url, self.repository, "", self.sha256)
+            fetch(file, path, progress, remedy=f"download it elsewhere and put it into {path.parent}")
+        return path
+
+    def find(self, root: Path) -> Path:
+        """The file, as published.
+
+        Raises:
+            TalkbenchError: it is missing or has other content; says how to get it.
+        """
+        status, path = self.status(root), self.location(root)
+        if status == "there":
+            return path
+        command = (
+            f"bench data {'fetch-lists' if self.repository else 'draw'} {self.dataset} --root {shlex.quote(str(root))}"
+        )
+        if status == "missing":
+            raise TalkbenchError(f"the list {self.slug} of {self.dataset} is not in {path.parent}; {command}")
+        raise TalkbenchError(f"{path} is not the list {self.slug} as published; {command}, or give it with --pairs")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a data set names its clips and frames: regular expressions, the groups of which do not count.
+
+    Attributes:
+        clip: a clip, ``id10282#Zbz058o9j6s#004557#004656.mp4``.
+        frame: the file of a frame, ``0000013.png``.
+    """
+
+    clip: str
+    frame: str
+
+    def is_clip(self, name: str) -> bool:
+        """Whether `name` is a clip's."""
+        return bool(re.fullmatch(self.clip, name, re.ASCII))
+
+    def parse(self, path: str) -> tuple[str, int | None] | None:
+        """The clip and the frame number that a path of the authors means; None if it means neither.
+
+        Whatever folders the path begins with are left out: the longest end of it counts that is named as a clip or as
+        a frame in a clip. After a clip that ends in ``.mp4`` the separator before the frame may be missing. A clip
+        alone has no number.
+        """
+        for start in (0, *(match.end() for match in re.finditer("/", path))):
+            found = self._whole.fullmatch(path, start)
+            if found:
+                return found["clip"], file_number(found["frame"]) if found["frame"] else None
+        return None
+
+    @cached_property
+    def _whole(self) -> re.Pattern[str]:
+        return re.compile(rf"(?P<clip>{self.clip})(?:(?:/|(?<=\.mp4))(?P<frame>{self.frame}))?", re.ASCII)
+
+
+def is_official_form(text: str) -> bool:
+    """Whether the first line names the columns as the authors do."""
+    header = next(csv.reader(text.splitlines()[:1]), [])
+    return 2 <= len(header) <= 3 and all(name in known for name, known in zip(header, HEADER, strict=False))
+
+
+def read_official(path: Path, naming: Naming, numbers: Callable[[str], Sequence[int]]) -> list[Pair]:
+    """Read a whole list in the authors' form (specs evaluation 6.1), duplicates included.
+
+    The number of fields is that of the first row, whatever the header promises; a third one is the reference: a frame,
+    or the number of one in the driving clip. A source that is a clip means its frame 0, a driving clip all its frames,
+    each a pair.
+
+    Args:
+        numbers: the frames of a clip, for driving clips.
+
+    Raises:
+        TalkbenchError: names the file, the line and what is wrong with it.
+    """
+    text = read_text(path)
+    if not is_official_form(text):
+        raise TalkbenchError(f"{path}, line 1: the columns are not source, driving and perhaps best_frame; correct it")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    pairs: list[Pair] = []
+    fields = 0
+    try:
+        next(reader)
+        for row in reader:
+            if not row:
+                continue
+            where = f"{path}, line {reader.line_num}"
+            given = row[:-1] if len(row) == 3 and not row[2] else row
+            fields = fields or len(given)
+            if len(given) != fields or fields not in (2, 3):
+                wanted = fields if fields in (2, 3) else "2 or 3"
+                raise TalkbenchError(f"{where}: {len(given)} fields instead of {wanted}; correct the line")
+            pairs += _pairs(given, naming, numbers, where)
+    except csv.Error as error:
+        raise TalkbenchError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
+    if not pairs:
+        raise TalkbenchError(f"{path}: the pair list has no rows; add at least one pair")
+    return pairs
+
+
+def _pairs(row: Sequence[str], naming: Naming, numbers: Callable[[str], Sequence[int]], where: str) -> Iterable[Pair]:
+    (source, first), (driving, number) = (_parsed(field, naming, where) for field in row[:2])
+    reference = None
+    if len(row) == 3:
+        alone = re.fullmatch(r"(\d{1,9})(?:\.0)?", row[2], re.ASCII)
+        clip, index = (driving, int(alone[1])) if alone else _parsed(row[2], naming, where)
+        if index is None:
+            raise TalkbenchError(f"{where}: {row[2]!r} names a clip, but no frame as reference; correct the line")
+        reference = Frame(clip, index)
+    drivers = numbers(driving) if number is None else (number,)
+    return [Pair(Frame(source, first or 0), Frame(driving, index), reference) for index in drivers]
+
+
+def _parsed(field: str, naming: Naming, where: str) -> tuple[str, int | None]:
+    found = naming.parse(field)
+    if found is None:
+        raise TalkbenchError(f"{where}: {field!r} is not named as the clips and frames of this data set; see its card")
+    return found

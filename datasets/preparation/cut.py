@@ -1,0 +1,326 @@
+"""Making clips, folders of square frames, out of downloaded videos: in parallel, resumable, each clip all or nothing.
+
+The window of a list is scaled to the video, cut, and resized with smoothing; all frames of a stretch of time are kept
+at the video's own rate (specs evaluation 6.2, 6.5, 6.6).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.files import PARTIAL, atomic_folder
+from talkbench.core.images import resize
+from talkbench.datasets.clip_store import VIDEO_SUFFIXES
+from talkbench.datasets.clips import Clip, VideoClip, image_files
+from talkbench.datasets.preparation.crops import face_boxes, square_crop
+from talkbench.datasets.preparation.metadata import Cut
+
+JPEG_QUALITY = 95  # of OpenCV's writer unless told otherwise, which HDTF's frames come from (specs evaluation 6.5)
+SLACK = Fraction(1, 25)  # seconds that a video may be short of its last clip's end: one frame of the list
+SHAPE_TOLERANCE = 0.01  # how far a video's aspect ratio may be from the list's: sizes on the web are rounded to even
+
+
+@dataclass(frozen=True)
+class Style:
+    """How frames are written: `size` pixels square, named by `digits`, ``.png`` or ``.jpg`` (quality 95)."""
+
+    size: int
+    digits: int = 7
+    suffix: str = ".png"
+
+
+STYLES = {
+    "folder": Style(256),
+    "hdtf": Style(512, 6, ".jpg"),
+    "ted-talks": Style(384),
+    "voxceleb1": Style(256),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a clip: `status` is "made", "there" (from before) or a slug of what is wrong, told in `detail`."""
+
+    clip: str
+    video: str
+    status: str
+    detail: str = ""
+
+    @property
+    def good(self) -> bool:
+        return self.status in ("made", "there")
+
+
+Window = tuple[int, int, int, int]  # left, top, right, bottom
+# A job makes the clips of one video; it runs in a worker process, so it is a partial of a function of this module.
+Job = Callable[[], list[Outcome]]
+
+
+def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: int) -> Iterator[list[Outcome]]:
+    """Cut `cuts` out of the videos in `raw` to folders below `out`.
+
+    Args:
+        raw: folder of videos, each named as the list names it, whatever its ending.
+        workers: processes at once; 1 works in this one.
+
+    Yields:
+        The outcomes of some clips, as they are done; first those that are there from before or whose video is not.
+
+    Raises:
+        TalkbenchError: `raw` is not a folder, `out` cannot be written, or a worker has died.
+    """
+    if not raw.is_dir():
+        raise TalkbenchError(f"{raw} is not a folder; give that of the downloaded videos")
+    videos = _by_stem(raw.iterdir())
+    _sweep({(out / cut.clip).parent for cut in cuts})
+    jobs: list[Job] = []
+    for name, wanted in _by_video(cuts).items():
+        files = videos.get(name, [])
+        there = [found for cut in wanted if (found := _found(cut.clip, name, out, style))]
+        yield there
+        done = {outcome.clip for outcome in there}
+        todo = [cut for cut in wanted if cut.clip not in done]
+        if not todo:
+            continue
+        if len(files) == 1:
+            jobs.append(partial(_cut_video, files[0], todo, out, style))
+        elif files:
+            yield [Outcome(cut.clip, name, "same-name", _several(files)) for cut in todo]
+        else:
+            yield [Outcome(cut.clip, name, "missing-video", f"no {name}.mp4 in {raw}") for cut in todo]
+    yield from _work(jobs, workers)
+
+
+def find_videos(raw: Path) -> dict[str, list[Path]]:
+    """By name without ending, the videos in the folder `raw`, or `raw` itself.
+
+    Raises:
+        TalkbenchError: there is none.
+    """
+    if not raw.exists():
+        raise TalkbenchError(f"there is no {raw}; give a video or a folder of videos")
+    videos = _by_stem(raw.iterdir()) if raw.is_dir() else {raw.stem: [raw]}
+    if not videos:
+        raise TalkbenchError(f"{raw} holds no video; known endings: {' '.join(VIDEO_SUFFIXES)}")
+    return videos
+
+
+def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: int) -> Iterator[list[Outcome]]:
+    """Make a clip of every video, cut to the square around the face (see `crops`), named as its file without ending.
+
+    Args:
+        videos: see `find_videos`.
+        out, workers, and what is yielded and raised: as for `cut_clips`.
+    """
+    if importlib.util.find_spec("facenet_pytorch") is None:
+        raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]'")
+    _sweep({out})
+    jobs: list[Job] = []
+    for name, files in videos.items():
+        there = _found(name, name, out, style) if _is_text(name) else None
+        if not _is_text(name):
+            yield [Outcome(shown(name), shown(name), "name-not-utf8", "rename the file")]
+        elif len(files) > 1:
+            yield [Outcome(name, name, "same-name", _several(files))]
+        elif there:
+            yield [there]
+        else:
+            jobs.append(partial(_crop_face, files[0], out / name, style))
+    yield from _work(jobs, workers)
+
+
+def shown(name: str) -> str:
+    """A file's name for people, with bytes that are not UTF-8 as escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list[Outcome]:
+    """Cut all clips of one video, in order of time, so that it is decoded once where they do not overlap."""
+    try:
+        video = VideoClip(path)
+    except TalkbenchError as error:
+        return [Outcome(cut.clip, cut.video, "broken-video", str(error)) for cut in cuts]
+    outcomes = []
+    for cut in sorted(cuts, key=lambda cut: cut.start):
+        try:
+            _write(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style)
+            outcomes.append(Outcome(cut.clip, cut.video, "made"))
+        except PairError as error:
+            outcomes.append(Outcome(cut.clip, cut.video, error.reason, error.message))
+    return outcomes
+
+
+def _crop_face(path: Path, folder: Path, style: Style) -> list[Outcome]:
+    def failed(error: TalkbenchError, status: str) -> list[Outcome]:
+        return [Outcome(folder.name, path.stem, getattr(error, "reason", status), str(error))]
+
+    try:
+        video = VideoClip(path)
+    except TalkbenchError as error:
+        return failed(error, "broken-video")
+    try:
+        boxes = face_boxes(video)
+    except TalkbenchError as error:
+        return failed(error, "no-face")
+
+    def window(height: int, width: int) -> Window:
+        left, top, side = square_crop(boxes, height, width)
+        return left, top, left + side, top + side
+
+    try:
+        _write(video, range(len(video)), window, folder, style)
+    except PairError as error:
+        return failed(error, error.reason)
+    return [Outcome(folder.name, path.stem, "made")]
+
+
+def _write(video: Clip, frames: range, window: Callable[[int, int], Window], folder: Path, style: Style) -> None:
+    """Write `frames` of `video`, numbered from 0, all or none.
+
+    Args:
+        window: of an image of this height and width; may raise PairError.
+
+    Raises:
+        PairError: a frame does not decode.
+    """
+    from PIL import Image
+
+    options: dict[str, Any] = {"compress_level": 3} if style.suffix == ".png" else {"quality": JPEG_QUALITY}
+    with atomic_folder(folder) as temporary:
+        for number, index in enumerate(frames):
+            image = video.read(index)
+            left, top, right, bottom = window(*image.shape[:2])
+            square = resize(image[top:bottom, left:right], style.size)
+            Image.fromarray(square).save(temporary / f"{number:0{style.digits}d}{style.suffix}", **options)
+
+
+def _frames(cut: Cut, video: VideoClip) -> range:
+    """The frames of `cut`.
+
+    Raises:
+        PairError: ``short-video``, by more than `SLACK`.
+    """
+    if cut.rate is None:
+        frames = needed = range(int(cut.start), int(cut.end))
+    else:
+        start, end = Fraction(cut.start) / cut.rate, Fraction(cut.end) / cut.rate
+        frames, needed = (video.frames_between(start, last) for last in (end, end - SLACK))
+    if needed.stop > len(video) or frames.start >= len(video):
+        raise PairError(
+            "short-video", f"{video.path} has {len(video)} frames, but the clip goes to frame {frames.stop - 1}"
+        )
+    return range(frames.start, min(frames.stop, len(video)))
+
+
+def _window(cut: Cut, height: int, width: int) -> Window:
+    """The box of `cut` in pixels of a video of `height` x `width`, cut to whole ones and to the frame.
+
+    Raises:
+        PairError: ``other-shape``, the list speaks of a video of another aspect ratio; or ``empty-window``.
+    """
+    if abs(width * cut.height / (height * cut.width) - 1) > SHAPE_TOLERANCE:
+        raise PairError(
+            "other-shape",
+            f"{cut.video} is {width} x {height}, but the list places the window in {cut.width} x {cut.height}",
+        )
+    left, right = (min(x * width // cut.width, width) for x in cut.box[::2])
+    top, bottom = (min(y * height // cut.height, height) for y in cut.box[1::2])
+    if left == right or top == bottom:
+        raise PairError("empty-window", f"in {cut.video}, {width} x {height}, the window is less than a pixel")
+    return left, top, right, bottom
+
+
+def _work(jobs: list[Job], workers: int) -> Iterator[list[Outcome]]:
+    if workers == 1 or len(jobs) < 2:
+        yield from (job() for job in jobs)
+        return
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_settle)
+    try:
+        for done in as_completed([pool.submit(job) for job in jobs]):
+            yield done.result()
+    except BrokenProcessPool as error:
+        remedy = "the same command goes on with what is left; try fewer --workers if memory is short"
+        raise TalkbenchError(f"a worker process died; {remedy}") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _settle() -> None:
+    """Make a worker process one that shares the processors (torch asks when it is imported) and leaves no trace of an
+    interrupt, nor stays when the process that it works for is gone."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _sweep(folders: Iterable[Path]) -> None:
+    """Delete what killed processes left in `folders`."""
+    for folder in folders:
+        for leftover in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _found(clip: str, video: str, out: Path, style: Style) -> Outcome | None:
+    """What is to be said of a clip that is there from before; None if it is not."""
+    from PIL import Image
+
+    path = out / clip
+    if path.is_file():
+        return Outcome(clip, video, "there")
+    content = list(path.iterdir()) if path.is_dir() else []
+    if not content:
+        return None
+    first = next(iter(image_files(path)), content[0])
+    try:
+        with Image.open(first) as image:
+            size = image.size
+    except OSError:
+        return Outcome(clip, video, "undecodable-frame", f"{first} is no image; delete the folder")
+    if size != (style.size, style.size):
+        return Outcome(clip, video, "other-size", f"{path} is there with {size[0]} x {size[1]} pixels; delete it")
+    return Outcome(clip, video, "there")
+
+
+def _is_text(name: str) -> bool:
+    return shown(name) == name
+
+
+def _several(files: list[Path]) -> str:
+    return f"{' and '.join(file.name for file in files)} have one name; keep one of them"
+
+
+def _by_stem(files: Iterable[Path]) -> dict[str, list[Path]]:
+    found = defaultdict(list)
+    for file in sorted(files):
+        if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file() and not file.name.startswith("."):
+            found[file.stem].append(file)
+    return found
+
+
+def _by_video(cuts: Iterable[Cut]) -> dict[str, list[Cut]]:
+    found = defaultdict(list)
+    for cut in cuts:
+        found[cut.video].append(cut)
+    return found

@@ -1,0 +1,171 @@
+"""Whether the frames that a pair list asks for are on the disk and sound; and manifests, checksums of all files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.files import sha256_file, write_atomic
+from talkbench.datasets.clip_store import VIDEO_SUFFIXES
+from talkbench.datasets.clips import IMAGE_SUFFIXES
+from talkbench.datasets.dataset import Split
+from talkbench.datasets.pairs import Frame, Pair
+
+Size = tuple[int, int]
+Manifest = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a split's frames are like.
+
+    Attributes:
+        frames: number of different frames that it asks for.
+        size: height and width of most of them; None if none can be read.
+        faults: what is wrong, by frame, in order: the reasons of `Split.read`, and ``other-size`` (than `size`),
+            ``other-content`` (than the manifest says) and ``not-in-manifest``.
+        pairs, usable: number of all pairs, and of those of which no frame is at fault.
+    """
+
+    frames: int
+    size: Size | None
+    faults: dict[Frame, PairError]
+    pairs: int
+    usable: int
+
+
+def listed_frames(split: Split) -> list[Frame]:
+    """All frames that the pairs of `split` need, each once, sorted."""
+    return sorted({frame for pair in split for frame in _frames(pair)})
+
+
+def verify(split: Split, manifest: Manifest | None, workers: int, done: Callable[[int], None]) -> Verdict:
+    """Read every frame that `split` asks for; PNG and JPEG decode outside of Python, so threads do.
+
+    Args:
+        manifest: checksums to compare with, see `read_manifest`.
+        workers: clips at once.
+        done: told the number of frames of every clip that is finished.
+    """
+    wanted = listed_frames(split)
+    frames: dict[str, list[int]] = defaultdict(list)
+    for frame in wanted:
+        frames[frame.clip].append(frame.index)
+    sizes: dict[Frame, Size] = {}
+    faults: dict[Frame, PairError] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for job in as_completed([pool.submit(_check, split, *item, manifest) for item in frames.items()]):
+                good, bad = job.result()
+                sizes |= good
+                faults |= bad
+                done(len(good) + len(bad))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    size = Counter(sizes.values()).most_common(1)[0][0] if sizes else None
+    for frame, (height, width) in sizes.items():
+        if (height, width) != size:
+            message = f"frame {frame.index} of {frame.clip} has {width} x {height} pixels, unlike most"
+            faults[frame] = PairError("other-size", message)
+    usable = sum(not any(frame in faults for frame in _frames(pair)) for pair in split)
+    return Verdict(len(wanted), size, dict(sorted(faults.items())), len(split), usable)
+
+
+def _frames(pair: Pair) -> Iterator[Frame]:
+    yield from (frame for frame in (pair.source, pair.driving, pair.reference) if frame)
+
+
+def _check(
+    split: Split, clip: str, indices: list[int], manifest: Manifest | None
+) -> tuple[dict[Frame, Size], dict[Frame, PairError]]:
+    """The sizes of the sound frames of a clip, and what is wrong with the others."""
+    sizes: dict[Frame, Size] = {}
+    faults: dict[Frame, PairError] = {}
+    compared: dict[Path, PairError | None] = {}  # a video has many frames
+    for frame in (Frame(clip, index) for index in indices):
+        try:
+            height, width = split.read(frame).shape[:2]
+        except PairError as error:
+            faults[frame] = error
+            continue
+        sizes[frame] = (height, width)
+        if manifest is not None:
+            file = split.clip(clip).file(frame.index)
+            if file not in compared:
+                compared[file] = _difference(file, split.root, manifest)
+            if fault := compared[file]:
+                faults[frame] = fault
+                del sizes[frame]
+    return sizes, faults
+
+
+def _difference(file: Path, root: Path, manifest: Manifest) -> PairError | None:
+    name = (file.parent.resolve() / file.name).relative_to(root.resolve()).as_posix()  # the frame may be a link
+    if name not in manifest:
+        return PairError("not-in-manifest", f"the manifest does not know {name}")
+    if sha256_file(file) != manifest[name]:
+        return PairError("other-content", f"{name} is not the file that the manifest knows")
+    return None
+
+
+def list_files(root: Path) -> list[str]:
+    """The names below `root` of all images and videos there, in the order of their bytes; no links, no hidden files.
+
+    Raises:
+        TalkbenchError: there is none, or one whose name a line cannot hold.
+    """
+    found = []
+    for folder, below, files in os.walk(root):
+        below[:] = [name for name in below if name[0] != "."]
+        for path in (Path(folder) / name for name in files if name[0] != "."):
+            if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and not path.is_symlink():
+                found.append(path.relative_to(root).as_posix())
+    broken = next((name for name in found if "\n" in name or "\r" in name), None)
+    if broken is not None:
+        raise TalkbenchError(f"the name of {broken!r} has a line end; rename the file")
+    if not found:
+        raise TalkbenchError(f"{root} holds no image or video; name the folder of the clips with --root")
+    return sorted(found, key=os.fsencode)
+
+
+def write_manifest(root: Path, names: Sequence[str], out: Path, workers: int, done: Callable[[int], None]) -> None:
+    """Write the SHA-256 of the files `names` below `root`, in their order, in the form of ``sha256sum``.
+
+    Args:
+        workers: files at once.
+        done: told the number of files that are finished more.
+    """
+    lines = []
+    with ThreadPoolExecutor(workers) as pool:
+        for name, digest in zip(names, pool.map(lambda name: sha256_file(root / name), names), strict=True):
+            lines.append(f"{digest}  ".encode() + os.fsencode(name) + b"\n")
+            done(1)
+    write_atomic(out, b"".join(lines))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """By name below the data root, the SHA-256 that a manifest says.
+
+    Raises:
+        TalkbenchError: it cannot be read; names the line at fault.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise TalkbenchError(f"cannot read the manifest {path}: {error.strerror}; see bench data manifest") from error
+    manifest: Manifest = {}
+    for number, line in enumerate(lines, 1):
+        match = re.fullmatch(rb"([0-9a-f]{64}) [ *](.+)", line)
+        if not match:
+            raise TalkbenchError(f"{path}, line {number}: not a SHA-256, two blanks and a name; correct the line")
+        name = os.fsdecode(match[2])
+        if name in manifest:
+            raise TalkbenchError(f"{path}, line {number}: {name} was there before; remove one of the lines")
+        manifest[name] = match[1].decode()
+    return manifest

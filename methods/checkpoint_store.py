@@ -1,0 +1,201 @@
+"""The store of checkpoints: which files the methods want, which are there, and how files come in (`bench weights`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import atomic_path, sha256_file
+from talkbench.core.model_files import copy, digest, note, noted
+from talkbench.methods import create, registry
+from talkbench.methods.cards import card, full_name, known_names, own_file, store
+from talkbench.methods.checkpoints import read_metadata, read_states, save_states
+from talkbench.methods.recognition import Match, recognise
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file that a method wants.
+
+    Attributes:
+        method: full name.
+        part: the one network that the file holds; "" for the main checkpoint.
+        path: where it is, or where it should be put.
+        source: in words, where it is published.
+        licence: of the weights, in words.
+        sha256: of the published file, "" where nobody has stated it.
+        status: ``missing``; ``present`` (nothing to check it against); ``as added`` (its hash is the one noted when
+            it was added); ``official`` (its hash is the published one); ``ships with talkbench``; ``damaged``.
+    """
+
+    method: str
+    part: str
+    path: Path
+    source: str
+    licence: str
+    sha256: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Added:
+    """A file that was recognised and stored: as what, where, and its hash."""
+
+    match: Match
+    path: Path
+    sha256: str
+
+
+def listed(method: str = "") -> list[WeightFile]:
+    """The files of all methods in the order of their names, or those of one method and its variants.
+
+    Raises:
+        TalkbenchError: an unknown method.
+    """
+    if method:
+        registry.get(method)
+    slug = full_name(method).split("@")[0] if method else ""
+    names = [name for name in known_names() if not slug or name.split("@")[0] == slug]
+    return [file for name in names for file in _files(name)]
+
+
+def _files(name: str) -> Iterator[WeightFile]:
+    known = card(name)
+    entry = known.get("weights", {}).get(name, {})
+    files = {"": entry, **entry.get("also", {})}
+    if "file" not in entry:  # only the files beside a checkpoint of one's own are published, or nothing is
+        del files[""]
+        ours = store(name) / own_file(name)
+        if ours.is_file():
+            yield WeightFile(name, "", ours, "added by hand", "", "", _status(ours, ""))
+    for part, file in files.items():
+        path, published = store(name) / file["file"], file.get("sha256", "")
+        shipped = Path(__file__).parent / name.split("@")[0] / file["file"]
+        status = _status(path, published)
+        if status == "missing" and shipped.is_file():
+            path, status = shipped, "ships with talkbench"
+        licence = file.get("licence", known["licence"]["weights"])
+        yield WeightFile(name, part, path, file["source"], licence, published, status)
+
+
+def _status(path: Path, published: str) -> str:
+    if not path.is_file():
+        return "missing"
+    known = noted(path)
+    if not (published or known):
+        return "present"
+    if digest(path) == published:
+        return "official"
+    return "as added" if digest(path) == known else "damaged"
+
+
+def identify(path: Path, name: str = "") -> Match:
+    """What a file is, by its contents.
+
+    Args:
+        name: what the user says that it is, where several configurations are alike.
+
+    Raises:
+        TalkbenchError: no method has such networks, several have, or `name` is none of them.
+    """
+    found = recognise(path, read_states(path, name or "a method"), full_name(name) if name else "")
+    fitting = ", ".join(match.method for match in found)
+    if not found:
+        raise TalkbenchError(f"{path} fits no method; bench weights list shows the files that methods want")
+    if name:
+        found = [match for match in found if match.method == full_name(name)]
+        if not found:
+            raise TalkbenchError(f"{path} is not {name}; by its contents it is {fitting.replace(', ', ' or ')}")
+    if len(found) > 1 and not found[0].part:
+        raise TalkbenchError(f"{path} may be {fitting.replace(', ', ' or ')}, which are alike; say which with --as")
+    return found[0]
+
+
+def add(path: Path, name: str = "") -> Added:
+    """Recognise a file, copy it to where the methods look for it, and note its hash beside it.
+
+    Raises:
+        TalkbenchError: as `identify`, or the store cannot be written.
+    """
+    match = identify(path, name)
+    target = _target(match, path)
+    copy(path, target)
+    return Added(match, target, note(target))
+
+
+def _target(match: Match, path: Path) -> Path:
+    entry = card(match.method)["weights"].get(match.method, {})
+    if match.part:
+        return store(match.method) / entry["also"][match.part]["file"]
+    if path.suffix == ".safetensors":
+        return store(match.method) / own_file(match.method)
+    if "file" in entry:
+        return store(match.method) / entry["file"]
+    raise TalkbenchError(
+        f"{path} is {match.method}, of which no official file is known; turn it into ours first: bench weights convert"
+    )
+
+
+def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match, Path]:
+    """Write a checkpoint, with the further files that its method wants, as one safetensors file.
+
+    Only the method's networks are kept, under ``network/key``, with the method's name and the hash of the original
+    as metadata. `out` None: ``<method>.safetensors`` beside the original.
+
+    Raises:
+        TalkbenchError: as `identify`, a further file is missing, or `out` is no ``.safetensors`` or cannot be written.
+    """
+    match = _whole(path, name)
+    out = out or path.with_name(f"{match.method.replace('@', '-')}.safetensors")
+    if out.suffix != ".safetensors":
+        raise TalkbenchError(f"--out {out} is not a .safetensors file; choose another name")
+    stored = read_states(path, match.method)
+    states = {part: stored[part] for part in match.networks}
+    also = card(match.method)["weights"].get(match.method, {}).get("also", {})
+    for part in [part for part in also if part not in states]:
+        file = path.parent / also[part]["file"]
+        states[part] = read_states(file, f"{match.method}, which wants its {part}")[""]
+    save_states(states, out, {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)})
+    return match, out
+
+
+def convert_official(path: Path, out: Path | None = None, name: str = "") -> tuple[Match, Path]:
+    """Write a checkpoint as the method's authors lay theirs out, so that their code reads it.
+
+    That is ``torch.save`` of the networks of their main file in the order of their names there, a fresh discriminator
+    where their code looks for one, each key with the prefix that their wrappers leave, and the zero-based index of the
+    last epoch that ended. `out` None: ``<epoch, 8 digits>-checkpoint.pth.tar`` beside the original.
+
+    Raises:
+        TalkbenchError: as `identify`, or `out` cannot be written.
+    """
+    import torch
+
+    match = _whole(path, name)
+    known, stored, method = card(match.method), read_states(path, match.method), create(match.method)
+    beside = known["weights"].get(match.method, {}).get("also", {})
+    states = {
+        part: {key: stored[part][key] for key in network.state_dict() if key in stored[part]}
+        for part, network in method.networks.items()
+        if part in stored and part not in beside
+    }
+    discriminator = method.discriminator()
+    if discriminator is not None:
+        states["discriminator"] = discriminator.state_dict()
+    told = read_metadata(path) if path.suffix == ".safetensors" else {}
+    epoch = max(0, int(str(told.get("epochs", 0))) - 1)
+    prefix = known.get("official_prefix", "")
+    content = {part: {prefix + key: value for key, value in state.items()} for part, state in states.items()}
+    out = out or path.with_name(f"{epoch:08d}-checkpoint.pth.tar")
+    with atomic_path(out) as temporary:
+        torch.save({**content, "epoch": epoch}, temporary)
+    return match, out
+
+
+def _whole(path: Path, name: str) -> Match:
+    match = identify(path, name)
+    if match.part:
+        raise TalkbenchError(f"{path} is the {match.part} of {match.method}; convert the main checkpoint, beside it")
+    return match

@@ -1,0 +1,202 @@
+"""Entries as groups of lines: one group per test, ranked where numbers may be compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from talkbench.reports.leaderboard.boards import Cell, Clusters, Column, Group, Line, compared, ordered
+from talkbench.reports.leaderboard.catalogue import Catalogue
+from talkbench.reports.numbers import coverage, format_mean, format_value
+from talkbench.reports.runs import Run
+from talkbench.reports.statistics.estimates import Cluster, Interval, by_clip, interval, rank_intervals
+from talkbench.reports.statistics.resampling import FEWEST
+from talkbench.reports.tables.measured_cells import MAX_COVERAGE_GAP
+from talkbench.results import MetricSpec, MetricSummary
+from talkbench.results.entries import Entry
+
+OTHER_PROTOCOL, FEWER_PAIRS, UNFINISHED = "†", "‡", "§"
+LEGEND = {
+    OTHER_PROTOCOL: "made under another protocol than the other numbers of its column, so not ranked with them",
+    FEWER_PAIRS: f"taken over fewer pairs, by more than {100 * MAX_COVERAGE_GAP:.0f} % of all, so not ranked",
+    UNFINISHED: "the run was not finished, so not ranked",
+}
+
+
+@dataclass
+class _Found:
+    """A number of an entry."""
+
+    entry: Entry
+    run: Run
+    spec: MetricSpec
+    result: MetricSummary
+
+    @property
+    def protocol(self) -> str:
+        return self.run.record.protocol_id(self.spec.name)
+
+    @property
+    def share(self) -> float:
+        """Pairs used, as a share of all."""
+        return self.result.pairs / max(1, self.run.record.dataset.pairs)
+
+
+def measured_groups(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters) -> list[Group]:
+    """The entries of one data set and task, those of the same test together, the largest group first."""
+    tests: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        tests.setdefault(_facts(entry), []).append(entry)
+    groups = [_group(facts, mine, catalogue, clusters) for facts, mine in tests.items()]
+    return sorted(groups, key=lambda group: (-len(group.lines), group.title, group.facts))
+
+
+def _facts(entry: Entry) -> tuple[str, ...]:
+    """What the test was: entries of which this differs stand in different groups."""
+    record = entry.record
+    data = record.dataset
+    known = [
+        f"{data.motion} motion",
+        f"{data.pairs} pairs",
+        f"list {data.pairs_sha256[:12]}",
+        f"{data.image_size} px",
+        {"round": "rounded", "floor": "cut"}.get(record.quantisation, record.quantisation) + " to 8 bits",
+        f"JPEG quality {record.jpeg_quality}" if record.jpeg_quality else "",
+        f"missing faces: {record.missing_faces}",
+    ]
+    return tuple(filter(None, known))
+
+
+def _group(facts: tuple[str, ...], entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters) -> Group:
+    cluster = clusters.get(entries[0].record.dataset.name, by_clip)
+    runs = [Run(entry.record.model_copy(update={"run_id": entry.info.name}), entry.summary, entry.rows())
+            for entry in entries]  # fmt: skip
+    columns, table = [], []
+    for name in dict.fromkeys(spec.name for run in runs for spec in run.record.metrics):
+        found = [_found(entry, run, name) for entry, run in zip(entries, runs, strict=True)]
+        column, cells = _column(found, cluster)
+        columns.append(column)
+        table.append(cells)
+    lines = [_line(entry, tuple(cells[number] for cells in table), catalogue) for number, entry in enumerate(entries)]
+    used = {cell.marks for cells in table for cell in cells}
+    return Group(
+        kind="measured",
+        title=f"{facts[0].capitalize()}, {facts[1]}",
+        columns=tuple(columns),
+        lines=ordered(lines, columns),
+        facts=(*facts, *_clusters(runs[0], cluster)),
+        legend=tuple((mark, text) for mark, text in LEGEND.items() if mark in used),
+    )
+
+
+def _found(entry: Entry, run: Run, metric: str) -> _Found | None:
+    spec = next((spec for spec in run.record.metrics if spec.name == metric), None)
+    result = run.summary.metric(metric)
+    return _Found(entry, run, spec, result) if spec and result else None
+
+
+def _column(found: Sequence[_Found | None], cluster: Cluster) -> tuple[Column, list[Cell]]:
+    """A metric with its cells; the protocol of most of them is the column's."""
+    present = [number for number in found if number]
+    protocols = Counter(number.protocol for number in present)
+    protocol = min(protocols, key=lambda name: (-protocols[name], name))
+    spec = next(number.spec for number in present if number.protocol == protocol)
+    column = Column(spec.name, spec.direction, spec.unit, spec.name, spec.ranks, protocol=protocol)
+    if not spec.ranks:
+        column = replace(column, note="not monotone in quality, so nothing is ranked by it")
+    most = max(number.share for number in present)
+    marks = {id(number): _mark(number, protocol, most) for number in present}
+    ranked = [
+        number.run
+        for number in present
+        if spec.ranks and not marks[id(number)] and number.result.mean is not None
+        if number.run.record.method.ranked
+    ]
+    ranks = rank_intervals(ranked, spec.name, cluster) if len(ranked) > 1 else {}
+    ids = {run.record.run_id for run in ranked}
+    cells = [_cell(number, marks[id(number)], ranks, cluster) if number else Cell() for number in found]
+    cells = [
+        replace(cell, compared=bool(number and number.run.record.run_id in ids))
+        for cell, number in zip(cells, found, strict=True)
+    ]
+    return column, compared(cells, column)
+
+
+def _mark(number: _Found, protocol: str, most: float) -> str:
+    """Why the number cannot be ranked in its column; "" if it can."""
+    if number.protocol != protocol:
+        return OTHER_PROTOCOL
+    if number.run.summary.pairs != number.run.record.dataset.pairs:
+        return UNFINISHED
+    return FEWER_PAIRS if most - number.share > MAX_COVERAGE_GAP + 1e-9 else ""
+
+
+def _cell(number: _Found, mark: str, ranks: Mapping[str, tuple[int, int]], cluster: Cluster) -> Cell:
+    record, spec, result = number.run.record, number.spec, number.result
+    rows = number.run.rows
+    sure = interval(rows, spec, record.missing_faces, cluster) if rows is not None else None
+    notes = [f"protocol {number.protocol}" if mark == OTHER_PROTOCOL else "", coverage(result, record.dataset.pairs)]
+    return Cell(
+        text=format_mean(result, spec),
+        value=None if result.mean is None else result.mean * spec.scale,
+        interval=_ends(sure, spec),
+        ends=(sure.low * spec.scale, sure.high * spec.scale) if sure else None,
+        ranks=ranks.get(record.run_id),
+        marks=mark,
+        note="; ".join(filter(None, notes)),
+    )
+
+
+def _clusters(run: Run, cluster: Cluster) -> list[str]:
+    """How many clips, or people, the pairs are of."""
+    if run.rows is None or not run.record.metrics:
+        return []
+    count = run.rows["driving_clip"].map(cluster).nunique()
+    what = "clips" if cluster is by_clip else "people"
+    return [f"{count} {what}" + (", too few for intervals and tests" if count < FEWEST else "")]
+
+
+def _ends(sure: Interval | None, spec: MetricSpec) -> str:
+    if sure is None:
+        return ""
+    return f"{format_value(sure.low, spec)} – {format_value(sure.high, spec)}"
+
+
+def _line(entry: Entry, cells: tuple[Cell, ...], catalogue: Catalogue) -> Line:
+    """A line with what the entry says of its method and, where it is silent, the card."""
+    info, record = entry.info, entry.record
+    card = catalogue.method(record.method.name)
+    shares = [result.pairs / max(1, record.dataset.pairs) for result in entry.summary.metrics]
+    return Line(
+        label=info.label,
+        cells=cells,
+        key=info.name,
+        pictures=bool(info.thumbnails),
+        method=record.method.name,
+        yardstick=not record.method.ranked,
+        incomplete=f"{entry.summary.pairs} of {record.dataset.pairs} pairs"
+        if entry.summary.pairs != record.dataset.pairs
+        else "",
+        coverage=min(shares, default=None),
+        fps=info.frames_per_second,
+        device=info.device or "",
+        parameters=info.parameters or card.parameters,
+        licence=info.licence or "; ".join(f"{part}: {text}" for part, text in card.licences),
+        year=info.year or card.year,
+        training_data=info.training_data or ", ".join(card.training_data),
+        leakage=_leakage(entry, catalogue),
+        paper=info.links.paper or card.paper,
+        code=info.links.code or card.code,
+        note=info.note,
+    )
+
+
+def _leakage(entry: Entry, catalogue: Catalogue) -> bool | None:
+    """Whether the weights may have seen the test: as the entry says, else whether they were trained on the data set and
+    the list is not known to be of its test part; None: nothing is known."""
+    info, data = entry.info, entry.record.dataset
+    if info.leakage is not None:
+        return info.leakage
+    trained = (info.training_data,) if info.training_data else catalogue.method(entry.record.method.name).training_data
+    return data.list_sha256 not in catalogue.dataset(data.name).held_out if data.name in trained else None

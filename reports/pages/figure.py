@@ -1,0 +1,120 @@
+"""Qualitative figures: rows of pairs, columns of images, with labels that stay readable in print."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from talkbench.reports.pages.strips import ERROR_RANGE, error_colours
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from PIL.ImageFont import FreeTypeFont
+
+SMALLEST = 192
+"""Pixels that an image is enlarged to at least, by a whole factor, so that labels fit."""
+
+TEXT = 0.11
+"""Height of the labels as a share of an image's: seven columns over the width of a page give about 8 points."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A figure before it is drawn.
+
+    Attributes:
+        columns: the labels above the columns.
+        rows: the labels beside the rows, with the images, uint8 RGB (H, W, 3) of one size, one per column.
+        errors: whether error maps are among them, and so a scale of their colours is wanted.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]]
+    errors: bool = False
+
+
+def draw(grid: Grid) -> np.ndarray:
+    """The figure on white, uint8 RGB; its images are as they are, or enlarged by a whole factor if they are small."""
+    from PIL import Image, ImageDraw
+
+    height, width = grid.rows[0][1][0].shape[:2]
+    factor = math.ceil(SMALLEST / min(height, width))
+    height, width = factor * height, factor * width
+    gap, text = max(2, width // 64), round(TEXT * height)
+    heads = [_fitted(label, width, text) for label in grid.columns]
+    left, top = 2 * text, gap + round(1.3 * text * max(1 + lines.count("\n") for lines, _ in heads))
+    foot = 2 * text if grid.errors else gap
+    size = (left + len(grid.columns) * (width + gap), top + len(grid.rows) * (height + gap) + foot)
+    canvas = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(canvas)
+    for place, (lines, font) in enumerate(heads):
+        centre = left + place * (width + gap) + width // 2
+        pen.multiline_text((centre, top - gap), lines, "black", font, "md", spacing=0, align="center")
+    for number, (label, images) in enumerate(grid.rows):
+        y = top + number * (height + gap)
+        canvas.paste(_upright(label, height, text), (0, y))
+        for place, image in enumerate(images):
+            large = image.repeat(factor, axis=0).repeat(factor, axis=1)
+            canvas.paste(Image.fromarray(large), (left + place * (width + gap), y))
+    if grid.errors:
+        _scale(canvas, left, size[1] - foot, 2 * width, text)
+    return np.asarray(canvas)
+
+
+def to_png(figure: np.ndarray, dpi: int, description: str = "") -> bytes:
+    """The figure as PNG file that says at which resolution it is to be printed, and what it shows."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    texts = PngInfo()
+    if description:
+        texts.add_itxt("Description", description)
+    file = io.BytesIO()
+    Image.fromarray(figure).save(file, format="PNG", dpi=(dpi, dpi), pnginfo=texts)
+    return file.getvalue()
+
+
+def font(size: int) -> FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings along."""
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+
+
+def _fitted(label: str, width: int, size: int) -> tuple[str, FreeTypeFont]:
+    """The label, cut before its ``@`` into two lines and made smaller where it is wider than its column."""
+    if font(size).getlength(label) > width:
+        label = label.replace("@", "\n@")
+    while size > 6 and max(font(size).getlength(line) for line in label.split("\n")) > width:
+        size -= 1
+    return label, font(size)
+
+
+def _upright(label: str, height: int, text: int) -> Image.Image:
+    """The label of a row, written upwards, as an image that is `height` pixels high."""
+    from PIL import Image, ImageDraw
+
+    strip = Image.new("RGB", (height, 2 * text), "white")
+    lines, font = _fitted(label, height, text)
+    ImageDraw.Draw(strip).text((height // 2, text), lines, "black", font, "mm")
+    return strip.rotate(90, expand=True)
+
+
+def _scale(canvas: Image.Image, left: int, top: int, width: int, text: int) -> None:
+    """What the colours of the error maps mean: a bar between its two ends."""
+    from PIL import Image, ImageDraw
+
+    pen, letters = ImageDraw.Draw(canvas), font(round(0.8 * text))
+    middle, start = top + text, "error 0 "
+    pen.text((left, middle), start, "black", letters, "lm")
+    left += round(letters.getlength(start))
+    bar = error_colours(np.tile(np.linspace(0, ERROR_RANGE, width), (round(0.7 * text), 1)))
+    canvas.paste(Image.fromarray(bar), (left, middle - len(bar) // 2))
+    pen.text((left + width, middle), f" {ERROR_RANGE:g} and above, mean over channels", "black", letters, "lm")

@@ -1,0 +1,261 @@
+"""Pictures of what happens inside a method: channels of a memory, attention, keypoints, flow and occlusion.
+
+Everything is drawn from arrays; uint8 RGB (H, W, 3) comes out.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from talkbench.reports.pages.figure import font, to_png
+from talkbench.reports.pages.templates import render
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
+
+SCALINGS = ("each", "shared")
+GAP = 2  # black pixels between two channels of a memory, at its own size (specs mcnet 4, "Figures")
+TILE = 64  # side in pixels that a channel is enlarged to at least, by a whole factor
+TEXT = 18  # height of letters in pixels
+SMOOTH = 4  # what is drawn upon images is drawn that much larger first, for smooth edges
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with its title, what it shows and how it is scaled; `name` is that of its file."""
+
+    name: str
+    title: str
+    image: np.ndarray
+    caption: str
+
+    @property
+    def png(self) -> bytes:
+        """The file, which holds the caption too."""
+        return to_png(self.image, 300, f"{self.title}. {self.caption}")
+
+
+def page(title: str, about: Sequence[tuple[str, str]], pictures: Sequence[Picture]) -> str:
+    """A page that needs no other file; `about`: what it is of, label and value."""
+    shown = [
+        {
+            "title": picture.title,
+            "caption": picture.caption,
+            "file": f"{picture.name}.png",
+            "size": picture.image.shape[1::-1],
+            "url": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+        }
+        for picture in pictures
+    ]
+    return render("inspection.html", title=title, about=about, pictures=shown)
+
+
+def grey(channels: np.ndarray, scaling: str) -> np.ndarray:
+    """Channels (N, h, w) as uint8, from black for the smallest value to white for the largest.
+
+    Args:
+        scaling: ``each`` channel has its own two ends, as the authors' training monitor has; ``shared``: all have
+            those of the array.
+    """
+    axes = (1, 2) if scaling == "each" else None
+    low, high = channels.min(axis=axes, keepdims=True), channels.max(axis=axes, keepdims=True)
+    return np.round(255 * (channels - low) / np.maximum(high - low, np.finfo(np.float32).tiny)).astype(np.uint8)
+
+
+def tiled(tiles: np.ndarray, columns: int) -> np.ndarray:
+    """Tiles (N, h, w), or in colour (N, h, w, 3), row by row in one image, with black gaps between them."""
+    _, height, width, *colours = tiles.shape
+    rows = math.ceil(len(tiles) / columns)
+    image = np.zeros((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, *colours), np.uint8)
+    for number, tile in enumerate(tiles):
+        y, x = (height + GAP) * (number // columns), (width + GAP) * (number % columns)
+        image[y : y + height, x : x + width] = tile
+    return image
+
+
+def channel_grid(tiles: np.ndarray, columns: int, numbers: Sequence[int]) -> np.ndarray:
+    """Grey tiles (N, h, w) enlarged, each row with the `numbers` of its channels beside it."""
+    image = coloured(tiled(tiles, columns))
+    factor = enlargement(tiles.shape[1])
+    starts = range(0, len(tiles), columns)
+    labels = [_span(numbers[start : start + columns]) for start in starts]
+    return labelled(enlarged(image, factor), labels, factor * (tiles.shape[1] + GAP))
+
+
+def _span(numbers: Sequence[int]) -> str:
+    """Neighbours as ``16–31``, others one by one."""
+    if len(numbers) > 1 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}–{numbers[-1]}"
+    return ", ".join(map(str, numbers))
+
+
+def face_rows(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], heads: Sequence[str]) -> np.ndarray:
+    """Each row a face (S, S, 3), then its grey tiles (N, h, w), with a label beside it; `heads` stand above the tiles.
+
+    Faces are of the tiles' enlarged side.
+    """
+    factor = enlargement(rows[0][2].shape[1])
+    lines = []
+    for _, face, tiles in rows:
+        line = enlarged(coloured(tiled(tiles, len(tiles))), factor)
+        gap = np.zeros((len(line), factor * GAP, 3), np.uint8)
+        lines.append(np.concatenate([face, gap, line], axis=1))
+    step = len(lines[0]) + factor * GAP
+    gap = np.zeros((factor * GAP, lines[0].shape[1], 3), np.uint8)
+    image = np.concatenate([part for line in lines for part in (line, gap)][:-1])
+    return labelled(image, [label for label, *_ in rows], step, ["", *heads])
+
+
+def enlargement(side: int) -> int:
+    """The whole factor that makes a channel large enough to see."""
+    return math.ceil(TILE / side)
+
+
+def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
+    """Every pixel as `factor` × `factor` pixels."""
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def coloured(image: np.ndarray) -> np.ndarray:
+    """Grey (H, W) as RGB (H, W, 3)."""
+    return np.repeat(image[..., None], 3, axis=-1)
+
+
+def labelled(image: np.ndarray, rows: Sequence[str], step: int, heads: Sequence[str] = ()) -> np.ndarray:
+    """The image on white, with labels left of its rows and above its columns, which begin every `step` pixels."""
+    from PIL import Image, ImageDraw
+
+    letters = font(TEXT)
+    left = round(max((letters.getlength(row) for row in rows), default=0)) + TEXT
+    top = 2 * TEXT if any(heads) else 0
+    canvas = Image.new("RGB", (left + image.shape[1], top + image.shape[0]), "white")
+    canvas.paste(Image.fromarray(image), (left, top))
+    pen = ImageDraw.Draw(canvas)
+    for number, row in enumerate(rows):
+        pen.text((left - TEXT // 2, top + number * step + step // 2), row, "black", letters, "rm")
+    for number, head in enumerate(heads):
+        pen.text((left + number * step + step // 2, TEXT), head, "black", letters, "mm")
+    return np.asarray(canvas)
+
+
+def joined(parts: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
+    """Images with titles above them, if there are several; side by side if they are higher than wide."""
+    from PIL import Image, ImageDraw
+
+    if len(parts) == 1:
+        return parts[0][1]
+    size = max(TEXT, parts[0][1].shape[1] // 60)
+    space, letters = 2 * size, font(round(1.2 * size))
+    beside = parts[0][1].shape[0] > parts[0][1].shape[1]
+    widths = [max(image.shape[1], round(letters.getlength(title))) for title, image in parts]
+    heights = [image.shape[0] + space for _, image in parts]
+    gaps = space * (len(parts) - 1)
+    whole = (sum(widths) + gaps, max(heights)) if beside else (max(widths), sum(heights) + gaps)
+    canvas, x, y = Image.new("RGB", whole, "white"), 0, 0
+    for (title, image), width, height in zip(parts, widths, heights, strict=True):
+        ImageDraw.Draw(canvas).text((x, y + size), title, "black", letters, "lm")
+        canvas.paste(Image.fromarray(image), (x, y + space))
+        x, y = (x + width + space, y) if beside else (x, y + height + space)
+    return np.asarray(canvas)
+
+
+def with_points(image: np.ndarray, points: np.ndarray, numbers: bool = False) -> np.ndarray:
+    """Discs on an image at `points` (K, 2), (x, y) as shares of its width and height: a colour for each, or its number
+    from 1 on white."""
+    from matplotlib.colors import hsv_to_rgb
+    from PIL import Image, ImageDraw
+
+    size = image.shape[1::-1]
+    side = SMOOTH * size[0]
+    radius = side * (0.045 if numbers else 0.022 * min(1.0, (20 / len(points)) ** 0.5))
+    layer = Image.new("RGBA", (side, SMOOTH * size[1]))
+    pen = ImageDraw.Draw(layer)
+    for number, (x, y) in enumerate(points * layer.size):
+        colour = (1.0, 1.0, 1.0) if numbers else hsv_to_rgb((number / len(points), 0.85, 1.0))
+        fill = tuple(round(255 * float(part)) for part in colour)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill, "black", side // 150)
+        if numbers:
+            pen.text((x, y), str(number + 1), "black", font(round(1.5 * radius)), "mm")
+    canvas = Image.fromarray(image).convert("RGBA")
+    canvas.alpha_composite(layer.resize(size, Image.Resampling.BOX))
+    return np.asarray(canvas.convert("RGB"))
+
+
+def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
+    """Displacements (H, W, 2), (x, y), on the colour wheel: the hue is the direction, white is none, and the colour is
+    full where the length is `full` or more."""
+    from matplotlib.colors import hsv_to_rgb
+
+    length = np.hypot(flow[..., 0], flow[..., 1])
+    hue = np.arctan2(flow[..., 1], flow[..., 0]) / (2 * np.pi) % 1
+    hsv = np.stack([hue, np.minimum(length / full, 1), np.ones_like(hue)], axis=-1)
+    return np.round(255 * hsv_to_rgb(hsv)).astype(np.uint8)
+
+
+def heat(values: np.ndarray, low: float, high: float, colours: str = "magma") -> np.ndarray:
+    """Values (H, W) in a perceptually uniform colour map, from `low` to `high`."""
+    import matplotlib
+
+    share = np.clip((values - low) / max(high - low, float(np.finfo(np.float32).tiny)), 0, 1)
+    return np.asarray(matplotlib.colormaps[colours](share, bytes=True)[..., :3])
+
+
+def heat_cell(values: np.ndarray, side: int, ends: tuple[float, float] | None, colours: str, unit: str) -> np.ndarray:
+    """A square map in colours from one of its `ends` to the other (None: its own), as large as `side` says, with its
+    smallest and largest value in a corner."""
+    low, high = float(values.min()), float(values.max())
+    places = np.arange(side) * len(values) // side
+    digits = max(0, 2 - math.floor(math.log10(high))) if high > 0 else 2
+    text = f"{low:.{digits}f}–{high:.{digits}f}{unit}"
+    return stamped(heat(values, *(ends or (low, high)), colours)[places][:, places], text)
+
+
+def stamped(image: np.ndarray, text: str) -> np.ndarray:
+    """The image with a small text in its lower left corner."""
+    from PIL import Image, ImageDraw
+
+    canvas = Image.fromarray(image)
+    pen: ImageDraw.ImageDraw = ImageDraw.Draw(canvas)
+    letters = font(max(10, image.shape[0] // 16))
+    margin, bottom = letters.size // 3, image.shape[0] - 1
+    width = letters.getlength(text)
+    pen.rectangle((0, bottom - letters.size - 2 * margin, width + 2 * margin, bottom), "black")
+    pen.text((margin, bottom - margin - letters.size / 2), text, "white", letters, "lm")
+    return np.asarray(canvas)
+
+
+def wheel(side: int) -> np.ndarray:
+    """The colours of `flow_colours`: a disc whose rim is full, on white."""
+    axis = np.linspace(-1, 1, side)
+    flow = np.stack(np.meshgrid(axis, axis), axis=-1)
+    inside = np.hypot(flow[..., 0], flow[..., 1]) <= 1
+    return np.where(inside[..., None], flow_colours(flow, 1.0), np.uint8(255))
+
+
+def bar(colours: str, length: int, height: int) -> np.ndarray:
+    """The colours of `heat` from left to right."""
+    return heat(np.tile(np.linspace(0, 1, length), (height, 1)), 0, 1, colours)
+
+
+def with_legend(image: np.ndarray, keys: Sequence[tuple[np.ndarray, str]]) -> np.ndarray:
+    """The image with a line below it: small images, each followed by what it means."""
+    from PIL import Image, ImageDraw
+
+    if not keys:
+        return image
+    height = max(3 * TEXT, *(len(key) + TEXT for key, _ in keys))
+    canvas = Image.new("RGB", (image.shape[1], image.shape[0] + height), "white")
+    canvas.paste(Image.fromarray(image), (0, 0))
+    middle, x, letters = image.shape[0] + height // 2, 2 * TEXT, font(TEXT)
+    for key, text in keys:
+        canvas.paste(Image.fromarray(key), (x, middle - len(key) // 2))
+        x += key.shape[1] + TEXT // 2
+        ImageDraw.Draw(canvas).text((x, middle), text, "black", letters, "lm")
+        x += round(letters.getlength(text)) + 2 * TEXT
+    return np.asarray(canvas)

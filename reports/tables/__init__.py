@@ -1,0 +1,1 @@
+"""Tables of published and measured numbers, and their formats."""

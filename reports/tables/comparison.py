@@ -1,0 +1,115 @@
+"""Two runs beside each other on their common pairs, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from talkbench.reports.numbers import counts, format_value, heading, share
+from talkbench.reports.runs import Run
+from talkbench.reports.statistics.estimates import Paired
+from talkbench.reports.statistics.resampling import FEWEST, LEVEL, RESAMPLES, SEED
+from talkbench.reports.tables.table import SYMBOLS, Block, Cell, Line, Notes, Table
+from talkbench.results import MetricSpec
+
+COLUMNS = ("difference", "interval (95 %)", "p", "p (Holm)", "pairs/clusters", "coverage")
+
+HOW = (
+    f"95 % intervals: of the paired difference, symmetric bootstrap-t ({RESAMPLES} draws, seed {SEED}) over clusters "
+    "with all their pairs; a cluster is a person where the data set says who is in a clip, else a clip.",
+    "p: sign-flip test over the clusters, two-sided, that it makes no difference which run is which; p (Holm): "
+    "corrected for all metrics of the table.",
+)
+
+
+def labels_of(a: Run, b: Run) -> tuple[str, str]:
+    """What the two are called: by their methods, and A and B where these are the same."""
+    names = a.record.method.name, b.record.method.name
+    return names if names[0] != names[1] else (f"{names[0]} (A)", f"{names[1]} (B)")
+
+
+def comparison_table(a: Run, b: Run, found: Sequence[Paired]) -> Table:
+    """What `compare` found, a line for each metric, with all that is left out or unlike said below."""
+    names = labels_of(a, b)
+    data = a.record.dataset
+    ranked = a.record.method.ranked and b.record.method.ranked
+    notes = Notes(SYMBOLS)
+    return Table(
+        title=f"{names[0]} and {names[1]} on {data.name}, {data.task}",
+        corner="Metric",
+        columns=(*names, *COLUMNS),
+        blocks=(Block("Pairs with a value in both", tuple(_line(one, ranked, notes) for one in found)),),
+        notes=notes.listed(),
+        remarks=(
+            f"Bold: better, with p (Holm) of at most {1 - LEVEL:.2f}; difference: {names[0]} minus {names[1]}.",
+            *([f"A is {a.record.run_id}, B is {b.record.run_id}."] if names[0].endswith("(A)") else []),
+            *HOW,
+            *_too_few(found),
+            *_left_out(found, names),
+            *(["Not ranked: a yardstick that sees the truth is one of the two."] if not ranked else []),
+        ),
+    )
+
+
+def _line(paired: Paired, ranked: bool, notes: Notes) -> Line:
+    spec = paired.spec
+    better = _better(paired) if ranked and spec.ranks else None
+    means = [
+        Cell("n/a" if mean is None else format_value(mean, spec), best=better == run)
+        for run, mean in (("a", paired.mean_a), ("b", paired.mean_b))
+    ]
+    texts = [
+        "n/a" if paired.difference is None else signed(paired.difference, spec),
+        interval_of(paired) or "n/a",
+        *("n/a" if p is None else f"{p:.4f}" for p in (paired.p, paired.p_holm)),
+        f"{paired.pairs}/{paired.clusters}" if paired.clusters else str(paired.pairs),
+        share(paired.coverage),
+    ]
+    marks = [notes.mark(f"protocols differ: {'; '.join(paired.departures)}")] if paired.departures else []
+    if spec.aggregation == "set":
+        marks.append(notes.mark("takes whole sets, so that there are no pairs to resample"))
+    return Line(
+        heading(spec.name, spec.unit, spec.direction), (*means, *(Cell(text) for text in texts)), marks=tuple(marks)
+    )
+
+
+def _better(paired: Paired) -> str | None:
+    if paired.difference is None or paired.p_holm is None or paired.p_holm > 1 - LEVEL:
+        return None
+    return "a" if (paired.difference > 0) == (paired.spec.direction == "higher") else "b"
+
+
+def signed(value: float, spec: MetricSpec) -> str:
+    """A difference, scaled, with its sign and one digit more than the metric's."""
+    return f"{value * spec.scale:+z.{spec.decimals + 1}f}".replace("-", "−")
+
+
+def interval_of(paired: Paired) -> str:
+    """``[−0.0031, −0.0010]``, empty if there is none."""
+    if paired.low is None or paired.high is None:
+        return ""
+    return f"[{signed(paired.low, paired.spec)}, {signed(paired.high, paired.spec)}]"
+
+
+def _too_few(found: Sequence[Paired]) -> list[str]:
+    """What so few clusters cannot show."""
+    remarks = []
+    for count in sorted({paired.clusters for paired in found if 0 < paired.clusters <= FEWEST}):
+        text = (
+            f"{count} cluster{'s' if count > 1 else ''}: p is at least {2.0 ** (1 - count):g}, whatever the difference"
+        )
+        remarks.append(f"{text}." if count == FEWEST else f"{text}, and there is no interval of fewer than {FEWEST}.")
+    return remarks
+
+
+def _left_out(found: Sequence[Paired], names: Sequence[str]) -> list[str]:
+    """Which pairs are in both runs and not in the comparison, metrics of which the same is to be said together."""
+    texts: dict[str, list[str]] = {}
+    for paired in found:
+        parts = [
+            f"{counts(reasons)} in {name}"
+            for name, reasons in zip(names, (paired.left_out_a, paired.left_out_b), strict=True)
+            if reasons
+        ]
+        if parts:
+            texts.setdefault("; ".join(parts), []).append(paired.metric)
+    return [f"Pairs left out of {', '.join(metrics)}: {text}." for text, metrics in texts.items()]

@@ -1,0 +1,160 @@
+"""The layouts of tables, one YAML file each: those of the papers in this package, or anyone's own."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.results import RunRecord, published
+from talkbench.results.published import PublishedCell
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Strict):
+    """A column.
+
+    Attributes:
+        metric: its heading, in published tables the name in ``tables.csv``; measured metrics of that family go below.
+        variants: full metric ids that are the published ones, the likeliest first.
+        caveat: what is uncertain even then; a note to measured cells.
+    """
+
+    metric: str
+    variants: tuple[str, ...]
+    caveat: str = ""
+
+
+class Group(_Strict):
+    """Columns whose numbers come from one test; a measured cell that departs from it is marked.
+
+    Attributes:
+        heading: stands above the columns; empty: nothing does.
+        published: the table with the printed numbers, as in ``paper 1a`` or ``supplement 3``; empty: there are none.
+        tasks: all that are shown, in published tables what the test may have been, the likeliest first.
+        motions, pairs, image_size: what the published test may have been, the likeliest first; without any number of
+            pairs, every number will do.
+        pair_lists: sha256 of the files that are the published pair list.
+        caveat: what is uncertain about the test; a note to measured cells.
+        departs: why no run can repeat the published test; empty: one can.
+    """
+
+    heading: str = ""
+    published: str = ""
+    dataset: str
+    tasks: tuple[str, ...] = Field(min_length=1)
+    motions: tuple[str, ...] = ("absolute",)
+    pairs: tuple[int, ...] = ()
+    image_size: int = 256
+    pair_lists: tuple[str, ...] = ()
+    caveat: str = ""
+    departs: str = ""
+    columns: tuple[Column, ...] = Field(min_length=1)
+
+    def holds(self, record: RunRecord) -> bool:
+        """Whether the run is one of this data set and task."""
+        return record.dataset.name == self.dataset and record.dataset.task in self.tasks
+
+    def cells(self) -> list[PublishedCell]:
+        """The printed numbers of `published` on this data set; raises `TalkbenchError` for an unknown table."""
+        if not self.published:
+            return []
+        document, _, table = self.published.partition(" ")
+        return [cell for cell in published.table(document, table) if cell.dataset == self.dataset]
+
+
+class Row(_Strict):
+    """A system.
+
+    Attributes:
+        published: its ``system_key`` in ``tables.csv``, with ``@variant`` where it has one; empty: it is not there.
+        label: in place of the printed one.
+        methods: names of methods, as runs record them (``fomm@vox-256``), whose runs belong here.
+    """
+
+    published: str = ""
+    label: str = ""
+    methods: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _named(self) -> Row:
+        if not (self.published or self.label):
+            raise ValueError("a row needs a label, or published")
+        return self
+
+
+class Layout(_Strict):
+    """A table.
+
+    Attributes:
+        notes: keys of the contradictions in ``notes.yaml`` that concern it (``n1``).
+        remarks: sentences under the table.
+    """
+
+    title: str
+    groups: tuple[Group, ...] = Field(min_length=1)
+    rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[tuple[Group, Column]]:
+        """All columns from left to right, each with its test."""
+        return [(group, column) for group in self.groups for column in group.columns]
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The tables of the paper (``1a``, ``1b``, ``2``) and of its supplement (``s1`` to ``s7``)."""
+    layouts = (item.name for item in (files(__package__) / "layouts").iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in layouts if name.endswith(".yaml")))
+
+
+@cache
+def load_layout(name: str) -> Layout:
+    """The layout ``layouts/<name>.yaml`` of this package, as in ``load_layout("1a")``.
+
+    Raises:
+        TalkbenchError: there is no such layout.
+    """
+    if name not in names():
+        raise TalkbenchError(f"no table {name!r}: {nearest(name, names())}")
+    return read_layout(Path(str(files(__package__) / "layouts" / f"{name}.yaml")))
+
+
+def read_layout(path: Path) -> Layout:
+    """The layout in a YAML file of anyone's.
+
+    Raises:
+        TalkbenchError: it cannot be read, or holds something else; says where.
+    """
+    import yaml
+
+    try:
+        layout = Layout.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TalkbenchError(f"cannot read the layout {path}: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise TalkbenchError(f"{path}, {where}: {first['msg']}; see the layouts that ship with talkbench") from error
+    unknown = [note for note in layout.notes if note not in published.notes()["notes"]]
+    if unknown:
+        raise TalkbenchError(f"{path}: no note {unknown[0]!r}: {nearest(unknown[0], published.notes()['notes'])}")
+    for row in layout.rows:
+        if row.published and not any(row.published in keys(cell) for group in layout.groups for cell in group.cells()):
+            raise TalkbenchError(f"{path}: no published numbers of {row.published!r} in the tables that it names")
+    return layout
+
+
+def keys(cell: PublishedCell) -> set[str]:
+    """What a row may call the system of a published cell: the full model also goes by its plain key."""
+    named = f"{cell.system_key}@{cell.variant}" if cell.variant else cell.system_key
+    return {named, cell.system_key} if cell.variant in ("", "full") else {named}

@@ -1,0 +1,63 @@
+"""The sentences under a table: how to read its lines, and what is wrong with the published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from talkbench.reports.runs import Run
+from talkbench.reports.statistics.resampling import FEWEST, RESAMPLES, SEED
+from talkbench.reports.tables.layout import Layout
+from talkbench.results import published
+
+INTERVALS = (
+    f"95 % intervals: symmetric bootstrap-t ({RESAMPLES} draws, seed {SEED}) over clusters with all their pairs; a "
+    "cluster is a person where the data set says who is in a clip, else a clip. n/a: fewer than "
+    f"{FEWEST} clusters, too few that differ, or a metric that takes whole sets."
+)
+BEST = "Bold: the best of the measured cells that may be compared; underlined: the second best of three or more."
+
+
+def legend(layout: Layout, with_published: bool, measured: bool, beside: bool) -> list[str]:
+    """How to read the lines."""
+    remarks = []
+    cells = [cell for group in layout.groups for cell in group.cells()]
+    if with_published and cells:
+        bold = (
+            "bold as in the paper"
+            if any(cell.bold for cell in cells)
+            else "what is bold there is not known here, and nothing is made bold in its place"
+        )
+        remarks.append(f"Published: as printed, misprints included; a dash stands where the table has one; {bold}.")
+    if measured:
+        remarks.append(BEST)
+    if with_published and measured:
+        remarks.append("No ranking goes across published and measured numbers, nor across protocols.")
+    if with_published and beside:
+        remarks.append(
+            "Difference: measured minus published, where the test is the published one as far as is known; else n/a."
+        )
+    return remarks
+
+
+_RULES = {
+    "intersect": "Pairs without a face in one run's generated frame are left out of all runs of the same pairs.",
+    "worst": "Pairs without a face in the generated frame count the worst value that the metric has.",
+}
+
+
+def about(runs: Sequence[Run], intervals: bool) -> list[str]:
+    """What a reader must know of the measured lines."""
+    remarks = [_RULES[rule] for rule in dict.fromkeys(run.record.missing_faces for run in runs) if rule in _RULES]
+    if intervals and runs:
+        remarks.append(INTERVALS)
+    unranked = [run.record.method.name for run in runs if not run.record.method.ranked]
+    if unranked:
+        remarks.append(f"Not ranked: {', '.join(dict.fromkeys(unranked))}, a yardstick that sees the truth.")
+    if any(run.record.method.frames for run in runs):
+        remarks.append("Frames given: another program made them, as its user says; they were scored here.")
+    return remarks
+
+
+def contradictions(layout: Layout) -> tuple[str, ...]:
+    known = [published.notes()["notes"][key] for key in layout.notes]
+    return tuple(" ".join(filter(None, [f"{note['where']}: {note['what']}", note.get("effect")])) for note in known)

@@ -1,0 +1,155 @@
+"""Measured cells: which number of a run stands in a column, what tells it from the published one, which are the best.
+
+Cells that may not be compared carry a mark (design, idea 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from talkbench.reports.numbers import coverage, format_mean
+from talkbench.reports.runs import Run
+from talkbench.reports.tables.layout import Column, Group
+from talkbench.results import MetricSpec, MetricSummary, RunRecord
+
+MAX_COVERAGE_GAP = 0.01
+"""Shares of pairs used may differ by this much in a ranking (specs evaluation 4.3)."""
+
+
+@dataclass
+class Entry:
+    """A measured cell in the making.
+
+    Attributes:
+        spec: None if the run lacks the metric; with the decimals that the column prints.
+        result: None if the run lacks the metric.
+        notes: what a reader must know of the number, each to become a mark.
+        departures: those of the notes that keep it from being compared with the published number.
+        best, second: among the comparable cells of its column.
+    """
+
+    run: Run
+    spec: MetricSpec | None
+    result: MetricSummary | None
+    notes: list[str] = field(default_factory=list)
+    departures: list[str] = field(default_factory=list)
+    best: bool = False
+    second: bool = False
+
+    @property
+    def text(self) -> str:
+        return format_mean(self.result, self.spec) if self.result and self.spec else "n/a"
+
+    @property
+    def protocol(self) -> str:
+        return self.run.record.protocol_id(self.spec.name) if self.spec else ""
+
+    @property
+    def share(self) -> float:
+        """Pairs used, as a share of all."""
+        return self.result.pairs / max(1, self.run.record.dataset.pairs) if self.result else 0.0
+
+
+def entry(run: Run, candidates: Sequence[str], wanted: str, decimals: int | None = None) -> Entry:
+    """The first of the `candidates` that the run has; else the reason why `wanted` is missing.
+
+    Args:
+        decimals: printed digits after the point; None: the metric's own.
+    """
+    specs = {spec.name: spec for spec in run.record.metrics}
+    spec = next((specs[name] for name in candidates if name in specs), None)
+    if spec is None:
+        reasons = [miss.reason for miss in run.record.unavailable if wanted in (miss.name, miss.name.split("@", 1)[0])]
+        why = reasons[0] if reasons else "it was not asked for in this run"
+        return Entry(run, None, None, [f"metric not computed: {why}"])
+    shown = spec if decimals is None else spec.model_copy(update={"decimals": decimals})
+    return Entry(run, shown, run.summary.metric(spec.name))
+
+
+def column_entry(run: Run, group: Group, column: Column, decimals: int | None) -> Entry:
+    """The run's number for a column of a layout, with what tells it from the published ones."""
+    family = column.metric.lower()
+    others = [spec.name for spec in run.record.metrics if spec.family == family]
+    made = entry(run, [*column.variants, *others], family, decimals)
+    if made.spec is None:
+        return made
+    made.departures = _departures(run, group, column, made.spec)
+    made.notes = list(made.departures)
+    data = run.record.dataset
+    same = group.published and not group.departs and not _differing(run.record, group)
+    if same and data.list_sha256 not in group.pair_lists:
+        made.notes.insert(0, f"pair list {data.pairs_sha256[:12]} is not verified to be the published one")
+    if group.holds(run.record) and group.caveat:
+        made.notes.append(group.caveat)
+    if made.spec.name in column.variants and column.caveat:
+        made.notes.append(f"{made.spec.name}: {column.caveat}")
+    return made
+
+
+def _differing(record: RunRecord, group: Group) -> list[str]:
+    """In what the test of a run differs from that of the published numbers, or at all where there are none."""
+    data = record.dataset
+    checks: list[tuple[str, Sequence[str]]] = [(data.name, (group.dataset,)), (data.task, group.tasks)]
+    published = [
+        (f"{data.motion} motion", [f"{motion} motion" for motion in group.motions]),
+        (f"{data.pairs} pairs", [f"{pairs} pairs" for pairs in group.pairs or (data.pairs,)]),
+        (f"{data.image_size} px", (f"{group.image_size} px",)),
+    ]
+    checks += published if group.published else []
+    return [f"{mine} instead of {' or '.join(theirs)}" for mine, theirs in checks if mine not in theirs]
+
+
+def _departures(run: Run, group: Group, column: Column, spec: MetricSpec) -> list[str]:
+    record = run.record
+    differing, notes = _differing(record, group), []
+    if differing:
+        theirs = "the published one" if group.published else "that of the column"
+        notes.append(f"another test than {theirs}: {', '.join(differing)}")
+    elif group.departs:
+        notes.append(group.departs)
+    if spec.name not in column.variants:
+        notes.append(f"{spec.name} instead of {column.variants[0]}")
+    if group.published and spec.extractor and record.missing_faces != "drop":
+        notes.append(f"missing faces: the rule {record.missing_faces} instead of drop")
+    return notes
+
+
+def finish(entries: Sequence[Entry]) -> None:
+    """Mark what protocols or counts of pairs tell apart in a column, then find the best within each protocol."""
+    present = [entry for entry in entries if entry.spec]
+    groups: dict[tuple[str, ...], set[str]] = {}
+    for entry in present:
+        groups.setdefault(tuple(entry.notes), set()).add(entry.protocol)
+    for entry in present:
+        if len(groups[tuple(entry.notes)]) > 1:
+            entry.notes.append(f"protocol {entry.protocol}: comparable only with cells of the same protocol")
+    for entry in present:
+        total = entry.run.record.dataset.pairs
+        if entry.result and (text := coverage(entry.result, total)):
+            entry.notes.append(text)
+            if entry.run.summary.pairs != total:
+                entry.departures.append(text)
+    for protocol in sorted({entry.protocol for entry in present}):
+        _rank([entry for entry in present if entry.protocol == protocol])
+
+
+def _rank(entries: list[Entry]) -> None:
+    """Set `best` among two or more comparable cells and `second` among three or more, ties in print included."""
+    ranked = [
+        entry
+        for entry in entries
+        if entry.spec and entry.spec.ranks and entry.run.record.method.ranked
+        if entry.result and entry.result.mean is not None
+    ]
+    if len(ranked) < 2 or ranked[0].spec is None:
+        return
+    if max(entry.share for entry in ranked) - min(entry.share for entry in ranked) > MAX_COVERAGE_GAP + 1e-9:
+        for entry in ranked:
+            entry.notes.append("not ranked: the shares of pairs used differ by more than one point")
+        return
+    values = sorted((float(entry.text) for entry in ranked), reverse=ranked[0].spec.direction == "higher")
+    runner_up = next((value for value in values if value != values[0]), None)
+    for entry in ranked:
+        entry.best = float(entry.text) == values[0]
+        entry.second = len(ranked) > 2 and values.count(values[0]) == 1 and float(entry.text) == runner_up

@@ -1,0 +1,150 @@
+"""Results as tables in the terminal."""
+
+from __future__ import annotations
+
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
+from talkbench.reports.tables.table import CONTRADICTIONS, SYSTEMS
+from talkbench.results import RunRecord, Summary, by_reason
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    from talkbench.reports.tables.table import Cell, Table
+
+
+SHOWN_REASON = 60
+"""Letters of the reason why a metric was not computed: the whole one was said at the start, and is on the page."""
+
+
+def print_terminal(record: RunRecord, summary: Summary, console: Console | None = None) -> None:
+    """The end of a run: each metric with its mean, the pairs it was taken over, for faces and bodies the coverage and
+    the share that is missing in what was generated, and the failures by reason; then what could not be computed.
+
+    Args:
+        console: where to print; the standard output by default.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    data, videos = record.dataset, "videos" in record.aggregation
+    title = Text(f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs")
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    table.add_column("metric", min_width=max((len(spec.name) for spec in record.metrics), default=0))
+    for heading in ("mean", *(["of videos"] if videos else []), "", "pairs", "coverage", "missing"):
+        table.add_column(heading, justify="right")
+    table.add_column("remarks", overflow="fold", min_width=18)
+    for spec in record.metrics:
+        result = summary.metric(spec.name)
+        if result is None:
+            continue
+        others = {**result.failures, "infinite": result.infinite, **result.remarks}
+        others["not evaluated yet"] = data.pairs - summary.pairs
+        cells = [spec.name, format_mean(result, spec)]
+        if videos:
+            cells.append("" if result.video_mean is None else format_value(result.video_mean, spec))
+        cells += [f"{unit_sign(spec.unit)} {ARROWS[spec.direction]}", str(result.pairs)]
+        cells += [share(result.coverage), share(result.missing_generated)] if spec.extractor else ["", ""]
+        table.add_row(*(Text(cell) for cell in [*cells, counts(others)]))
+    console = console or Console()
+    _print_whole(table, console)
+    for reason, names in by_reason(record.unavailable).items():
+        told = shorten(reason, SHOWN_REASON, placeholder=" …")
+        console.print(Text(f"not computed: {names}: {told}", style="dim"), soft_wrap=True)
+
+
+def print_table(table: Table, console: Console | None = None) -> None:
+    """A table of `talkbench.reports.tables.composition` with its notes."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console = console or Console()
+    lines = [line for block in table.blocks for line in block.lines]
+    labels = [Text("  " * line.indent + line.label) + _marks(line.marks) for line in lines]
+    longest = max([*map(len, labels), *(len(block.title) for block in table.blocks)], default=0)
+    heads, label_width, gap = _fit(table, longest, console.width)
+    grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0))
+    grid.add_column(table.corner, overflow="fold", width=label_width, vertical="bottom")
+    for number, head in enumerate(heads):
+        width = max(_width(head), *(_width(_shown(line.cells[number]).plain) for line in lines), 1)
+        grid.add_column(Text(head, justify="right"), justify="right", width=width, no_wrap=True, vertical="bottom")
+    rows = iter(zip(lines, labels, strict=True))
+    for block in table.blocks:
+        grid.add_section()
+        grid.add_row(Text(block.title, style="italic"))
+        for _ in block.lines:
+            line, label = next(rows)
+            grid.add_row(label, *map(_shown, line.cells), style="" if line.kind in SYSTEMS else "dim")
+    _print_whole(grid, console)
+    _print_notes(table, console)
+
+
+def _fit(table: Table, longest_label: int, room: int) -> tuple[list[str], int, int]:
+    """The headings, broken into short lines where `room` columns of text want it, the width of the labels and the
+    blanks between columns, beside the one that a box has."""
+    groups = [heading for heading, span in table.groups for _ in range(span)]
+    heads = ["\n".join([*groups[number : number + 1], head]) for number, head in enumerate(table.columns)]
+    lines = [line for block in table.blocks for line in block.lines]
+
+    def left(heads: list[str], gap: int) -> int:
+        columns = zip(heads, *([_shown(cell).plain for cell in line.cells] for line in lines), strict=True)
+        return room - 2 - gap - sum(max(map(_width, texts)) + 1 + gap for texts in columns)
+
+    gap = 1
+    if left(heads, gap) < min(longest_label, 24):
+        heads = [head.replace(" ", "\n", 1) for head in heads]
+        gap = int(left(heads, 1) >= min(longest_label, 24))
+    return heads, min(longest_label, max(16, left(heads, gap))), gap
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.split("\n")))
+
+
+def _marks(marks: tuple[str, ...]) -> Text:
+    from rich.text import Text
+
+    between = "," if any(len(mark) > 1 for mark in marks) else ""
+    return Text(f" {between.join(marks)}" if marks else "", style="cyan")
+
+
+def _shown(cell: Cell) -> Text:
+    from rich.text import Text
+
+    text = cell.text.replace(" – ", " –\n")  # an interval
+    return Text(text, style="bold" if cell.best else "underline" if cell.second else "") + _marks(cell.marks)
+
+
+def _print_notes(table: Table, console: Console) -> None:
+    """What the marks stand for, what holds for the whole table, and what is wrong in the papers, each indented."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    notes = RichTable.grid(padding=(0, 1))
+    for mark, text in table.notes:
+        notes.add_row(Text(mark, style="cyan"), Text(text))
+    for text in table.remarks:
+        notes.add_row(Text("·"), Text(text))
+    console.print(notes)
+    if table.contradictions:
+        console.print(Text(f"{CONTRADICTIONS}:", style="italic"))
+        known = RichTable.grid(padding=(0, 1))
+        for text in table.contradictions:
+            known.add_row(Text("·"), Text(text))
+        console.print(known)
+
+
+def _print_whole(table: RichTable, console: Console) -> None:
+    """Wider than a narrow terminal rather than with digits cut off: a line that wraps still says the number."""
+    width = console.width
+    console.width = max(width, console.measure(table, options=console.options.update(width=1000)).minimum)
+    console.print(table)
+    console.width = width

@@ -1,0 +1,389 @@
+"""What a run leaves behind, typed: the record of how it was made, its rows and its summary.
+
+Design, ideas 4 (protocol id) and 5 (record).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.results.strict import SCHEMA_VERSION, StrictModel, canonical_sha256
+
+INFINITE = "infinite"
+"""Reason of a row whose value is infinite, which need not be a fault: the PSNR of equal images is."""
+
+IN_SET = "in-set"
+"""Reason of a row whose pair is one of those that a metric of whole sets (``fid``) takes together: no fault either."""
+
+MISSING = {"no-face-generated", "no-body-generated"}
+"""Reasons of pairs whose generated frame alone does not show what a metric looks at. Where the real one does not
+(``no-face-target``), the pair is left out for every system (specs evaluation 4.3)."""
+
+
+class MetricSpec(StrictModel):
+    """How one metric was computed and how it is printed.
+
+    Attributes:
+        name: full id with its variant as in specs evaluation 2 (``ssim@uniform7-dr2``).
+        version: raised whenever a number can change.
+        unit: of the printed value (``dB``, ``percent``, ``px``); ``1`` for pure numbers.
+        scale: printed value = value * scale (100 for percent).
+        decimals: digits printed after the point.
+        extractor: id of the feature extractor, with its weights' sha256; None: compares the images.
+        backend: library that computes it, with its version.
+        target: the frame that the generated one is compared with.
+        aggregation: how the values of the pairs become one: ``mean`` (weighted by the rows), ``root-mean``, or ``set``
+            (the metric takes all pairs at once).
+        worst: the worst value there is, unscaled: that of a pair without a face under the policy ``worst``.
+        ranks: False if the number must not order systems, not being monotone in quality.
+    """
+
+    name: str
+    version: int
+    direction: Literal["higher", "lower"]
+    unit: str = "1"
+    scale: float = 1.0
+    decimals: int = Field(default=3, ge=0)
+    extractor: str | None = None
+    backend: str
+    target: Literal["driving", "source"] = "driving"
+    aggregation: Literal["mean", "root-mean", "set"] = "mean"
+    worst: float | None = None
+    ranks: bool = True
+
+    @property
+    def family(self) -> str:
+        """The name without its variant: ``ssim``."""
+        return self.name.split("@", 1)[0]
+
+
+class UnavailableMetric(StrictModel):
+    """A metric that was asked for and could not be computed here, and why."""
+
+    name: str
+    reason: str
+
+
+def by_reason(unavailable: Iterable[UnavailableMetric]) -> dict[str, str]:
+    """The names of the metrics, joined, by the reason that keeps them away: one missing file concerns several."""
+    names: dict[str, list[str]] = {}
+    for missing in unavailable:
+        names.setdefault(missing.reason, []).append(missing.name)
+    return {reason: ", ".join(concerned) for reason, concerned in names.items()}
+
+
+class FramesInfo(StrictModel):
+    """Generated frames that were given as files, in place of a method that was run.
+
+    Attributes:
+        sha256: over the numbers of the pairs and the contents of their frames' files.
+        pairs: how many pairs have a frame.
+        kinds: how many frames are stored in which way (``PNG``, ``JPEG (lossy)``, ``h264 yuv420p``).
+        sizes: how many frames have which width and height in pixels (``256x256``).
+    """
+
+    sha256: str
+    pairs: int
+    kinds: dict[str, int]
+    sizes: dict[str, int]
+
+
+class MethodInfo(StrictModel):
+    """The method of a run.
+
+    Attributes:
+        name: registered name with its variant.
+        checkpoint: file name of the weights, without its folder; None: no weights were loaded.
+        checkpoint_sha256: of that file.
+        origin: what the weights are, one line of prose ("demo weights shipped with talkbench").
+        settings: all choices that change the numbers (noise, autocast, widths ...).
+        resolution: side in pixels of the images the method works on; None if any will do.
+        ranked: False for a yardstick that sees the truth (``oracle``): printed, never the best.
+        frames: what is known of the frames if another program made them; None: the method was run.
+    """
+
+    name: str
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    origin: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    resolution: int | None = None
+    ranked: bool = True
+    frames: FramesInfo | None = None
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _plain(cls, settings: object) -> object:
+        try:
+            return json.loads(json.dumps(settings, allow_nan=False))
+        except TypeError as error:
+            raise ValueError(f"settings must be plain JSON: {error}") from error
+
+
+class DatasetInfo(StrictModel):
+    """The pairs of a run.
+
+    Attributes:
+        pairs: how many the run evaluates.
+        pairs_sha256: canonical hash of their list.
+        pairs_file: file the list came from, or ``built-in``.
+        list_sha256: of that file's bytes, by which a published list is known; empty for pairs that were drawn, and in
+            records older than the field.
+        image_size: side in pixels at which the metrics compare the images.
+        stored_size: width and height of the stored frames (``178x218``); where these are not `image_size`, all frames
+            were resized, else none was; empty in records older than the field.
+    """
+
+    name: str
+    task: str
+    motion: str = "absolute"
+    pairs: int = Field(ge=0)
+    pairs_sha256: str
+    pairs_file: str = "built-in"
+    list_sha256: str = ""
+    image_size: int = Field(gt=0)
+    stored_size: str = ""
+
+    @property
+    def resized(self) -> bool:
+        """Whether frames were resized before anything else was done with them."""
+        return self.stored_size not in ("", f"{self.image_size}x{self.image_size}")
+
+
+class ProtocolInfo(StrictModel):
+    """The protocol that a run was asked to follow; what of it decides a number is in the fields of the record.
+
+    Attributes:
+        sha256: of its choices.
+    """
+
+    name: str
+    sha256: str
+
+
+class GitState(StrictModel):
+    """The commit a run was made from; `dirty`: with changes not committed."""
+
+    commit: str
+    dirty: bool
+
+
+class RunRecord(StrictModel):
+    """Everything that made a run (``run.json``).
+
+    Attributes:
+        quantisation: how generated images became 8-bit ones: ``round`` or ``floor``.
+        jpeg_quality: of the JPEG file that all images went through before they were scored; None: through none.
+        aggregation: ``mean over pairs``; ``… and over videos`` where the summary's `video_mean` is printed too.
+        missing_faces: what a pair counts whose generated frame alone shows no face: nothing (``drop``), or the metric's
+            worst value (``worst``); tables may also leave it out of all runs (``intersect``).
+    """
+
+    derived: ClassVar = {"protocol_ids": {"type": "object", "additionalProperties": {"type": "string"}}}
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    created: AwareDatetime
+    talkbench: str
+    command: str
+    method: MethodInfo
+    dataset: DatasetInfo
+    metrics: tuple[MetricSpec, ...]
+    unavailable: tuple[UnavailableMetric, ...] = ()
+    batch_size: int = Field(gt=0)
+    device: str
+    device_name: str
+    precision: str = "float32"
+    seed: int = 0
+    libraries: dict[str, str]
+    platform: str
+    git: GitState | None = None
+    protocol: ProtocolInfo | None = None
+    quantisation: str = "round"
+    jpeg_quality: int | None = None
+    aggregation: str = "mean over pairs"
+    missing_faces: Literal["drop", "worst", "intersect"] = "drop"
+
+    @field_validator("created")
+    @classmethod
+    def _utc(cls, created: datetime) -> datetime:
+        return created.astimezone(UTC)
+
+    @field_validator("metrics")
+    @classmethod
+    def _distinct(cls, metrics: tuple[MetricSpec, ...]) -> tuple[MetricSpec, ...]:
+        if len({metric.name for metric in metrics}) < len(metrics):
+            raise ValueError("a metric is listed twice")
+        return metrics
+
+    def to_json(self) -> str:
+        """Strict JSON of all fields and of `protocol_ids`."""
+        content = {**self.model_dump(mode="json"), "protocol_ids": self.protocol_ids}
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def metric(self, name: str) -> MetricSpec:
+        """The spec of the metric `name`.
+
+        Raises:
+            TalkbenchError: the run has no such metric.
+        """
+        for spec in self.metrics:
+            if spec.name == name:
+                return spec
+        names = [spec.name for spec in self.metrics]
+        raise TalkbenchError(f"run {self.run_id} has no metric {name!r}: {nearest(name, names)}")
+
+    def protocol_of(self, metric: str) -> dict[str, object]:
+        """How a number was made, by field: task, motion, pair list, metric (variant, version, backend, extractor with
+        its weights, aggregation), image size, quantisation, JPEG quality and the rule for missing faces."""
+        spec, data = self.metric(metric), self.dataset
+        return {
+            "task": data.task,
+            "motion": data.motion,
+            "pairs_sha256": data.pairs_sha256,
+            "metric": spec.name,
+            "version": spec.version,
+            "backend": spec.backend,
+            "extractor": spec.extractor,
+            "image_size": data.image_size,
+            "quantisation": self.quantisation,
+            "jpeg_quality": self.jpeg_quality,
+            "aggregation": spec.aggregation,
+            "missing_faces": self.missing_faces,
+        }
+
+    def protocol_id(self, metric: str) -> str:
+        """Names how a number was made: 12 digits of the sha256 over `protocol_of`.
+
+        Only numbers with the same id may share a column without a mark (design, idea 4).
+        """
+        return canonical_sha256(self.protocol_of(metric))[:12]
+
+    @property
+    def protocol_ids(self) -> dict[str, str]:
+        """The protocol id of every metric, by its name."""
+        return {spec.name: self.protocol_id(spec.name) for spec in self.metrics}
+
+    def fingerprint(self) -> str:
+        """sha256 over all that makes the numbers; a run may be continued by one of equal fingerprint."""
+        return canonical_sha256(self._identity())
+
+    def differences(self, other: RunRecord) -> list[str]:
+        """What keeps `other` from continuing this run, as ``field: this / other``; empty for equal fingerprints."""
+        mine, theirs = self._identity(), other._identity()
+        keys = sorted(key for key in {*mine, *theirs} if mine.get(key) != theirs.get(key))
+        return [f"{key}: {mine.get(key)} / {theirs.get(key)}" for key in keys]
+
+    def _identity(self) -> dict[str, object]:
+        """The fields that the numbers follow from, flat. Left out: what only names or describes (id, time,
+        command line, file names, notes), and the commit, since a run is continued from a tree in
+        which other files may have changed; code that changes numbers raises a version."""
+        content = self.model_dump(mode="json", exclude={"run_id", "created", "command", "unavailable", "git"})
+        content["method"] = {key: content["method"][key] for key in _METHOD_IDENTITY}
+        for name in ("pairs_file", "list_sha256"):  # pairs_sha256 says what the pairs are
+            content["dataset"].pop(name)
+        content["metrics"] = {spec["name"]: spec for spec in content["metrics"]}
+        return _flatten(content)
+
+
+_METHOD_IDENTITY = ("name", "checkpoint_sha256", "settings", "resolution", "frames")
+
+
+def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    """Nested dictionaries as one with dotted keys."""
+    flat: dict[str, object] = {}
+    for key, value in content.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+class Row(StrictModel):
+    """One metric of one pair, as stored.
+
+    A value that is not finite is stored as null with the reason ``infinite`` or ``not-a-number``, so
+    that every file stays strict JSON and every reader sees the same. A finite value may carry a reason
+    as a remark (``capped``).
+
+    Attributes:
+        pair: row number in the pair list, from 0.
+        value: unscaled; None: there is none, see `reason`.
+        weight: what the value counts in the mean.
+        reason: slug under which failures are counted; empty when all is well.
+        message: the whole story of a failure.
+    """
+
+    pair: int = Field(ge=0)
+    source_clip: str
+    source_index: int
+    driving_clip: str
+    driving_index: int
+    metric: str
+    value: float | None
+    weight: float = 1.0
+    reason: str = ""
+    message: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _finite(cls, data: Any) -> Any:
+        value = data.get("value") if isinstance(data, dict) else None
+        if value is None or math.isfinite(value):
+            return data
+        reason = "not-a-number" if math.isnan(value) else INFINITE
+        return {
+            **data,
+            "value": None,
+            "reason": data.get("reason") or reason,
+            "message": data.get("message") or str(float(value)),
+        }
+
+    @model_validator(mode="after")
+    def _accounted(self) -> Row:
+        if self.value is None and not self.reason:
+            raise ValueError("a row without a value needs a reason")
+        return self
+
+
+class MetricSummary(StrictModel):
+    """One metric over all pairs of a run.
+
+    Attributes:
+        mean: over the pairs with a value, or what the metric's aggregation makes of them, unscaled; None of none.
+        video_mean: the mean of the same over each driving clip; None where there is none.
+        pairs: over how many pairs the mean is taken.
+        coverage: share of all pairs whose frames both show what the metric looks at.
+        missing_generated: of the pairs whose real frame shows it, the share whose generated frame does not.
+        infinite: pairs whose value is infinite; they are in no mean.
+        failures: pairs without a value, by reason.
+        remarks: pairs with a value that carries a remark, by reason (``capped``).
+    """
+
+    metric: str
+    mean: float | None
+    video_mean: float | None = None
+    pairs: int
+    coverage: float = 1.0
+    missing_generated: float = 0.0
+    infinite: int = 0
+    failures: dict[str, int] = Field(default_factory=dict)
+    remarks: dict[str, int] = Field(default_factory=dict)
+
+
+class Summary(StrictModel):
+    """All metrics of a run (``summary.json``); `pairs`: how many pairs have rows so far."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    pairs: int
+    metrics: tuple[MetricSummary, ...]
+
+    def metric(self, name: str) -> MetricSummary | None:
+        """The summary of the metric `name`, None if the run does not have it."""
+        return next((metric for metric in self.metrics if metric.metric == name), None)

@@ -1,0 +1,169 @@
+"""A run's folder: ``run.json``, ``rows/part-00000.parquet`` ..., ``summary.json``; every file written atomically."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import atomic_path, write_atomic
+from talkbench.results.record import Row, RunRecord, Summary
+from talkbench.results.strict import parse_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+
+class RunStore:
+    """The files of one run below `folder`, which need not exist yet."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write ``run.json``; an unwritable folder raises `TalkbenchError`, as in all writers here."""
+        write_atomic(self.folder / "run.json", record.to_json())
+
+    def read_record(self) -> RunRecord:
+        """The record.
+
+        Raises:
+            TalkbenchError: the folder holds no run, or a damaged or newer ``run.json``.
+        """
+        return parse_json(RunRecord, self._read("run.json"), str(self.folder / "run.json"))
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add `rows` as one new part. All rows of a pair belong into one call: a pair that has a row is done."""
+        if not rows:
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=_arrow_schema())
+        number = max((int(part.stem.removeprefix("part-")) for part in self._parts()), default=-1) + 1
+        with atomic_path(self.folder / "rows" / f"part-{number:05d}.parquet") as temporary:
+            pq.write_table(table, temporary)
+
+    def append_features(self, key: str, first: int, numbers: Sequence[int], arrays: Sequence[np.ndarray]) -> None:
+        """Keep what a metric of whole sets compares: features (N, D) of the generated and of the target frames of the
+        pairs `numbers`.
+
+        To be called before `append`; what a killed run wrote of the same batch is written over.
+
+        Args:
+            key: names the features.
+            first: the first pair of the batch.
+        """
+        import numpy as np
+
+        generated, target = arrays
+        path = self.folder / "features" / key / f"{first:06d}.npz"
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, numbers=np.asarray(numbers), generated=generated, target=target)
+
+    def features(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """What `append_features` kept, in the order of the pairs: generated and target, (N, D) each.
+
+        Raises:
+            TalkbenchError: a file is damaged.
+        """
+        import numpy as np
+
+        parts = []
+        for path in sorted((self.folder / "features" / key).glob("[0-9]*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as archive:
+                    parts.append((archive["numbers"], archive["generated"], archive["target"]))
+            except Exception as error:  # NumPy reports damage in many ways
+                raise TalkbenchError(f"{path} is damaged; run again with another --out") from error
+        if not parts:
+            return np.empty((0, 0)), np.empty((0, 0))
+        numbers, generated, target = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(numbers)
+        return generated[order], target[order]
+
+    def rows(self) -> pd.DataFrame:
+        """All rows sorted by pair and metric, with the columns of `Row`; a missing value is NaN.
+
+        Raises:
+            TalkbenchError: a part is damaged, or a pair has been evaluated twice.
+        """
+        import pyarrow as pa
+
+        tables = [_read_part(part) for part in self._parts()]
+        frame = pa.concat_tables([_arrow_schema().empty_table(), *tables]).to_pandas()
+        frame = frame.sort_values(["pair", "metric"], kind="stable", ignore_index=True)
+        twice = frame[frame.duplicated(["pair", "metric"])]
+        if len(twice):
+            raise TalkbenchError(
+                f"pair {twice['pair'].iloc[0]} stands twice in {self.folder / 'rows'}: two runs wrote there; "
+                "run again with another --out"
+            )
+        return frame
+
+    def done(self) -> set[int]:
+        """The pairs that have rows; a damaged part raises as in `rows`."""
+        return {pair for part in self._parts() for pair in _read_part(part)["pair"].to_pylist()}
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write ``summary.json``."""
+        write_atomic(self.folder / "summary.json", summary.to_json())
+
+    def read_summary(self) -> Summary:
+        """The summary as it was written; a run that has not ended has none and raises `TalkbenchError`."""
+        return parse_json(Summary, self._read("summary.json"), str(self.folder / "summary.json"))
+
+    def _parts(self) -> list[Path]:
+        """Finished parts; a leftover temporary file starts with a dot and is none."""
+        return sorted((self.folder / "rows").glob("part-[0-9]*.parquet"))
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise TalkbenchError(f"{self.folder} holds no finished run: {name} is missing; check the path") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise TalkbenchError(f"cannot read {self.folder / name}: {error}; restore it or run again") from error
+
+
+def _read_part(path: Path) -> pa.Table:
+    return read_rows(path, "delete it and continue the run with --resume")
+
+
+def read_rows(path: Path, remedy: str) -> pa.Table:
+    """The rows in one Parquet file, with the columns of `Row`.
+
+    Raises:
+        TalkbenchError: it is damaged or has other columns; the line ends with the `remedy`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        if not table.schema.equals(_arrow_schema()):
+            raise pa.ArrowInvalid("it has other columns")
+        return table
+    except (pa.ArrowException, OSError) as error:
+        raise TalkbenchError(f"{path} is damaged ({str(error).splitlines()[0]}); {remedy}") from error
+
+
+def write_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Write rows, as `RunStore.rows` gives them, to one well compressed Parquet file, atomically."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(rows, _arrow_schema(), preserve_index=False).replace_schema_metadata()
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def _arrow_schema() -> Any:
+    import pyarrow as pa
+
+    kinds: dict[Any, Any] = {int: pa.int64(), str: pa.string(), float: pa.float64(), float | None: pa.float64()}
+    return pa.schema([(name, kinds[field.annotation]) for name, field in Row.model_fields.items()])

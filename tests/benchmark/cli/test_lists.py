@@ -1,0 +1,174 @@
+"""`bench data lists`, `fetch-lists` and `draw`, and runs on the published data sets."""
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import synthetic_sets
+from file_server import FileServer, serving
+
+from talkbench import datasets
+from talkbench.benchmark.evaluation.plan import seen_in_training
+from talkbench.datasets import official_lists
+from talkbench.datasets.external import Published
+from talkbench.datasets.official_lists import OfficialList
+
+HDTF = datasets.create("hdtf").lists
+OFFICIAL = ("hdtf", "hdtf-all", "hdtf-cross")
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path) -> Iterator[FileServer]:
+    """Publishes the lists of a small HDTF as the authors' repository publishes theirs; cards know their sha256."""
+    made = synthetic_sets.make(tmp_path / "made", "hdtf", pairs=4, clips=3, frames=4, size=16) / "lists"
+    contents = {slug: (made / HDTF[slug].file).read_bytes() for slug in OFFICIAL}
+
+    def lists(data: Published) -> dict[str, OfficialList]:
+        entries = data.card.get("lists", {}) if data.name == "hdtf" else {}
+        return {
+            slug: OfficialList.of(slug, data.name, entry | {"sha256": hashlib.sha256(contents[slug]).hexdigest()})
+            for slug, entry in entries.items()
+        }
+
+    monkeypatch.setattr(Published, "lists", property(lists))
+    with serving() as published:
+        monkeypatch.setattr(official_lists, "RAW", published.url)
+        for slug in OFFICIAL:
+            published.files[HDTF[slug].url.removeprefix(published.url)] = contents[slug]
+        yield published
+
+
+def statuses(text):
+    return [re.split(r"\s{2,}", line)[4] for line in text.splitlines()[1:] if line.startswith("hdtf ")]
+
+
+def test_lists_of_all_data_sets(bench):
+    lines = bench("data", "lists").out.splitlines()
+    assert re.split(r"\s{2,}", lines[0].strip()) == ["data set", "list", "task", "rows", "status", "url"]
+    rows = {tuple(re.split(r"\s{2,}", line.strip())[1:5]) for line in lines[1:]}
+    assert ("hdtf *", "same-identity", "2083", "missing") in rows
+    assert ("voxceleb1-fomm", "cross-identity", "498", "missing") in rows
+    assert ("ted-metadata", "metadata", "1320", "missing") in rows
+    assert sum("githubusercontent" in line for line in lines) == 15
+    named = bench("data", "lists", "hdtf").out
+    assert "20 clips of a test split" in named
+    assert "celebv" not in named
+
+
+def test_lists_are_fetched_checked_and_stored(bench, server, tmp_path):
+    root = tmp_path / "data root"
+    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["missing"] * 3
+    result = bench("data", "fetch-lists", "hdtf", "--root", root)
+    assert (result.code, result.err) == (0, "")
+    assert (root / "lists" / "HDTF_cross_id_v2 copy.csv").read_bytes() in server.files.values()
+    assert any("%20" in path for path, _ in server.requests)
+    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["there"] * 3
+    asked = len(server.requests)
+    assert bench("data", "fetch-lists", "hdtf", "--root", root).code == 0
+    assert len(server.requests) == asked
+    (root / "lists" / "HDTF_test_evaluation.csv").write_text("changed")
+    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["there", "other content", "there"]
+
+
+def test_another_file_is_not_kept(bench, server, tmp_path):
+    path = next(iter(server.files))
+    server.files[path] += b"more"
+    result = bench("data", "fetch-lists", "hdtf", "--root", tmp_path / "data")
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 1
+    assert "is not the HDTF_test_evaluation_new.csv that is known: it has the sha256" in result.err
+    assert statuses(bench("data", "lists", "hdtf", "--root", tmp_path / "data").out) == ["missing", "there", "there"]
+
+
+def test_without_a_network(bench, monkeypatch, tmp_path):
+    monkeypatch.setattr(official_lists, "RAW", "http://127.0.0.1:9")
+    result = bench("data", "fetch-lists", "celebv", "--root", tmp_path)
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 1
+    assert "http://127.0.0.1:9/harlanhong/ICCV2023-MCNET/9a08e22b" in result.err
+    assert f"put it into {tmp_path / 'lists'}" in result.err
+    assert not list(tmp_path.rglob("*.csv"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("lists", "--root", "x"), "name the data set"),
+        (("lists", "demo"), "demo has no published lists"),
+        (("lists", "hdft"), "did you mean hdtf"),
+        (("fetch-lists", "voxceleb2"), "draw them: bench data draw voxceleb2"),
+        (("draw", "hdtf", "--out", "x.csv"), "say with --task"),
+        (("draw", "voxceleb2", "--root", "none"), "voxceleb2: there is no folder"),
+        (("draw", "voxceleb2", "--root", "."), "voxceleb2: there is no clip in"),
+    ],
+)
+def test_bad_requests(bench, arguments, message):
+    result = bench("data", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_voxceleb2_is_drawn(bench, tmp_path):
+    root = synthetic_sets.make(tmp_path / "vox2", "voxceleb2", clips=4, frames=3, size=16)
+    run = ("run", "--method", "copy-source", "--dataset", "voxceleb2", "--root", root, "--metrics", "l1", "--limit", 4)
+    draw = ("data", "draw", "voxceleb2", "--root", root)
+    assert "bench data draw voxceleb2 --root" in bench(*run).err
+    assert bench(*draw).code == 0
+    first, cross = ((root / "lists" / name).read_bytes() for name in ("voxceleb2-tb1.csv", "voxceleb2-tb1-cross.csv"))
+    assert (len(first.splitlines()), len(cross.splitlines())) == (2084, 2084)
+    assert bench(*draw).code == 0
+    assert (root / "lists/voxceleb2-tb1.csv").read_bytes() == first
+    assert "name yours with --out" in bench(*draw, "--seed", 1).err
+    out = tmp_path / "other.csv"
+    assert bench(*draw, "--task", "same-identity", "--seed", 1, "--out", out).code == 0
+    assert out.read_bytes() != first
+    assert bench(*run).code == 0
+    assert bench(*run, "--task", "cross-identity").code == 2  # l1 has no truth there
+
+
+def test_run_on_a_published_set(bench, tmp_path, monkeypatch):
+    """Whole lists with clips missing: the run says so and ends; a list is named by what it is."""
+    synthetic_sets.accept(monkeypatch)
+    root = synthetic_sets.make(tmp_path / "hdtf", "hdtf", pairs=6, clips=3, frames=4, size=32)
+    shutil.rmtree(next(root.glob("WDA*0_000.mp4")))
+    run = ("run", "--method", "copy-source", "--dataset", "hdtf", "--root", root, "--metrics", "l1")
+    result = bench(*run, "--pairs", "hdtf-all", "--out", "run")
+    assert result.code == 0
+    assert "HDTF_test_evaluation.csv is the official list hdtf-all of hdtf" in result.err
+    assert "missing-clip" in result.out + result.err
+    own = bench(*run, "--pairs", root / "lists/HDTF_test_evaluation.csv", "--out", "own")
+    assert "HDTF_test_evaluation.csv is not an official list" in own.err
+
+
+def test_what_a_method_may_have_seen(tmp_path, monkeypatch):
+    """Published weights from the same data set, and pairs that are of no known test part."""
+    synthetic_sets.accept(monkeypatch)
+    data = datasets.create("voxceleb1", synthetic_sets.make(tmp_path, "voxceleb1", pairs=2, clips=3, frames=4, size=8))
+    official_lists = data.split("same-identity")
+    own = data.split("same-identity", pairs=data.root / "lists/vox_evaluation.csv")
+    assert [seen_in_training("mcnet", split) for split in (official_lists, official_lists.head(1), own)] == [
+        False,
+        False,
+        True,
+    ]
+    assert not seen_in_training("tpsm@ted-384", own)
+
+
+def test_run_without_the_data(bench):
+    result = bench("run", "--method", "copy-source", "--dataset", "hdtf")
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 1
+    assert "hdtf: there is no folder" in result.err
+    assert "https://github.com/MRzzm/HDTF" in result.err
+    assert "--root" in result.err
+
+
+def test_cards_of_data_sets_are_shown(bench):
+    shown = bench("show", "dataset", "hdtf").out
+    for part in ("HDTF", "CC BY 4.0", "https://github.com/MRzzm/HDTF", "512x512", "hdtf-all", "lacks the separator"):
+        assert part in shown
+    assert "reconstruction" in bench("show", "dataset", "demo").out
+    assert "did you mean hdtf" in bench("show", "dataset", "hdft").err

@@ -1,0 +1,259 @@
+"""`bench results`: from a run to an entry and back, and to other programs' formats."""
+
+import json
+import shutil
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from site_entries import spec, write
+
+from talkbench import results
+from talkbench.benchmark.perf.methods import COLUMNS, Setting
+from talkbench.benchmark.sharing.export_entry import ExportOptions, describe
+from talkbench.core.images import read_image, resize
+from talkbench.methods.cards import card
+from talkbench.results.entries import Entry
+from talkbench.results.json_schema import json_schema
+from talkbench.results.run_store import RunStore
+
+NAME = "blend--tiny--same-identity--absolute"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the run that the tests share is kept."""
+    return tmp_path_factory.mktemp("kept") / "run"
+
+
+@pytest.fixture
+def run(score, kept, place):
+    """A finished run of all 16 pairs, with its frames, in ``run``."""
+    if not kept.exists():
+        assert score("--out", kept, "--save-frames").code == 0
+    return RunStore(shutil.copytree(kept, place / "run"))
+
+
+@pytest.fixture
+def export(bench, clips):
+    return lambda *options: bench("results", "export", "run", "--root", clips, "--out", "entries", *options)
+
+
+def exported(result) -> Entry:
+    assert result.code == 0, result.err
+    return Entry.load(next((result.cwd / "entries").iterdir()))
+
+
+def test_there_and_back(run, export, bench, place):
+    result = export()
+    entry = exported(result)
+    assert result.out == f"entry   entries/{NAME}   ({size(entry.folder)}, 12 pairs shown)\n"
+    assert (entry.info.name, entry.info.label, entry.info.leakage) == (NAME, "blend", False)
+    assert entry.info.note == "The mean of source and driving frame"
+    assert entry.record.method == run.read_record().method
+    assert entry.record.protocol_ids == run.read_record().protocol_ids
+    assert entry.summary == run.read_summary()
+    assert entry.rows().equals(run.rows())
+    assert str(place) not in (entry.folder / "run.json").read_text()
+    checked = bench("results", "validate", "entries")
+    what = f"blend, tiny same-identity, 16 pairs, 2 metrics, {size(entry.folder)}"
+    assert (checked.code, checked.out) == (0, f"sound   entries/{NAME}   ({what})\n")
+    shutil.move(place / "entries", place / "received")
+    taken = bench("results", "import", f"received/{NAME}", "--out", "entries")
+    assert (taken.code, taken.out) == (0, f"entry   entries/{NAME}\n")
+    assert results.load("run")["value"].equals(results.load("entries")["value"])
+    assert "same thing" in bench("results", "import", f"received/{NAME}", "--out", "entries").complaint()
+
+
+def values(run: RunStore, metric: str) -> pd.Series:
+    rows = run.rows()
+    return rows[rows["metric"] == metric].set_index("pair")["value"]
+
+
+def size(folder: Path) -> str:
+    return f"{sum(path.stat().st_size for path in folder.rglob('*.*')) / 1e6:.2f} MB"
+
+
+def test_thumbnails_show_the_best_the_worst_and_some_between(run, export, clips, place):
+    entry = exported(export("--thumbnails", 3))
+    l1 = values(run, "l1").sort_values(kind="stable")
+    numbers = [item.pair for item in entry.info.thumbnails]
+    assert len(numbers) == 3
+    assert {l1.index[0], l1.index[-1]} < set(numbers)
+    rows = run.rows().drop_duplicates("pair").set_index("pair")
+    for item in entry.info.thumbnails:
+        row = rows.loc[item.pair]
+        real = read_image(clips / row["source_clip"] / f"{row['source_index']}.png")
+        for name, truth in (
+            (item.source, real),
+            (item.driving, read_image(clips / row["driving_clip"] / f"{row['driving_index']}.png")),
+            (item.generated, read_image(place / "run" / "frames" / f"{item.pair:06d}.png")),
+        ):
+            shown = read_image(entry.folder / name)
+            assert shown.shape == truth.shape == (48, 48, 3)
+            assert np.abs(shown.astype(float) - truth).mean() < 6
+
+
+def test_large_frames_become_small_thumbnails(bench, score, clips, place):
+    score("--out", "run", "--save-frames", "--image-size", 160, "--limit", 2)
+    entry = exported(bench("results", "export", "run", "--root", clips, "--out", "entries"))
+    shown = read_image(entry.folder / entry.info.thumbnails[0].generated)
+    frame = read_image(place / "run" / "frames" / "000000.png")
+    assert shown.shape == (128, 128, 3)
+    assert np.abs(shown.astype(float) - resize(frame, 128)).mean() < 6
+
+
+def test_a_run_without_frames_has_no_thumbnails(score, export):
+    score("--out", "run")
+    result = export()
+    assert exported(result).info.thumbnails == ()
+    assert result.err == "run has kept no frames, so there are no thumbnails; bench run --save-frames keeps them\n"
+
+
+def test_frames_of_a_data_set_that_is_elsewhere(run, bench, export):
+    options = ("results", "export", "run", "--out", "entries", "--root", "nowhere")
+    assert "--root" in bench(*options).complaint()
+    assert exported(bench(*options, "--thumbnails", 0)).info.thumbnails == ()
+
+
+def test_what_the_user_says(run, export, place):
+    said = {
+        "name": "mine.1", "label": "<b>Mine</b> $x$", "paper": "https://example.org/p?a=1", "code": "http://example.org",
+        "licence": "MIT", "year": 2024, "training-data": "tiny, and my own videos", "parameters": 12, "note": "a & b",
+    }  # fmt: skip
+    options = [text for option, value in said.items() for text in (f"--{option}", value)]
+    info = exported(export(*options, "--speed", 31.5, "NVIDIA H200")).info
+    assert info.model_dump(include={"name", "label", "licence", "year", "parameters", "note"}) == {
+        name: said[name] for name in ("name", "label", "licence", "year", "parameters", "note")
+    }
+    assert (info.links.paper, info.links.code) == (said["paper"], said["code"])
+    assert (info.training_data, info.frames_per_second, info.device) == (said["training-data"], 31.5, "NVIDIA H200")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--paper", "javascript:alert(1)"), "--paper 'javascript:alert(1)': string should match"),
+        (("--label", "x" * 81), "--label"),
+        (("--label", ""), "--label ''"),
+        (("--note", "a\nb"), "--note"),
+        (("--name", "../outside"), "--name '../outside'"),
+        (("--year", 1), "--year 1"),
+        (("--speed", "nan", "CPU"), "--frames-per-second nan"),
+        (("--perf", "perf.csv"), "cannot read perf.csv"),
+        (("--pairs",), "--pairs goes with --format csv, parquet, json"),
+    ],
+)
+def test_what_an_entry_does_not_hold(run, export, options, message):
+    assert message in export(*options).complaint()
+
+
+def test_speed_from_a_measurement(run, export, place):
+    setting = Setting("blend", "float32", 1, 48, "NVIDIA H200", 1, "2.9", "0.1.0")
+    rows = [
+        {**asdict(setting), "mode": mode, "frames_per_second": 31.5, "parameters": 7} for mode in ("bf16", "float32")
+    ]
+    rows[0]["frames_per_second"] = 63
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(place / "perf.csv", index=False)
+    info = exported(export("--perf", "perf.csv")).info
+    assert (info.frames_per_second, info.device, info.parameters) == (31.5, "NVIDIA H200", 7)
+    (place / "other.csv").write_text((place / "perf.csv").read_text().replace("blend", "other"))
+    assert "other.csv has no row of blend" in export("--perf", "other.csv", "--name", "again").complaint()
+
+
+def test_runs_that_cannot_be_exported(run, export, bench, place):
+    assert "entries/mine is there already" in (export("--name", "mine"), export("--name", "mine"))[1].complaint()
+    next((place / "run" / "rows").iterdir()).unlink()
+    assert "run is not finished; bench run with --resume does the rest" in export().complaint()
+    (place / "run" / "summary.json").unlink()
+    assert "summary.json is missing" in export().complaint()
+    assert "run.json is missing" in bench("results", "export", "nowhere").complaint()
+    assert not (place / "entries" / NAME).exists()
+
+
+def test_frames_of_another_program(run, bench, clips, place):
+    data = ("--dataset", "tiny", "--root", clips, "--metrics", "l1")
+    assert bench("run", "--frames", "run/frames", "--name", "mine", *data, "--save-frames", "--out", "mine").code == 0
+    options = ("results", "export", "mine", "--root", clips, "--out")
+    for number, (trained, leakage) in enumerate(
+        [("", None), ("voxceleb1", False), ("voxceleb1, tiny", True), ("my videos", None), ("my videos, tiny", True)]
+    ):
+        assert bench(*options, str(number), "--training-data", trained).code == 0
+        info = Entry.load(place / str(number) / "mine--tiny--same-identity--absolute").info
+        assert (info.label, info.parameters, info.leakage) == ("mine", None, leakage)
+
+
+def test_what_the_card_of_a_method_says(tmp_path):
+    source = card("mcnet@demo")["weights"]["mcnet@demo"]["source"]
+    method = {"checkpoint": "demo.safetensors", "checkpoint_sha256": "c" * 64, "origin": source}
+    record = write(tmp_path, "x", info=method, shown=()).record
+    said = describe(record, ExportOptions())
+    assert (said.name, said.label) == ("mcnet.demo--demo--same-identity--absolute", "mcnet@demo")
+    assert (said.year, said.links.paper) == (2023, "https://arxiv.org/abs/2307.09906")
+    assert said.parameters == 2897984
+    assert (said.training_data, said.leakage) == ("demo", True)  # other frames, but the same two people
+    assert "weights: Apache-2.0" in said.licence
+    other = record.model_copy(update={"method": record.method.model_copy(update={"origin": "checkpoint x.pth"})})
+    said = describe(other, ExportOptions())
+    assert (said.training_data, said.leakage) == ("", None)
+
+
+def test_every_fault_is_a_line_and_the_exit_code_two(run, export, bench, place):
+    export("--name", "bad", "--thumbnails", 0)
+    write(place / "entries", "good", shown=())
+    (place / "entries" / "bad" / "summary.json").unlink()
+    (place / "entries" / "bad" / "x.sh").write_text("")
+    result = bench("results", "validate", "entries")
+    assert result.code == 2
+    assert [line.split()[:2] for line in result.out.splitlines()] == [["sound", "entries/good"]]
+    assert result.err.splitlines() == [
+        "bench: entries/bad/x.sh is not listed in entry.json; remove it or export the run again",
+        "bench: entries/bad/summary.json is missing; fetch the entry anew or export the run again",
+    ]
+    assert "x.sh is not listed" in bench("results", "import", "entries/bad").complaint()
+    assert "holds no entry" in bench("results", "validate", "run/rows").complaint()
+
+
+def test_tables_for_other_programs(run, bench, place):
+    frame = results.load("run")
+    assert list(frame["value"]) == [run.read_summary().metric(name).mean for name in ("l1", "psnr")]
+    whole = partial(pd.read_json, precise_float=True)
+    for form, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet), ("json", whole)):
+        written = bench("results", "export", "run", "--format", form, "--out", "out")
+        assert written.out == f"{form:<7} out\n"
+        assert list(read(place / "out")["value"]) == list(frame["value"])
+        bench("results", "export", "run", "--format", form, "--out", "out", "--pairs")
+        found = read(place / "out")
+        assert list(found.loc[found["metric"] == "psnr", "value"]) == list(values(run, "psnr"))
+    assert bench("results", "export", "run", "--format", "csv").out.startswith("run,method,dataset,")
+    assert "blend" in bench("results", "export", "run", "--format", "latex").out
+    assert "--out" in bench("results", "export", "run", "--format", "parquet").complaint()
+    assert "--pairs" in bench("results", "export", "run", "--format", "hf", "--pairs").complaint()
+    assert "holds a finished run" in bench("results", "export", "run/rows", "--format", "csv").complaint()
+
+
+def test_no_text_becomes_code(bench, place):
+    texts = ["=HYPERLINK(1)", r"\input{/etc/passwd}", "x: !!python/object:os.system"]
+    metrics = [spec("l1", unit="<script>"), spec("psnr", decimals=2)]
+    for number, name in enumerate(texts):
+        write(place / "entries", f"e{number}", method=name, metrics=metrics, shown=(), run_id=f"run {number}")
+    export = ("results", "export", "entries", "--format")
+    frame = pd.read_csv(pd.io.common.StringIO(bench(*export, "csv").out))
+    assert list(frame["method"].unique()) == ["'=HYPERLINK(1)", *texts[1:]]
+    assert {item["method"] for item in json.loads(bench(*export, "json").out)} == set(texts)
+    latex = bench(*export, "latex").out
+    assert r"\textbackslash{}input\{/etc/passwd\}" in latex
+    assert r"\input" not in latex
+    import yaml
+
+    (card,) = list(yaml.safe_load_all(bench(*export, "hf").out))[:1]
+    assert [model["name"] for model in card["model-index"]] == texts
+
+
+def test_the_schema(bench, place):
+    assert bench("results", "schema").out == json_schema()
+    assert bench("results", "schema", "--out", "schema.json").out == "schema  schema.json\n"
+    assert (place / "schema.json").read_text() == json_schema()

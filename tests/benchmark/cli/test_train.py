@@ -1,0 +1,253 @@
+"""`bench train` as a user runs it, on a model and on clips small enough for a step in milliseconds."""
+
+import copy
+import json
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+import torch
+from toy_training import SIZE, frame, tiny
+
+from talkbench.benchmark.cli.train_progress import TrainingTracker
+from talkbench.core.images import write_png
+from talkbench.training import loop, session
+from talkbench.training.objectives.losses import MultiScaleL1
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of frames, and a video."""
+    root = tmp_path_factory.mktemp("faces")
+    for index in range(20):
+        write_png(root / "a" / f"{index}.png", frame("a", index))
+    with av.open(str(root / "b.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = SIZE, SIZE, "yuv420p"
+        for index in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame("b", index))))
+        container.mux(stream.encode())
+    return root
+
+
+@pytest.fixture
+def train(bench, faces, monkeypatch) -> Callable:
+    """Trains the tiny model for two epochs of two steps; options given here come last and so win."""
+    model, create = tiny(), session.methods.create
+
+    def made(name, weights=None):
+        return create(name, weights=weights) if weights else copy.deepcopy(model)
+
+    monkeypatch.setattr(session.methods, "create", made)
+    settings = ("repeats=2", "epochs=2", "batch_size=2", "jitter=0", "validation=2")
+    usual = ["train", "--method", "mcnet@demo", "--config", "demo", "--dataset", "folder", "--root", faces]
+    usual += ["--device", "cpu", "--out", "out", *(word for one in settings for word in ("--set", one))]
+    return lambda *options: bench(*usual, *options)
+
+
+def complaint(result) -> str:
+    """The last line of a training that has failed, and there is no traceback above it."""
+    assert result.code == 2, result.err
+    assert result.out == ""
+    assert "Traceback" not in result.err
+    last = result.err.splitlines()[-1]
+    assert last.startswith("bench: ")
+    return last
+
+
+def log(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_training_from_start_to_end(train, place):
+    result = train()
+    assert result.code == 0, result.err
+    assert result.out == "weights out/weights.safetensors\n"
+    lines = result.err.splitlines()
+    assert lines[0].startswith("no VGG-19 weights (bench weights pull vgg19, or --vgg")
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert [line.partition(":")[0] for line in epochs] == ["epoch 1, step 2", "epoch 2, step 4"]
+    assert all("total" in line and "validation/psnr" in line for line in epochs)
+    assert lines[-1].startswith("loss ")
+    assert "8/8" in lines[-1]
+    assert "pairs/s" in lines[-1]
+    files = {path.name for path in (place / "out").iterdir()}
+    assert files == {"best.safetensors", "log.jsonl", "pictures", "recipe.yaml", "state", "weights.safetensors"}
+    again = train("--set", "epochs=3")
+    assert again.code == 0, again.err
+    assert "continuing out at step 4" in again.err
+    assert "epoch 3, step 6" in again.err
+    assert [entry["step"] for entry in log(place / "out")] == [2, 4, 6]
+    assert complaint(train("--set", "lr=0.1")).endswith(
+        "out was made with another config (lr: 0.0005, now 0.1); choose another --out or delete that folder"
+    )
+
+
+def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, place):
+    assert train("--out", "one").code == 0
+    assert train("--out", "three", "--workers", 2).code == 0
+    weights = [(place / out / "state" / "00000004.pt").read_bytes() for out in ("one", "three")]
+    assert weights[0] == weights[1]
+    assert log(place / "one") == log(place / "three")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--set", "epochz=3"), "training config mcnet/demo: there is no entry epochz: did you mean epochs?"),
+        (("--set", "weights.consistancy=3"), "no entry weights.consistancy: did you mean consistency"),
+        (
+            ("--config", "mine.yaml"),
+            "training config mine.yaml: there is no entry batch_sise: did you mean batch_size?",
+        ),
+        (("--set", "epochs=many"), "epochs: Input should be a valid integer"),
+        (("--set", "lr=-1"), "lr: Input should be greater than 0"),
+        (("--set", "epochs"), "'epochs' is not of the form name=value; see bench train --help"),
+        (("--set", "batch_size=100"), "an epoch of 4 samples does not fill a batch of 100; raise repeats"),
+        (("--method", "mcnet@dmo"), "did you mean mcnet@demo"),
+        (("--method", "x2face"), "x2face cannot be trained here"),
+        (("--dataset", "voxceleb"), "unknown dataset 'voxceleb': did you mean voxceleb2"),
+        (("--dataset", "celebv"), "data set celebv has no training part; choose another one"),
+        (("--root", "nowhere"), "nowhere; give the one that holds your clips"),
+        (("--root", "empty"), "empty holds no videos and no frames for training; add some"),
+        (("--root", "one"), "folder: no clip of c has two frames, and training takes pairs"),
+        (("--out", "file"), "cannot write file/recipe.yaml: File exists; choose a folder that can be written"),
+        (("--vgg", "nowhere.pth"), "Invalid value for '--vgg': File 'nowhere.pth' does not exist"),
+        (("--vgg", "other.pth"), "other.pth does not hold torchvision's VGG-19 ("),
+        (("--checkpoint", "other.pth"), "other.pth is not a checkpoint of mcnet@demo"),
+        (("--checkpoint", "nowhere.pth"), "nowhere.pth does not exist; give the path of a checkpoint for mcnet@demo"),
+        (("--device", "cuda:99"), "device 'cuda:99' cannot be used here ("),
+        (("--workers", "-1"), "Invalid value for '--workers'"),
+    ],
+)
+def test_a_wrong_option(train, place, options, message):
+    (place / "mine.yaml").write_text("extends: mcnet/demo\nbatch_sise: 2\n")
+    (place / "empty").mkdir()
+    write_png(place / "one" / "c" / "0.png", frame("a", 0))
+    (place / "file").write_text("")
+    torch.save({"a": {"weight": torch.zeros(1)}}, place / "other.pth")
+    assert message in complaint(train(*options))
+    assert not (place / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_without_a_gpu(train):
+    assert complaint(train("--device", "cuda")).endswith("try --device cpu")
+
+
+def test_stopped_by_ctrl_c(train, place, monkeypatch):
+    whole = train("--out", "whole")
+    loss, calls = MultiScaleL1.forward, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return loss(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MultiScaleL1, "forward", interrupted)
+        stopped = train("--workers", 1)
+    assert stopped.code == 130
+    assert stopped.err.splitlines()[-1].startswith("bench: stopped; the same command goes on with a training")
+    assert "Traceback" not in stopped.err
+    rest = train()
+    assert "continuing out at step 3" in rest.err
+    assert rest.code == whole.code == 0
+    last = [torch.load(place / out / "state" / "00000004.pt", weights_only=True) for out in ("out", "whole")]
+    for key, value in last[0]["networks"].items():
+        assert torch.equal(value, last[1]["networks"][key]), key
+
+
+def test_a_reading_process_that_dies(train, monkeypatch):
+    loss, calls = MultiScaleL1.forward, []
+
+    def kill(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            for process in multiprocessing.active_children():
+                process.kill()
+        return loss(*arguments)
+
+    options = ("--workers", 1, "--set", "epochs=20")
+    with monkeypatch.context() as patch:
+        patch.setattr(MultiScaleL1, "forward", kill)
+        assert "a process that reads frames has died" in complaint(train(*options))
+    rest = train("--workers", 1)
+    assert rest.code == 0, rest.err
+    assert "continuing out at step 2" in rest.err
+
+
+def test_frames_that_cannot_be_read(train, faces, place):
+    for clip in "cd":
+        for index in range(4):
+            write_png(place / "mixed" / clip / f"{index}.png", frame("a", index))
+    (place / "mixed" / "c" / "2.png").write_text("no image")
+    some = train("--root", "mixed", "--workers", 1, "--set", "repeats=8")
+    assert some.code == 0, some.err
+    told = [line for line in some.err.splitlines() if "c/2.png" in line]
+    assert len(set(told)) == len(told) > 0
+    for path in (place / "mixed").glob("*/*.png"):
+        path.write_text("no image")
+    last = complaint(train("--root", "mixed", "--workers", 1, "--out", "none"))
+    assert "bench: 10 draws in a row cannot be read, at last: " in last
+    assert last.endswith("; see bench data verify")
+
+
+def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, monkeypatch):
+    monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
+    assert train("--set", "steps=3").code == 0
+    rest = train()
+    assert rest.code == 0
+    assert "warning" not in rest.err
+    experiment = store.get_experiment_by_name("train/folder")
+    (tracked,) = store.search_runs([experiment.experiment_id])
+    assert (tracked.info.run_name, tracked.info.status) == ("mcnet@demo", "FINISHED")
+    assert tracked.data.params["lr"] == "0.0005"
+    assert tracked.data.params["weights.consistency"] == "10.0"
+    for name, steps in (("total", [1, 2, 3, 4]), ("consistency", [1, 2, 3, 4]), ("validation/psnr", [2, 3, 4])):
+        history = {entry.step: entry.value for entry in store.get_metric_history(tracked.info.run_id, name)}
+        assert sorted(history) == steps
+        assert history == {entry["step"]: entry[name] for entry in log(place / "out") if name in entry}
+    pictures = [file.path for file in store.list_artifacts(tracked.info.run_id, "pictures")]
+    assert pictures == [f"pictures/{step:08d}.png" for step in (2, 3, 4)]
+
+
+def test_values_are_sent_to_mlflow_together(monkeypatch):
+    sent = []
+    tracker = TrainingTracker("sqlite:///none", print)
+    tracker._client = object()
+    monkeypatch.setattr(tracker, "_log_metrics", lambda entries: sent.append(len(entries)))
+    for step in range(300):
+        tracker.log(step, {"total": 1.0, "consistency": 2.0, "perceptual": float("nan")})
+    assert sent == [500]
+    tracker.flush()
+    assert sent == [500, 100]
+
+
+def test_a_training_without_mlflow(train, place, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert train("--tracking-uri", "off", "--set", "steps=1").code == 0
+    (place / "file").write_text("in the way")
+    in_vain = train("--tracking-uri", f"sqlite:///{place}/file/mlflow.db")
+    assert in_vain.code == 0
+    (warning,) = (line for line in in_vain.err.splitlines() if line.startswith("warning"))
+    assert "failed, the run goes on without it" in warning
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    missing = train("--set", "epochs=3")
+    assert missing.code == 0
+    (warning,) = (line for line in missing.err.splitlines() if line.startswith("warning"))
+    assert warning == "warning: MLflow is not installed, so the run is not tracked: pip install 'talkbench[full]'"
+    assert not (place / "runs").exists()
+
+
+def test_one_of_several_processes_reports(train, monkeypatch):
+    def trained(options, progress):
+        return Path("out")
+
+    monkeypatch.setattr(session, "train", trained)
+    assert train().out == ""

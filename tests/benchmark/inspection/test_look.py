@@ -1,0 +1,221 @@
+"""`bench inspect`: the pictures show what is in the tensors, and the page explains them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from talkbench import methods
+from talkbench.core.images import read_image, resize, to_tensor, write_png
+from talkbench.datasets.clips import VideoClip
+from talkbench.datasets.sets.demo import VIDEOS, find_video
+from talkbench.methods.cards import find_weights
+from talkbench.methods.checkpoints import save_states
+from talkbench.reports.pages.inspection import GAP, enlarged, flow_colours, grey, heat, heat_cell, joined
+
+
+@pytest.fixture(scope="module")
+def model():
+    """mcnet@demo with the weights that ship."""
+    return methods.create("mcnet@demo", weights=find_weights("mcnet@demo").path)
+
+
+@pytest.fixture(scope="module")
+def people():
+    """The first frame of each demo video, cut to a square."""
+    return {clip: resize(VideoClip(find_video(clip)).read(0)[:, 140:500], 256) for clip in VIDEOS}
+
+
+@pytest.fixture
+def faces(people, place):
+    """Files of two people."""
+    for clip, image in people.items():
+        write_png(place / f"{clip}.png", image)
+    return [f"{clip}.png" for clip in people]
+
+
+def inside(model, source, driving):
+    """What the public steps give to be looked at, of two images."""
+    source, driving = (to_tensor(resize(image, 128)[None]) for image in (source, driving))
+    with torch.inference_mode():
+        return model.inspect(source, model.encode_source(source), model.encode_motion(driving))
+
+
+def channels_of(picture: np.ndarray, side: int, columns: int, factor: int, count: int) -> np.ndarray:
+    """The tiles (N, side, side) of a grid in the lower right corner of a picture."""
+    step, rows = side + GAP, -(-count // columns)
+    left, top = picture.shape[1] - factor * (columns * step - GAP), picture.shape[0] - factor * (rows * step - GAP)
+    grid = picture[top::factor, left::factor, 0]
+    corners = [(number // columns * step, number % columns * step) for number in range(count)]
+    return np.stack([grid[y : y + side, x : x + side] for y, x in corners])
+
+
+def test_the_memory_is_drawn_channel_by_channel(bench, model, place):
+    result = bench("inspect", "mcnet@demo", "--what", "memory", "--out", "seen")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[0] == "picture seen/memory.png"
+    learned = model.memory()[0].detach().numpy()
+    picture = read_image(place / "seen" / "memory.png")
+    tiles = channels_of(picture, 16, 16, 4, 64)
+    low, high = learned.min(axis=(1, 2), keepdims=True), learned.max(axis=(1, 2), keepdims=True)
+    assert np.array_equal(tiles, np.round(255 * (learned - low) / (high - low)))
+    with Image.open(place / "seen" / "memory.png") as file:
+        assert "Each is scaled by itself" in file.text["Description"]
+    page = (place / "seen" / "index.html").read_text()
+    assert "All 64 channels" in page
+    assert model.checkpoint_sha256 in page
+    assert page.count('src="data:image/png;base64,') == page.count("<img") == 1
+    assert "<script" not in page
+
+
+def test_chosen_channels_share_a_scale_where_that_is_asked_for(bench, model, place):
+    asked = ("--channels", "3, 9,33", "--scaling", "shared")
+    assert bench("inspect", "mcnet@demo", "--what", "memory", *asked).code == 0
+    learned = model.memory()[0, [3, 9, 33]].detach().numpy()
+    tiles = channels_of(read_image(place / "inspect" / "mcnet-demo" / "memory.png"), 16, 6, 4, 3)
+    scaled = 255 * (learned - learned.min()) / (learned.max() - learned.min())
+    assert np.array_equal(tiles, np.round(scaled))
+    assert (
+        f"black is −{-learned.min():.3g}, white {learned.max():.3g}"
+        in (place / "inspect" / "mcnet-demo" / "index.html").read_text()
+    )
+
+
+def test_two_checkpoints_side_by_side(bench, model, place):
+    """As with and without the consistency loss."""
+    states = {part: network.state_dict() for part, network in model.networks.items()}
+    changed = {part: {key: value.clone() for key, value in state.items()} for part, state in states.items()}
+    changed["generator"]["mbUnit.mb"].neg_()
+    for name, weights in (("with", states), ("without", changed)):
+        save_states(weights, place / f"{name}.safetensors", {"method": "mcnet@demo"})
+    files = ("--checkpoint", "with.safetensors", "--checkpoint", "without.safetensors")
+    result = bench("inspect", "mcnet@demo", "--what", "memory", *files, "--out", "both")
+    assert result.code == 0, result.err
+    picture = read_image(place / "both" / "memory.png")
+    height = 4 * (4 * (16 + GAP) - GAP)
+    second = channels_of(picture, 16, 16, 4, 64)
+    first = channels_of(picture[: (picture.shape[0] - 2 * height) // 3 + height], 16, 16, 4, 64)
+    assert np.array_equal(first, grey(model.memory()[0].detach().numpy(), "each"))
+    assert np.abs(255.0 - first - second).max() <= 1, "the negative"
+    assert "that with and without learned" in (place / "both" / "index.html").read_text()
+    assert "is named twice" in bench("inspect", "mcnet@demo", *files[:2] * 2).complaint()
+
+
+def test_the_memory_conditioned_on_faces(bench, model, people, faces, place):
+    sources = [option for face in faces for option in ("--source", face)]
+    chosen = ("--channels", "5,6,7", "--level", 32)
+    result = bench("inspect", "mcnet@demo", "--what", "conditioned-memory", *sources, *chosen, "--out", "seen")
+    assert result.code == 0, result.err
+    picture = read_image(place / "seen" / "conditioned-memory.png")
+    rows = channels_of(picture, 16, 3, 4, 9).reshape(3, 3, 16, 16)
+    assert np.array_equal(rows[0], grey(model.memory()[0, 5:8].detach().numpy(), "each"))
+    for row, image in zip(rows[1:], people.values(), strict=True):
+        memory = inside(model, image, image).compensations[32].memory[0, 5:8].numpy()
+        assert np.array_equal(row, grey(memory, "each"))
+    assert (rows[1] != rows[2]).any()
+    page = (place / "seen" / "index.html").read_text()
+    assert "3 of the 64 channels: first as in the meta memory" in page
+    assert "single-face.png driven by itself" in page
+
+
+def test_attention_and_what_it_spreads_over(bench, model, people, faces, place):
+    source, driving = faces
+    command = ("inspect", "mcnet@demo", "--what", "attention", "--source", source, "--driving", driving)
+    result = bench(*command, "--at", "0.5,0.25", "--out", "seen")
+    assert result.code == 0, result.err
+    picture = read_image(place / "seen" / "attention.png")
+    seen = inside(model, *people.values()).compensations[16]
+    weights = torch.softmax(seen.query[0].flatten(1).T @ seen.key[0].flatten(1) / 4, dim=1)
+    np.testing.assert_allclose(seen.attention()[0], weights, rtol=1e-5)
+    spread = 2 ** -(weights * weights.log2()).sum(1)  # 256 where attention is even
+    assert 1 <= spread.min() < spread.max() <= 256
+    side, step = 256, 260
+    top = picture.shape[0] - 4 - 3 * step
+    columns = [(256 * weights[4 * 16 + 8], "magma"), (256 * weights.mean(0), "magma"), (spread, "viridis")]
+    for number, (values, colours) in enumerate(columns):
+        left = picture.shape[1] - (3 - number) * step
+        cell = picture[top : top + 192, left : left + side]  # the numbers are below
+        wanted = enlarged(heat(values.view(16, 16).numpy(), values.min().item(), values.max().item(), colours), 16)
+        assert np.abs(cell.astype(int) - wanted[:192]).max() <= 3
+
+
+def test_motion_of_a_video_relative_to_its_first_frame(bench, faces, people, place):
+    for number in range(3):
+        write_png(place / "clip" / f"{number}.png", np.roll(people["single-face"], 8 * number, axis=1))
+    driven = ("--driving", "clip", "--motion", "relative-first", "--count", 2)
+    result = bench("inspect", "mcnet@demo", "--what", "keypoints,flow", "--source", faces[0], *driven, "--out", "seen")
+    assert result.code == 0, result.err
+    assert result.out.splitlines() == ["picture seen/motion.png", "page    seen/index.html   (open it in a browser)"]
+    page = (place / "seen" / "index.html").read_text()
+    assert "frame 0" in page
+    assert "frame 2" in page
+    assert "as transferred" in page
+    assert "Occlusion" not in page
+    assert (
+        "needs a list" in bench("inspect", "mcnet@demo", "--source", faces[0], "--motion", "relative-best").complaint()
+    )
+
+
+def test_everything_of_some_pairs(bench, clips, place):
+    result = bench(
+        "inspect", "mcnet@demo", "--dataset", "tiny", "--root", clips, "--pairs", "3,12", "--scaling", "shared"
+    )
+    assert result.code == 0, result.err
+    files = {file.name for file in (place / "inspect" / "mcnet-demo").iterdir()}
+    assert files == {"index.html", "motion.png", "memory.png", "conditioned-memory.png", "attention.png"}
+    page = (place / "inspect" / "mcnet-demo" / "index.html").read_text()
+    assert "pair 3 of tiny" in page
+    assert "in all maps alike" in page
+    assert "12 of the 64 channels, those that vary most" in page
+
+
+def test_the_colours_of_flow():
+    flow = np.array([[[0.0, 0.0], [3.0, 0.0], [-9.0, 0.0]]])
+    none, half, full = flow_colours(flow, 6.0)[0]
+    assert none.tolist() == [255, 255, 255]
+    assert half.tolist() == [255, 128, 128]
+    assert full.tolist() == [0, 255, 255], "the opposite, and not more than full"
+
+
+def test_pictures_higher_than_wide_stand_beside_one_another():
+    high = np.full((400, 100, 3), 9, np.uint8)
+    assert joined([("a", high), ("b", high)]).shape[0] < 500
+    assert joined([("a", high.transpose(1, 0, 2)), ("b", high.transpose(1, 0, 2))]).shape[1] == 400
+    assert joined([("a", high)]) is high
+
+
+def test_a_constant_map_is_dark():
+    assert grey(np.ones((2, 4, 4)), "each").max() == 0
+    assert heat_cell(np.ones((4, 4)), 64, None, "magma", "×")[:32].max() < 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("mcnet", "--what", "memroy"), "there is no 'memroy' to look at: did you mean memory?"),
+        (("mcnte",), "unknown method 'mcnte': did you mean mcnet"),
+        (("fomm", "--what", "memory"), "fomm@vox-256 has no memory; leave memory out"),
+        (("fomm", "--what", "flow"), "vox-cpk.pth.tar"),
+        (("mcnet@demo", "--what", "memory", "--channels", "3,64"), "has no channel 64; it has 0 to 63"),
+        (("mcnet@demo", "--what", "memory", "--channels", "-1"), "'-1' is not numbers with commas between"),
+        (("mcnet@demo", "--what", "memory", "--checkpoint", "none.safetensors"), "none.safetensors does not exist"),
+        (("mcnet@demo", "--what", "flow", "--source", "none.png"), "cannot read the image none.png"),
+        (("mcnet@demo", "--source", "a.png", "--dataset", "demo"), "leave --dataset and --pairs out, or --source"),
+        (("mcnet@demo", "--driving", "a.mp4"), "--driving needs --source"),
+        (("mcnet@demo", "--at", "0.5,1"), "'0.5,1' is outside of the picture"),
+        (("mcnet@demo", "--at", "middle"), "'middle' is not of the form X,Y"),
+        (("mcnet@demo", "--motion", "absolut"), "unknown motion 'absolut'"),
+    ],
+)
+def test_a_wrong_option_of_inspect(bench, options, message, place):
+    result = bench("inspect", *options)
+    assert message in result.complaint()
+    assert not (place / "inspect").exists()
+
+
+def test_what_the_pairs_of_a_list_or_the_levels_do_not_have(bench, clips):
+    tiny = ("--dataset", "tiny", "--root", clips, "--count", 1)
+    here = ("inspect", "mcnet@demo", *tiny)
+    assert "tiny same-identity has no pair 99; its pairs are 0 to 15" in bench(*here, "--pairs", 99).complaint()
+    assert "has no level 12; it has 16, 32, 64" in bench(*here, "--level", 12).complaint()
+    assert "copy-source shows nothing of how it works" in bench("inspect", "copy-source", *tiny).complaint()

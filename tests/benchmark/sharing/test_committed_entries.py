@@ -1,0 +1,52 @@
+"""The entries in the repository: sound, small, of a clean checkout, and equal in all that can be computed again."""
+
+from pathlib import Path
+
+import pytest
+
+from talkbench.benchmark.verify.figures import VerifyOptions, verify
+from talkbench.benchmark.verify.rescore import Place
+from talkbench.datasets.sets.demo import FRAMES
+from talkbench.results.entries import load_entries
+from talkbench.results.validation import faults
+
+ENTRIES = Path(__file__).parents[3] / "results" / "entries"
+FOLDERS = sorted(path for path in ENTRIES.iterdir() if path.is_dir())
+SIZE = 300_000
+DEMO = {"copy-source", "mcnet@demo", "oracle"}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> Path:
+    """The clips of the demo without their pictures, which take long to cut: enough for its pair lists."""
+    root = tmp_path_factory.mktemp("demo")
+    for clip, count in FRAMES.items():
+        (root / clip).mkdir()
+        for number in range(count):
+            (root / clip / f"{number:07d}.png").touch()
+    return root
+
+
+def test_the_demo_tasks_are_filled():
+    entries = load_entries(ENTRIES)
+    for task, pairs in {"same-identity": 200, "reconstruction": 116}.items():
+        shown = [entry for entry in entries if (entry.record.dataset.name, entry.record.dataset.task) == ("demo", task)]
+        assert {entry.record.method.name for entry in shown} >= DEMO
+        assert {entry.summary.pairs for entry in shown} == {pairs}
+        ids = [entry.record.protocol_ids for entry in shown if entry.record.method.name in DEMO]
+        assert all(one == ids[0] for one in ids), "the numbers may share a column"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_entry(folder, clips):
+    assert faults(folder) == []
+    (entry,) = [entry for entry in load_entries(ENTRIES) if entry.folder == folder]
+    assert entry.record.git
+    assert not entry.record.git.dirty
+    assert entry.info.thumbnails
+    if entry.record.dataset.name == "demo":
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < SIZE
+        figures = verify(VerifyOptions(folder, place=Place(root=clips, device="cpu")))
+        assert [figure for figure in figures if figure.state == "different"] == []
+        unknown = {figure.part for figure in figures if figure.state == "not checkable"}
+        assert unknown <= {"frames", "method", "metrics"}  # the frames, the machine, the libraries of the run

@@ -1,0 +1,461 @@
+"""The cache of real frames' features: what is computed, what is found again, what damage, bounds and other users do."""
+
+import json
+import multiprocessing
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
+
+import numpy as np
+import pytest
+from cache_user import MeanColour, check, even, levels_of, use
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.metrics import FeatureCache
+from talkbench.metrics import cache as feature_cache
+from talkbench.metrics.cache import parse_size
+
+
+class Luma(MeanColour):
+    """Made of the mean colour."""
+
+    name = "luma"
+    uses = "mean-colour"
+
+    def extract(self, images, base=None):
+        assert len(base) == len(images)
+        self.seen += len(images)
+        return [None if colour is None else colour.sum(keepdims=True) for colour in base]
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return FeatureCache(tmp_path / "features")
+
+
+@pytest.fixture
+def frames():
+    some = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    some[1] = 0
+    return list(some)
+
+
+def stored(cache):
+    return sum(usage.frames for usage in cache.info().extractors)
+
+
+def test_a_second_look_costs_nothing_even_for_frames_without_a_face(cache, frames):
+    check(cache.get_or_extract(MeanColour(), frames), frames)
+    again = MeanColour()
+    check(FeatureCache(cache.folder).get_or_extract(again, frames[::-1]), frames[::-1])
+    assert again.batches == 0
+
+
+def test_only_new_frames_are_extracted_in_one_batch_and_equal_ones_once(cache, frames):
+    extractor = MeanColour()
+    cache.get_or_extract(extractor, frames[:1])
+    asked = [frames[2], frames[0], frames[2].copy(), frames[1]]
+    check(cache.get_or_extract(extractor, asked), asked)
+    assert (extractor.seen, extractor.batches) == (3, 2)
+    assert cache.get_or_extract(extractor, []) == []
+
+
+def test_another_extractor_id_and_another_shape_are_other_features(cache, frames):
+    cache.get_or_extract(MeanColour("a"), frames)
+    other = MeanColour("b")
+    cache.get_or_extract(other, frames)
+    cache.get_or_extract(other, [frame.reshape(4, 16, 3) for frame in frames])
+    assert other.seen == 6
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        np.array(1.5, np.float16),
+        np.zeros((0, 4)),
+        np.arange(6, dtype=">i8").reshape(2, 3),
+        np.asfortranarray(np.arange(6, dtype=np.float32).reshape(3, 2)),
+        np.array([np.nan, -np.inf]),
+    ],
+    ids=lambda feature: str(feature.dtype),
+)
+def test_shape_dtype_and_values_survive_the_disk(cache, frames, feature):
+    class Given(MeanColour):
+        def extract(self, images, base=None):
+            return [feature]
+
+    for _ in range(2):
+        (found,) = cache.get_or_extract(Given(), frames[:1])
+        np.testing.assert_array_equal(found, feature)
+        assert (found.dtype, found.shape) == (feature.dtype, feature.shape)
+        assert found.flags.writeable
+
+
+def test_what_an_extractor_starts_from_comes_through_the_cache_too(cache, frames):
+    colour, luma = MeanColour(), Luma()
+    cache.get_or_extract(colour, frames[:2])
+    bases = {"mean-colour": colour}
+    found = cache.get_or_extract(luma, frames, bases)
+    assert (colour.seen, colour.batches, luma.seen) == (3, 2, 3)
+    assert found[1] is None
+    np.testing.assert_allclose(found[2], [frames[2].mean(axis=(0, 1)).sum() / 255], rtol=1e-5)
+    cache.get_or_extract(luma, frames, bases)
+    cache.get_or_extract(colour, frames)
+    assert (colour.seen, luma.seen) == (3, 3)
+
+
+def test_a_base_that_is_not_given_is_created_on_the_same_device(cache, frames, monkeypatch):
+    made = []
+
+    def create(name, device):
+        made.append((name, device))
+        return MeanColour()
+
+    monkeypatch.setattr("talkbench.metrics.create_extractor", create)
+    cache.get_or_extract(Luma(), frames)
+    assert made == [("mean-colour", "cpu")]
+    assert {usage.extractor: usage.frames for usage in cache.info().extractors} == {
+        "luma@1.0@a": 3,
+        "mean-colour@1.0@a": 3,
+    }
+
+
+def test_a_failed_extraction_leaves_nothing(cache, frames):
+    class Broken(MeanColour):
+        def extract(self, images, base=None):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        cache.get_or_extract(Broken(), frames)
+    assert stored(cache) == 0
+
+
+# Several users
+
+
+def test_threads_share_a_cache(cache, frames):
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: cache.get_or_extract(MeanColour(), frames), range(16)))
+    for found in results:
+        check(found, frames)
+    assert stored(cache) == 3
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Four of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "talkbench.metrics"])
+    with ProcessPoolExecutor(4, context) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("size", [None, 40_000])
+def test_processes_share_a_cache_from_the_first_moment_on(processes, tmp_path, size):
+    counts = list(processes.map(use, [tmp_path] * 4, range(4), [size] * 4))
+    cache = FeatureCache(tmp_path, size)
+    if size is None:
+        levels = {level for seed in range(4) for level in levels_of(seed).flat}
+        assert stored(cache) == len(levels) <= sum(counts)
+    else:
+        assert 0 < cache.info().bytes < 2 * size
+
+
+def test_a_journal_that_goes_while_sizes_are_added_up_counts_nothing(tmp_path, monkeypatch):
+    cache = FeatureCache(tmp_path)
+    (tmp_path / "features-1.sqlite").write_bytes(b"12345")
+    files = [tmp_path / "features-1.sqlite-shm", tmp_path / "features-1.sqlite"]
+    monkeypatch.setattr(feature_cache, "_files", lambda: files)
+    assert cache._on_disk() == 5
+
+
+def test_a_cache_that_is_cleared_meanwhile_does_not_disturb(processes, tmp_path):
+    working = [processes.submit(use, tmp_path, seed, None) for seed in range(4)]
+    while not all(work.done() for work in working):
+        FeatureCache(tmp_path).clear()
+    assert all(work.result() >= 12 for work in working)
+    use(tmp_path, 0, None)
+    assert use(tmp_path, 0, None) == 0
+
+
+# The bound
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The seconds that the cache reads; to be set."""
+    now = [0.0]
+    monkeypatch.setattr(feature_cache, "time", lambda: now[0])
+    return now
+
+
+def test_the_bound_is_kept_and_what_was_not_used_for_longest_leaves_first(tmp_path, clock):
+    cache = FeatureCache(tmp_path, 100_000)
+    favourite = even(255)
+    for hour in range(40):
+        clock[0] = hour * 3600.0
+        new = [frame + np.uint8(step) for step in range(24) for frame in even(hour)]
+        new = [np.concatenate([frame, even(hour)[0]]) for frame in new]
+        check(cache.get_or_extract(MeanColour(), new), new)
+        assert cache.get_or_extract(spy := MeanColour(), favourite)
+        assert spy.seen == (hour == 0), "used every hour"
+        assert cache.info().bytes <= 100_000
+    assert 100 < stored(cache) < 40 * 24
+    recent = MeanColour()
+    cache.get_or_extract(recent, new)
+    assert recent.seen == 0
+    old = MeanColour()
+    cache.get_or_extract(old, [np.concatenate([even(step)[0], even(0)[0]]) for step in range(24)])
+    assert old.seen == 24
+
+
+def test_uses_in_quick_succession_are_written_once(cache, frames, clock):
+    def times():
+        with closing(sqlite3.connect(cache.path)) as database:
+            return {used for (used,) in database.execute("SELECT used FROM features")}
+
+    cache.get_or_extract(MeanColour(), frames)
+    for now, written in ((59.0, 0.0), (61.0, 61.0), (100.0, 61.0), (122.0, 122.0)):
+        clock[0] = now
+        cache.get_or_extract(MeanColour(), frames)
+        assert times() == {written}
+
+
+def test_a_bound_too_small_for_anything_is_no_obstacle(tmp_path, frames):
+    cache = FeatureCache(tmp_path, 1)
+    check(cache.get_or_extract(MeanColour(), frames), frames)
+    assert stored(cache) == 0
+
+
+def test_a_lower_bound_shrinks_the_file(tmp_path):
+    big = FeatureCache(tmp_path)
+    for start in range(0, 250, 50):
+        big.get_or_extract(MeanColour(), [np.full((2, 2, 3), n, np.uint8) for n in range(start, start + 50)])
+    assert big.info().bytes > 60_000
+    small = FeatureCache(tmp_path, 50_000)
+    small.get_or_extract(MeanColour(), even(1))
+    assert small.info().bytes <= 50_000
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("123", 123), ("2GB", 2 * 10**9), ("2 gib", 2**31), ("1.5k", 1500), (" 4 TiB ", 2**42), ("7 B", 7), ("0", 0)],
+)
+def test_the_bound_comes_from_the_environment(monkeypatch, tmp_path, text, size):
+    monkeypatch.setenv("TALKBENCH_CACHE_SIZE", text)
+    assert parse_size(text) == size == FeatureCache(tmp_path).size
+    assert FeatureCache(tmp_path, 5).size == 5
+    monkeypatch.setenv("TALKBENCH_CACHE_SIZE", "")
+    assert FeatureCache(tmp_path).size == 4 * 2**30
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "4 XB", "1e9", "GB", "1.GB"])
+def test_a_bound_that_is_no_size(monkeypatch, tmp_path, text):
+    monkeypatch.setenv("TALKBENCH_CACHE_SIZE", text)
+    with pytest.raises(TalkbenchError, match="write TALKBENCH_CACHE_SIZE as"):
+        FeatureCache(tmp_path)
+
+
+# Damage
+
+
+@pytest.fixture
+def full(cache, frames):
+    """A cache with features of all frames."""
+    cache.get_or_extract(MeanColour(), frames)
+    return cache
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "value = zeroblob(12)",
+        "value = NULL",
+        "value = 'text'",
+        "value = CAST(x'ff' AS TEXT)",
+        "dtype = '<f8', shape = '[3, 1]'",
+        "dtype = NULL",
+        "shape = '[1, 3]'",
+        "dtype = '|O'",
+        "checksum = ''",
+        "frame = 'another'",
+    ],
+)
+def test_a_damaged_entry_is_computed_again_and_mended(full, frames, change):
+    with closing(sqlite3.connect(full.path)) as database, database:
+        assert database.execute(f"UPDATE features SET {change} WHERE rowid = 1").rowcount == 1  # noqa: S608
+    extractor = MeanColour()
+    check(full.get_or_extract(extractor, frames), frames)
+    assert extractor.seen == 1
+    check(full.get_or_extract(extractor, frames), frames)
+    assert extractor.seen == 1
+
+
+def test_an_entry_under_the_name_of_another_is_not_believed(full, frames):
+    """Rows whose keys are exchanged are sound in themselves."""
+    with closing(sqlite3.connect(full.path)) as database, database:
+        keys = [key for (key,) in database.execute("SELECT frame FROM features WHERE value NOTNULL")]
+        for old, new in ((keys[0], "x"), (keys[1], keys[0]), ("x", keys[1])):
+            database.execute("UPDATE features SET frame = ? WHERE frame = ?", (new, old))
+        database.execute("UPDATE features SET extractor = 'mean-colour@1.0@b'")
+    extractor = MeanColour("b")
+    check(full.get_or_extract(extractor, frames), frames)
+    assert extractor.seen == 3
+
+
+def survives(cache, frames):
+    """Right features, or one line with the remedy, which then helps."""
+    try:
+        check(cache.get_or_extract(MeanColour(), frames), frames)
+    except TalkbenchError as error:
+        assert "bench cache clear" in str(error)  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+        cache.clear()
+        check(cache.get_or_extract(MeanColour(), frames), frames)
+        return False
+    return True
+
+
+def test_any_flipped_byte_costs_work_or_an_error_but_no_number(full, frames):
+    whole = full.path.read_bytes()
+    random = np.random.default_rng(0)
+    used = np.flatnonzero(np.frombuffer(whole, np.uint8))
+    for place in [*range(0, 100, 3), *random.choice(used, 100, replace=False)]:
+        data = bytearray(whole)
+        data[place] ^= random.integers(1, 256)
+        full.path.write_bytes(data)
+        survives(full, frames)
+        full.clear()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.2, 0.5, 0.8])
+def test_a_truncated_file(full, frames, share):
+    data = full.path.read_bytes()
+    full.path.write_bytes(data[: int(len(data) * share)])
+    assert survives(full, frames) == (share == 0), "an empty file is a database without tables"
+
+
+def test_a_file_that_is_no_database(full, frames):
+    full.path.write_bytes(b"Fotos vom Sommer" * 1000)
+    for call in (full.info, lambda: full.clear("mean-colour"), lambda: full.get_or_extract(MeanColour(), frames)):
+        with pytest.raises(TalkbenchError, match=r"features-1.sqlite is damaged .* delete it: bench cache clear"):
+            call()
+    assert full.clear() == 16_000
+    assert not list(full.folder.iterdir())
+    check(full.get_or_extract(MeanColour(), frames), frames)
+
+
+def test_a_database_of_another_layout(full, frames):
+    with closing(sqlite3.connect(full.path)) as database:
+        database.execute("PRAGMA user_version = 7")
+    with pytest.raises(TalkbenchError, match=r"layout 7 instead of 1.*bench cache clear"):
+        full.get_or_extract(MeanColour(), frames)
+    full.clear()
+    check(full.get_or_extract(MeanColour(), frames), frames)
+
+
+def test_a_database_of_another_version_beside_it_is_left_alone_until_cleared(full, frames):
+    other = full.folder / "features-0.sqlite"
+    other.write_bytes(bytes(5000))
+    extractor = MeanColour()
+    full.get_or_extract(extractor, frames)
+    assert extractor.seen == 0
+    assert full.info().bytes == full.path.stat().st_size + 5000
+    full.clear()
+    assert not other.exists()
+
+
+def test_a_database_that_stays_locked(full, frames, monkeypatch):
+    monkeypatch.setattr(feature_cache, "TIMEOUT", 0.1)
+    with closing(sqlite3.connect(full.path, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        check(full.get_or_extract(MeanColour(), frames), frames)  # one can read all the same
+        with pytest.raises(TalkbenchError, match=r"locked by another process.*bench cache clear"):
+            full.get_or_extract(MeanColour(), even(9))
+        full.clear()
+        check(full.get_or_extract(MeanColour(), even(9)), even(9))
+        database.execute("COMMIT")
+    assert stored(full) == 1
+
+
+def test_a_disk_that_is_full_or_read_only(full, frames, monkeypatch):
+    def filled(*options, **settings):
+        database = connect(*options, **settings)
+        database.execute("PRAGMA max_page_count = 1")
+        return database
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", filled)
+    many = [np.full((1, 1, 3), level, np.uint8) for level in range(256)]
+    with pytest.raises(TalkbenchError, match=r"cannot be written .*free some space"):
+        full.get_or_extract(MeanColour(), many)
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **s: connect(f"{path.as_uri()}?mode=ro", uri=True, **s))
+    with pytest.raises(TalkbenchError, match=r"cannot be written .*TALKBENCH_HOME"):
+        full.get_or_extract(MeanColour(), many)
+    assert full.get_or_extract(MeanColour(), frames[1:2]) == [None]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, frames):
+    (tmp_path / "file").touch()
+    with pytest.raises(TalkbenchError, match="cannot write"):
+        FeatureCache(tmp_path / "file").get_or_extract(MeanColour(), frames)
+
+
+def test_nothing_in_the_file_can_run(full):
+    """Plain columns: names, JSON and the bytes of the array."""
+    with closing(sqlite3.connect(full.path)) as database:
+        row = database.execute("SELECT extractor, dtype, shape, value FROM features WHERE value NOTNULL").fetchone()
+    assert row[:2] == ("mean-colour@1.0@a", "<f4")
+    assert json.loads(row[2]) == [3]
+    assert len(row[3]) == 12
+
+
+# What it holds
+
+
+def test_the_default_folder_is_in_the_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
+    assert FeatureCache().path == tmp_path / "features" / "features-1.sqlite"
+
+
+def test_info_counts_and_makes_no_file(cache, frames):
+    info = cache.info()
+    assert (info.bytes, info.bound, info.extractors) == (0, 4 * 2**30, ())
+    assert not cache.folder.exists()
+    cache.get_or_extract(MeanColour("a"), frames)
+    cache.get_or_extract(MeanColour("b"), frames[:1])
+    info = cache.info()
+    assert [(usage.extractor[-1], usage.frames, usage.bytes) for usage in info.extractors] == [
+        ("a", 3, 24),
+        ("b", 1, 12),
+    ]
+    assert info.path == cache.path
+    assert info.bytes == cache.path.stat().st_size
+
+
+def test_one_extractor_is_forgotten_by_name_or_by_id(cache, frames):
+    for settings in "abc":
+        cache.get_or_extract(MeanColour(settings), frames)
+    cache.get_or_extract(Luma(), frames, {"mean-colour": MeanColour()})
+    cache.clear("mean-colour@1.0@b")
+    assert [usage.extractor[-1] for usage in cache.info().extractors] == ["a", "a", "c"]
+    cache.clear("mean-colour")
+    assert [usage.extractor for usage in cache.info().extractors] == ["luma@1.0@a"]
+    with pytest.raises(TalkbenchError, match=r"no features of 'lama' .*did you mean luma\?"):
+        cache.clear("lama")
+
+
+def test_clearing_says_what_it_freed(cache):
+    assert cache.clear() == 0
+    for start in (0, 128):
+        cache.get_or_extract(MeanColour(), even(*range(start, start + 128)))
+    cache.get_or_extract(MeanColour("b"), even(1))
+    before = cache.info().bytes
+    freed = cache.clear("mean-colour@1.0@a")
+    assert freed > before / 2
+    assert cache.info().bytes == before - freed
+    assert stored(cache) == 1
+    cache.clear()
+    assert stored(cache) == 0
+    cache.get_or_extract(extractor := MeanColour("b"), even(1))
+    assert extractor.seen == 1

@@ -1,0 +1,323 @@
+"""The leaderboard's pages as files: what is ranked with what, and what no file can smuggle in."""
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from site_entries import CATALOGUE, crowd, spec, write
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.reports.leaderboard.boards import BARS, Cell, Column, boards, compared
+from talkbench.reports.leaderboard.build import build_site
+from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard
+from talkbench.reports.leaderboard.front import add_boards, shown_pair
+from talkbench.reports.leaderboard.plot import plot_of
+from talkbench.reports.leaderboard.site import Site, external, slug
+from talkbench.results.entries import load_entries
+
+NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
+DEMO = "boards/demo--same-identity.html"
+
+
+class Elements(HTMLParser):
+    """The tags of a page with their attributes."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def named(self, tag):
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Entries of one test, except the last, which is of another motion."""
+    root = tmp_path_factory.mktemp("entries")
+    speed = {"frames_per_second": 30.0, "device": "a GPU"}
+    metrics = ["l1", "akd@mtcnn5", "psnr@uint8-wrap"]
+    write(root, "good", method="good", level=0.2, metrics=metrics, details=speed)
+    write(root, "close", method="close", level=0.2, seed=1, metrics=metrics, details={**speed, "frames_per_second": 60})
+    write(root, "bad", method="bad", level=0.8, seed=2, metrics=metrics, shown=())
+    write(root, "sees", method="sees", level=0, metrics=metrics, info={"ranked": False})
+    write(root, "faceless", method="faceless", level=0.9, metrics=metrics,
+          values={"akd@mtcnn5": ["no-face-generated"] * 4 + [0.1] * 20})  # fmt: skip
+    other = [spec("l1", version=2), "akd@mtcnn5", "psnr@uint8-wrap"]
+    write(root, "other-version", method="other", level=0, metrics=other)
+    write(root, "half", method="half", level=0, metrics=metrics, data={"pairs": 24}, pairs=24,
+          values={name: [0.1] * 12 for name in metrics})  # fmt: skip
+    write(root, "relative", method="good", level=0, metrics=["l1"], data={"motion": "relative-first"})
+    return root
+
+
+@pytest.fixture(scope="module")
+def made(root):
+    return boards(load_entries(root), CATALOGUE)
+
+
+@pytest.fixture(scope="module")
+def site(made):
+    site = Site()
+    add_boards(site, made)
+    return site
+
+
+def group_of(made, number=0):
+    demo = next(board for board in made if board.dataset == "demo")
+    return demo.groups[number]
+
+
+def column(group, name):
+    place = [column.name for column in group.columns].index(name)
+    return {line.key or line.label: line.cells[place] for line in group.lines}
+
+
+def test_each_test_has_its_own_group(made):
+    assert [(group.title, len(group.lines)) for group in next(b for b in made if b.dataset == "demo").groups] == [
+        ("Absolute motion, 24 pairs", 7),
+        ("Relative-first motion, 24 pairs", 1),
+    ]
+
+
+def test_measured_and_published_numbers_never_share_a_group(made, tmp_path):
+    write(tmp_path, "vox", method="mcnet", dataset="voxceleb1", metrics=["l1"])
+    board = next(
+        b for b in boards(load_entries(tmp_path), CATALOGUE) if b.path == "boards/voxceleb1--same-identity.html"
+    )
+    assert {group.kind for group in board.groups} == {"measured", "published"}
+    for group in board.groups:
+        assert all(bool(line.key) == (group.kind == "measured") for line in group.lines)
+
+
+def test_methods_that_cannot_be_told_apart_share_the_best_rank(made):
+    cells = column(group_of(made), "l1")
+    assert cells["good"].best
+    assert cells["close"].best
+    assert not cells["bad"].best
+    assert cells["bad"].ranks[0] > 1
+    assert [name for name, cell in cells.items() if cell.leads] == [
+        min(("good", "close"), key=lambda n: cells[n].value)
+    ]
+    assert re.fullmatch(r"0\.\d{4} – 0\.\d{4}", cells["good"].interval)
+
+
+def test_where_nothing_is_told_apart_nothing_is_the_best():
+    ranks = [(1, 2), (1, 2)], [(1, 1), (2, 2)]
+    tied, apart = (
+        compared([Cell(str(v), v, compared=True, ranks=r) for v, r in zip((1.0, 2.0), pairs, strict=True)],
+                 Column("l1", "lower"))
+        for pairs in ranks
+    )  # fmt: skip
+    assert [(cell.best, cell.leads) for cell in tied] == [(False, True), (False, False)]
+    assert [(cell.best, cell.leads) for cell in apart] == [(True, True), (False, False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "mark"),
+    [("other-version", "l1", "†"), ("faceless", "akd@mtcnn5", "‡"), ("half", "l1", "§"), ("sees", "l1", "")],
+)
+def test_numbers_that_do_not_compare_are_marked_and_not_ranked(made, name, metric, mark):
+    group = group_of(made)
+    cell = column(group, metric)[name]
+    assert cell.value is not None
+    assert (cell.marks, cell.ranks, cell.compared, cell.leads, cell.bar) == (mark, None, False, False, None)
+    assert not mark or mark in dict(group.legend)
+
+
+def test_a_metric_that_is_not_monotone_ranks_nothing(made):
+    group = group_of(made)
+    assert not any(cell.ranks or cell.leads for cell in column(group, "psnr@uint8-wrap").values())
+    assert group.columns[group.main].name == "l1"
+
+
+def test_published_numbers_rank_only_where_one_group_measured(made):
+    table = next(
+        g for b in made if b.dataset == "voxceleb1" for g in b.groups if g.title == "Table 1a of the MCNet paper"
+    )
+    l1, psnr = column(table, "L1"), column(table, "PSNR")
+    assert l1["FOMM"].marks
+    assert l1["FOMM"].ranks is None
+    assert l1["MCNet (Ours)"].ranks == (1, 1)
+    assert l1["MCNet (Ours)"].leads
+    assert not any(cell.ranks for cell in psnr.values())
+    assert "not-reported" not in str(l1["marioNETte"])
+    assert l1["marioNETte"].value is None
+
+
+@pytest.mark.parametrize(
+    ("said", "trained", "held_out", "expected"),
+    [
+        (None, "demo", False, True),
+        (None, "demo", True, False),
+        (None, "voxceleb1", False, None),
+        (None, "", False, None),
+        (False, "demo", False, False),
+        (True, "voxceleb1", True, True),
+    ],
+)
+def test_what_was_seen_in_training_is_flagged(tmp_path, said, trained, held_out, expected):
+    write(tmp_path, "one", metrics=["l1"], pairs=2, shown=(), data={"list_sha256": "b" * 64},
+          details={"leakage": said, "training_data": trained})  # fmt: skip
+    card = DatasetCard("demo", held_out=frozenset(["b" * 64] if held_out else []))
+    (board, *_) = boards(load_entries(tmp_path), Catalogue(datasets={"demo": card}))
+    assert board.groups[0].lines[0].leakage is expected
+
+
+def test_bars_go_from_the_worst_to_the_best():
+    cells = [Cell(str(v), v, compared=v < 9) for v in (1.0, 2.0, 3.0, 9.0)]
+    assert [cell.bar for cell in compared(cells, Column("l1", "lower"))] == [BARS, BARS // 2, 0, None]
+    assert [cell.bar for cell in compared(cells, Column("psnr", "higher"))] == [0, BARS // 2, BARS, None]
+    assert [cell.bar for cell in compared(cells[:1], Column("l1", "lower"))] == [BARS]
+
+
+def test_rebuilding_gives_the_same_bytes(root, site, tmp_path):
+    again = Site()
+    add_boards(again, boards(list(reversed(load_entries(root))), CATALOGUE))
+    first, second = site.render(), again.render()
+    assert list(first) == list(second)
+    assert {path for path in first if first[path] != second[path]} == set()
+    site.write(tmp_path / "a")
+    site.write(tmp_path / "a")
+    assert {p.relative_to(tmp_path / "a").as_posix() for p in (tmp_path / "a").rglob("*") if p.is_file()} == {
+        *first,
+        "talkbench-site.txt",
+    }
+
+
+def test_what_is_gone_is_removed_and_what_is_not_ours_stays(site, tmp_path):
+    out = tmp_path / "site"
+    site.write(out)
+    (out / "CNAME").write_text("example.org")
+    smaller = Site()
+    add_boards(smaller, [])
+    smaller.write(out)
+    left = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert left == {"CNAME", "index.html", "talkbench-site.txt"}
+
+
+def test_a_folder_of_other_things_is_not_written_to(site, tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(TalkbenchError, match="choose another --out"):
+        site.write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_listing_cannot_remove_what_is_outside(site, tmp_path):
+    out = tmp_path / "site"
+    site.write(out)
+    (tmp_path / "mine.txt").write_text("x")
+    (out / "talkbench-site.txt").write_text("index.html\n../mine.txt\n")
+    with pytest.raises(TalkbenchError, match="leaves"):
+        site.write(out)
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_text_of_files_stays_text(tmp_path):
+    details = {"label": NASTY[:80], "licence": NASTY, "training_data": NASTY, "note": NASTY, "device": NASTY,
+               "frames_per_second": 3.0}  # fmt: skip
+    for name in ("one", "two"):
+        write(tmp_path, name, method=name + NASTY, dataset=NASTY, task=NASTY, clip=NASTY.replace("{{7*7}}", "{}"),
+              metrics=["l1", spec("x" + NASTY, direction="higher", unit=NASTY)], details=details,
+              data={"motion": NASTY})  # fmt: skip
+    for path, page in build_site(load_entries(tmp_path), CATALOGUE).render().items():
+        if not path.endswith(".html"):
+            continue
+        assert re.fullmatch(r"[a-z0-9/._-]+", path)
+        elements = Elements(page)
+        policy = next(m["content"] for m in elements.named("meta") if m.get("http-equiv") == "Content-Security-Policy")
+        assert "unsafe" not in policy
+        for text in re.findall(rb"<script>(.*?)</script>", page, re.DOTALL):
+            assert base64.b64encode(hashlib.sha256(text).digest()).decode() in policy
+        assert len(elements.named("script")) == page.count(b"<script>") + page.count(b'<script type="application/json"')
+        for tag, attributes in elements.found:
+            assert not [name for name in attributes if name.startswith("on") or name == "style"], (path, tag)
+            assert not str(attributes.get("src")).startswith("x")
+        assert b"alert(1)</script>" not in page
+        assert b"49" not in page.partition(b"onerror")[2][:40]
+
+
+def test_pages_load_nothing_from_elsewhere(site):
+    for path, page in site.render().items():
+        if path.endswith(".html"):
+            for tag, attributes in Elements(page).found:
+                if tag != "a":
+                    links = [attributes.get(name) or "" for name in ("src", "href", "srcset", "data")]
+                    assert not any("//" in link for link in links), (path, tag)
+
+
+@pytest.mark.parametrize(
+    ("address", "linked"),
+    [
+        ("https://example.org/a?b=c&d", True),
+        ("http://example.org", True),
+        ("javascript:alert(1)", False),
+        ("JaVaScRiPt:alert(1)", False),
+        ("data:text/html,x", False),
+        ("https://a b", False),
+        ("http://[bad", False),
+        ("none is public", False),
+        ("", False),
+    ],
+)
+def test_only_addresses_of_the_web_are_links(address, linked):
+    assert ("<a href" in external(address, "code")) is linked
+
+
+def test_file_names_of_distinct_names_are_distinct():
+    names = ["mcnet", "mcnet@demo", "mcnet.demo", "MCNET", "mcnet demo", "mcnet-demo", "", "..", "a/b", "é", "x" * 300]
+    slugs = [slug(name) for name in names]
+    assert len({text.lower() for text in slugs}) == len(names)
+    assert slugs[:2] == ["mcnet", "mcnet.demo"]
+    assert all(re.fullmatch(r"[a-z0-9_-][a-z0-9._-]*|\.[a-z0-9.]+", text) and len(text) < 130 for text in slugs)
+
+
+def test_no_link_is_dead(site):
+    pages = site.render()
+    assert DEMO in pages
+    lost = Site()
+    lost.add(DEMO, "site.html")
+    with pytest.raises(TalkbenchError, match=r"links to index\.html"):
+        lost.render()
+    with pytest.raises(TalkbenchError, match="both called"):
+        lost.add(DEMO, "site.html")
+
+
+def test_a_page_of_500_entries_is_below_two_megabytes(made):
+    site = Site()
+    add_boards(site, [replace(made[0], groups=(crowd(500),), entries=())])
+    assert len(site.render()[made[0].path]) < 2_000_000
+
+
+def test_the_pair_that_is_shown_is_the_one_that_systems_differ_on(site, tmp_path):
+    for name, value in (("one", 0.1), ("two", 0.6)):
+        write(tmp_path, name, metrics=["l1"], pairs=6, shown=(0, 1, 5), method=name,
+              values={"l1": [0.2, value, 0.2, 0.9 * value, 0.2, 0.2]})  # fmt: skip
+    (board, *_) = boards(load_entries(tmp_path), CATALOGUE)
+    shown = shown_pair(site, board)
+    assert (shown.pair, shown.metric) == (1, "L1")
+    assert shown.source == "entries/one/thumbnails/000001-source.webp"
+    assert [label for label, _ in shown.outputs] == ["one", "two"]
+
+
+def test_plot_puts_the_better_end_up_and_marks_what_no_other_beats(made):
+    plot = plot_of(group_of(made))
+    good, close = (next(p for p in plot.points if p.label == name) for name in ("good", "close"))
+    assert close.x > good.x
+    cells = column(group_of(made), "l1")
+    assert (good.y < close.y) == (cells["good"].value < cells["close"].value)
+    assert all(plot.left <= p.x <= plot.right and plot.top <= p.y <= plot.bottom for p in plot.points)
+    assert plot_of(group_of(made, 1)) is None
+
+
+def test_labels_of_a_crowded_plot_do_not_cover_each_other():
+    plot = plot_of(crowd(60))
+    shown = [(p.text_x, p.text_y) for p in plot.points if p.anchor]
+    assert len(plot.points) == 60
+    assert 0 < len(shown) < 60

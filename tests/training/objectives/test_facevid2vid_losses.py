@@ -1,0 +1,73 @@
+"""face-vid2vid's losses against the reference outputs (specs facevid2vid 5.2)."""
+
+import golden_models
+import numpy as np
+import pytest
+import torch
+from goldens import Golden, assert_golden, assert_manifest, image, load, load_manifest
+from torch import Tensor
+
+from talkbench.methods.discriminator import Judgement
+from talkbench.methods.interface import Method
+from talkbench.training.objectives.adversarial import hinge_discriminator, hinge_generator
+from talkbench.training.objectives.losses import (
+    ImagePyramid,
+    PerceptualLoss,
+    deformation_prior,
+    equivariance_value,
+    keypoint_prior,
+)
+from talkbench.training.objectives.transform import EquivarianceTransform
+
+KEYPOINTS, MAPS, LOSSES = 1e-5, 1e-4, 1e-4
+
+
+@pytest.fixture(scope="module")
+def golden() -> Golden:
+    return load("facevid2vid")
+
+
+@pytest.fixture(scope="module")
+def method() -> Method:
+    return golden_models.facevid2vid("vox-256")
+
+
+def test_the_discriminator_is_the_manifests(method: Method) -> None:
+    assert_manifest(method.discriminator(), load_manifest("facevid2vid")["subnetworks"]["discriminator"]["entries"])
+
+
+@torch.no_grad()
+def test_losses(golden: Golden, method: Method, perceptual: PerceptualLoss) -> None:
+    theta, control = (torch.from_numpy(golden[f"loss_{name}"]) for name in ("theta", "control_params"))
+    transform = EquivarianceTransform(theta, control.flatten(1))
+    driving = image(2)
+    source, head = method.encode_source(image(1)), method.encode_motion(driving)
+    frame = transform.warp_images(driving)
+    keypoints = head.keypoints(source.canonical)
+    transformed = method.encode_motion(frame).keypoints(source.canonical)
+    table = perceptual.table(method.render(source, head), driving)
+    terms = {
+        "perceptual": 10 * table.sum(),
+        "equivariance": 10 * equivariance_value(keypoints[..., :2], transformed[..., :2], transform),
+        "keypoint_prior": 10 * keypoint_prior(keypoints),
+        "deformation_prior": 5 * deformation_prior(head.expression),
+    }
+    for name, term in terms.items():
+        np.testing.assert_allclose(term, golden[f"loss_{name}"], rtol=LOSSES, err_msg=name)
+    np.testing.assert_allclose(table, golden["loss_perceptual_terms"], rtol=LOSSES)
+    assert_golden(golden, "loss_transformed_frame", frame, MAPS)
+    assert_golden(golden, "loss_transformed_kp", transformed, KEYPOINTS)
+    assert_golden(golden, "loss_warped_kp", transform.warp_points(transformed[..., :2]), KEYPOINTS)
+    for name, found in zip(("0.5", "0.25", "0.125"), ImagePyramid()(driving)[1:], strict=True):
+        assert_golden(golden, f"loss_pyramid_driving_{name}", found, MAPS)
+
+
+def judged(value: float) -> Tensor:
+    return Judgement((), torch.full((1, 1, 4, 4), value)).prediction
+
+
+def test_hinges() -> None:
+    """No golden: a map beyond its margin costs nothing, one short of it what it lacks."""
+    assert hinge_discriminator(judged(2.0), judged(-3.0)) == 0
+    assert hinge_discriminator(judged(0.25), judged(0.5)) == 0.75 + 1.5
+    assert hinge_generator(judged(0.5)) == -0.5

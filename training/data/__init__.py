@@ -1,0 +1,1 @@
+"""Pairs of frames for training, and the processes that read them ahead."""
