@@ -1,0 +1,403 @@
+"""What is known of methods, metrics, extractors and data sets beside their code, typed.
+
+A card is read from YAML (methods, data sets) or made from a class's declarations (metrics, extractors). Listings, pages
+and records all take what they say from these models; the floors above hand them on, and nobody describes a thing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+
+C = TypeVar("C", bound="Card")
+Texts = tuple[str, ...]
+
+
+class Card(BaseModel):
+    """Unknown keys are refused; a card never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# Methods
+
+
+class LicenceCard(Card):
+    """Under what `code` and `weights` may be used, in words; "" where nothing is known."""
+
+    code: str = ""
+    weights: str = ""
+
+    def __str__(self) -> str:
+        """All that is licensed, in one line."""
+        return "; ".join(f"{part}: {text}" for part, text in self if text)
+
+
+class CheckpointCard(Card):
+    """A file of weights.
+
+    Attributes:
+        file: its published name.
+        source: in words, where it is published.
+        licence: of these weights, where it is another than the method's.
+        sha256: of the published file; "" where nobody has stated it.
+        also: further files that belong to it, by the network that each holds.
+    """
+
+    file: str = ""
+    source: str = ""
+    licence: str = ""
+    sha256: str = ""
+    also: dict[str, CheckpointCard] = Field(default_factory=dict)
+
+
+class VariantCard(Card):
+    """One configuration in a method's card; a mere text there is its `short`.
+
+    What it leaves out of `licence`, `notes` and `venue` is as the method has it. All else is its own alone: nothing is
+    said of it that is known of another configuration.
+
+    Attributes:
+        training_data: data set that the published weights were trained on.
+        parameters: of all networks together.
+        published: key of its lines in the published tables.
+        weights: the published checkpoint; None where there is none.
+    """
+
+    short: str
+    licence: LicenceCard = LicenceCard()
+    training_data: str = ""
+    resolution: int | None = None
+    parameters: int | None = None
+    published: str = ""
+    weights: CheckpointCard | None = None
+    notes: Texts = ()
+
+
+class FamilyCard(Card):
+    """``card.yaml`` of a method: what holds for all of its configurations, and `variants`, by their full names.
+
+    Attributes:
+        short: one line on what it is.
+        code: what is known of its code in words, where there is no `repository`.
+        repository: address of the code.
+        official: whether that is the authors' own.
+        default: the configuration that the bare name stands for.
+        fallback: the configuration that takes its place where its weights are not there.
+        recipe: of its training, ``<family>/<name>``; "" where it cannot be trained.
+        official_prefix: before every key of the checkpoints that its authors wrote.
+        yardstick: it sees the true image or none at all, so it is no competitor.
+    """
+
+    title: str
+    short: str
+    authors: str = ""
+    venue: str = ""
+    year: int | None = None
+    paper: str = ""
+    code: str = ""
+    repository: str = ""
+    official: bool = True
+    licence: LicenceCard = LicenceCard()
+    published: str = ""
+    default: str = ""
+    fallback: str = ""
+    recipe: str = ""
+    official_prefix: str = ""
+    yardstick: bool = False
+    variants: dict[str, VariantCard] = Field(default_factory=dict)
+    notes: Texts = ()
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _texts(cls, variants: object) -> object:
+        if not isinstance(variants, dict):
+            return variants
+        return {name: {"short": card} if isinstance(card, str) else card for name, card in variants.items()}
+
+    def method(self, name: str) -> MethodCard:
+        """The card of the configuration `name`; what it says itself wins over what holds for all."""
+        own = self.variants.get(name) or VariantCard(short=self.short, published=self.published)
+        weights = own.weights.licence if own.weights and own.weights.licence else own.licence.weights
+        licence = LicenceCard(code=own.licence.code or self.licence.code, weights=weights or self.licence.weights)
+        return MethodCard(
+            name=name,
+            title=self.title,
+            short=self.short if name == self.default else own.short,
+            authors=self.authors,
+            venue=self.venue,
+            year=self.year,
+            paper=self.paper,
+            code=self.repository or self.code,
+            official=self.official,
+            licence=licence,
+            training_data=own.training_data,
+            resolution=own.resolution,
+            parameters=own.parameters,
+            published=own.published,
+            weights=own.weights,
+            yardstick=self.yardstick,
+            variants={variant: card.short for variant, card in self.variants.items()} if name == self.default else {},
+            notes=own.notes or self.notes,
+        )
+
+
+class MethodCard(Card):
+    """A method in one configuration. Texts are empty, and numbers None, where nothing is known.
+
+    Attributes:
+        name: full registered name with its variant (``mcnet@demo``), or the key of one that is only published.
+        title: of the paper.
+        short: one line on what it is.
+        code: address of the code, or what is known of it ("none is public").
+        official: whether the repository `code` is the authors' own.
+        variants: by their names, what the configurations are; of the default one alone.
+        others: see `VariantCard` and `FamilyCard`.
+    """
+
+    name: str
+    title: str = ""
+    short: str = ""
+    authors: str = ""
+    venue: str = ""
+    year: int | None = None
+    paper: str = ""
+    code: str = ""
+    official: bool = True
+    licence: LicenceCard = LicenceCard()
+    training_data: str = ""
+    resolution: int | None = None
+    parameters: int | None = None
+    published: str = ""
+    weights: CheckpointCard | None = None
+    yardstick: bool = False
+    variants: dict[str, str] = Field(default_factory=dict)
+    notes: Texts = ()
+
+
+# Metrics
+
+
+class MetricCard(Card):
+    """A metric; the attributes that are not explained here are those of `talkbench.metrics.interface.Metric`.
+
+    Attributes:
+        name: full id with its variant, ``ssim@gauss11-valid``.
+        short: the name that stands for it, without variant for the default of its family.
+        about: one sentence.
+        definition: paragraphs: the formula and where it is from.
+        backend: what computes it; "" where `problem` says why it cannot be computed here.
+        problem: why it cannot be computed here, with the remedy; "" where it can.
+    """
+
+    name: str
+    short: str = ""
+    about: str = ""
+    definition: Texts = ()
+    version: int = 1
+    direction: Literal["higher", "lower"] = "lower"
+    unit: str = ""
+    range: tuple[float, float] = (0.0, float("inf"))
+    decimals: int = 3
+    scale: float = 1.0
+    needs_truth: bool = True
+    target: Literal["driving", "source", "identity"] = "driving"
+    ranks: bool = True
+    missing_generated: float | None = None
+    extractor: str | None = None
+    aggregation: Literal["mean", "root-mean", "set"] = "mean"
+    history: int = 0
+    backend: str = ""
+    problem: str = ""
+
+    @property
+    def family(self) -> str:
+        """The name without its variant: ``ssim``."""
+        return self.name.split("@", 1)[0]
+
+    @property
+    def printed_range(self) -> tuple[float, float]:
+        """Least and greatest printed value; infinite ends are allowed."""
+        return self.range[0] * self.scale, self.range[1] * self.scale
+
+
+class ExtractorCard(Card):
+    """An extractor; attributes as in `talkbench.metrics.interface.Extractor` and, where not there, in `MetricCard`."""
+
+    name: str
+    about: str = ""
+    libraries: Texts = ()
+    weights: Texts = ()
+    uses: str | None = None
+    subject: Literal["face", "body"] = "face"
+    id: str = ""
+    problem: str = ""
+
+
+# Data sets
+
+
+class NamingCard(Card):
+    """How the clips and frames of a published data set are named: patterns as in `talkbench.datasets.official_lists`.
+
+    Attributes:
+        clip, frame: regular expressions.
+        folders: where clips are looked for, below the root.
+        identity: regular expression of the start of a clip's name; its last group says who is seen.
+        continuous: whether clips are video, all of which has other frames if its end is missing.
+    """
+
+    clip: str
+    frame: str
+    folders: Texts = (".",)
+    identity: str = "(.*)"
+    continuous: bool = True
+
+
+class ListCard(Card):
+    """A published file, a pair list or metadata; attributes as in `talkbench.datasets.official_lists.OfficialList`."""
+
+    task: str = "metadata"
+    repository: str = ""
+    commit: str = ""
+    path: str = ""
+    file: str = ""
+    sha256: str = ""
+    rows: int | None = None
+    held_out: bool = False
+    note: str = ""
+
+
+class TaskCard(Card):
+    """Where the pairs of a task come from: a `list`, by its file beside the card or its name among the published ones;
+    the clips of another list, all of whose frames are reconstructed (`clips_of`); or `drawn`, in words."""
+
+    list: str = ""
+    sha256: str = ""
+    clips_of: str = ""
+    drawn: str = ""
+
+
+class TrainingCard(Card):
+    """What may be trained on: the first of `folders` that is there, without the people of the test part.
+
+    Those are `test_identities`, and everyone in `test_lists`.
+    """
+
+    folders: Texts
+    test_identities: Texts = ()
+    test_lists: Texts = ()
+
+
+class DatasetCard(Card):
+    """A data set.
+
+    Attributes:
+        short: one line on what it is.
+        obtain: where the clips come from and what to do with them, one line.
+        layout: where the clips lie below the root, in words.
+        quirks: what a reader of its numbers should know.
+    """
+
+    name: str
+    title: str = ""
+    short: str = ""
+    source: str = ""
+    licence: str = ""
+    obtain: str = ""
+    layout: str = ""
+    resolution: str = ""
+    identities: str = ""
+    pairs: str = ""
+    clips: dict[str, str] = Field(default_factory=dict)
+    naming: NamingCard | None = None
+    training: TrainingCard | None = None
+    metadata: dict[str, ListCard] = Field(default_factory=dict)
+    lists: dict[str, ListCard] = Field(default_factory=dict)
+    tasks: dict[str, TaskCard] = Field(default_factory=dict)
+    quirks: Texts = ()
+
+    @property
+    def held_out(self) -> frozenset[str]:
+        """sha256 of the list files of whose clips it is known that nobody trains on them who keeps to its parts."""
+        published = {entry.sha256 for entry in self.lists.values() if entry.held_out}
+        own = {task.sha256 for task in self.tasks.values()}
+        return frozenset({*published, *own} - {""})
+
+
+# Reading them
+
+
+@dataclass(frozen=True)
+class Cards:
+    """All cards, by name, for pages that show everything. A name that is not here has an empty card."""
+
+    methods: Mapping[str, MethodCard] = field(default_factory=dict)
+    metrics: Mapping[str, MetricCard] = field(default_factory=dict)
+    datasets: Mapping[str, DatasetCard] = field(default_factory=dict)
+
+    def method(self, name: str) -> MethodCard:
+        return self.methods.get(name) or MethodCard(name=name)
+
+    def metric(self, name: str) -> MetricCard:
+        return self.metrics.get(name) or MetricCard(name=name)
+
+    def dataset(self, name: str) -> DatasetCard:
+        return self.datasets.get(name) or DatasetCard(name=name)
+
+
+def read_card(model: type[C], path: Path) -> C:
+    """The card in a YAML file.
+
+    Raises:
+        TalkbenchError: there is no such file, it is no YAML, or it does not fit: the first fault, with the nearest key
+            for one that is unknown.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TalkbenchError(f"there is no card {path}; write one, see CONTRIBUTING.md") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise TalkbenchError(f"{path} is no card: {' '.join(str(error).split())}; mend the YAML") from error
+    return parse_card(model, content, str(path))
+
+
+def parse_card(model: type[C], content: Any, source: str) -> C:
+    """The card that `content` describes; `source` names it in errors, which are as those of `read_card`."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = _keys(model, first["loc"][:-1])
+            reason = f"unknown key {place!r}: {nearest(str(first['loc'][-1]), known)}"
+        else:
+            reason = f"{place + ': ' if place else ''}{first['msg'].lower()}"
+        raise TalkbenchError(f"{source} does not fit: {reason}") from error
+
+
+def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that a card may have at a place in it."""
+    for step in place:
+        annotation = model.model_fields[str(step)].annotation if str(step) in model.model_fields else None
+        inner = _models(annotation)
+        if inner:
+            model = inner[0]
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation names, itself or within (``dict[str, ListCard]``)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
