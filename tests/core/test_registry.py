@@ -52,6 +52,15 @@ def test_a_name_like_no_other_is_answered_with_all(shapes):
     assert nearest("x", []) == "known: none"
 
 
+@pytest.mark.parametrize("name", ["Circle", "SQUARE@Soft", "Square@Hard", "DISC"])
+def test_the_case_of_letters_does_not_matter(shapes, name):
+    shapes.alias("disc", "circle")
+    assert name in shapes or name == "Square@Hard"
+    assert shapes.create(name) == shapes.create(name.lower() if name != "Square@Hard" else "square@Hard")
+    with pytest.raises(TalkbenchError, match=r"unknown shape 'CIRCEL': did you mean circle\b"):
+        shapes.create("CIRCEL")
+
+
 def test_a_known_absence_is_explained():
     registry: Registry[object] = Registry("shape", explain=lambda name: f"{name} is lost" if name == "gnomon" else "")
     for name in ("gnomon", "gnomon@late"):
@@ -148,13 +157,27 @@ def test_an_installed_package_adds_a_method(plugin):
 
 def test_a_plugin_cannot_take_a_name_of_the_tree(plugin):
     site = plugin('oracle = "tiny:Tiny"')
-    result = python(site, "methods.registry.names()")
-    assert "TalkbenchError: method 'oracle' of talkbench-tiny is registered already" in result.stderr
+    program = "print(methods.registry.names().count('oracle'), methods.create('oracle').name, 'tiny' in sys.modules)"
+    result = python(site, program)
+    assert result.stdout == "1 oracle False\n"
+    said = "method 'oracle' of talkbench-tiny is left out, since its name is taken already"
+    assert result.stderr == f"{said}; rename its entry or uninstall it\n"
 
 
-def test_a_plugin_that_cannot_be_imported_is_named(plugin):
+def test_a_plugin_that_cannot_be_imported_is_named_once_and_left_out(plugin):
+    site = plugin('tiny = "tiny:Tiny"', code="import no_such_library")
+    listed = python(
+        site, "print([('tiny' in names, 'mcnet' in names) for names in [methods.registry.importable()] * 2])"
+    )
+    assert listed.stdout == "[(False, True), (False, True)]\n"
+    (line,) = listed.stderr.splitlines()
+    assert line.startswith("method 'tiny' of talkbench-tiny is left out, since it cannot be imported: ModuleNotFound")
+    assert line.endswith("; mend or uninstall it")
+
+
+def test_a_plugin_that_cannot_be_imported_is_refused_by_name(plugin):
     site = plugin('tiny = "tiny:Tiny"', code="import no_such_library")
     result = python(site, "methods.create('tiny')")
-    assert "TalkbenchError: method 'tiny' of talkbench-tiny cannot be imported" in result.stderr
+    assert "TalkbenchError: method 'tiny' of talkbench-tiny is left out, since it cannot be imported" in result.stderr
     assert "no_such_library" in result.stderr
     assert python(site, "methods.create('oracle')").returncode == 0
