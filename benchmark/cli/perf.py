@@ -47,7 +47,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tup
     "--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, metrics or train-modes>-<version>.csv]"
 )
 @click.pass_context
-def perf(
+def command(
     context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str, ...], train: bool, **options: Any
 ) -> None:
     """Measure what methods, their training, or metrics cost.

@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
     "--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True,
     help="How to write it.",
 )  # fmt: skip
-def verify(
+def command(
     results: tuple[Path, ...],
     frames: Path | None,
     checkpoint: Path | None,
@@ -55,10 +55,9 @@ def verify(
     bench verify results/entries --format json
     bench verify results/entries/mine --frames frames --root data/hdtf
     """
-    from talkbench.benchmark.cli.print.costs import print_figures
+    from talkbench.benchmark.cli.print.figures import print_figures
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.verify.figures import VerifyOptions, results_in
-    from talkbench.benchmark.verify.figures import verify as verify_result
+    from talkbench.benchmark.verify.figures import VerifyOptions, results_in, verify
     from talkbench.benchmark.verify.rescore import Place
 
     folders = [folder for path in results for folder in results_in(path)]
@@ -70,7 +69,7 @@ def verify(
     for folder in folders:
         with RunDisplay() as display:
             options = VerifyOptions(folder, frames, checkpoint, Place(root, pairs, device))
-            found[folder] = verify_result(options, display)
+            found[folder] = verify(options, display)
         if form == "terminal":
             print_figures(str(folder), found[folder])
     if form == "json":
@@ -82,7 +81,7 @@ def verify(
 def _json(found: dict[Path, list[Figure]]) -> str:
     from dataclasses import asdict
 
-    from talkbench.benchmark.cli.print.costs import STATES
+    from talkbench.benchmark.cli.print.figures import STATES
     from talkbench.benchmark.verify.rescore import TOLERANCE
 
     results = [
