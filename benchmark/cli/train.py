@@ -84,10 +84,14 @@ def command(**options: Any) -> None:
 
 
 def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) -> None:
+    from functools import partial
+
     from talkbench.benchmark.ablation import DEMO, folder, train_ablation
+    from talkbench.benchmark.cli.train_progress import RowDisplay, TrainDisplay
 
     failed = 0
-    for row in train_ablation(name, options, uri, device):
+    displays = partial(TrainDisplay, uri), partial(RowDisplay, set())
+    for row in train_ablation(name, options, uri, device, *displays):
         failed += bool(row.fault)
         click.echo(f"{row.method:28} {row.fault or row.folder}")
     if failed:
