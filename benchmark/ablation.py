@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from talkbench.benchmark.evaluation.plan import RunOptions
+from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.runner import run
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.tracking import tracking_uri

@@ -76,7 +76,7 @@ def command(**options: Any) -> None:
     """
     from talkbench.benchmark.cli.progress import RunDisplay
     from talkbench.benchmark.evaluation.grid import is_grid, run_grid
-    from talkbench.benchmark.evaluation.plan import RunOptions
+    from talkbench.benchmark.evaluation.options import RunOptions
     from talkbench.benchmark.evaluation.runner import run
 
     chosen = RunOptions(**options, command=typed())

@@ -12,7 +12,8 @@ from typing import Literal
 from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device, memory_advice, reproducible
 from talkbench.benchmark.evaluation.motions import check_motion
-from talkbench.benchmark.evaluation.plan import RunOptions, prepare
+from talkbench.benchmark.evaluation.options import RunOptions
+from talkbench.benchmark.evaluation.plan import prepare
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.runner import carry_out
 from talkbench.benchmark.progress import Progress

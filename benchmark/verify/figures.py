@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from talkbench import datasets, metrics
 from talkbench.benchmark.environment import choose_device
-from talkbench.benchmark.evaluation.plan import spec_of
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
+from talkbench.benchmark.evaluation.record import spec_of
 from talkbench.benchmark.evaluation.runner import set_values
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.sharing.export_entry import count_parameters
