@@ -105,20 +105,10 @@ def _from_card(record: RunRecord) -> dict[str, Any]:
     said |= {"year": card.year, "licence": "; ".join(f"{part}: {text}" for part, text in card.licences)}
     said["note"] = card.short
     if not record.method.frames:
-        said["parameters"] = count_parameters(name)
+        said["parameters"] = methods.count_parameters(name)
         if _published_weights(record):
             said["training_data"] = ", ".join(card.training_data)
     return said
-
-
-def count_parameters(method: str) -> int | None:
-    """The parameters of all networks of a method together; None if it has none.
-
-    Raises:
-        TalkbenchError: it is not known here.
-    """
-    networks = methods.create(method).networks.values()  # cheaper than on the device meta, which loads the compiler
-    return sum(weight.numel() for network in networks for weight in network.parameters()) or None
 
 
 def _published_weights(record: RunRecord) -> bool:

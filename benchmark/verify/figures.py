@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from talkbench import datasets, metrics
+from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.record import spec_of
 from talkbench.benchmark.evaluation.runner import set_values
 from talkbench.benchmark.progress import Progress
-from talkbench.benchmark.sharing.export_entry import count_parameters
 from talkbench.benchmark.verify.rescore import TOLERANCE, Place, Rescored, agreement, pair_list, rescore, same_digits
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
@@ -166,7 +165,7 @@ def _method(result: Result) -> Iterator[Figure]:
         return
     if info.parameters is not None:
         try:
-            yield _compared("method", name, "parameters", info.parameters, count_parameters(name))
+            yield _compared("method", name, "parameters", info.parameters, methods.count_parameters(name))
         except TalkbenchError as error:
             yield _unknown("method", name, "parameters", error, info.parameters)
     if info.frames_per_second is not None:
