@@ -75,12 +75,12 @@ def train_ablation(
     """
     place = folder(name, options.config, options.out)
     for method in methods(name, options.config):
-        mine = replace(options, method=method, out=place / method)
+        own = replace(options, method=method, out=place / method)
         try:
             with training() as shown:
-                shown.say(f"{method}: {mine.out}")
-                weights = train(mine, shown)
-            dataset = recipe(mine).dataset
+                shown.say(f"{method}: {own.out}")
+                weights = train(own, shown)
+            dataset = recipe(own).dataset
             scored = RunOptions(
                 method, dataset, checkpoint=weights, root=options.root, metrics=METRICS, device=device,
                 out=place / method / "run", resume=True, several=True, tracking_uri=tracking_uri(uri, RUNS),
@@ -101,8 +101,8 @@ def runs(name: str) -> list[Path]:
         TalkbenchError: there are none; says how they are made.
     """
     place = folder(name, DEMO)
-    found = [place / method / "run" for method in methods(name, DEMO)]
-    done = [path for path in found if (path / "summary.json").is_file()]
+    paths = [place / method / "run" for method in methods(name, DEMO)]
+    done = [path for path in paths if (path / "summary.json").is_file()]
     if not done:
         raise TalkbenchError(f"no runs in {place}: bench train --ablation {name} --config {DEMO}")
     return done

@@ -17,7 +17,7 @@ from talkbench.core.errors import TalkbenchError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from talkbench.benchmark.evaluation.grid import Cell
+    from talkbench.benchmark.evaluation.grid import GridCell
     from talkbench.benchmark.evaluation.runner import Finished
 
 
@@ -88,7 +88,7 @@ def command(**options: Any) -> None:
     _report(finished)
 
 
-def _report_grid(cells: Sequence[Cell]) -> None:
+def _report_grid(cells: Sequence[GridCell]) -> None:
     from talkbench.benchmark.cli.print.lists import print_grid
 
     print_grid(cells)

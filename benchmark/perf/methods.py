@@ -91,7 +91,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """A line of the table: a setting with its cost, or with the reason why it has none."""
 
     setting: Setting
@@ -103,7 +103,7 @@ KEY = tuple(column.name for column in fields(Setting))
 COLUMNS = (*KEY, *(column.name for column in fields(Cost)), "reason")
 
 
-def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[Row], Path]:
+def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[MethodRow], Path]:
     """Measure every method in every mode at every batch size; returns the rows, and the CSV that holds them.
 
     A setting that fails here, for lack of memory or of a compiler, say, has a row with the reason. The CSV is
@@ -120,7 +120,7 @@ def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[R
     return fill(table, settings, one, progress or Progress()), out
 
 
-def measure(name: str, mode: str, batch_size: int, device: torch.device, options: PerfOptions) -> Row:
+def measure(name: str, mode: str, batch_size: int, device: torch.device, options: PerfOptions) -> MethodRow:
     """One row, of fresh weights from a fixed seed."""
     size, cost, reason = options.size, None, ""
     try:
@@ -143,7 +143,7 @@ def measure(name: str, mode: str, batch_size: int, device: torch.device, options
         torch=torch.__version__,
         talkbench=version("talkbench"),
     )
-    return Row(setting, cost, reason)
+    return MethodRow(setting, cost, reason)
 
 
 def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, repeat: int) -> Cost:

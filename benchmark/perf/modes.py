@@ -34,13 +34,13 @@ def parts(mode: str) -> list[str]:
     Raises:
         TalkbenchError: one of them is unknown, or they contradict one another.
     """
-    found = mode.split("+")
-    for part in found:
+    members = mode.split("+")
+    for part in members:
         if part not in MODES:
             raise TalkbenchError(f"unknown mode {part!r}: {nearest(part, MODES)}")
-    if {"float32", "bf16"} <= set(found):
+    if {"float32", "bf16"} <= set(members):
         raise TalkbenchError(f"mode {mode!r} asks for two precisions; choose one of them")
-    return found
+    return members
 
 
 def to_channels_last(*networks: nn.Module) -> None:

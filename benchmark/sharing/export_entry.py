@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from talkbench import datasets, methods
 from talkbench.benchmark.catalogue import method_card
-from talkbench.benchmark.sharing.figure import Shown
+from talkbench.benchmark.sharing.figure import ShownRun
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame
@@ -161,7 +161,7 @@ def thumbnails(
     Raises:
         TalkbenchError: the real frames cannot be read.
     """
-    run = Shown(folder)
+    run = ShownRun(folder)
     kept = [number for number in run.pairs.index if run.path(number).is_file()]
     data = datasets.create(record.dataset.name, root=options.root)
     data.prepare()

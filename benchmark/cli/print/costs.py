@@ -11,12 +11,12 @@ from rich.text import Text
 from talkbench.benchmark.cli.print.console import console
 
 if TYPE_CHECKING:
-    from talkbench.benchmark.perf.methods import Row
+    from talkbench.benchmark.perf.methods import MethodRow
     from talkbench.benchmark.perf.metrics import MetricRow
     from talkbench.benchmark.perf.training import TrainRow
 
 
-def print_costs(rows: Sequence[Row]) -> None:
+def print_costs(rows: Sequence[MethodRow]) -> None:
     """One line per setting: per driving frame with the source encoded before, and (cold) per pair from scratch."""
     first = rows[0].setting
     headings = ("method", "mode", "batch", "parameters", "GFLOP", "cold", "ms", "cold", "frames/s", "peak MiB", "cold")
@@ -71,7 +71,7 @@ def print_metric_costs(rows: Sequence[MetricRow]) -> None:
     _print_costs(title, headings, lines, below)
 
 
-def _not_measured(rows: Sequence[Row] | Sequence[TrainRow]) -> list[str]:
+def _not_measured(rows: Sequence[MethodRow] | Sequence[TrainRow]) -> list[str]:
     return [
         f"not measured: {row.setting.method}, {row.setting.mode}, batch of {row.setting.batch_size}: {row.reason}"
         for row in rows

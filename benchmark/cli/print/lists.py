@@ -12,7 +12,7 @@ from talkbench.benchmark.cli.print.console import console, list_table
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
-    from talkbench.benchmark.evaluation.grid import Cell
+    from talkbench.benchmark.evaluation.grid import GridCell
     from talkbench.benchmark.model_files import Entry
     from talkbench.datasets.external import Published
     from talkbench.metrics.cache import CacheInfo
@@ -114,7 +114,7 @@ def print_weights(entries: Sequence[Entry]) -> None:
             output.print(table)
 
 
-def print_grid(cells: Sequence[Cell]) -> None:
+def print_grid(cells: Sequence[GridCell]) -> None:
     """What became of each run of a grid: its folder, or why there is none."""
     table = list_table("method", "data set", "task", "", "folder or reason")
     for cell in cells:
