@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from talkbench.benchmark.cli.progress import RunDisplay
-from talkbench.benchmark.cli.train_progress import RUNS, TrainDisplay
-from talkbench.benchmark.evaluation.plan import RunOptions
+from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.runner import run
+from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.tracking import tracking_uri
+from talkbench.benchmark.training_tracker import RUNS
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import demo_name
 from talkbench.reports.tables.layout import Layout, Row, keys, load_layout
+from talkbench.training.loop import TrainProgress
 from talkbench.training.session import TrainOptions, recipe, train
 
 TABLES = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}
@@ -25,19 +27,6 @@ METRICS = (
     "ssim@gauss11-zeropad-f32", "psnr@uint8-wrap", "lpips@vgg", "l1", "akd@pose-evaluation", "akd@mtcnn5",
     "aed@openface-nn4",
 )  # fmt: skip
-
-
-class _Once(RunDisplay):
-    """Warns of nothing twice, as every row has the same to warn of."""
-
-    def __init__(self, told: set[str]) -> None:
-        super().__init__()
-        self._told = told
-
-    def warn(self, line: str) -> None:
-        if line not in self._told:
-            super().warn(line)
-        self._told.add(line)
 
 
 @dataclass(frozen=True)
@@ -68,29 +57,37 @@ def folder(name: str, config: str | None, out: Path | None = None) -> Path:
     return out or FOLDER / (f"{name}-{config}" if config else name)
 
 
-def train_ablation(name: str, options: TrainOptions, uri: str | None, device: str) -> Iterator[Trained]:
+def train_ablation(
+    name: str,
+    options: TrainOptions,
+    uri: str | None,
+    device: str,
+    training: Callable[[], AbstractContextManager[TrainProgress]],
+    scoring: Callable[[], AbstractContextManager[Progress]],
+) -> Iterator[Trained]:
     """Train and score the rows of a table one after another; what is done is passed over.
 
     Args:
         options: those of `train`, for all rows; `out` is the folder of them all.
         uri: of the MLflow store, as the user named it.
         device: for the runs, as the user named it.
+        training, scoring: give what shows the progress of a row's training and of its run.
     """
-    place, told = folder(name, options.config, options.out), set[str]()
+    place = folder(name, options.config, options.out)
     for method in methods(name, options.config):
-        mine = replace(options, method=method, out=place / method)
+        own = replace(options, method=method, out=place / method)
         try:
-            with TrainDisplay(uri) as display:
-                display.say(f"{method}: {mine.out}")
-                weights = train(mine, display)
-            dataset = recipe(mine).dataset
+            with training() as shown:
+                shown.say(f"{method}: {own.out}")
+                weights = train(own, shown)
+            dataset = recipe(own).dataset
             scored = RunOptions(
                 method, dataset, checkpoint=weights, root=options.root, metrics=METRICS, device=device,
                 out=place / method / "run", resume=True, several=True, tracking_uri=tracking_uri(uri, RUNS),
                 command=options.command,
             )  # fmt: skip
-            with _Once(told) as display_of_run:
-                run(scored, display_of_run)
+            with scoring() as progress:
+                run(scored, progress)
         except TalkbenchError as error:
             yield Trained(method, place / method, str(error))
         else:
@@ -104,8 +101,8 @@ def runs(name: str) -> list[Path]:
         TalkbenchError: there are none; says how they are made.
     """
     place = folder(name, DEMO)
-    found = [place / method / "run" for method in methods(name, DEMO)]
-    done = [path for path in found if (path / "summary.json").is_file()]
+    paths = [place / method / "run" for method in methods(name, DEMO)]
+    done = [path for path in paths if (path / "summary.json").is_file()]
     if not done:
         raise TalkbenchError(f"no runs in {place}: bench train --ablation {name} --config {DEMO}")
     return done

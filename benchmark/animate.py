@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from talkbench.benchmark.best_frames import choose_landmarks, closest
 from talkbench.benchmark.environment import choose_device, memory_advice
 from talkbench.benchmark.evaluation.motions import check_motion, implied_settings, motions
 from talkbench.benchmark.evaluation.plan import create_method
+from talkbench.benchmark.poses import choose_landmarks, closest
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path

@@ -47,7 +47,7 @@ Then score the folder, under the name of your method:
 
 
 @dataclass(frozen=True)
-class ExportOptions:
+class ExportPairsOptions:
     """What the user asks for; see ``bench data export-pairs --help`` for each."""
 
     dataset: str
@@ -69,7 +69,7 @@ class Exported:
     command: str
 
 
-def export_pairs(options: ExportOptions, progress: Progress | None = None) -> Exported:
+def export_pairs(options: ExportPairsOptions, progress: Progress | None = None) -> Exported:
     """Write ``pairs.csv``, ``images/`` and ``README.txt`` into ``options.out``.
 
     Each frame is written once, at the size and with the pixels with which ``bench run`` feeds it to a method; one that
@@ -132,7 +132,7 @@ def _table(split: Split, images: dict[Frame, str]) -> str:
     return text.getvalue()
 
 
-def _command(options: ExportOptions, size: int) -> str:
+def _command(options: ExportPairsOptions, size: int) -> str:
     """What scores the results on the very pairs that were exported."""
     chosen = {
         "dataset": options.dataset,

@@ -37,3 +37,13 @@ def create(name: str, weights: str | Path | None = None, **options: object) -> M
         TalkbenchError: unknown name, or a checkpoint that is missing, unsafe or does not fit.
     """
     return registry.create(name, weights=weights, **options)
+
+
+def count_parameters(name: str) -> int | None:
+    """The parameters of all networks of a method together; None if it has none.
+
+    Raises:
+        TalkbenchError: it is not known here.
+    """
+    networks = create(name).networks.values()  # cheaper than on the device meta, which loads the compiler
+    return sum(weight.numel() for network in networks for weight in network.parameters()) or None

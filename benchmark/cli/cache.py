@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from talkbench.benchmark.cli.options import CONTEXT, NearestGroup
+from talkbench.benchmark.cli.groups import CONTEXT, NearestGroup
 
 
 @click.group(cls=NearestGroup, context_settings=CONTEXT)
-def cache() -> None:
+def command() -> None:
     """See and clear the kept features of real frames.
 
     What a model finds in a source or driving frame is computed once and kept, so that the next method on the same
@@ -20,20 +20,20 @@ def cache() -> None:
     """
 
 
-@cache.command()
+@command.command()
 def info() -> None:
     """Show what is kept, how large it is, and where.
 
     \b
     bench cache info
     """
-    from talkbench.benchmark.cli.print.costs import print_cache
+    from talkbench.benchmark.cli.print.lists import print_cache
     from talkbench.metrics import FeatureCache
 
     print_cache(FeatureCache().info())
 
 
-@cache.command()
+@command.command()
 @click.argument("extractor", default="")
 def clear(extractor: str) -> None:
     """Delete the features of an extractor, or all.

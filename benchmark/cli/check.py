@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from talkbench.benchmark.cli.options import OPTIONS, NearestGroup
+from talkbench.benchmark.cli.groups import NearestGroup
+from talkbench.benchmark.cli.options import OPTIONS
 
 
 @click.group(cls=NearestGroup)
-def check() -> None:
+def command() -> None:
     """Check that a method keeps the rules.
 
     \b
@@ -19,7 +20,7 @@ def check() -> None:
     """
 
 
-@check.command()
+@command.command()
 @click.argument("name")
 @OPTIONS["checkpoint"]
 @OPTIONS["device"]
@@ -35,7 +36,7 @@ def method(name: str, checkpoint: Path | None, device: str, settings: dict[str, 
     bench check method mcnet
     bench check method mine --checkpoint mine.safetensors --device cuda
     """
-    from talkbench.benchmark.cli.print.costs import print_verdicts
+    from talkbench.benchmark.cli.print.figures import print_verdicts
     from talkbench.benchmark.cli.progress import RunDisplay
     from talkbench.benchmark.conformance.checks import check_method
     from talkbench.benchmark.conformance.subject import CheckOptions

@@ -23,7 +23,7 @@ from talkbench.benchmark.cli.options import PATH, names
     "--format", "form", type=click.Choice(["terminal", "markdown", "latex", "csv"]), default="terminal",
     show_default=True, help="How to print the table.",
 )  # fmt: skip
-def compare(form: str, **options: Any) -> None:
+def command(form: str, **options: Any) -> None:
     """Compare two runs pair by pair.
 
     Of each metric the means over the pairs that both runs have a value of, their difference (A minus B) with its 95 %
@@ -35,7 +35,7 @@ def compare(form: str, **options: Any) -> None:
     bench compare runs/mcnet-demo results/entries/copy-source--demo--same-identity--absolute
     bench compare runs/a runs/b --metrics lpips,csim --figure scatter.svg --out compare.html
     """
-    from talkbench.benchmark.cli.progress import print_tables
+    from talkbench.benchmark.cli.print.tables import print_tables
     from talkbench.benchmark.sharing.comparison import CompareOptions, compare_runs
 
     print_tables([compare_runs(CompareOptions(**options))], form)

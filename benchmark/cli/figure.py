@@ -26,7 +26,7 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
 @click.option("--dpi", type=POSITIVE, default=300, show_default=True, help="Resolution to print the picture at.")
 @click.option("--out", type=PATH, required=True, help="The picture to write (PNG).")
 @click.option("--html", type=PATH, help="Also write a page with the picture and the numbers of its pairs.")
-def figure(runs: tuple[Path, ...], **options: Any) -> None:
+def command(runs: tuple[Path, ...], **options: Any) -> None:
     """Draw what several runs made of the same pairs.
 
     A row for each pair: source, driving frame, then what each run generated and its error map. RUNS are folders of runs

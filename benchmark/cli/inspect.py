@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
+from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE, typed
 
 
 def parts(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -90,7 +88,7 @@ def places(
 @OPTIONS["device"]
 @click.option("--out", type=PATH, help="Folder to write to.  [default: inspect/<method>]")
 @OPTIONS["set"]
-def inspect(**options: Any) -> None:
+def command(**options: Any) -> None:
     """Look inside a method.
 
     Draws what it has learned to remember of faces (memory), what becomes of that for given faces (conditioned-memory),
@@ -104,13 +102,11 @@ def inspect(**options: Any) -> None:
     bench inspect fomm --what keypoints,flow --source ann.png --driving clip.mp4 --motion relative-first
     """
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.inspection.look import InspectOptions
-    from talkbench.benchmark.inspection.look import inspect as look_inside
+    from talkbench.benchmark.inspection.look import InspectOptions, inspect
 
-    command = shlex.join(["bench", *sys.argv[1:]])
     given = {name: value for name, value in options.items() if value is not None}
     with RunDisplay() as display:
-        folder, files = look_inside(InspectOptions(**given, command=command), display)
+        folder, files = inspect(InspectOptions(**given, command=typed()), display)
     *pictures, page = (Path(folder) / file for file in files)
     for picture in pictures:
         click.echo(f"picture {picture}")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from talkbench.benchmark.cli.options import CONTEXT, PATH, NearestGroup
+from talkbench.benchmark.cli.groups import CONTEXT, NearestGroup
+from talkbench.benchmark.cli.options import ENTRIES, PATH
 from talkbench.core.errors import TalkbenchError
 
-ENTRIES = Path("results/entries")
 SITE = Path("site")
 
 
 @click.group(cls=NearestGroup, context_settings=CONTEXT)
-def leaderboard() -> None:
+def command() -> None:
     """The leaderboard: a site of plain files.
 
     \b
@@ -23,7 +23,7 @@ def leaderboard() -> None:
     """
 
 
-@leaderboard.command()
+@command.command()
 @click.option("--out", type=PATH, default=SITE, show_default=True, help="Folder of the site.")
 @click.option("--entries", type=PATH, help=f"Folder of the entries.  [default: {ENTRIES}, if there is one]")
 def build(out: Path, entries: Path | None) -> None:
@@ -48,7 +48,7 @@ def build(out: Path, entries: Path | None) -> None:
     click.echo(f"site    {first}   ({what}; open it in a browser)")
 
 
-@leaderboard.command()
+@command.command()
 @click.option("--site", type=PATH, default=SITE, show_default=True, help="Folder that bench leaderboard build wrote.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
 @click.option("--open/--no-open", "open_", default=True, show_default=True, help="Open it in the browser.")

@@ -1,7 +1,8 @@
-"""What several commands of `bench` share: argument types, options, a group that offers the nearest command, a loop."""
+"""What several commands of `bench` share: argument types, options, a loop."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable
@@ -15,19 +16,8 @@ from talkbench.core.errors import TalkbenchError
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
 POSITIVE = click.IntRange(min=1)
+ENTRIES = Path("results/entries")
 Item = TypeVar("Item")
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-
-
-class NearestGroup(click.Group):
-    """Offers the nearest command where one is misspelt."""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        from talkbench.core.registry import nearest
-
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise TalkbenchError(f"unknown command {args[0]!r}: {nearest(args[0], self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
 
 
 def settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
@@ -59,6 +49,10 @@ def names(_ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     return names
 
 
+def processors(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int:
+    return value or os.cpu_count() or 1
+
+
 def each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterable[str] = ()) -> None:
     """Act on every item; those that fail are named at the end, a line each, with exit code 2."""
     failures = list(complaints)
@@ -88,6 +82,12 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         help="A pair list (CSV), your own or a published one, or the name of one; see: bench data lists.",
     ),
     "root": click.option("--root", type=PATH, help="Folder of the data set's clips."),
+    "lists_root": click.option(
+        "--root", type=PATH, help="Folder of the data set.  [default: datasets/<name> in the cache folder]",
+    ),
+    "clips_root": click.option(
+        "--root", type=PATH, help="Folder of the data set's clips.  [default: in the cache folder]",
+    ),
     "limit": click.option("--limit", type=POSITIVE, help="Only the first N pairs."),
     "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),
     "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"),
@@ -96,6 +96,10 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         "--workers", type=click.IntRange(0, 64),
         help="Processes that read frames ahead of the model; 0: none but this one.  [default: none for a few hundred "
         "pairs, else one less than the processors, 2 to 8]",
+    ),
+    "processes": click.option(
+        "--workers", type=POSITIVE, callback=processors,
+        help="How many at once.  [default: one for each processor]",
     ),
     "set": click.option(
         "--set", "settings", multiple=True, callback=settings, metavar="NAME=VALUE",

@@ -16,10 +16,10 @@ def _listed(_ctx: click.Context, param: click.Parameter, given: str | tuple[str,
     if given is None or given == ():
         return ()
     texts = (given,) if isinstance(given, str) else given
-    found = tuple(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))
-    if not found:
+    members = tuple(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))
+    if not members:
         raise click.BadParameter("the list is empty")
-    return found
+    return members
 
 
 def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tuple[int, ...]:
@@ -47,7 +47,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tup
     "--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, metrics or train-modes>-<version>.csv]"
 )
 @click.pass_context
-def perf(
+def command(
     context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str, ...], train: bool, **options: Any
 ) -> None:
     """Measure what methods, their training, or metrics cost.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["device"]
-def train(**options: Any) -> None:
+def command(**options: Any) -> None:
     """Train a method.
 
     Stopped or killed, the same command continues from the last state and gives the very same weights. Ends with
@@ -63,8 +63,7 @@ def train(**options: Any) -> None:
     from talkbench.benchmark.cli.train_progress import TrainDisplay
     from talkbench.benchmark.environment import choose_device
     from talkbench.training.loop import LoopOptions
-    from talkbench.training.session import TrainOptions
-    from talkbench.training.session import train as train_method
+    from talkbench.training.session import TrainOptions, train
 
     name = options.pop("device")
     device = choose_device(name)
@@ -79,16 +78,20 @@ def train(**options: Any) -> None:
         _train_rows(ablation, wanted, uri, name)
         return
     with TrainDisplay(uri) as display:
-        weights = train_method(wanted, display)
+        weights = train(wanted, display)
     if display.shown:
         click.echo(f"weights {weights}")
 
 
 def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) -> None:
+    from functools import partial
+
     from talkbench.benchmark.ablation import DEMO, folder, train_ablation
+    from talkbench.benchmark.cli.train_progress import RowDisplay, TrainDisplay
 
     failed = 0
-    for row in train_ablation(name, options, uri, device):
+    displays = partial(TrainDisplay, uri), partial(RowDisplay, set())
+    for row in train_ablation(name, options, uri, device, *displays):
         failed += bool(row.fault)
         click.echo(f"{row.method:28} {row.fault or row.folder}")
     if failed:

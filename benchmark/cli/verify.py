@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ SCHEMA_VERSION = 1
     "--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True,
     help="How to write it.",
 )  # fmt: skip
-def verify(
+def command(
     results: tuple[Path, ...],
     frames: Path | None,
     checkpoint: Path | None,
@@ -55,10 +56,9 @@ def verify(
     bench verify results/entries --format json
     bench verify results/entries/mine --frames frames --root data/hdtf
     """
-    from talkbench.benchmark.cli.print.costs import print_figures
+    from talkbench.benchmark.cli.print.figures import print_figures
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.verify.figures import VerifyOptions, results_in
-    from talkbench.benchmark.verify.figures import verify as verify_result
+    from talkbench.benchmark.verify.figures import VerifyOptions, results_in, verify
     from talkbench.benchmark.verify.rescore import Place
 
     folders = [folder for path in results for folder in results_in(path)]
@@ -66,32 +66,32 @@ def verify(
     named = next((name for name, value in own.items() if value), None)
     if named and len(folders) > 1:
         raise TalkbenchError(f"{named} is of one result; verify {len(folders)} of them one by one")
-    found = {}
+    figures = {}
     for folder in folders:
         with RunDisplay() as display:
             options = VerifyOptions(folder, frames, checkpoint, Place(root, pairs, device))
-            found[folder] = verify_result(options, display)
+            figures[folder] = verify(options, display)
         if form == "terminal":
-            print_figures(str(folder), found[folder])
+            print_figures(str(folder), figures[folder])
     if form == "json":
-        click.echo(_json(found))
-    if any(figure.state == "different" for figures in found.values() for figure in figures):
+        click.echo(_json(figures))
+    if any(figure.state == "different" for figure in chain.from_iterable(figures.values())):
         sys.exit(1)
 
 
-def _json(found: dict[Path, list[Figure]]) -> str:
+def _json(figures: dict[Path, list[Figure]]) -> str:
     from dataclasses import asdict
 
-    from talkbench.benchmark.cli.print.costs import STATES
+    from talkbench.benchmark.cli.print.figures import STATES
     from talkbench.benchmark.verify.rescore import TOLERANCE
 
     results = [
         {
             "result": str(folder),
-            "counts": {state: sum(figure.state == state for figure in figures) for state in STATES},
-            "figures": [asdict(figure) for figure in figures],
+            "counts": {state: sum(figure.state == state for figure in own) for state in STATES},
+            "figures": [asdict(figure) for figure in own],
         }
-        for folder, figures in found.items()
+        for folder, own in figures.items()
     ]
     content = {"schema_version": SCHEMA_VERSION, "tolerance": TOLERANCE, "results": results}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)

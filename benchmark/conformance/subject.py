@@ -50,8 +50,8 @@ class CheckOptions:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One pair through all four steps: the records of the two encoders and the image (1, 3, S, S)."""
+class Drive:
+    """One drive through all four steps: the records of the two encoders and the image (1, 3, S, S)."""
 
     source: Any
     motion: Any
@@ -79,17 +79,17 @@ class Subject:
         return probe_images(3, self.method.resolution or SMALL, self.device)
 
     @cached_property
-    def first(self) -> Pair:
+    def first(self) -> Drive:
         """a moved by b."""
         return self.animate(0, 1)
 
     @cached_property
-    def second(self) -> Pair:
+    def second(self) -> Drive:
         """b moved by c."""
         return self.animate(1, 2)
 
     @cached_property
-    def own(self) -> Pair:
+    def own(self) -> Drive:
         """a moved by a itself."""
         return self.animate(0, 0)
 
@@ -130,11 +130,11 @@ class Subject:
             for parameter, values in zip(parameters, before, strict=True):
                 parameter.data.copy_(values)
 
-    def animate(self, source: int, driving: int) -> Pair:
+    def animate(self, source: int, driving: int) -> Drive:
         """All four steps anew on two of the faces."""
         encoded = self.call("encode_source", self.faces[source, None])
         motion = self.call("encode_motion", self.faces[driving, None])
-        return Pair(encoded, motion, self.finish(encoded, motion))
+        return Drive(encoded, motion, self.finish(encoded, motion))
 
     def finish(self, source: Any, motion: Any, reference: Any = None) -> Tensor:
         """A copy of what the last two steps make of records."""

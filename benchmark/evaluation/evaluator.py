@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
-from talkbench.benchmark.evaluation.given_frames import Outside
+from talkbench.benchmark.evaluation.given_frames import GivenFrames
 from talkbench.benchmark.evaluation.reader import Images, Reader, Wanted, results
 from talkbench.benchmark.evaluation.scorer import Generated, Scorer, Scores
 from talkbench.core.errors import PairError, TalkbenchError
@@ -99,7 +99,7 @@ class Evaluator:
 
     def __init__(
         self,
-        method: Method | Outside,
+        method: Method | GivenFrames,
         split: Split,
         metrics: Sequence[Metric],
         extractors: Mapping[str, Extractor],
@@ -109,11 +109,11 @@ class Evaluator:
         cache: FeatureCache | None = None,
         workers: int = 0,
     ) -> None:
-        self.method = method if isinstance(method, Outside) else method.to(device)
+        self.method = method if isinstance(method, GivenFrames) else method.to(device)
         self.split, self.rules, self.device, self.seed = split, rules, device, seed
         self.scorer = Scorer(metrics, extractors, split, device, cache or FeatureCache(), rules.jpeg_quality)
         self._keep_raw = any(metric.unquantised for metric in metrics)
-        self.images = Images(split, rules.size, rules.resized, method if isinstance(method, Outside) else None)
+        self.images = Images(split, rules.size, rules.resized, method if isinstance(method, GivenFrames) else None)
         self.workers = workers
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
@@ -191,7 +191,7 @@ class Evaluator:
     def _generate(self, items: list[Item]) -> tuple[list[Generated], list[Row]]:
         """Frames of all items, and rows of those that have none; where the batch as a whole fails, item by item, so
         that one costs only itself."""
-        if isinstance(self.method, Outside):
+        if isinstance(self.method, GivenFrames):
             return [item.generated(item.given) for item in items if item.given is not None], []
         try:
             images = self._render(self.method, items)

@@ -86,7 +86,7 @@ class _File:
 Place = tuple[_File, int | None]  # an image, or a video and the index of a frame in it
 
 
-class Outside:
+class GivenFrames:
     """The frames that the user gives for the pairs of a list.
 
     Args:

@@ -12,7 +12,8 @@ from typing import Literal
 from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device, memory_advice, reproducible
 from talkbench.benchmark.evaluation.motions import check_motion
-from talkbench.benchmark.evaluation.plan import RunOptions, prepare
+from talkbench.benchmark.evaluation.options import RunOptions
+from talkbench.benchmark.evaluation.plan import prepare
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.runner import carry_out
 from talkbench.benchmark.progress import Progress
@@ -21,11 +22,11 @@ from talkbench.methods.cards import find_weights, full_name, known_names
 
 ALL = "all"
 ANY = ""
-"""In a `Cell` that is skipped: whatever the method, data set or task."""
+"""In a `GridCell` that is skipped: whatever the method, data set or task."""
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """A method on a task of a data set, and what became of it.
 
     Attributes:
@@ -47,7 +48,7 @@ def is_grid(options: RunOptions) -> bool:
     return any(_several(names) for names in (options.method, options.dataset, options.task))
 
 
-def run_grid(options: RunOptions, display: Callable[[], AbstractContextManager[Progress]]) -> list[Cell]:
+def run_grid(options: RunOptions, display: Callable[[], AbstractContextManager[Progress]]) -> list[GridCell]:
     """Run every cell for which everything is there, each into a folder of its own below `RunOptions.runs`.
 
     One that has run before, by all that makes its numbers, is not run again, and one that was interrupted is continued.
@@ -78,7 +79,7 @@ def run_grid(options: RunOptions, display: Callable[[], AbstractContextManager[P
     return [*skipped, *finished]
 
 
-def plan(options: RunOptions) -> tuple[list[Cell], list[Cell]]:
+def plan(options: RunOptions) -> tuple[list[GridCell], list[GridCell]]:
     """The cells to run, by data set, task and method, and those that cannot be run, with the reason.
 
     Raises:
@@ -86,21 +87,21 @@ def plan(options: RunOptions) -> tuple[list[Cell], list[Cell]]:
     """
     _check(options)
     usable, skipped = _methods(options)
-    cells: list[Cell] = []
+    cells: list[GridCell] = []
     for name in _names(options.dataset, datasets.registry.names()):
         found, missing = _tasks(name, options)
-        cells += [Cell(method, name, task) for task in found for method in usable]
+        cells += [GridCell(method, name, task) for task in found for method in usable]
         skipped += missing
     return cells, skipped
 
 
-def where(cell: Cell) -> str:
+def where(cell: GridCell) -> str:
     """What a cell is called: ``mcnet on hdtf, same-identity``."""
     data = ", ".join(filter(None, (cell.dataset, cell.task)))
     return " on ".join(filter(None, (cell.method, data)))
 
 
-def _run(cell: Cell, options: RunOptions, progress: Progress) -> Cell:
+def _run(cell: GridCell, options: RunOptions, progress: Progress) -> GridCell:
     """One run: skipped if it cannot be prepared, failed if it breaks off later."""
     own = _of_cell(cell, options)
     try:
@@ -119,7 +120,7 @@ def _run(cell: Cell, options: RunOptions, progress: Progress) -> Cell:
     return replace(cell, state="run" if finished.evaluated else "done before", folder=finished.store.folder)
 
 
-def _of_cell(cell: Cell, options: RunOptions) -> RunOptions:
+def _of_cell(cell: GridCell, options: RunOptions) -> RunOptions:
     return replace(
         options,
         method=cell.method,
@@ -152,7 +153,7 @@ def _check(options: RunOptions) -> None:
         metrics.create(name)
 
 
-def _methods(options: RunOptions) -> tuple[list[str], list[Cell]]:
+def _methods(options: RunOptions) -> tuple[list[str], list[GridCell]]:
     """The methods that can run, and the others."""
     usable: list[str] = []
     skipped = []
@@ -165,10 +166,10 @@ def _methods(options: RunOptions) -> tuple[list[str], list[Cell]]:
         except TalkbenchError as error:
             if options.method != ALL:
                 methods.registry.get(name)  # a name that is not known is the user's mistake
-            skipped.append(Cell(name, ANY, ANY, "skipped", reason=str(error)))
+            skipped.append(GridCell(name, ANY, ANY, "skipped", reason=str(error)))
             continue
         if options.method == ALL and weights.method != full_name(name):  # which has a row of its own
-            skipped.append(Cell(name, ANY, ANY, "skipped", reason=weights.note))
+            skipped.append(GridCell(name, ANY, ANY, "skipped", reason=weights.note))
         else:
             usable.append(name)
     return usable, skipped
@@ -179,7 +180,7 @@ def _ranked(name: str) -> bool:
     return getattr(factory.func if isinstance(factory, partial) else factory, "ranked", True)
 
 
-def _tasks(name: str, options: RunOptions) -> tuple[list[str], list[Cell]]:
+def _tasks(name: str, options: RunOptions) -> tuple[list[str], list[GridCell]]:
     """The tasks of a data set that are asked for and whose pairs are there, and the others."""
     try:
         data = datasets.create(name, root=_root(name, options))
@@ -187,7 +188,7 @@ def _tasks(name: str, options: RunOptions) -> tuple[list[str], list[Cell]]:
     except (TalkbenchError, OSError) as error:
         if options.dataset != ALL:
             raise
-        return [], [Cell(ANY, name, ANY, "skipped", reason=str(error))]
+        return [], [GridCell(ANY, name, ANY, "skipped", reason=str(error))]
     usable: list[str] = []
     skipped: dict[str, str] = {}
     wanted = options.task or load_protocol(options.protocol).task.value
@@ -199,7 +200,7 @@ def _tasks(name: str, options: RunOptions) -> tuple[list[str], list[Cell]]:
             skipped[task] = str(error)
     if len(skipped) > 1 and len(set(skipped.values())) == 1 and not usable:  # of the whole data set, then
         skipped = {ANY: next(iter(skipped.values()))}
-    return usable, [Cell(ANY, name, task, "skipped", reason=reason) for task, reason in skipped.items()]
+    return usable, [GridCell(ANY, name, task, "skipped", reason=reason) for task, reason in skipped.items()]
 
 
 def _root(dataset: str, options: RunOptions) -> Path | None:

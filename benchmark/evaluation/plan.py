@@ -3,73 +3,28 @@
 from __future__ import annotations
 
 import inspect
-import platform
-import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from talkbench import datasets, methods, metrics
-from talkbench.benchmark.environment import choose_device, device_name, git_state, libraries
-from talkbench.benchmark.evaluation.given_frames import ORIGIN, Outside, check_name
+from talkbench.benchmark.environment import choose_device
+from talkbench.benchmark.evaluation.given_frames import ORIGIN, GivenFrames, check_name
 from talkbench.benchmark.evaluation.motions import check_motion, implied_settings
-from talkbench.benchmark.evaluation.protocol import DEFAULT, Protocol
+from talkbench.benchmark.evaluation.options import RunOptions
+from talkbench.benchmark.evaluation.protocol import Protocol
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
-from talkbench.benchmark.evaluation.scorer import has_videos, target_of
+from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import Weights, find_weights, training_data
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
-from talkbench.results.record import (
-    DatasetInfo,
-    MethodInfo,
-    MetricSpec,
-    ProtocolInfo,
-    RunRecord,
-    UnavailableMetric,
-    by_reason,
-)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the user asks of a run; see ``bench run --help`` for each."""
-
-    method: str | None
-    dataset: str
-    task: str | None = None
-    motion: str = "absolute"
-    protocol: str = DEFAULT
-    jpeg_quality: int | None = None
-    checkpoint: Path | None = None
-    frames: Path | None = None
-    name: str | None = None
-    pairs: Path | None = None
-    root: Path | None = None
-    metrics: tuple[str, ...] = ()
-    limit: int | None = None
-    batch_size: int = 8
-    workers: int | None = None
-    image_size: int | None = None
-    device: str = "auto"
-    out: Path | None = None
-    runs: Path = Path("runs")
-    resume: bool = False
-    several: bool = False  # one of the runs of a grid, any of which may be new or begun before
-    strict: bool = False
-    save_frames: bool = False
-    tracking_uri: str | None = None
-    settings: dict[str, object] = field(default_factory=dict)
-    command: str = ""
+from talkbench.results.record import UnavailableMetric, by_reason
 
 
 @dataclass(frozen=True)
@@ -86,7 +41,7 @@ class Setup:
     protocol: Protocol
     device: torch.device
     weights: Weights
-    method: Method | Outside
+    method: Method | GivenFrames
     split: datasets.Split
     size: int
     stored_size: str
@@ -198,10 +153,10 @@ def choose_weights(options: RunOptions) -> Weights:
     return Weights(options.name, None, ORIGIN)
 
 
-def _given(options: RunOptions, whole: datasets.Split, count: int, size: int, progress: Progress) -> Outside:
+def _given(options: RunOptions, whole: datasets.Split, count: int, size: int, progress: Progress) -> GivenFrames:
     assert options.name is not None
     assert options.frames is not None
-    frames = Outside(options.name, options.frames, whole.pairs, count, size)
+    frames = GivenFrames(options.name, options.frames, whole.pairs, count, size)
     for remark in frames.remarks:
         progress.warn(remark)
     return frames
@@ -301,77 +256,3 @@ def unsuited(metric: Metric, split: datasets.Split, size: int, given: bool) -> s
     if metric.unquantised and given:
         return "frames in files are 8-bit already"
     return None
-
-
-def describe(setup: Setup, options: RunOptions) -> RunRecord:
-    """The record of a run of `setup` that begins now."""
-    method, split, protocol = setup.method, setup.split, setup.protocol
-    now = datetime.now(UTC)
-    name = f"{method.name}-{split.dataset}-{split.task}".replace("@", "-")
-    return RunRecord(
-        run_id=f"{name}-{now:%Y%m%d-%H%M%S}",
-        created=now,
-        talkbench=version("talkbench"),
-        command=options.command or shlex.join(sys.argv),
-        method=_method(setup),
-        dataset=DatasetInfo(
-            name=split.dataset,
-            task=split.task,
-            motion=split.motion,
-            pairs=len(split),
-            pairs_sha256=split.sha256,
-            pairs_file=options.pairs.name if options.pairs else "built-in",
-            list_sha256=split.list_sha256,
-            image_size=setup.size,
-            stored_size=setup.stored_size,
-        ),
-        metrics=tuple(spec_of(metric, split.task) for metric in setup.metrics),
-        unavailable=tuple(setup.unavailable),
-        batch_size=options.batch_size,
-        device=str(setup.device),
-        device_name=device_name(setup.device),
-        libraries=libraries(),
-        platform=platform.platform(),
-        git=git_state(),
-        protocol=ProtocolInfo(name=protocol.name, sha256=protocol.sha256),
-        quantisation=protocol.quantisation.value,
-        jpeg_quality=options.jpeg_quality or protocol.jpeg_quality.value,
-        aggregation="mean over " + " and over ".join(protocol.means.value),
-        missing_faces=protocol.missing_faces.value,
-    )
-
-
-def _method(setup: Setup) -> MethodInfo:
-    method, weights = setup.method, setup.weights
-    if isinstance(method, Outside):
-        return MethodInfo(name=method.name, origin=weights.origin, frames=method.info)
-    try:
-        return MethodInfo(
-            name=method.name,
-            checkpoint=weights.path.name if weights.path else None,
-            checkpoint_sha256=method.checkpoint_sha256,
-            origin=weights.origin,
-            settings=method.settings,
-            resolution=method.resolution,
-            ranked=method.ranked,
-        )
-    except ValidationError as error:  # a setting without a JSON form, such as NaN
-        raise TalkbenchError(f"{method.name} cannot be recorded: {error.errors()[0]['msg']}") from error
-
-
-def spec_of(metric: Metric, task: str) -> MetricSpec:
-    """What the record says of a metric, which can be computed here, in a run of `task`."""
-    return MetricSpec(
-        name=metric.variant,
-        version=metric.version,
-        direction=metric.direction,
-        unit=metric.unit,
-        scale=metric.scale,
-        decimals=metric.decimals,
-        extractor=metrics.create_extractor(metric.extractor).id if metric.extractor else None,
-        backend=metric.backend(),
-        target=target_of(metric, datasets.has_truth(task)),
-        aggregation=metric.aggregation,
-        worst=metric.range[0] if metric.direction == "higher" else metric.range[1],
-        ranks=metric.ranks,
-    )

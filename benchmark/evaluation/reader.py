@@ -15,7 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from talkbench.benchmark.evaluation.given_frames import Outside
+from talkbench.benchmark.evaluation.given_frames import GivenFrames
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame, Split
@@ -56,7 +56,7 @@ class Images:
     split: Split
     size: int
     resized: bool
-    given: Outside | None = None
+    given: GivenFrames | None = None
 
     def read(self, wanted: Wanted) -> np.ndarray:
         """The image, uint8 (size, size, 3).

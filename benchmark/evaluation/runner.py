@@ -13,8 +13,10 @@ from talkbench import datasets, metrics
 from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation.evaluator import Evaluator, Outcome, Rules, batches
 from talkbench.benchmark.evaluation.given_frames import frame_name
-from talkbench.benchmark.evaluation.plan import RunOptions, Setup, describe, prepare
+from talkbench.benchmark.evaluation.options import RunOptions
+from talkbench.benchmark.evaluation.plan import Setup, prepare
 from talkbench.benchmark.evaluation.reader import choose_workers
+from talkbench.benchmark.evaluation.record import describe
 from talkbench.benchmark.evaluation.scorer import set_key
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.tracking import Tracker, tracking_uri

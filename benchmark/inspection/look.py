@@ -18,7 +18,7 @@ from talkbench.benchmark.inspection.pictures import (
     ALL,
     PLACES,
     Seen,
-    Shown,
+    ShownModel,
     attention,
     conditioned_memory,
     memory,
@@ -96,7 +96,7 @@ def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[
         wanted = [what for what in wanted if what in OF_MOTION]
     faces = _faces(options) if wanted != ["memory"] else []
     with memory_advice(1):
-        shown = [Shown(one.label, one.method, [_look(one, face) for face in faces]) for one in shown]
+        shown = [ShownModel(one.label, one.method, [_look(one, face) for face in faces]) for one in shown]
     if faces:
         wanted = _present(wanted, shown[0], options.what)
     folder = options.out or Path("inspect") / shown[0].method.name.replace("@", "-")
@@ -115,7 +115,7 @@ def _wanted(names: Sequence[str]) -> list[str]:
     return [what for what in WHAT if what in names or ALL in names]
 
 
-def _models(options: InspectOptions, progress: Progress) -> list[Shown]:
+def _models(options: InspectOptions, progress: Progress) -> list[ShownModel]:
     """The method with each of the checkpoints, not yet looked into."""
     device = choose_device(options.device)
     same_clip = not options.source and datasets.has_truth(options.task)
@@ -126,7 +126,7 @@ def _models(options: InspectOptions, progress: Progress) -> list[Shown]:
             progress.say(weights.note)
         implied = implied_settings(weights.method, options.motion, same_clip)
         method = create_method(weights, {**implied, **options.settings}).to(device)
-        found.append(Shown(label or method.name, method))
+        found.append(ShownModel(label or method.name, method))
     return found
 
 
@@ -212,7 +212,7 @@ def _spread(length: int, count: int) -> list[int]:
 
 
 @torch.inference_mode()
-def _look(one: Shown, face: Face) -> Seen:
+def _look(one: ShownModel, face: Face) -> Seen:
     method = one.method
     size = method.resolution or DEFAULT_SIZE
     device = next((p.device for network in method.networks.values() for p in network.parameters()), "cpu")
@@ -226,7 +226,7 @@ def _look(one: Shown, face: Face) -> Seen:
     return Seen(face.label, source, driving, rendered is not moved, method.inspect(images, encoded, rendered))
 
 
-def _present(wanted: Sequence[str], one: Shown, asked: Sequence[str]) -> list[str]:
+def _present(wanted: Sequence[str], one: ShownModel, asked: Sequence[str]) -> list[str]:
     """Those of the `wanted` that the method shows.
 
     Raises:
@@ -243,7 +243,7 @@ def _present(wanted: Sequence[str], one: Shown, asked: Sequence[str]) -> list[st
     return [what for what in wanted if what in shows]
 
 
-def _pictures(options: InspectOptions, shown: Sequence[Shown], wanted: Sequence[str]) -> Iterator[Picture]:
+def _pictures(options: InspectOptions, shown: Sequence[ShownModel], wanted: Sequence[str]) -> Iterator[Picture]:
     moved = [what for what in wanted if what in OF_MOTION]
     if moved:
         yield motion(shown, moved)
@@ -255,7 +255,7 @@ def _pictures(options: InspectOptions, shown: Sequence[Shown], wanted: Sequence[
         yield attention(shown, options.at, options.scaling)
 
 
-def _about(options: InspectOptions, shown: Sequence[Shown], faces: Sequence[Face]) -> list[tuple[str, str]]:
+def _about(options: InspectOptions, shown: Sequence[ShownModel], faces: Sequence[Face]) -> list[tuple[str, str]]:
     about = [("command", options.command)] if options.command else []
     for one in shown:
         known = one.method.checkpoint_sha256

@@ -51,7 +51,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownModel:
     """A method with weights, under a label that tells several from one another, and the faces that were seen."""
 
     label: str
@@ -66,7 +66,7 @@ class Shown:
         return _array(memory[0])
 
 
-def memory(shown: Sequence[Shown], channels: Sequence[int] | str, scaling: str) -> Picture:
+def memory(shown: Sequence[ShownModel], channels: Sequence[int] | str, scaling: str) -> Picture:
     """What was learned of all faces: each of the `channels` (or `ALL`) as a tile, a grid for each of those shown."""
     whole = shown[0].memory
     chosen = _chosen(channels, shown[0])
@@ -81,7 +81,7 @@ def memory(shown: Sequence[Shown], channels: Sequence[int] | str, scaling: str) 
 
 
 def conditioned_memory(
-    shown: Sequence[Shown], channels: Sequence[int] | str | None, scaling: str, level: int | None
+    shown: Sequence[ShownModel], channels: Sequence[int] | str | None, scaling: str, level: int | None
 ) -> Picture:
     """What the memory becomes for each face, below what it is for all: the `channels` (None: a few) in a row for each,
     or in a grid if they are many; for the map of the side `level` (None: the deepest)."""
@@ -133,7 +133,7 @@ def _why(chosen: Sequence[int], channels: object) -> str:
     )
 
 
-def attention(shown: Sequence[Shown], places: Sequence[tuple[float, float]], scaling: str) -> Picture:
+def attention(shown: Sequence[ShownModel], places: Sequence[tuple[float, float]], scaling: str) -> Picture:
     """What each level looks up in the memory: for each face and level the attention at some `places`, its mean, and how
     many positions it is spread over."""
     found = [[_lookups(seen, places) for seen in one.seen] for one in shown]
@@ -187,7 +187,7 @@ def _ends(maps: Sequence[np.ndarray]) -> tuple[float, float]:
     return min(float(values.min()) for values in maps), max(float(values.max()) for values in maps)
 
 
-def motion(shown: Sequence[Shown], wanted: Sequence[str]) -> Picture:
+def motion(shown: Sequence[ShownModel], wanted: Sequence[str]) -> Picture:
     """How the source is moved: a row for each face, with columns for the `wanted` of keypoints, flow and occlusion."""
     flows = [[_displacement(seen) if "flow" in wanted else None for seen in one.seen] for one in shown]
     lengths = [np.hypot(*np.moveaxis(flow, -1, 0)) for per_model in flows for flow in per_model if flow is not None]
@@ -261,7 +261,7 @@ def _displacement(seen: Seen) -> np.ndarray:
     return _array(large[0].permute(1, 2, 0))
 
 
-def _chosen(channels: Sequence[int] | str, one: Shown) -> list[int]:
+def _chosen(channels: Sequence[int] | str, one: ShownModel) -> list[int]:
     count = len(one.memory)
     if isinstance(channels, str):
         return list(range(count))
@@ -286,7 +286,7 @@ def _scale(values: np.ndarray, scaling: str) -> str:
     return f"All share one scale: black is {low}, white {high}."
 
 
-def _names(shown: Sequence[Shown]) -> str:
+def _names(shown: Sequence[ShownModel]) -> str:
     return " and ".join(one.label for one in shown)
 
 

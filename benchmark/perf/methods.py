@@ -5,21 +5,14 @@ Needs torch alone of the heavy libraries, so that it runs where a model is measu
 
 from __future__ import annotations
 
-import csv
 import gc
-import io
-import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import version
-from itertools import product
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,23 +20,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from talkbench import methods
 from talkbench.benchmark.environment import choose_device, device_name, reproducible
+from talkbench.benchmark.perf.gauges import WARM_UP, Stages, memory, peak, turn
+from talkbench.benchmark.perf.modes import every, parts, to_channels_last
+from talkbench.benchmark.perf.table import CostTable, csv_name, fill, first_line
 from talkbench.benchmark.probes import ANY_SIZE, probe_images
 from talkbench.benchmark.progress import Progress
-from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import write_atomic
-from talkbench.core.registry import nearest
 from talkbench.methods.interface import Method
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-MODES = ("float32", "bf16", "channels_last", "compiled")
-WARM_UP = 3  # runs before the first that counts: the first two compile, choose kernels and reserve memory
 FRAME = ("encode_motion", "render")  # the stages of a driving frame; render includes transfer
 COLD = ("encode_source", *FRAME)
-
-Stages = dict[str, Callable[[], object]]
-R = TypeVar("R", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -84,9 +69,7 @@ class Cost:
         gflop_*: 10⁹ operations in convolutions and matrix products, a multiply-add being two.
         ms_*: milliseconds, the median of `repeat` turns.
         frames_per_second: driving frames.
-        mib_*: the peak in MiB. On CUDA of what torch has allocated, weights included; elsewhere of the resident
-            set of the whole process, libraries included (``ru_maxrss``; since its start where the system,
-            unlike Linux, cannot forget an earlier peak).
+        mib_*: the peak in MiB (`gauges.peak`).
     """
 
     parameters: int
@@ -108,7 +91,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """A line of the table: a setting with its cost, or with the reason why it has none."""
 
     setting: Setting
@@ -120,7 +103,7 @@ KEY = tuple(column.name for column in fields(Setting))
 COLUMNS = (*KEY, *(column.name for column in fields(Cost)), "reason")
 
 
-def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[Row], Path]:
+def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[MethodRow], Path]:
     """Measure every method in every mode at every batch size; returns the rows, and the CSV that holds them.
 
     A setting that fails here, for lack of memory or of a compiler, say, has a row with the reason. The CSV is
@@ -137,48 +120,7 @@ def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[R
     return fill(table, settings, one, progress or Progress()), out
 
 
-def every(names: Sequence[str], modes: Sequence[str], batch_sizes: Sequence[int]) -> list[tuple[str, str, int]]:
-    """Every method in every mode at every batch size.
-
-    Raises:
-        TalkbenchError: an unknown method or mode.
-    """
-    for name in names:
-        methods.registry.get(name)
-    for mode in modes:
-        parts(mode)
-    return list(product(names, modes, batch_sizes))
-
-
-def fill(
-    table: CostTable, settings: Sequence[tuple[str, str, int]], one: Callable[[str, str, int], R], progress: Progress
-) -> list[R]:
-    """The rows of the `settings`, each made by `one` and added to the `table` as soon as it is there."""
-    rows = []
-    progress.start(0, len(settings))
-    for setting in settings:
-        rows.append(one(*setting))
-        table.add(rows[-1])
-        progress.advance(1)
-    return rows
-
-
-def parts(mode: str) -> list[str]:
-    """The members of `MODES` that a mode joins with ``+``.
-
-    Raises:
-        TalkbenchError: one of them is unknown, or they contradict one another.
-    """
-    found = mode.split("+")
-    for part in found:
-        if part not in MODES:
-            raise TalkbenchError(f"unknown mode {part!r}: {nearest(part, MODES)}")
-    if {"float32", "bf16"} <= set(found):
-        raise TalkbenchError(f"mode {mode!r} asks for two precisions; choose one of them")
-    return found
-
-
-def measure(name: str, mode: str, batch_size: int, device: torch.device, options: PerfOptions) -> Row:
+def measure(name: str, mode: str, batch_size: int, device: torch.device, options: PerfOptions) -> MethodRow:
     """One row, of fresh weights from a fixed seed."""
     size, cost, reason = options.size, None, ""
     try:
@@ -201,12 +143,7 @@ def measure(name: str, mode: str, batch_size: int, device: torch.device, options
         torch=torch.__version__,
         talkbench=version("talkbench"),
     )
-    return Row(setting, cost, reason)
-
-
-def first_line(error: Exception) -> str:
-    """What went wrong, for a cell of a table."""
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    return MethodRow(setting, cost, reason)
 
 
 def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, repeat: int) -> Cost:
@@ -272,103 +209,3 @@ def _flops(method: Method[Any, Any], images: torch.Tensor) -> dict[str, int]:
             stage()
         flops[name] = counter.get_total_flops()
     return flops
-
-
-def turn(stages: Stages, device: torch.device) -> dict[str, float]:
-    """Seconds of each stage, in order; the device has finished one before the next begins."""
-    seconds = {}
-    for name, stage in stages.items():
-        synchronise(device)
-        start = perf_counter()
-        stage()
-        synchronise(device)
-        seconds[name] = perf_counter() - start
-    return seconds
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until `device` has done all that it was given."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
-
-
-def peak(stage: Callable[[], object], device: torch.device) -> float:
-    """MiB at the peak of one run; see `Cost`."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        stage()
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    import resource
-
-    with suppress(OSError):  # Linux forgets the peak so far when told to
-        Path("/proc/self/clear_refs").write_text("5")
-    stage()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def memory(device: torch.device) -> str:
-    """What `peak` is the peak of."""
-    return "allocated by torch" if device.type == "cuda" else "resident set of the process"
-
-
-def to_channels_last(*networks: nn.Module) -> None:
-    """`nn.Module.to` refuses networks that have kernels in three dimensions too."""
-    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
-    for parameter in nn.ModuleList(networks).parameters():
-        if parameter.dim() in layouts:
-            parameter.data = parameter.data.to(memory_format=layouts[parameter.dim()])
-
-
-def csv_name(device: str, modes: Sequence[str]) -> str:
-    """``nvidia-h200-float32-bf16-0.1.0.csv``: device, precisions and talkbench's version."""
-    plain = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
-    return f"{plain}-{'-'.join(modes)}-{version('talkbench')}.csv"
-
-
-class CostTable:
-    """A CSV with a row for each setting, written after each; what it held of other settings stays.
-
-    Args:
-        path: the file.
-        columns: of the table: the fields of a row's setting, of its cost, and its others.
-        key: those that tell one setting from another.
-
-    Raises:
-        TalkbenchError: the file holds something else, or cannot be written.
-    """
-
-    def __init__(self, path: Path, columns: Sequence[str], key: Sequence[str]) -> None:
-        self.path, self.columns, self.key = path, columns, key
-        self._rows: dict[tuple[str, ...], Mapping[str, str]] = {}
-        if path.exists():
-            with path.open(newline="", encoding="utf-8", errors="replace") as file:
-                reader = csv.DictReader(file)
-                rows = list(reader)
-            if tuple(reader.fieldnames or ()) != tuple(columns):
-                raise TalkbenchError(f"{path} is not a table of bench perf; name another file with --out")
-            self._rows = {self._name(row): row for row in rows}
-        self._write()  # if that is not possible, better to know now
-
-    def add(self, row: DataclassInstance) -> None:
-        """Add a row, with a `setting` and perhaps a `cost`, or replace that of the same setting, and write."""
-        others = asdict(row)
-        values = {**others.pop("setting"), **(others.pop("cost") or {}), **others}
-        cells = dict.fromkeys(self.columns, "") | {name: _text(value) for name, value in values.items()}
-        self._rows[self._name(cells)] = cells
-        self._write()
-
-    def _name(self, cells: Mapping[str, str]) -> tuple[str, ...]:
-        return tuple(cells[name] for name in self.key)
-
-    def _write(self) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._rows.values())
-        write_atomic(self.path, text.getvalue())
-
-
-def _text(value: object) -> str:
-    """In a cell: floats to six digits, None as nothing."""
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from talkbench import metrics
 from talkbench.benchmark.environment import choose_device, device_name, reproducible
-from talkbench.benchmark.perf.methods import WARM_UP, CostTable, csv_name, first_line, memory, peak, turn
+from talkbench.benchmark.perf.gauges import WARM_UP, memory, peak, turn
+from talkbench.benchmark.perf.table import CostTable, csv_name, first_line
 from talkbench.benchmark.probes import ANY_SIZE, probe_images
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
@@ -77,7 +78,7 @@ class MetricCost:
         frames_per_second: or pairs per second.
         ms_64: milliseconds for 64 of them in batches of this size; the median of `repeat` turns.
         found: frames of the batch in which the extractor found its subject.
-        mib: the peak in MiB, as in `perf.Cost`: with the networks that are part of the setting on CUDA, of the whole
+        mib: the peak in MiB (`gauges.peak`): with the networks that are part of the setting on CUDA, of the whole
             process elsewhere.
     """
 

@@ -24,19 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from talkbench import datasets, methods
 from talkbench.benchmark.environment import choose_device, device_name
-from talkbench.benchmark.perf.methods import (
-    WARM_UP,
-    CostTable,
-    csv_name,
-    every,
-    fill,
-    first_line,
-    memory,
-    peak,
-    synchronise,
-    to_channels_last,
-)
+from talkbench.benchmark.perf.gauges import WARM_UP, memory, peak, synchronise
+from talkbench.benchmark.perf.modes import every, to_channels_last
 from talkbench.benchmark.perf.modules import Calls
+from talkbench.benchmark.perf.table import CostTable, csv_name, fill, first_line
 from talkbench.benchmark.probes import probe_images
 from talkbench.benchmark.progress import Progress
 from talkbench.core.images import to_uint8, write_png
@@ -103,7 +94,7 @@ class TrainCost:
             and optimiser (with the limit on gradients); ``data``: the loader alone, reading PNG frames of 256×256 with
             `workers` processes. A compiled step does not tell its image loss from the rest of its forward pass.
         data_ratio: how many times as fast as steps the loader is.
-        mib_step: the peak in MiB, as `perf.Cost` has it.
+        mib_step: the peak in MiB (`gauges.peak`).
         modules: GFLOP per sample of each module.
     """
 
@@ -154,7 +145,7 @@ Clock = Callable[[], float]
 
 
 def perf_train(options: TrainPerfOptions, progress: Progress | None = None) -> tuple[list[TrainRow], Path]:
-    """Measure the training step of every method in every mode at every batch size; as `perf.perf`.
+    """Measure the training step of every method in every mode at every batch size; as `methods.perf`.
 
     Raises:
         TalkbenchError: an unknown method, mode or device, or a CSV that cannot be written or holds something else.

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from talkbench import datasets, methods
 from talkbench.benchmark.catalogue import method_card
-from talkbench.benchmark.sharing.figure import Shown
+from talkbench.benchmark.sharing.figure import ShownRun
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame
@@ -105,20 +105,10 @@ def _from_card(record: RunRecord) -> dict[str, Any]:
     said |= {"year": card.year, "licence": "; ".join(f"{part}: {text}" for part, text in card.licences)}
     said["note"] = card.short
     if not record.method.frames:
-        said["parameters"] = count_parameters(name)
+        said["parameters"] = methods.count_parameters(name)
         if _published_weights(record):
             said["training_data"] = ", ".join(card.training_data)
     return said
-
-
-def count_parameters(method: str) -> int | None:
-    """The parameters of all networks of a method together; None if it has none.
-
-    Raises:
-        TalkbenchError: it is not known here.
-    """
-    networks = methods.create(method).networks.values()  # cheaper than on the device meta, which loads the compiler
-    return sum(weight.numel() for network in networks for weight in network.parameters()) or None
 
 
 def _published_weights(record: RunRecord) -> bool:
@@ -171,7 +161,7 @@ def thumbnails(
     Raises:
         TalkbenchError: the real frames cannot be read.
     """
-    run = Shown(folder)
+    run = ShownRun(folder)
     kept = [number for number in run.pairs.index if run.path(number).is_file()]
     data = datasets.create(record.dataset.name, root=options.root)
     data.prepare()

@@ -46,7 +46,7 @@ class FigureOptions:
     html: Path | None = None
 
 
-class Shown:
+class ShownRun:
     """A run whose saved frames are to be shown.
 
     Raises:
@@ -100,7 +100,7 @@ def write_figure(options: FigureOptions) -> list[int]:
     Raises:
         TalkbenchError: runs that cannot be shown together, pairs without frames, or images that cannot be read.
     """
-    runs = [Shown(folder) for folder in options.runs]
+    runs = [ShownRun(folder) for folder in options.runs]
     _check_together(runs)
     data = runs[0].record.dataset
     if options.errors and not has_truth(data.task):
@@ -118,7 +118,7 @@ def write_figure(options: FigureOptions) -> list[int]:
     return numbers
 
 
-def _check_together(runs: Sequence[Shown]) -> None:
+def _check_together(runs: Sequence[ShownRun]) -> None:
     first = runs[0]
     for other in runs[1:]:
         mine, others = first.record.dataset, other.record.dataset
@@ -135,7 +135,7 @@ def _check_together(runs: Sequence[Shown]) -> None:
             )
 
 
-def _metric(wanted: str | None, runs: Sequence[Shown]) -> str | None:
+def _metric(wanted: str | None, runs: Sequence[ShownRun]) -> str | None:
     """The one to compare by: the one that is asked for, else L1, else the first that all runs have."""
     common = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
     if wanted is not None and wanted not in common:
@@ -143,7 +143,7 @@ def _metric(wanted: str | None, runs: Sequence[Shown]) -> str | None:
     return wanted or ("l1" if "l1" in common else next(iter(common), None))
 
 
-def _chosen(options: FigureOptions, runs: Sequence[Shown], metric: str | None) -> list[int]:
+def _chosen(options: FigureOptions, runs: Sequence[ShownRun], metric: str | None) -> list[int]:
     if options.pairs != MOST_DIFFERENT:
         texts = [text.strip() for text in options.pairs.split(",")]
         if not all(text.isascii() and text.isdigit() for text in texts):
@@ -163,7 +163,7 @@ def _chosen(options: FigureOptions, runs: Sequence[Shown], metric: str | None) -
     return numbers
 
 
-def _most_different(runs: Sequence[Shown], metric: str) -> list[int]:
+def _most_different(runs: Sequence[ShownRun], metric: str) -> list[int]:
     """The pairs that all runs have a frame and a value of, by falling spread of the values, then by number."""
     import pandas as pd
 
@@ -173,7 +173,7 @@ def _most_different(runs: Sequence[Shown], metric: str) -> list[int]:
     return [int(number) for number in ordered if all(run.path(int(number)).is_file() for run in runs)]
 
 
-def _labels(runs: Sequence[Shown]) -> list[str]:
+def _labels(runs: Sequence[ShownRun]) -> list[str]:
     """What the runs are called: by their methods, and where these are the same also by their folders."""
     names = [run.record.method.name for run in runs]
     twice = Counter(names)
@@ -190,7 +190,7 @@ def _columns(labels: Sequence[str], errors: bool) -> Iterator[str]:
 
 
 def _rows(
-    root: Path | None, runs: Sequence[Shown], numbers: Sequence[int], errors: bool
+    root: Path | None, runs: Sequence[ShownRun], numbers: Sequence[int], errors: bool
 ) -> list[tuple[str, list[np.ndarray]]]:
     data = datasets.create(runs[0].record.dataset.name, root=root)
     data.prepare()
@@ -211,13 +211,13 @@ def _rows(
     return rows
 
 
-def _frames(run: Shown, number: int) -> tuple[Frame, Frame]:
+def _frames(run: ShownRun, number: int) -> tuple[Frame, Frame]:
     place = next(run.pairs.loc[[number]].itertuples(index=False, name=None))
     return Frame(*place[:2]), Frame(*place[2:])
 
 
 def _page(
-    runs: Sequence[Shown],
+    runs: Sequence[ShownRun],
     labels: Sequence[str],
     numbers: Sequence[int],
     metric: str | None,

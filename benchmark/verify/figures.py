@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from talkbench import datasets, metrics
+from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device
-from talkbench.benchmark.evaluation.plan import spec_of
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
+from talkbench.benchmark.evaluation.record import spec_of
 from talkbench.benchmark.evaluation.runner import set_values
 from talkbench.benchmark.progress import Progress
-from talkbench.benchmark.sharing.export_entry import count_parameters
 from talkbench.benchmark.verify.rescore import TOLERANCE, Place, Rescored, agreement, pair_list, rescore, same_digits
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
@@ -64,7 +63,7 @@ class VerifyOptions:
 
 
 @dataclass(frozen=True)
-class Result:
+class StoredResult:
     """A run or an entry as it is stored, whether or not its parts fit together.
 
     Attributes:
@@ -80,7 +79,7 @@ class Result:
     stated_ids: dict[str, object]
 
     @classmethod
-    def read(cls, folder: Path) -> Result:
+    def read(cls, folder: Path) -> StoredResult:
         """The result in `folder`.
 
         Raises:
@@ -117,7 +116,7 @@ def verify(options: VerifyOptions, progress: Progress | None = None) -> list[Fig
         raise TalkbenchError(f"--frames {options.frames} is not a folder; give the one that holds the frames")
     if options.checkpoint and not options.checkpoint.is_file():
         raise TalkbenchError(f"--checkpoint {options.checkpoint} is not a file; give that of the method's weights")
-    result = Result.read(options.result)
+    result = StoredResult.read(options.result)
     if options.checkpoint and result.record.method.checkpoint_sha256 is None:
         raise TalkbenchError(f"{options.result} was made without weights; leave --checkpoint out")
     definitions = list(_definitions(result.record))
@@ -145,7 +144,7 @@ def _unknown(part: str, subject: str, name: str, reason: object, stored: object 
     return Figure(part, subject, name, "not checkable", stored, reason=str(reason))
 
 
-def _files(result: Result) -> Iterator[Figure]:
+def _files(result: StoredResult) -> Iterator[Figure]:
     """The files of an entry by their hashes."""
     if result.info is None:
         return
@@ -159,14 +158,14 @@ def _files(result: Result) -> Iterator[Figure]:
         yield Figure("files", name, "sha256", "different", reason=f"{ENTRY} does not list it")
 
 
-def _method(result: Result) -> Iterator[Figure]:
+def _method(result: StoredResult) -> Iterator[Figure]:
     """What an entry says of its method in numbers."""
     info, name = result.info, result.record.method.name
     if info is None:
         return
     if info.parameters is not None:
         try:
-            yield _compared("method", name, "parameters", info.parameters, count_parameters(name))
+            yield _compared("method", name, "parameters", info.parameters, methods.count_parameters(name))
         except TalkbenchError as error:
             yield _unknown("method", name, "parameters", error, info.parameters)
     if info.frames_per_second is not None:
@@ -174,7 +173,7 @@ def _method(result: Result) -> Iterator[Figure]:
         yield _unknown("method", name, "frames per second", reason, info.frames_per_second)
 
 
-def _record(result: Result) -> Iterator[Figure]:
+def _record(result: StoredResult) -> Iterator[Figure]:
     """The protocol and the protocol ids, which follow from the other fields of the record."""
     record = result.record
     if record.protocol:
@@ -187,7 +186,7 @@ def _record(result: Result) -> Iterator[Figure]:
         yield _compared("record", metric, "protocol id", result.stated_ids.get(metric), found)
 
 
-def _pairs(result: Result, place: Place) -> Iterator[Figure]:
+def _pairs(result: StoredResult, place: Place) -> Iterator[Figure]:
     """The pair list, from the rows and from the data set."""
     data = result.record.dataset
     yield _compared("pairs", "rows", "pairs", data.pairs, int(result.rows["pair"].nunique()))
@@ -206,7 +205,7 @@ def _pairs(result: Result, place: Place) -> Iterator[Figure]:
         yield _compared("pairs", data.name, "list_sha256", data.list_sha256, split.list_sha256)
 
 
-def _listed(result: Result) -> Iterator[Pair]:
+def _listed(result: StoredResult) -> Iterator[Pair]:
     """The pairs by their rows."""
     columns = ["source_clip", "source_index", "driving_clip", "driving_index"]
     for source, start, driving, index in result.rows.drop_duplicates("pair")[columns].itertuples(index=False):
@@ -259,7 +258,7 @@ def _defined(stored: MetricSpec, here: MetricSpec) -> Figure:
     return _compared("metrics", stored.name, "definition", mine, theirs)
 
 
-def _summary(result: Result) -> Iterator[Figure]:
+def _summary(result: StoredResult) -> Iterator[Figure]:
     """The summary, from the rows."""
     record = result.record
     sets, reasons = _sets(result)
@@ -284,7 +283,7 @@ def _summary(result: Result) -> Iterator[Figure]:
                 yield _compared("rows", found.metric, name, getattr(stored, name), value)
 
 
-def _sets(result: Result) -> tuple[dict[str, float | None], dict[str, str]]:
+def _sets(result: StoredResult) -> tuple[dict[str, float | None], dict[str, str]]:
     """The values of the metrics of whole sets by the features that a run keeps, and why some cannot be computed."""
     names = [spec.name for spec in result.record.metrics if spec.aggregation == "set"]
     if not names:
@@ -298,7 +297,7 @@ def _sets(result: Result) -> tuple[dict[str, float | None], dict[str, str]]:
 
 
 def _frames(
-    result: Result, options: VerifyOptions, definitions: Sequence[Figure], progress: Progress
+    result: StoredResult, options: VerifyOptions, definitions: Sequence[Figure], progress: Progress
 ) -> Iterator[Figure]:
     """The metrics, from the generated frames."""
     record, frames = result.record, options.frames or result.folder / "frames"

@@ -12,8 +12,9 @@ import numpy as np
 
 from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation.evaluator import batches
-from talkbench.benchmark.evaluation.given_frames import Outside
-from talkbench.benchmark.evaluation.plan import RunOptions, prepare
+from talkbench.benchmark.evaluation.given_frames import GivenFrames
+from talkbench.benchmark.evaluation.options import RunOptions
+from talkbench.benchmark.evaluation.plan import prepare
 from talkbench.benchmark.evaluation.reader import choose_workers
 from talkbench.benchmark.evaluation.runner import evaluator, keep, set_values
 from talkbench.benchmark.progress import Progress
@@ -81,7 +82,7 @@ def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place,
             raise TalkbenchError(
                 f"frames of {data.name} are {setup.stored_size} here, and {data.stored_size} in the run"
             )
-        assert isinstance(setup.method, Outside)
+        assert isinstance(setup.method, GivenFrames)
         store, scored = RunStore(folder), set[int]()
         progress.start(0, data.pairs)
         for outcome in evaluator(setup, record, choose_workers(None, data.pairs)).run(

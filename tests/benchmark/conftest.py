@@ -51,6 +51,12 @@ class Result:
     def rows(self) -> pd.DataFrame:
         return self.store.rows()
 
+    @property
+    def numbers(self) -> pd.DataFrame:
+        """All that was measured, and why something was not."""
+        assert self.code == 0, self.err
+        return self.rows.drop(columns="message")
+
     def values(self, metric: str) -> dict[int, float]:
         """The values of one metric by pair."""
         rows = self.rows

@@ -8,7 +8,6 @@ import pytest
 import synthetic_sets
 
 from talkbench import datasets
-from talkbench.benchmark.best_frames import closest
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets import Frame, Pair
 from talkbench.metrics.extractors.fan import Fan68Flip
@@ -150,10 +149,3 @@ def test_data_without_a_face(search, root, landmarks, monkeypatch):
 def test_a_list_with_all_references_needs_none(bench, root):
     complaint = bench("data", "best-frames", "tiny", "--root", root).complaint()
     assert "names a reference frame for every pair; use it with --motion relative-best" in complaint
-
-
-def test_the_five_points_of_mtcnn_count_and_not_its_box():
-    rng = np.random.default_rng(1)
-    points, other = rng.uniform(0, 256, (7, 2)), rng.uniform(0, 256, (7, 2))
-    same = np.concatenate([points[:5] + 3, 100 * other[5:]])
-    assert closest(Mtcnn5(), points, {4: other, 9: same}) == 9

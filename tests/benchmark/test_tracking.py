@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from talkbench.benchmark.evaluation.plan import RunOptions
+from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.runner import run
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.tracking import Tracker, tracking_uri

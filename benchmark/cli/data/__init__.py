@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from talkbench.benchmark.cli.data import best_frames, lists, prepare
-from talkbench.benchmark.cli.options import CONTEXT, OPTIONS, PATH, POSITIVE, NearestGroup
+from talkbench.benchmark.cli.groups import CONTEXT, FolderGroup
+from talkbench.core.errors import TalkbenchError
+
+if TYPE_CHECKING:
+    from talkbench.datasets.external import Published
 
 
-@click.group(cls=NearestGroup, context_settings=CONTEXT)
-def data() -> None:
+@click.group(cls=FolderGroup, package=__name__, context_settings=CONTEXT)
+def command() -> None:
     """Get, make, check and export data sets.
 
     \b
@@ -23,39 +27,16 @@ def data() -> None:
     """
 
 
-data.add_command(lists.lists)
-data.add_command(lists.fetch_lists)
-data.add_command(lists.draw)
-data.add_command(best_frames.best_frames)
-data.add_command(prepare.prepare)
-data.add_command(prepare.verify)
-data.add_command(prepare.manifest)
+def published_set(name: str, root: Path | None) -> Published:
+    """The data set of that name, whose clips are below `root`.
 
-
-@data.command("export-pairs")
-@OPTIONS["dataset"]
-@OPTIONS["task"]
-@OPTIONS["motion"]
-@OPTIONS["pairs"]
-@OPTIONS["root"]
-@OPTIONS["limit"]
-@click.option("--image-size", type=POSITIVE, help="Side of the images in pixels.  [default: as stored]")
-@click.option("--out", type=PATH, required=True, help="Folder to write; it must be empty or new.")
-def export_pairs(**options: Any) -> None:
-    """Write the pairs of a task and their images for a program that talkbench does not run.
-
-    Leaves the images, pairs.csv, which says what to do with them, and a README.txt that explains it. What the program
-    makes of the pairs is scored with bench run --frames.
-
-    \b
-    bench data export-pairs --dataset demo --out pairs
-    bench data export-pairs --dataset demo --task reconstruction --image-size 256 --out pairs
+    Raises:
+        TalkbenchError: it is unknown, or no published one.
     """
-    from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.export_pairs import ExportOptions
-    from talkbench.benchmark.export_pairs import export_pairs as export
+    from talkbench import datasets
+    from talkbench.datasets.external import Published
 
-    with RunDisplay("images") as display:
-        exported = export(ExportOptions(**options), display)
-    click.echo(f"pairs   {options['out'] / 'pairs.csv'}   ({exported.pairs} pairs, {exported.images} images)")
-    click.echo(f"score   {exported.command}")
+    data = datasets.create(name, root)
+    if not isinstance(data, Published):
+        raise TalkbenchError(f"{name} has no published lists; its pairs are built in, see bench list datasets")
+    return data

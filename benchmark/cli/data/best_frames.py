@@ -9,7 +9,7 @@ import click
 from talkbench.benchmark.cli.options import OPTIONS, PATH
 
 
-@click.command("best-frames")
+@click.command()
 @click.argument("dataset")
 @click.option("--task", default="cross-identity", show_default=True, help="The task whose list lacks references.")
 @click.option("--pairs", help="Another list than the task's own: a file, or the name of a published one.")
@@ -17,7 +17,7 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH
 @click.option("--out", type=PATH, help="File to write.  [default: beside the data's lists, where bench run finds it]")
 @OPTIONS["batch_size"]
 @OPTIONS["device"]
-def best_frames(**options: Any) -> None:
+def command(**options: Any) -> None:
     """Search the frame of each driving clip that is posed most like the source.
 
     Motion is measured from there with bench run --motion relative-best. All frames of the clip are compared by 68

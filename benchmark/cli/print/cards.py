@@ -1,32 +1,15 @@
-"""What `bench show`, `bench weights` and `bench data lists` print: cards, published numbers, which files are there."""
+"""Cards: of a method with its published numbers, of a data set, of a protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from talkbench.benchmark.model_files import Entry
-    from talkbench.datasets.external import Published
-
-STYLES = {
-    **dict.fromkeys(("missing", "other content"), "yellow"),
-    **dict.fromkeys(("official", "as added", "there"), "green"),
-    "damaged": "red",
-}
+from talkbench.benchmark.cli.print.console import console
+from talkbench.benchmark.cli.print.lists import print_pair_lists
 
 
 def print_card(name: str) -> None:
@@ -35,17 +18,17 @@ def print_card(name: str) -> None:
     Raises:
         TalkbenchError: an unknown method.
     """
-    console = _console()
+    output = console()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for label, value in facts(name):
         table.add_row(label, Text(value))
-    console.print(table)
+    output.print(table)
     published = _published(name)
     if published.row_count:
-        console.print()
-        console.print(published)
+        output.print()
+        output.print(published)
 
 
 def print_dataset(name: str) -> None:
@@ -58,7 +41,7 @@ def print_dataset(name: str) -> None:
     from talkbench.datasets.external import Published
 
     data = datasets.create(name)
-    console = _console()
+    output = console()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -69,10 +52,10 @@ def print_dataset(name: str) -> None:
     table.add_row("tasks", Text(", ".join(data.tasks)))
     for label, value in _labelled("notes", [" ".join(str(quirk).split()) for quirk in data.card.get("quirks", [])]):
         table.add_row(label, Text(value))
-    console.print(table)
+    output.print(table)
     if isinstance(data, Published):
-        console.print()
-        print_lists([data])
+        output.print()
+        print_pair_lists([data])
 
 
 def print_protocol(name: str) -> None:
@@ -84,17 +67,17 @@ def print_protocol(name: str) -> None:
     from talkbench.benchmark.evaluation.protocol import load
 
     known = load(name)
-    console = _console()
-    console.print(Text(f"{known.name}  {known.sha256[:12]}", style="bold"))
-    console.print(Text(known.about))
-    console.print()
+    output = console()
+    output.print(Text(f"{known.name}  {known.sha256[:12]}", style="bold"))
+    output.print(Text(known.about))
+    output.print()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for label, value, why in known.choices():
         table.add_row(label, Text(value), Text(why))
-    console.print(table)
+    output.print(table)
 
 
 def facts(name: str) -> Iterator[tuple[str, str]]:
@@ -159,79 +142,3 @@ def _published(name: str) -> Table:
         values = {cell.metric: cell.value for cell in row}
         table.add_row(*where, *(values.get(metric, "") for metric in metrics))
     return table
-
-
-def print_weights(entries: Sequence[Entry]) -> None:
-    """The methods' files, then those of the metrics, one line each: what it is for, where it is and comes from."""
-    console = _console()
-    for metric, headings in ((False, ("method", "part")), (True, ("name", "metrics that need it"))):
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in (*headings, "file", "status", "MB", "licence", "where it is published"):
-            table.add_column(heading, overflow="fold", justify="right" if heading == "MB" else "left")
-        for entry in (entry for entry in entries if entry.metric == metric):
-            status = Text(entry.status, style=STYLES.get(entry.status, ""))
-            size = "" if entry.size is None else f"{entry.size / 1e6:.1f}"
-            cells = [Text(entry.name), Text(entry.purpose), Text(str(entry.path)), status]
-            table.add_row(*cells, size, Text(entry.licence), Text(entry.source))
-        if table.row_count:
-            console.print(table)
-
-
-def print_lists(known: Sequence[Published]) -> None:
-    """The lists of data sets, one line each, those that a task takes without being told marked with a star; of a single
-    data set also what should be known of them."""
-    console = _console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("data set", "list", "task", "rows", "status", *(["note"] if len(known) == 1 else []), "url"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "rows" else "left")
-    for data in known:
-        defaults = {data.default_list(task) for task in data.tasks}
-        for entry in data.files.values():
-            status = entry.status(data.root)
-            name = f"{entry.slug} *" if entry.slug in defaults else entry.slug
-            cells = [Text(data.name), Text(name), Text(entry.task), Text(str(entry.rows))]
-            notes = [Text(entry.note)] if len(known) == 1 else []
-            url = Text(entry.url or "drawn here")
-            table.add_row(*cells, Text(status, style=STYLES[status]), *notes, url)
-    console.print(table)
-    for data in known:
-        console.print(Text(f"{data.name}: kept in {data.root / 'lists'}"), soft_wrap=True)
-
-
-class DownloadBar:
-    """Bytes on standard error as they come, in the form that `pooch` wants; a context manager.
-
-    Attributes:
-        total: bytes to come; set by `pooch`.
-    """
-
-    total = 0
-
-    def __init__(self, name: str) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-        self._progress.disable = not self._progress.console.is_terminal
-        self._task = self._progress.add_task(name, total=None)
-
-    def __enter__(self) -> DownloadBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, count: int) -> None:
-        self._progress.update(self._task, total=self.total, advance=count)
-
-    def reset(self) -> None:
-        self._progress.reset(self._task)
-
-    def close(self) -> None:
-        self._progress.stop()
-
-
-def _console() -> Console:
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # other programs get one line per entry
-    return console

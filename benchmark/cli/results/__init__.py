@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE, NearestGroup
-
-ENTRIES = Path("results/entries")
-OUT = click.option("--out", type=PATH, default=ENTRIES, show_default=True, help="Folder of the entries.")
+from talkbench.benchmark.cli.groups import FolderGroup
 
 
-@click.group(cls=NearestGroup)
-def results() -> None:
+@click.group(cls=FolderGroup, package=__name__)
+def command() -> None:
     """Pass results on, take them in, and check them.
 
     \b
@@ -24,113 +19,6 @@ def results() -> None:
     """
 
 
-@results.command()
-@click.argument("runs", nargs=-1, required=True, type=PATH)
-@click.option(
-    "--out", type=PATH, help="Folder of the entries, or the file to write.  [default: results/entries; the terminal]"
-)
-@click.option(
-    "--format", "form", type=click.Choice(["entry", "csv", "parquet", "json", "latex", "hf"]), default="entry",
-    show_default=True,
-    help="An entry of the leaderboard; a table with a line per run and metric; a table for a paper; or what a model "
-    "card on Hugging Face says of evaluations (model-index).",
-)  # fmt: skip
-@click.option("--pairs", is_flag=True, help="With csv, parquet, json: a line per run, pair and metric.")
-@click.option("--name", help="Of the entry and its folder.  [default: <method>--<dataset>--<task>--<motion>]")
-@click.option("--label", help="How tables print the method.  [default: its name]")
-@click.option("--paper", help="Address of the paper; this and the next six come from the method's card.")
-@click.option("--code", help="Address of the code.")
-@click.option("--licence", help="Of code and weights.")
-@click.option("--year", type=int, help="Of the publication.")
-@click.option("--training-data", help="What the weights were trained on: data sets as bench list datasets names them.")
-@click.option("--parameters", type=POSITIVE, help="Of all networks together.")
-@click.option("--note", help="What readers should know, in a line.")
-@click.option("--perf", type=PATH, help="What bench perf wrote: speed and parameters are taken from there.")
-@click.option(
-    "--speed", type=(float, str), metavar="FPS DEVICE", help="Driving frames per second, and measured on what."
-)
-@click.option("--thumbnails", type=click.IntRange(0, 12), default=12, show_default=True, help="Pairs to show at most.")
-@OPTIONS["root"]
-def export(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **options: Any) -> None:
-    """Write finished runs as entries of the leaderboard, or in a format of others.
-
-    An entry is a small folder that needs nothing else: record, summary, the values of all pairs, and thumbnails of
-    some, if the run was made with --save-frames. The pictures show people of the data set: leave them out
-    (--thumbnails 0) where its licence does not let you publish them.
-
-    \b
-    bench results export runs/mcnet-demo
-    bench results export runs/mine --label "My method" --paper https://… --training-data voxceleb1
-    bench results export runs/* --format csv --out results.csv
-    """
-    from talkbench.benchmark.sharing.export_entry import ExportOptions, export_entry, has_frames
-    from talkbench.benchmark.sharing.formats import write_runs
-
-    if form != "entry" or pairs:
-        write_runs(runs, form, pairs, out)
-        return
-    for run in runs:
-        entry = export_entry(run, out or ENTRIES, ExportOptions(**options))
-        shown = len(entry.info.thumbnails)
-        click.echo(f"entry   {entry.folder}   ({_size(entry.folder)}, {shown} pairs shown)")
-        if options["thumbnails"] and not has_frames(run):
-            click.echo(
-                f"{run} has kept no frames, so there are no thumbnails; bench run --save-frames keeps them", err=True
-            )
-
-
-def _size(folder: Path) -> str:
+def size(folder: Path) -> str:
+    """How large the files of a folder are together."""
     return f"{sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.2f} MB"
-
-
-@results.command(name="import")
-@click.argument("folder", type=PATH)
-@OUT
-def import_(folder: Path, out: Path) -> None:
-    """Take in an entry after checking it.
-
-    \b
-    bench results import ~/Downloads/mcnet.demo--demo--same-identity--absolute
-    """
-    from talkbench.results.validation import import_entry
-
-    click.echo(f"entry   {import_entry(folder, out).folder}")
-
-
-@results.command()
-@click.argument("folder", type=PATH, default=ENTRIES)
-def validate(folder: Path) -> None:
-    """Check an entry, or all entries in a folder.
-
-    Every fault is a line that names the file and the remedy; the exit code is 2 if there is one. Checked are the form
-    of the files, their hashes, that there are no others, and that protocol ids and summary follow from record and
-    rows.
-
-    \b
-    bench results validate results/entries
-    """
-    from talkbench.results.validation import validate as check
-
-    sound, found = check(folder)
-    for entry in sound:
-        record, data = entry.record, entry.record.dataset
-        what = f"{record.method.name}, {data.name} {data.task}, {data.pairs} pairs, {len(record.metrics)} metrics"
-        click.echo(f"sound   {entry.folder}   ({what}, {_size(entry.folder)})")
-    for fault in found:
-        click.echo(f"bench: {fault}", err=True)
-    if found:
-        sys.exit(2)
-
-
-@results.command()
-@click.option("--out", type=PATH, help="File to write.  [default: the terminal]")
-def schema(out: Path | None) -> None:
-    """Print the JSON Schema of entry.json, run.json and summary.json."""
-    from talkbench.core.files import write_atomic
-    from talkbench.results.json_schema import json_schema
-
-    if out is None:
-        click.echo(json_schema(), nl=False)
-    else:
-        write_atomic(out, json_schema())
-        click.echo(f"schema  {out}")

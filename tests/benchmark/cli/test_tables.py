@@ -1,8 +1,9 @@
-"""``bench tables``: which tables are chosen and what of them is shown."""
+"""``bench tables``: which tables are chosen, what of them is shown, and where."""
 
 import csv
 import hashlib
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,68 @@ def test_a_run_on_a_published_set_has_its_place(bench, tmp_path):
     assert "| copy-source (n = 4) |" in table
     assert "4 pairs instead of 2083 pairs or 2056 pairs, 64 px instead of 256 px" in table
     assert bench(*score, "--dataset", "folder", "--limit", 2).record.dataset.list_sha256 == ""
+
+
+def test_tables_without_runs_are_the_published_ones(bench):
+    result = bench("tables")
+    assert result.code == 0, result.err
+    assert "| FOMM" in result.out
+    assert "*Measured*" not in result.out
+    assert bench("tables", "--measured").complaint().startswith("bench: no runs to tabulate")
+
+
+def test_tables_hold_the_runs(bench, score):
+    score("--out", "mine", "--limit", 2)
+    score("--limit", 3)
+    assert "| blend (n = 3) |" in bench("tables").out
+    assert "n = 2" not in bench("tables").out
+    both = bench("tables", "mine", *Path("runs").iterdir()).out
+    assert "| FOMM<sup>" in both
+    assert both.count("| blend, run blend-tiny-same-identity-") == 2
+    assert "blend" in bench("tables", "mine", "--format", "terminal").out
+
+
+def test_what_is_no_run_is_passed_over_aloud(bench, score, place):
+    score("--limit", 2)
+    (place / "runs" / "mlflow.db").write_text("")
+    result = bench("tables", *sorted(Path("runs").iterdir()))
+    assert "blend (n = 2)" in result.out
+    assert result.err == "passed over, as it is not the folder of a run: runs/mlflow.db\n"
+    refused = bench("tables", "runs/mlflow.db")
+    assert refused.code == 2
+    assert refused.err.endswith("bench: no run to tabulate; give the folder of at least one\n")
+
+
+def test_tables_of_what_was_measured(bench, score):
+    score("--limit", 2, "--metrics", "ssim@uniform7-dr2")
+    markdown = bench("tables", "--measured").out
+    assert "ssim@uniform7-dr2" in markdown
+    assert "FOMM" not in markdown
+
+
+@pytest.mark.parametrize(
+    ("form", "sign"), [("markdown", "| :--"), ("latex", r"\toprule"), ("csv", "block,system,"), ("html", "<table")]
+)
+def test_tables_in_every_format_on_the_terminal_or_in_a_file(bench, score, form, sign):
+    store = score("--limit", 2).store
+    shown = bench("tables", store.folder, "--format", form)
+    assert shown.code == 0, shown.err
+    assert sign.lower() in shown.out.lower()
+    written = bench("tables", store.folder, "--format", form, "--out", "sub/table")
+    assert written.out == ""
+    assert Path("sub/table").read_text() == shown.out
+    if form == "csv":
+        lines = list(csv.DictReader(io.StringIO(shown.out)))
+        assert lines[-1]["system"] == "blend (n = 2)"
+        assert float(lines[-1]["L1 ↓"]) > 0
+
+
+def test_tables_that_cannot_be_written(bench, place):
+    (place / "file").write_text("in the way")
+    assert "cannot write file/table" in bench("tables", "--out", "file/table").complaint()
+
+
+def test_a_run_that_lost_its_rows_is_incomplete(bench, score):
+    store = score("--limit", 2).store
+    shutil.rmtree(store.folder / "rows")
+    assert "blend (incomplete, n = 0 of 2)" in bench("tables", store.folder).out

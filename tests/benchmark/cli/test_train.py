@@ -13,7 +13,6 @@ import pytest
 import torch
 from toy_training import SIZE, frame, tiny
 
-from talkbench.benchmark.cli.train_progress import TrainingTracker
 from talkbench.core.images import write_png
 from talkbench.training import loop, session
 from talkbench.training.objectives.losses import MultiScaleL1
@@ -215,18 +214,6 @@ def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, mo
         assert history == {entry["step"]: entry[name] for entry in log(place / "out") if name in entry}
     pictures = [file.path for file in store.list_artifacts(tracked.info.run_id, "pictures")]
     assert pictures == [f"pictures/{step:08d}.png" for step in (2, 3, 4)]
-
-
-def test_values_are_sent_to_mlflow_together(monkeypatch):
-    sent = []
-    tracker = TrainingTracker("sqlite:///none", print)
-    tracker._client = object()
-    monkeypatch.setattr(tracker, "_log_metrics", lambda entries: sent.append(len(entries)))
-    for step in range(300):
-        tracker.log(step, {"total": 1.0, "consistency": 2.0, "perceptual": float("nan")})
-    assert sent == [500]
-    tracker.flush()
-    assert sent == [500, 100]
 
 
 def test_a_training_without_mlflow(train, place, monkeypatch):

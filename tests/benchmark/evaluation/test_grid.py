@@ -7,7 +7,7 @@ import pytest
 import synthetic_sets
 
 from talkbench.benchmark.evaluation.grid import plan, where
-from talkbench.benchmark.evaluation.plan import RunOptions
+from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.core.errors import TalkbenchError
 from talkbench.results import RunStore
 

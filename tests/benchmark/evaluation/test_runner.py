@@ -9,7 +9,7 @@ import pytest
 
 from talkbench import datasets
 from talkbench.benchmark.evaluation import runner as run_module
-from talkbench.benchmark.evaluation.plan import RunOptions
+from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.progress import Progress
 from talkbench.core.images import read_image, write_png
 from talkbench.metrics.extractors.mtcnn import Mtcnn5

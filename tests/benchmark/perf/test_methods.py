@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from talkbench import methods
 from talkbench.benchmark.environment import device_name
-from talkbench.benchmark.perf.methods import COLUMNS, PerfOptions, Setting, perf, turn
+from talkbench.benchmark.perf.gauges import turn
+from talkbench.benchmark.perf.methods import COLUMNS, PerfOptions, Setting, perf
 from talkbench.methods.interface import Batch, Method
 
 MIB = 2**20
@@ -112,7 +113,7 @@ def test_a_row_says_what_was_measured_and_where(measured):
 def test_stages_are_timed_apart_and_the_median_is_taken(monkeypatch, layers):
     """The clock goes on by what each stage says; one slow turn does not count."""
     now = 0.0
-    monkeypatch.setattr("talkbench.benchmark.perf.methods.perf_counter", lambda: now)
+    monkeypatch.setattr("talkbench.benchmark.perf.gauges.perf_counter", lambda: now)
 
     def taking(*seconds: float):
         left = list(seconds)
@@ -186,7 +187,7 @@ def test_every_setting_has_a_row_and_a_line(bench, layers):
 
 def test_the_name_of_the_table_says_device_precision_and_version(bench, layers, monkeypatch):
     monkeypatch.setattr("talkbench.benchmark.perf.methods.device_name", lambda device: "NVIDIA H200 (141 GB)")
-    monkeypatch.setattr("talkbench.benchmark.perf.methods.version", lambda package: "1.2.3")
+    monkeypatch.setattr("talkbench.benchmark.perf.table.version", lambda package: "1.2.3")
     bench("perf", "--method", "layers", "--modes", "float32,bf16", "--repeat", 1)
     assert [path.name for path in Path("perf").iterdir()] == ["nvidia-h200-141-gb-float32-bf16-1.2.3.csv"]
 

@@ -199,7 +199,7 @@ def test_the_clock_is_read_around_the_work_and_the_median_taken(known, monkeypat
         return [None] * len(images)
 
     monkeypatch.setattr(Eyes, "extract", extract)
-    monkeypatch.setattr("talkbench.benchmark.perf.methods.perf_counter", lambda: now)
+    monkeypatch.setattr("talkbench.benchmark.perf.gauges.perf_counter", lambda: now)
     rows, _ = perf_metrics(MetricPerfOptions(("eyes",), batch_sizes=(4,), device="cpu", repeat=3, size=48))
     assert rows[0].cost.frames_per_second == pytest.approx(4 / 0.5)
     assert rows[0].cost.ms_64 == pytest.approx(0.5 * 1000 * 64 / 4)

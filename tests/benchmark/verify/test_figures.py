@@ -4,82 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from talkbench import metrics
-from talkbench.benchmark.verify.rescore import Agreement, Rescored, agreement
 from talkbench.core.files import sha256_file
-from talkbench.core.images import read_image, write_png
 from talkbench.methods.cards import find_weights
-from talkbench.metrics import Extractor, Metric, extractors
-from talkbench.results import MetricSpec, RunStore, Summary
+from talkbench.results import RunStore
 from talkbench.results.entries import EntryDetails, write_entry
-from talkbench.results.record import FramesInfo
 from talkbench.results.run_store import read_rows, write_rows
-
-
-class Mean(Extractor):
-    """The mean colour; dark frames have none."""
-
-    name, id = "mean", "mean@1"
-
-    def extract(self, images, base=None):
-        means = images.mean(dim=(2, 3)).cpu().numpy()
-        return [mean if mean.max() > 0.05 else None for mean in means]
-
-
-class Spread(Metric):
-    """Difference of the spreads of all colours."""
-
-    name, direction, range, decimals, extractor = "spread", "lower", (0.0, 1.0), 3, "mean"
-    aggregation, needs_truth = "set", False
-
-    def compare(self, generated, target):
-        return np.array([abs(float(generated.std()) - float(target.std()))])
-
-
-@pytest.fixture(autouse=True)
-def registered(place, monkeypatch):
-    monkeypatch.setitem(metrics.registry._factories, "spread", Spread)
-    extractors.registry.names()
-    monkeypatch.setitem(extractors.registry._factories, "mean", Mean)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("made") / "run"
-
-
-@pytest.fixture
-def run(score, made) -> Path:
-    """The folder of a run with its frames."""
-    if not made.exists():
-        result = score("--metrics", "l1,psnr,spread", "--save-frames", "--out", made)
-        assert result.code == 0, result.err
-    return Path(shutil.copytree(made, "run"))
-
-
-@pytest.fixture
-def verify(bench, clips):
-    """Verifies a result: the exit code, and the figures by part, subject and name."""
-
-    def call(folder, *options):
-        result = bench("verify", folder, "--root", clips, "--format", "json", *options)
-        assert result.code in (0, 1), result.err
-        (only,) = json.loads(result.out)["results"]
-        figures = {(item["part"], item["subject"], item["name"]): item for item in only["figures"]}
-        assert len(figures) == sum(only["counts"].values()) == len(only["figures"])
-        assert (result.code == 1) == (only["counts"]["different"] > 0)
-        assert all(item["reason"] for item in only["figures"] if item["state"] == "not checkable")
-        return figures
-
-    return call
-
-
-def those(figures, state: str) -> set[tuple[str, str, str]]:
-    return {key for key, item in figures.items() if item["state"] == state}
 
 
 def rewrite(path: Path, change) -> None:
@@ -108,38 +39,18 @@ def test_an_untouched_run_is_equal(score, verify, options):
     assert score("--save-frames", "--out", "run", *options).code == 0
     figures = verify("run")
     unknown = {("pairs", "rows", "sha256")} if "relative-best" in options else set()
-    assert (those(figures, "different"), those(figures, "not checkable")) == (set(), unknown)
+    assert (figures.those("different"), figures.those("not checkable")) == (set(), unknown)
     for spec in RunStore("run").read_record().metrics:
         expected = RunStore("run").read_summary().metric(spec.name).mean
         mean = figures["frames", spec.name, "mean"]
         assert mean["found"] == mean["stored"] == figures["rows", spec.name, "mean"]["found"] == expected
 
 
-def test_a_changed_frame(run, verify):
-    image = read_image(run / "frames" / "000003.png")
-    write_png(run / "frames" / "000003.png", image // 2)
-    figures = verify(run)
-    names = {("frames", metric, name) for metric in ("l1", "psnr") for name in ("values", "mean")}
-    assert those(figures, "different") == {*names, ("frames", "spread", "mean")}
-    assert (
-        "15 of 16 pairs agree; different: 1, most of all pair 3 with " in figures["frames", "psnr", "values"]["reason"]
-    )
-
-
-def test_a_missing_frame(run, verify):
-    (run / "frames" / "000003.png").unlink()
-    figures = verify(run)
-    assert those(figures, "different") == set()
-    unknown = {("frames", metric, name) for metric in ("l1", "psnr", "spread") for name in ("values", "mean")}
-    assert those(figures, "not checkable") == unknown
-    assert figures["frames", "l1", "values"]["reason"].startswith("15 of 16 pairs agree; the frames of the others are ")
-
-
 def test_a_changed_row(run, verify):
     rewrite_rows(run, lambda rows: rows.assign(value=rows["value"].where(rows.index != 3, rows["value"] + 0.01)))
     figures = verify(run)
     changed = RunStore(run).rows()["metric"][3]
-    assert those(figures, "different") == {
+    assert figures.those("different") == {
         *(("rows", changed, name) for name in ("mean", "video_mean")),
         ("frames", changed, "values"),
     }
@@ -150,7 +61,7 @@ def test_rows_of_a_pair_that_are_gone(run, verify, pair):
     rewrite_rows(run, lambda rows: rows[rows["pair"] != pair])
     figures = verify(run)
     expected = {("pairs", "rows", "pairs"), ("pairs", "rows", "sha256"), ("rows", "all metrics", "pairs")}
-    assert expected | {("frames", "l1", "values"), ("rows", "psnr", "mean")} <= those(figures, "different")
+    assert expected | {("frames", "l1", "values"), ("rows", "psnr", "mean")} <= figures.those("different")
     assert f"pair {pair} with no row in the rows" in figures["frames", "l1", "values"]["reason"]
 
 
@@ -160,14 +71,14 @@ def test_a_changed_summary(run, verify):
 
     rewrite(run / "summary.json", better)
     figures = verify(run)
-    assert those(figures, "different") == {("rows", "psnr", "mean"), ("rows", "psnr", "failures")}
+    assert figures.those("different") == {("rows", "psnr", "mean"), ("rows", "psnr", "failures")}
     mean = figures["frames", "psnr", "mean"]
     assert (mean["state"], mean["reason"]) == ("equal", "in the printed digits only")
 
 
 def test_a_summary_of_other_metrics(run, verify):
     rewrite(run / "summary.json", lambda content: content["metrics"][0].update(metric="lpips"))
-    assert {("rows", "lpips", "metric"), ("rows", "l1", "metric")} <= those(verify(run), "different")
+    assert {("rows", "lpips", "metric"), ("rows", "l1", "metric")} <= verify(run).those("different")
 
 
 def test_a_changed_record(run, verify):
@@ -180,7 +91,7 @@ def test_a_changed_record(run, verify):
     figures = verify(run)
     ids = {("record", metric, "protocol id") for metric in ("l1", "psnr", "spread")}
     pairs = {("pairs", "rows", "sha256"), ("pairs", "tiny", "sha256")}
-    assert those(figures, "different") == {
+    assert figures.those("different") == {
         *ids, *pairs, ("record", "talkbench-1", "protocol"), ("metrics", "l1", "definition")
     }  # fmt: skip
     definition = figures["metrics", "l1", "definition"]
@@ -202,7 +113,7 @@ def test_numbers_of_another_version_are_not_held_against_a_run(run, verify):
     rewrite(run / "run.json", older)
     rewrite_rows(run, lambda rows: rows.assign(value=rows["value"].where(rows["metric"] != "l1", rows["value"] / 2)))
     figures = verify(run)
-    assert ("metrics", "l1", "definition") in those(figures, "not checkable")
+    assert ("metrics", "l1", "definition") in figures.those("not checkable")
     assert figures["frames", "l1", "values"]["state"] == "not checkable"
     assert figures["frames", "l1", "values"]["reason"].startswith("computed otherwise here: version 2 in the record")
     assert figures["frames", "psnr", "values"]["state"] == "equal"
@@ -214,37 +125,37 @@ def test_numbers_of_another_version_are_not_held_against_a_run(run, verify):
 def test_without_frames(run, verify):
     shutil.rmtree(run / "frames")
     figures = verify(run)
-    assert those(figures, "not checkable") == {("frames", metric, "mean") for metric in ("l1", "psnr", "spread")}
+    assert figures.those("not checkable") == {("frames", metric, "mean") for metric in ("l1", "psnr", "spread")}
     assert figures["frames", "l1", "mean"]["reason"].startswith(f"{run / 'frames'} is missing; ")
 
 
 def test_without_the_data(run, verify, place):
     figures = verify(run, "--root", place / "nowhere")
-    assert those(figures, "different") == set()
+    assert figures.those("different") == set()
     assert figures["pairs", "rows", "sha256"]["state"] == "equal"
-    assert {("pairs", "tiny", "sha256"), ("frames", "l1", "mean")} <= those(figures, "not checkable")
+    assert {("pairs", "tiny", "sha256"), ("frames", "l1", "mean")} <= figures.those("not checkable")
 
 
 def test_without_the_pair_list(score, verify, place):
     (place / "mine.csv").write_text("source_clip,source_index,driving_clip,driving_index\na,0,b,3\na,0,b,4\n")
     assert score("--pairs", "mine.csv", "--save-frames", "--out", "run").code == 0
-    assert those(verify("run"), "not checkable") == set()
+    assert verify("run").those("not checkable") == set()
     (place / "mine.csv").rename("other.csv")
     figures = verify("run")
     unknown = {("pairs", "tiny", "sha256"), ("frames", "l1", "mean"), ("frames", "psnr", "mean")}
-    assert those(figures, "not checkable") == unknown
+    assert figures.those("not checkable") == unknown
     assert {figures[key]["reason"] for key in unknown} == {"the pair list mine.csv is missing; name it with --pairs"}
-    assert those(verify("run", "--pairs", "other.csv"), "not checkable") == set()
+    assert verify("run", "--pairs", "other.csv").those("not checkable") == set()
     (place / "other.csv").write_text("source_clip,source_index,driving_clip,driving_index\na,0,b,5\na,0,b,4\n")
     other = verify("run", "--pairs", "other.csv")
-    assert those(other, "different") == {("pairs", "tiny", "sha256"), ("pairs", "tiny", "list_sha256")}
+    assert other.those("different") == {("pairs", "tiny", "sha256"), ("pairs", "tiny", "list_sha256")}
     assert other["frames", "l1", "mean"]["state"] == "not checkable"
 
 
 def test_without_the_features_of_a_set(run, verify):
     shutil.rmtree(run / "features")
     figures = verify(run)
-    assert those(figures, "not checkable") == {("rows", "spread", "mean")}
+    assert figures.those("not checkable") == {("rows", "spread", "mean")}
     assert figures["frames", "spread", "mean"]["state"] == "equal"
 
 
@@ -283,26 +194,6 @@ def test_the_weights_of_the_method(run, verify, place):
     assert state("strange", "its.pth")[0] == "not checkable"
 
 
-# Frames of other programs
-
-
-def test_frames_that_were_given(run, bench, clips, verify):
-    shutil.move(run / "frames", "given")
-    options = ("--name", "mine", "--dataset", "tiny", "--root", clips, "--metrics", "l1", "--save-frames")
-    assert bench("run", "--frames", "given", *options, "--out", "scored").code == 0
-    hashed = ("frames", "mine", "sha256")
-    assert verify("scored", "--frames", "given")[hashed]["state"] == "equal"
-    for path in Path("scored/frames").iterdir():
-        path.write_bytes(path.read_bytes() + b"\0")  # as another encoder might
-    copies = verify("scored")
-    assert those(copies, "not checkable") == {hashed}
-    assert copies["frames", "l1", "mean"]["state"] == "equal"
-    write_png(Path("given/000001.png"), np.zeros((48, 48, 3), np.uint8))
-    assert {hashed, ("frames", "l1", "values")} <= those(verify("scored", "--frames", "given"), "different")
-    shutil.rmtree("scored/frames")
-    assert verify("scored")[hashed]["state"] == "not checkable"
-
-
 # Entries
 
 
@@ -316,43 +207,24 @@ def entry(run):
 
 def test_an_entry(entry, run, verify):
     figures = verify(entry)
-    assert those(figures, "different") == set()
+    assert figures.those("different") == set()
     assert figures["method", "blend", "frames per second"]["reason"].startswith("measured on a toaster; ")
     files = {key for key in figures if key[0] == "files"}
     assert files == {("files", name, "sha256") for name in ("run.json", "summary.json", "rows.parquet")}
-    assert {("rows", "spread", "mean"), ("frames", "l1", "mean")} <= those(figures, "not checkable")
+    assert {("rows", "spread", "mean"), ("frames", "l1", "mean")} <= figures.those("not checkable")
     with_frames = verify(entry, "--frames", run / "frames")
-    assert those(with_frames, "not checkable") == {("rows", "spread", "mean"), ("method", "blend", "frames per second")}
+    assert with_frames.those("not checkable") == {("rows", "spread", "mean"), ("method", "blend", "frames per second")}
 
 
 def test_a_changed_entry(entry, bench, verify):
     rewrite(entry / "run.json", lambda content: content.update(device_name="a better one"))
     (entry / "notes.txt").write_text("of no use")
     figures = verify(entry)
-    assert those(figures, "different") == {("files", "run.json", "sha256"), ("files", "notes.txt", "sha256")}
+    assert figures.those("different") == {("files", "run.json", "sha256"), ("files", "notes.txt", "sha256")}
     rewrite(entry / "entry.json", lambda content: content.update(parameters=5))
-    assert ("method", "blend", "parameters") in those(verify(entry), "different")
+    assert ("method", "blend", "parameters") in verify(entry).those("different")
     (entry / "summary.json").unlink()
     assert "summary.json" in bench("verify", entry).complaint()
-
-
-# The tolerance
-
-
-def test_the_printed_digits():
-    """Half a unit of the last one, on the printed scale; below 1e-6 of their size numbers are the same."""
-    spec = MetricSpec(name="m", version=1, direction="lower", scale=100.0, decimals=1, backend="b")
-    stored = pd.DataFrame({"pair": range(5), "metric": "m", "value": [0.5, 0.5, 0.5, 1e4, np.nan], "reason": "x"})
-    values = [0.5 + 4e-7, 0.5004, 0.5006, 1e4 + 0.009, np.nan]
-    found = stored.assign(value=values, reason=["", "y", "", "", "y"])
-    stored, found = (rows.assign(weight=1.0) for rows in (stored, found))
-    info = FramesInfo(sha256="", pairs=5, kinds={}, sizes={})
-    result = Rescored(found, Summary(pairs=5, metrics=()), frozenset(range(5)), info, {})
-    outcome = agreement(spec, stored, result)
-    assert outcome == Agreement(2, 1, 2, 0, outcome.example)
-    assert outcome.example == "pair 4 with x in the rows and y from its frame"
-    heavier = Rescored(found.assign(weight=2.0), result.summary, result.scored, info, {})
-    assert agreement(spec, stored, heavier).different == 5
 
 
 # What is printed

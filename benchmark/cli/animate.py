@@ -1,0 +1,39 @@
+"""`bench animate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from talkbench.benchmark.cli.options import OPTIONS, PATH
+
+
+@click.command()
+@OPTIONS["method"]
+@click.option("--source", type=PATH, required=True, help="Image of the face to animate, cropped to the head.")
+@click.option("--driving", type=PATH, required=True, help="Video of the driver, or a folder of frames.")
+@click.option("--out", type=PATH, required=True, help="The video to write (.mp4, H.264).")
+@OPTIONS["checkpoint"]
+@click.option(
+    "--motion",
+    help="relative-first or relative-best: the driver's change since the first frame, or since the one most like the "
+    "source; absolute: the driver's pose itself; avd: that without the driver's shape.  [default: relative-first, "
+    "absolute where the method has nothing else]",
+)  # fmt: skip
+@click.option("--frames", type=PATH, help="Also write every frame as PNG into this folder.")
+@OPTIONS["batch_size"]
+@OPTIONS["device"]
+@OPTIONS["set"]
+def command(**options: Any) -> None:
+    """Animate a face image with a driving video.
+
+    \b
+    bench animate --method mcnet --source face.png --driving clip.mp4 --out result.mp4
+    """
+    from talkbench.benchmark.animate import AnimateOptions, animate
+    from talkbench.benchmark.cli.progress import RunDisplay
+
+    with RunDisplay("frames") as display:
+        count, size = animate(AnimateOptions(**options), display)
+    click.echo(f"video   {options['out']}   ({count} frames, {size}x{size})")

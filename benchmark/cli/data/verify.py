@@ -1,0 +1,105 @@
+"""`bench data verify`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from talkbench.benchmark.cli.options import OPTIONS, PATH
+from talkbench.benchmark.cli.print.faults import print_faults
+from talkbench.core.errors import TalkbenchError
+
+if TYPE_CHECKING:
+    from talkbench.datasets import Dataset, Split
+    from talkbench.datasets.preparation.verification import Verdict
+
+
+@click.command()
+@click.argument("dataset")
+@OPTIONS["clips_root"]
+@click.option("--task", help="Of these pairs only.  [default: all tasks, or that of --list]")
+@click.option("--list", "--pairs", "pairs", help="A published list by its name, or a file; see: bench data lists.")
+@OPTIONS["motion"]
+@click.option("--manifest", type=PATH, help="Also compare with the checksums that bench data manifest has written.")
+@OPTIONS["processes"]
+def command(
+    dataset: str,
+    root: Path | None,
+    task: str | None,
+    pairs: str | None,
+    motion: str,
+    manifest: Path | None,
+    workers: int,
+) -> None:
+    """Check that the frames that pairs need are there and sound.
+
+    Every frame that DATASET lists is read: it must be there, decode, have the size of the others, and, with --manifest,
+    the content that is known. Prints what is wrong and how many of the pairs can be evaluated. The exit code is 0 if
+    all pairs of all tasks can, else 1.
+
+    \b
+    bench data verify hdtf --root data/hdtf
+    bench data verify hdtf --root data/hdtf --list hdtf-all --manifest hdtf.sha256
+    """
+    from talkbench import datasets
+    from talkbench.benchmark.cli.progress import RunDisplay
+    from talkbench.datasets.preparation.verification import listed_frames, read_manifest, verify
+
+    known = read_manifest(manifest) if manifest else None
+    data = datasets.create(dataset, root)
+    splits, unchecked = _splits(data, [task] if task else _tasks(data, pairs), pairs, motion)
+    sound = not unchecked
+    for split in splits:
+        with RunDisplay("frames") as display:
+            if split.note:
+                display.say(split.note)
+            display.start(0, len(listed_frames(split)))
+            verdict = verify(split, known, workers, display.advance)
+        _print_verdict(f"{dataset} {split.task}", verdict)
+        sound = sound and not verdict.faults
+    for name, error in unchecked.items():
+        click.echo(f"{dataset} {name}: not checked, {error}")
+    if not sound:
+        sys.exit(1)
+
+
+def _tasks(data: Dataset, pairs: str | None) -> Sequence[str]:
+    """All tasks, or that which the list `pairs` is for."""
+    from talkbench.datasets.external import Published
+
+    if pairs is None:
+        return data.tasks
+    if isinstance(data, Published) and pairs in data.lists:
+        return [data.lists[pairs].task]
+    raise click.UsageError("name the --task of a list of your own")
+
+
+def _splits(
+    data: Dataset, tasks: Sequence[str], pairs: str | None, motion: str
+) -> tuple[list[Split], dict[str, TalkbenchError]]:
+    """The splits of `tasks`, and why others cannot be had; that none can is raised."""
+    splits: list[Split] = []
+    problems: dict[str, TalkbenchError] = {}
+    for task in tasks:
+        try:
+            splits.append(data.split(task, pairs, motion))
+        except TalkbenchError as error:
+            problems[task] = error
+    if not splits:
+        raise problems[tasks[0]]
+    return splits, problems
+
+
+def _print_verdict(what: str, verdict: Verdict) -> None:
+    from talkbench.datasets.preparation.cut import shown
+
+    height, width = verdict.size or (0, 0)
+    sound = verdict.frames - len(verdict.faults)
+    share = 100 * verdict.usable / verdict.pairs
+    click.echo(f"{what}: {verdict.usable} of {verdict.pairs} pairs ({share:.1f} %) can be evaluated")
+    click.echo(f"  {sound} of {verdict.frames} frames are sound" + (f", {width} x {height}" if verdict.size else ""))
+    print_faults([(fault.reason, shown(str(fault))) for fault in verdict.faults.values()], "frames")

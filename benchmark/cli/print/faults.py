@@ -1,0 +1,21 @@
+"""What is wrong with clips and frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+
+SHOWN = 3  # examples of each kind of fault
+
+
+def print_faults(faults: Sequence[tuple[str, str]], unit: str) -> None:
+    """How many of each kind, and the first messages."""
+    for kind, count in Counter(kind for kind, _ in faults).most_common():
+        click.echo(f"  {kind}: {count} {unit}")
+        messages = list(dict.fromkeys(message for other, message in faults if other == kind))
+        for message in messages[:SHOWN]:
+            click.echo(f"    {message}")
+        if len(messages) > SHOWN:
+            click.echo(f"    … and {len(messages) - SHOWN} more")

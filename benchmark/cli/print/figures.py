@@ -1,0 +1,88 @@
+"""Figures that are computed again, and checks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from talkbench.benchmark.cli.print.console import console
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.conformance.checks import Verdict
+    from talkbench.benchmark.verify.figures import Figure
+
+STYLES = {"pass": "green", "fail": "bold red", "n/a": "dim"}
+STATES = {"equal": "green", "different": "bold red", "not checkable": "yellow"}
+
+
+def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
+    """One line per check, then each failure on a line of its own with what was expected, then the count."""
+    table = Table(title=Text(f"{name}: what the interface of methods asks for"))
+    for heading in ("check", "result"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for verdict in verdicts:
+        table.add_row(verdict.check.name, Text(verdict.status, style=STYLES[verdict.status]), Text(verdict.found))
+    failed = [verdict for verdict in verdicts if verdict.status == "fail"]
+    output = console()
+    output.print(table)
+    for verdict in failed:
+        line = f"{verdict.check.name} fails: expected: {verdict.check.expected}; found: {verdict.found}"
+        output.print(Text(line), soft_wrap=True)
+    judged = sum(verdict.status != "n/a" for verdict in verdicts)
+    output.print(f"{len(failed)} of {judged} checks fail" if failed else f"all {judged} checks pass", highlight=False)
+
+
+def print_figures(name: str, figures: Sequence[Figure]) -> None:
+    """What became of the figures, those that came out alike on one line, then how many came out how."""
+    table = Table(title=Text(f"{name}, computed again"))
+    for heading in ("from", "of", "figure", "result", "found"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("from", "result"))
+    lines = [_line(list(alike)) for _, alike in groupby(figures, key=_one_subject)]
+    for (part, what, state, found), group in groupby(lines, key=lambda line: line[1:]):
+        subjects = [line[0] for line in group]
+        of = f"{len(subjects)} files" if part == "files" and len(subjects) > 1 else ", ".join(subjects)
+        result = Text(state, style=STATES[state])
+        table.add_row(Text(part), Text(_plain(of)), Text(what), result, Text(_plain(found)))
+    output = console()
+    output.print(table)
+    counts: Counter[str] = Counter(figure.state for figure in figures)
+    output.print(", ".join(f"{counts[state]} {state}" for state in STATES), highlight=False)
+
+
+def _plain(text: str) -> str:
+    """Without characters that steer a terminal, which the names in somebody's result may hold."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _one_subject(figure: Figure) -> tuple[str, ...]:
+    """What the figures of a subject have in common that stand on one line."""
+    return figure.part, figure.subject, figure.state, figure.reason if figure.state == "equal" else figure.name
+
+
+def _line(alike: Sequence[Figure]) -> tuple[str, str, str, str, str]:
+    """Subject, part, names, state and what there is to say: the reason, else what differs, else the mean."""
+    names = ", ".join(figure.name.replace("_", " ") for figure in alike)
+    shown = next((figure for figure in alike if figure.name == "mean"), alike[0])
+    found = shown.reason
+    if not found and shown.state == "different":
+        found = f"{_brief(shown.stored)} is recorded, {_brief(shown.found)} found"
+    elif not found and shown.name == "mean":
+        found = _brief(shown.found)
+    return shown.subject, shown.part, names, shown.state, found
+
+
+def _brief(value: object) -> str:
+    """A value in few characters: 12 digits of a hash, 7 of a number."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return value[:12] if len(value) == 64 else value
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {content}" for key, content in value.items())
+    return f"{value:.7g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,108 @@
+"""Tables of results, beside published ones or alone, on the terminal or in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from talkbench.benchmark.cli.progress import say
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import write_atomic
+
+if TYPE_CHECKING:
+    from talkbench.reports.runs import MissingFaces, Run
+    from talkbench.reports.tables.table import Table
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What ``bench tables`` was asked for.
+
+    Attributes:
+        tables: names of the papers' tables, or ``all``; empty: those that the runs touch.
+        layout: a layout of one's own, in place of them or beside them.
+        ablation: an ablation at demo size, in place of all of these.
+        published, measured: one of them alone; both or neither: both, with the difference.
+        missing: the rule for missing faces; None: each run's own.
+    """
+
+    form: str = "markdown"
+    tables: tuple[str, ...] = ()
+    layout: Path | None = None
+    ablation: str | None = None
+    published: bool = False
+    measured: bool = False
+    intervals: bool = False
+    missing: MissingFaces | None = None
+    out: Path | None = None
+
+
+def write_table(runs: Sequence[Path], options: TableOptions) -> None:
+    """Tables of the `runs` and of published numbers, on the terminal or in a file.
+
+    Raises:
+        TalkbenchError: there is nothing to show, an unknown table, a faulty layout, or damaged runs.
+    """
+    if options.out and options.form == "terminal":
+        raise TalkbenchError("--format terminal goes to the terminal; leave --out out or choose another format")
+    print_tables(_tables(_load(runs, options.missing), options), options.form, options.out)
+
+
+def print_tables(tables: Sequence[Table], form: str, out: Path | None = None) -> None:
+    """`tables` as ``terminal``, ``markdown``, ``latex``, ``csv`` or ``html``, on the terminal or in the file `out`."""
+    from talkbench.reports.tables.terminal import print_table
+    from talkbench.reports.tables.writers import to_csv, to_html, to_latex, to_markdown
+
+    if form == "terminal":
+        for table in tables:
+            print_table(table)
+        return
+    write = {"markdown": to_markdown, "latex": to_latex, "csv": to_csv, "html": to_html}[form]
+    if out:
+        write_atomic(out, write(*tables))
+    else:
+        print(write(*tables), end="")
+
+
+def _tables(runs: Sequence[Run], options: TableOptions) -> list[Table]:
+    from talkbench.benchmark.ablation import demo_layout
+    from talkbench.reports.tables.composition import layout_table, measured_table, of_tables, touched
+    from talkbench.reports.tables.layout import load_layout, names, read_layout
+
+    if options.ablation:
+        return [layout_table(demo_layout(options.ablation), runs, with_published=False, intervals=options.intervals)]
+    both = options.published == options.measured
+    if not (both or options.published or options.tables or options.layout):
+        return [measured_table(runs, options.intervals)]
+    chosen = options.tables
+    if "all" in chosen or not (chosen or options.layout or both or runs):
+        chosen = names()
+    elif not (chosen or options.layout):
+        chosen = tuple(touched(runs))
+    wanted = list(zip(map(load_layout, chosen), of_tables(runs, chosen), strict=True))
+    if options.layout:
+        wanted.append((read_layout(options.layout), list(runs)))
+    tables = [
+        layout_table(layout, shown, options.published or both, options.measured or both, options.intervals)
+        for layout, shown in wanted
+    ]
+    filled = [table for table in tables if table.blocks]
+    if not filled:
+        raise TalkbenchError("no runs to tabulate; give the folder of at least one run of these tables")
+    return filled
+
+
+def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
+    """The runs among `paths`: ``runs/*`` also names the MLflow store, which is passed over aloud."""
+    from talkbench.benchmark.sharing.clusters import with_clusters
+    from talkbench.reports.runs import load_runs
+    from talkbench.results import RunStore
+
+    others = [path for path in paths if path.exists() and not (path / "run.json").exists()]
+    for path in others:
+        say(f"passed over, as it is not the folder of a run: {path}")
+    if paths and len(others) == len(paths):
+        raise TalkbenchError("no run to tabulate; give the folder of at least one")
+    return with_clusters(load_runs([RunStore(path) for path in paths if path not in others], missing))

@@ -1,0 +1,23 @@
+"""`bench results import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from talkbench.benchmark.cli.options import ENTRIES, PATH
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@click.option("--out", type=PATH, default=ENTRIES, show_default=True, help="Folder of the entries.")
+def command(folder: Path, out: Path) -> None:
+    """Take in an entry after checking it.
+
+    \b
+    bench results import ~/Downloads/mcnet.demo--demo--same-identity--absolute
+    """
+    from talkbench.results.validation import import_entry
+
+    click.echo(f"entry   {import_entry(folder, out).folder}")

@@ -1,0 +1,48 @@
+"""`bench weights add`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from talkbench.benchmark.cli.options import each
+from talkbench.core.errors import TalkbenchError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--as", "name", default="", help="What the file is, where it cannot be told: tpsm@ted-384, body-pose …"
+)  # fmt: skip
+def command(files: tuple[Path, ...], name: str) -> None:
+    """Recognise weights and store them.
+
+    Those of methods by their contents, those of metrics by their hash or published name. FILES are files, or folders
+    all of whose files are taken, such as one that bench weights export has made.
+
+    \b
+    bench weights add ~/Downloads/vox-cpk.pth.tar
+    bench weights add ~/Downloads/ted.pth.tar --as tpsm@ted-384
+    bench weights add ~/Downloads/pose.pth --as body-pose
+    bench weights add /media/stick/weights
+    """
+    from talkbench.benchmark.model_files import add, found
+    from talkbench.core.model_files import digest
+
+    def act(item: tuple[Path, str]) -> None:
+        path, sha256 = item
+        added = add(path, name, sha256)
+        click.echo(f"{path.name} is {added.what}")
+        click.echo(f"  stored as {added.path}")
+        click.echo(f"  sha256 {digest(added.path)}")
+
+    paths: dict[Path, str] = {}
+    complaints: list[str] = []
+    for given in files:
+        inside, absent = found(given)
+        paths |= inside
+        complaints += absent
+    if name and len(paths) > 1:
+        raise TalkbenchError("--as says what one file is; add the files one by one")
+    each(paths.items(), act, complaints)

@@ -1,0 +1,43 @@
+"""`bench weights pull`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from talkbench.benchmark.cli.options import each
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.model_files import Entry
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+def command(names: tuple[str, ...]) -> None:
+    """Fetch model files of the metrics.
+
+    NAMES are metrics, extractors or files; without any, all are fetched that are missing. Each is checked against its
+    published hash, or, where there is none, its hash is noted and holds from then on. A download that was interrupted
+    goes on where it stopped. Mind the licences: some of the files are for non-commercial use only.
+
+    \b
+    bench weights pull lpips@vgg akd
+    bench weights pull
+    """
+    from talkbench.benchmark.model_files import entries, fetchable
+
+    each(entries(names) if names else fetchable(), _pull)
+
+
+def _pull(entry: Entry) -> None:
+    from talkbench.benchmark.cli.progress import DownloadBar
+    from talkbench.benchmark.model_files import pull
+
+    if not entry.wanting:
+        click.echo(f"{entry.name} is there already: {entry.path}")
+        return
+    with DownloadBar(entry.name) as bar:
+        path = pull(entry, bar)
+    click.echo(f"{entry.name} is fetched; licence: {entry.licence}")
+    click.echo(f"  stored as {path}")

@@ -1,0 +1,40 @@
+"""What a user may ask of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from talkbench.benchmark.evaluation.protocol import DEFAULT
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the user asks of a run; see ``bench run --help`` for each."""
+
+    method: str | None
+    dataset: str
+    task: str | None = None
+    motion: str = "absolute"
+    protocol: str = DEFAULT
+    jpeg_quality: int | None = None
+    checkpoint: Path | None = None
+    frames: Path | None = None
+    name: str | None = None
+    pairs: Path | None = None
+    root: Path | None = None
+    metrics: tuple[str, ...] = ()
+    limit: int | None = None
+    batch_size: int = 8
+    workers: int | None = None
+    image_size: int | None = None
+    device: str = "auto"
+    out: Path | None = None
+    runs: Path = Path("runs")
+    resume: bool = False
+    several: bool = False  # one of the runs of a grid, any of which may be new or begun before
+    strict: bool = False
+    save_frames: bool = False
+    tracking_uri: str | None = None
+    settings: dict[str, object] = field(default_factory=dict)
+    command: str = ""

@@ -1,0 +1,98 @@
+"""What is recorded of a run: its method, its pairs, its metrics, and what it was made with."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from talkbench import datasets, metrics
+from talkbench.benchmark.environment import device_name, git_state, libraries
+from talkbench.benchmark.evaluation.given_frames import GivenFrames
+from talkbench.benchmark.evaluation.scorer import target_of
+from talkbench.core.errors import TalkbenchError
+from talkbench.results.record import DatasetInfo, MethodInfo, MetricSpec, ProtocolInfo, RunRecord
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.evaluation.options import RunOptions
+    from talkbench.benchmark.evaluation.plan import Setup
+    from talkbench.metrics import Metric
+
+
+def describe(setup: Setup, options: RunOptions) -> RunRecord:
+    """The record of a run of `setup` that begins now."""
+    method, split, protocol = setup.method, setup.split, setup.protocol
+    now = datetime.now(UTC)
+    name = f"{method.name}-{split.dataset}-{split.task}".replace("@", "-")
+    return RunRecord(
+        run_id=f"{name}-{now:%Y%m%d-%H%M%S}",
+        created=now,
+        talkbench=version("talkbench"),
+        command=options.command or shlex.join(sys.argv),
+        method=_method(setup),
+        dataset=DatasetInfo(
+            name=split.dataset,
+            task=split.task,
+            motion=split.motion,
+            pairs=len(split),
+            pairs_sha256=split.sha256,
+            pairs_file=options.pairs.name if options.pairs else "built-in",
+            list_sha256=split.list_sha256,
+            image_size=setup.size,
+            stored_size=setup.stored_size,
+        ),
+        metrics=tuple(spec_of(metric, split.task) for metric in setup.metrics),
+        unavailable=tuple(setup.unavailable),
+        batch_size=options.batch_size,
+        device=str(setup.device),
+        device_name=device_name(setup.device),
+        libraries=libraries(),
+        platform=platform.platform(),
+        git=git_state(),
+        protocol=ProtocolInfo(name=protocol.name, sha256=protocol.sha256),
+        quantisation=protocol.quantisation.value,
+        jpeg_quality=options.jpeg_quality or protocol.jpeg_quality.value,
+        aggregation="mean over " + " and over ".join(protocol.means.value),
+        missing_faces=protocol.missing_faces.value,
+    )
+
+
+def _method(setup: Setup) -> MethodInfo:
+    method, weights = setup.method, setup.weights
+    if isinstance(method, GivenFrames):
+        return MethodInfo(name=method.name, origin=weights.origin, frames=method.info)
+    try:
+        return MethodInfo(
+            name=method.name,
+            checkpoint=weights.path.name if weights.path else None,
+            checkpoint_sha256=method.checkpoint_sha256,
+            origin=weights.origin,
+            settings=method.settings,
+            resolution=method.resolution,
+            ranked=method.ranked,
+        )
+    except ValidationError as error:  # a setting without a JSON form, such as NaN
+        raise TalkbenchError(f"{method.name} cannot be recorded: {error.errors()[0]['msg']}") from error
+
+
+def spec_of(metric: Metric, task: str) -> MetricSpec:
+    """What the record says of a metric, which can be computed here, in a run of `task`."""
+    return MetricSpec(
+        name=metric.variant,
+        version=metric.version,
+        direction=metric.direction,
+        unit=metric.unit,
+        scale=metric.scale,
+        decimals=metric.decimals,
+        extractor=metrics.create_extractor(metric.extractor).id if metric.extractor else None,
+        backend=metric.backend(),
+        target=target_of(metric, datasets.has_truth(task)),
+        aggregation=metric.aggregation,
+        worst=metric.range[0] if metric.direction == "higher" else metric.range[1],
+        ranks=metric.ranks,
+    )

@@ -1,0 +1,93 @@
+"""The table of `bench perf`: a CSV with a row for each setting, written as the rows come."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import write_atomic
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
+
+
+def csv_name(device: str, modes: Sequence[str]) -> str:
+    """``nvidia-h200-float32-bf16-0.1.0.csv``: device, precisions and talkbench's version."""
+    plain = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
+    return f"{plain}-{'-'.join(modes)}-{version('talkbench')}.csv"
+
+
+class CostTable:
+    """A CSV with a row for each setting, written after each; what it held of other settings stays.
+
+    Args:
+        path: the file.
+        columns: of the table: the fields of a row's setting, of its cost, and its others.
+        key: those that tell one setting from another.
+
+    Raises:
+        TalkbenchError: the file holds something else, or cannot be written.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], key: Sequence[str]) -> None:
+        self.path, self.columns, self.key = path, columns, key
+        self._rows: dict[tuple[str, ...], Mapping[str, str]] = {}
+        if path.exists():
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
+                reader = csv.DictReader(file)
+                rows = list(reader)
+            if tuple(reader.fieldnames or ()) != tuple(columns):
+                raise TalkbenchError(f"{path} is not a table of bench perf; name another file with --out")
+            self._rows = {self._name(row): row for row in rows}
+        self._write()  # if that is not possible, better to know now
+
+    def add(self, row: DataclassInstance) -> None:
+        """Add a row, with a `setting` and perhaps a `cost`, or replace that of the same setting, and write."""
+        others = asdict(row)
+        values = {**others.pop("setting"), **(others.pop("cost") or {}), **others}
+        cells = dict.fromkeys(self.columns, "") | {name: _text(value) for name, value in values.items()}
+        self._rows[self._name(cells)] = cells
+        self._write()
+
+    def _name(self, cells: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(cells[name] for name in self.key)
+
+    def _write(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows.values())
+        write_atomic(self.path, text.getvalue())
+
+
+def _text(value: object) -> str:
+    """In a cell: floats to six digits, None as nothing."""
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def fill(
+    table: CostTable, settings: Sequence[tuple[str, str, int]], one: Callable[[str, str, int], R], progress: Progress
+) -> list[R]:
+    """The rows of the `settings`, each made by `one` and added to the `table` as soon as it is there."""
+    rows = []
+    progress.start(0, len(settings))
+    for setting in settings:
+        rows.append(one(*setting))
+        table.add(rows[-1])
+        progress.advance(1)
+    return rows
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, for a cell of a table."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
