@@ -199,11 +199,7 @@ def print_lists(known: Sequence[Published]) -> None:
 
 
 class DownloadBar:
-    """Bytes on standard error as they come, in the form that `pooch` wants; a context manager.
-
-    Attributes:
-        total: bytes to come; set by `pooch`.
-    """
+    """Bytes of a download on standard error as they come (`core.model_files.Bar`); a context manager."""
 
     total = 0
 
@@ -222,9 +218,6 @@ class DownloadBar:
 
     def update(self, count: int) -> None:
         self._progress.update(self._task, total=self.total, advance=count)
-
-    def reset(self) -> None:
-        self._progress.reset(self._task)
 
     def close(self) -> None:
         self._progress.stop()
