@@ -49,8 +49,8 @@ class AnimateOptions:
 def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[int, int]:
     """Write the video, and the frames if asked; returns the number of frames and their side in pixels.
 
-    Source and driving frames are resized to the method's resolution, as the authors' demos do (specs
-    fomm 4.1); the video keeps the rate of the driving one.
+    Source and driving frames are resized to the method's resolution, as the authors' demos do
+    (docs/specs/fomm.md 4.1); the video keeps the rate of the driving one.
 
     Raises:
         TalkbenchError: an input cannot be read or the output not written; no half video is left.

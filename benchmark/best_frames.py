@@ -20,7 +20,7 @@ from talkbench.datasets.best_frames import best_path, write_best
 from talkbench.metrics import Extractor, FeatureCache
 
 SIZE = 256
-"""Side in pixels at which faces are looked for (specs evaluation 7)."""
+"""Side in pixels at which faces are looked for (docs/specs/evaluation.md 7)."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Found:
 def find_best_frames(options: BestOptions, progress: Progress) -> Found:
     """Search a reference for every pair whose list names none, and keep the list beside the data's.
 
-    The candidates are all frames of the driving clip, at `SIZE` (specs evaluation 7). Where no face is found, the
-    first frame of the clip is taken, aloud.
+    The candidates are all frames of the driving clip, at `SIZE` (docs/specs/evaluation.md 7). Where no face is found,
+    the first frame of the clip is taken, aloud.
 
     Raises:
         TalkbenchError: unknown names, data that is not there, a list that has all references, or no face anywhere.

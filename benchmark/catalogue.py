@@ -78,7 +78,7 @@ def _yardstick(name: str) -> bool:
 
 def metric_card(metric: Metric[Any]) -> MetricCard:
     """The card of a metric: its attributes, its docstring (without its references) and what is known of its family."""
-    text = re.sub(r"\s*\(specs [^)]*\)|`", "", inspect.getdoc(type(metric)) or metric.name)
+    text = re.sub(r"\s*\(docs/specs/[^)]*\)|`", "", inspect.getdoc(type(metric)) or metric.name)
     about, *definition = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
     least, greatest = (end * metric.scale for end in metric.range)
     return MetricCard(

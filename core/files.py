@@ -35,7 +35,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     killed process leaves behind is never taken for a result.
 
     Raises:
-        TalkbenchError: the folder cannot be written or the disk is full; nothing is left behind.
+        TalkbenchError: the folder cannot be written or the disk is full, or the system has refused the block another
+            file, which is named then; nothing is left behind.
     """
     with _beside(path) as temporary:
         yield temporary
@@ -62,14 +63,28 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """A path of the same name in a hidden folder beside `path`, which is gone after the block."""
+    hidden = path.parent
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=PARTIAL, dir=path.parent) as folder:
-            yield Path(folder) / path.name
+            hidden = Path(folder)
+            yield hidden / path.name
     except OSError as error:
+        reason, other = error.strerror or error, _other_file(error, path, hidden)
+        if other:
+            raise TalkbenchError(f"cannot use {other}: {reason}; {path} is not written without it") from error
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "free some space" if full else "choose a folder that can be written"
-        raise TalkbenchError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+        raise TalkbenchError(f"cannot write {path}: {reason}; {remedy}") from error
+
+
+def _other_file(error: OSError, path: Path, hidden: Path) -> Path | None:
+    """The file that the error names, if that is neither `path` or a folder that it is in nor below `hidden`."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return None
+    named, target = Path(error.filename).absolute(), path.absolute()
+    own = named in (target, *target.parents) or named.is_relative_to(hidden.absolute())
+    return None if own else Path(error.filename)
 
 
 def sweep(folder: Path) -> None:

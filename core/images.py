@@ -44,7 +44,7 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
     """uint8 (H, W, 3) to (size, size, 3), bilinear, smoothed along the sides that shrink (scikit-image's
-    ``resize`` with anti-aliasing, as specs evaluation 6.2 asks); unchanged if it has that size."""
+    ``resize`` with anti-aliasing, as docs/specs/evaluation.md 6.2 asks); unchanged if it has that size."""
     height, width = image.shape[:2]
     if (height, width) == (size, size):
         return image
@@ -72,14 +72,15 @@ def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> torch.T
 
 
 def to_uint8(images: torch.Tensor, cut: bool = False) -> np.ndarray:
-    """float (B, 3, H, W) in [0, 1] to uint8 RGB (B, H, W, 3), clamped and rounded to nearest, or cut (specs evaluation
-    4.1)."""
+    """float (B, 3, H, W) in [0, 1] to uint8 RGB (B, H, W, 3), clamped and rounded to nearest, or cut
+    (docs/specs/evaluation.md 4, point 1)."""
     levels = images.float().clamp(0, 1).mul(255)
     return (levels if cut else levels.round()).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def quantise(images: torch.Tensor) -> torch.Tensor:
-    """Clamp to [0, 1] and round to the 256 levels of an 8-bit file (specs evaluation 4.1), on the device."""
+    """Clamp to [0, 1] and round to the 256 levels of an 8-bit file, on the device
+    (docs/specs/evaluation.md 4, point 1)."""
     return images.float().clamp(0, 1).mul(255).round().div(255)
 
 

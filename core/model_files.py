@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sha256_file, write_atomic
+from talkbench.core.locks import locked
 from talkbench.core.paths import home
+
+if TYPE_CHECKING:
+    import requests
+
+CHUNK = 2**16
+"""Bytes that are written at a time."""
+
+TIMEOUT = (10.0, 30.0)
+"""Seconds within which a server must take a connection, and within which it must send something."""
+
+BUSY = (429, 502, 503, 504)
+"""Answers after which it is worth asking again."""
+
+RETRIES = 3
+BACKOFF = 0.5
+"""Of a download that does not begin: tries after the first, and the factor of the waits between them, which double."""
+
+LONGEST_WAIT = 60
+"""Seconds that are waited at most where a server says how long to wait."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +132,28 @@ def copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, temporary)
 
 
-def fetch(file: RemoteFile, target: Path, progress: Any = None, remedy: str = "") -> str:
+class Bar(Protocol):
+    """Shows the bytes of a download."""
+
+    total: int
+    """Bytes to come."""
+
+    def update(self, count: int) -> None:
+        """So many more have come."""
+
+    def close(self) -> None:
+        """All have come."""
+
+
+def fetch(file: RemoteFile, target: Path, progress: Bar | None = None, remedy: str = "") -> str:
     """Download a file, check it against what is known of it, move it to `target` and `note` its sha256.
 
-    What an interrupted download has left waits in ``downloads`` of the cache folder, and the next one goes on from
-    there if the server still has the same version (its ETag).
+    A server that is busy or does not answer is asked again a few times. What an interrupted download has left waits in
+    ``downloads`` of the cache folder, and the next one goes on from there if the server still has the same version (its
+    ETag).
 
     Args:
-        progress: shows the bytes; an object as ``pooch`` wants it, with `total`, `update`, `reset` and `close`.
+        progress: shows the bytes.
         remedy: what to do where it cannot be fetched, in words; "" for files of `bench weights`.
 
     Returns:
@@ -133,7 +165,8 @@ def fetch(file: RemoteFile, target: Path, progress: Any = None, remedy: str = ""
     """
     import requests
 
-    with atomic_path(target) as temporary, _alone(home() / "downloads") as folder:
+    folder = home() / "downloads"
+    with atomic_path(target) as temporary, locked(folder, "is downloading to"):
         partial = folder / file.name
         try:
             _download(file.url, partial, progress)
@@ -159,58 +192,69 @@ def fetch(file: RemoteFile, target: Path, progress: Any = None, remedy: str = ""
     return note(target)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
-    """The folder, made if need be, for one process at a time."""
-    import fcntl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TalkbenchError(f"another process is downloading to {folder}; wait until it has finished") from None
-        yield folder
-    finally:
-        os.close(handle)
-
-
-def _download(url: str, partial: Path, progress: Any) -> None:
+def _download(url: str, partial: Path, progress: Bar | None) -> None:
     """The file at `url` appended to what `partial` has of it already."""
-    import pooch
     import requests
 
     tag = partial.with_name(f"{partial.name}.etag")
     headers = {"Accept-Encoding": "identity"}  # a compressed stream could not be continued
-
-    def begin(response: requests.Response, **_: object) -> None:
-        if response.status_code == requests.codes.ok:  # the whole file, not the rest
-            if response.headers.get("Content-Type", "").startswith("text/html"):
-                raise requests.RequestException("a web page came in place of the file", response=None)
-            file.truncate(0)
-            tag.write_text(response.headers.get("ETag", ""))
-
-    with partial.open("ab") as file:
+    with _session() as session, partial.open("ab") as file:
         version = tag.read_text() if tag.is_file() else ""
         if file.tell() and version.startswith('"'):  # a strong tag: equal tags, equal bytes
             start = file.tell() - 1  # all of it may be there, and a server refuses to send nothing
             file.truncate(start)
             headers |= {"Range": f"bytes={start}-", "If-Range": version}
-        download = pooch.HTTPDownloader(
-            progressbar=progress or False, chunk_size=2**16, headers=headers, hooks={"response": begin}
-        )
-        download(url, file, None)
+        with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            response.raise_for_status()
+            if response.status_code == requests.codes.ok:  # the whole file, not the rest
+                if response.headers.get("Content-Type", "").startswith("text/html"):
+                    raise requests.RequestException("a web page came in place of the file")
+                file.truncate(0)
+                tag.write_text(response.headers.get("ETag", ""))
+            _write(response, file, progress)
     tag.unlink()
+
+
+def _write(response: requests.Response, file: BinaryIO, progress: Bar | None) -> None:
+    if progress:
+        progress.total = int(response.headers.get("Content-Length", 0))
+    for chunk in response.iter_content(CHUNK):
+        file.write(chunk)
+        if progress:
+            progress.update(len(chunk))
+    if progress:
+        progress.close()
+
+
+def _session() -> requests.Session:
+    """Asks again where no connection comes about or the server is busy, after the time that it names if it does."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a try that fails is no news yet
+    retries = Retry(
+        RETRIES,
+        status_forcelist=BUSY,
+        backoff_factor=BACKOFF,
+        retry_after_max=LONGEST_WAIT,
+        raise_on_status=False,  # the answer tells more
+    )
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retries))
+    return session
 
 
 def _reason(error: Any) -> str:
     """A failed request in a few words; the library's own text may fill a page."""
     import requests
+    from urllib3.exceptions import ReadTimeoutError
 
     if error.response is not None:
         return f"{error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout):
+    cause = error.args[0] if error.args else None
+    if isinstance(error, requests.Timeout) or isinstance(getattr(cause, "reason", cause), ReadTimeoutError):
         return "no answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke; the same command goes on from there"

@@ -14,7 +14,8 @@ from talkbench.core.files import write_atomic
 from talkbench.datasets.pairs import Pair, format_pairs, read_pairs
 
 LANDMARKS = ("fan68-flip", "mtcnn5")
-"""The extractors by which a best frame is found: the authors' (specs evaluation 7), and what needs no download."""
+"""The extractors by which a best frame is found: the authors' (docs/specs/evaluation.md 7), and what needs no
+download."""
 
 
 def best_path(root: Path, name: str, extractor: str) -> Path:

@@ -60,7 +60,7 @@ class Split:
         has_truth: see `has_truth`.
         store: where the clips are.
         lengths: by clip, the largest number that its list asks for: one that ends before has other frames throughout
-            (specs evaluation 6.1, quirk 7), so none of it is read; empty where that does not follow.
+            (docs/specs/evaluation.md 6.1, quirk 7), so none of it is read; empty where that does not follow.
         note, held_out: see `Listing`.
         list_sha256: of the file that the pairs were read from, as it is; "" for pairs that were drawn.
     """
@@ -231,7 +231,7 @@ class Dataset(ABC):
             task: one of `tasks`.
             pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the built-in one; for published data
                 sets also an official list, as a file or by its name.
-            motion: where each pair's reference comes from (specs evaluation 7): ``absolute`` and ``avd`` none,
+            motion: where each pair's reference comes from (docs/specs/evaluation.md 7): ``absolute`` and ``avd`` none,
                 ``relative-first`` the first frame of the driving clip, ``relative-best`` the list.
 
         Raises:

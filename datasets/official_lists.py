@@ -147,7 +147,7 @@ def is_official_form(text: str) -> bool:
 
 
 def read_official(path: Path, naming: Naming, numbers: Callable[[str], Sequence[int]]) -> list[Pair]:
-    """Read a whole list in the authors' form (specs evaluation 6.1), duplicates included.
+    """Read a whole list in the authors' form (docs/specs/evaluation.md 6.1), duplicates included.
 
     The number of fields is that of the first row, whatever the header promises; a third one is the reference: a frame,
     or the number of one in the driving clip. A source that is a clip means its frame 0, a driving clip all its frames,

@@ -1,4 +1,4 @@
-"""Drawing pair lists by a seed, as the authors drew theirs without one (specs evaluation 6.1).
+"""Drawing pair lists by a seed, as the authors drew theirs without one (docs/specs/evaluation.md 6.1).
 
 * Same-identity: `videos` of the clips are drawn, then `count` times one of them and two of its frames, source first.
 * Cross-identity: `count` times an identity, one of its clips and a frame of that, and the same of another identity.

@@ -1,6 +1,6 @@
 """Animation via disentanglement: the network that keeps the source's shape under the driver's motion.
 
-MRAA brought it, and TPSM took it over (specs mraa 2.7, tpsm 2.7).
+MRAA brought it, and TPSM took it over (docs/specs/mraa.md 2.7, docs/specs/tpsm.md 2.7).
 """
 
 from __future__ import annotations

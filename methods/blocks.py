@@ -1,4 +1,4 @@
-"""Convolution blocks of the first-order family (specs fomm, sections "Block: …").
+"""Convolution blocks of the first-order family (docs/specs/fomm.md 2).
 
 Attribute names are the keys of the authors' checkpoints.
 """
@@ -107,7 +107,8 @@ def bottleneck(features: int, count: int) -> nn.Sequential:
 
 
 def skip_decoder(widths: Sequence[int], norm: Norm = nn.BatchNorm2d) -> tuple[nn.ModuleList, nn.ModuleList]:
-    """The up blocks, and the residual blocks before them, of a decoder for `decode` (specs mcnet 2.3, tpsm 2.6).
+    """The up blocks, and the residual blocks before them, of a decoder for `decode`
+    (docs/specs/mcnet.md 2.3, docs/specs/tpsm.md 2.6).
 
     Args:
         widths: channels of the encoder's maps, from full size to the deepest.
@@ -200,7 +201,7 @@ class AntiAliasDownsample(nn.Module):
     """Gaussian blur, then every n-th pixel (n = 1/scale): (B, C, H, W) → (B, C, H/n, W/n).
 
     σ = (n − 1)/2, kernel 2·round(4σ) + 1, zero padding; the constant kernel is part of the authors'
-    checkpoints (specs fomm, "Block: anti-aliased downsampling"). `scale` must be below 1.
+    checkpoints (docs/specs/fomm.md "Block: anti-aliased downsampling"). `scale` must be below 1.
     """
 
     weight: Tensor

@@ -1,4 +1,4 @@
-"""From sparse motions to a dense backward flow and an occlusion map (specs fomm, "Block: dense motion")."""
+"""From sparse motions to a dense backward flow and an occlusion map (docs/specs/fomm.md "Block: dense motion")."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DenseMotionNetwork(nn.Module):
     """Combines K local motions and the background's into one flow.
 
     Args:
-        align_corners: of the sparse warps (R1 in the specs).
+        align_corners: of the sparse warps (docs/specs/fomm.md 1.2, R1).
     """
 
     def __init__(self, num_kp: int, config: HourglassConfig, align_corners: bool = False) -> None:
@@ -66,7 +66,8 @@ def affine_motions(source: Tensor, driving: Tensor, jacobian: Tensor, sizes: tor
 
 
 def sparse_warps(source_small: Tensor, motions: Tensor, align_corners: bool) -> Tensor:
-    """The source (B, C, h, w) as each of the motions (B, N, h, w, 2) would have it: (B, N, C, h, w) (R1).
+    """The source (B, C, h, w) as each of the motions (B, N, h, w, 2) would have it: (B, N, C, h, w)
+    (docs/specs/fomm.md 1.2, R1).
 
     Volumes (B, C, d, h, w) are warped alike, by motions (B, N, d, h, w, 3).
     """

@@ -1,4 +1,5 @@
-"""The patch discriminator that FOMM, DaGAN and face-vid2vid train against (specs fomm, "Block: discriminator")."""
+"""The patch discriminator that FOMM, DaGAN and face-vid2vid train against
+(docs/specs/fomm.md "Block: discriminator")."""
 
 from __future__ import annotations
 

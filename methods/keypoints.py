@@ -1,4 +1,4 @@
-"""Keypoints of the first-order family: detector, heatmaps and relative motion (specs fomm)."""
+"""Keypoints of the first-order family: detector, heatmaps and relative motion (docs/specs/fomm.md 2, 4.2)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ class Keypoints(Batch):
 def coordinate_grid(sizes: Sequence[int], like: Tensor) -> Tensor:
     """(H, W, 2) for two `sizes`, last axis (x, y), or (D, H, W, 3) for three, last axis (x, y, z).
 
-    −1 and 1 are the centres of the outermost pixels (specs fomm, "Block: coordinate grid").
+    −1 and 1 are the centres of the outermost pixels (docs/specs/fomm.md "Block: coordinate grid").
     """
     axes = [torch.linspace(-1, 1, size, dtype=like.dtype, device=like.device) for size in sizes]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
 
 
 def gaussian_heatmap(mean: Tensor, sizes: Sequence[int], covariance: Tensor | float = 0.01) -> Tensor:
-    """exp(−½ (z − mean)ᵀ Σ⁻¹ (z − mean)): (B, K, d) → (B, K, *sizes), peak 1 (specs fomm, "Block: gaussian heatmap").
+    """exp(−½ (z − mean)ᵀ Σ⁻¹ (z − mean)): (B, K, d) → (B, K, *sizes), peak 1
+    (docs/specs/fomm.md "Block: gaussian heatmap").
 
     Σ is one variance for all, or (B, K, d, d).
     """
@@ -46,7 +47,7 @@ def gaussian_heatmap(mean: Tensor, sizes: Sequence[int], covariance: Tensor | fl
 
 def soft_argmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Heatmaps (B, K, *sizes), the softmax of `logits`/temperature over all positions, and their mean
-    coordinates (B, K, d), the map stretched to [−1, 1] (specs fomm, "Block: keypoint detector")."""
+    coordinates (B, K, d), the map stretched to [−1, 1] (docs/specs/fomm.md "Block: keypoint detector")."""
     sizes = logits.shape[2:]
     heatmap = (logits.flatten(2) / temperature).softmax(-1)
     value = heatmap @ coordinate_grid(sizes, heatmap).view(-1, len(sizes))
@@ -54,7 +55,7 @@ def soft_argmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
 
 
 class KeypointDetector(nn.Module):
-    """Images (B, channels, H, W) → `Keypoints` by spatial soft-argmax (specs fomm, "Block: keypoint detector").
+    """Images (B, channels, H, W) → `Keypoints` by spatial soft-argmax (docs/specs/fomm.md "Block: keypoint detector").
 
     The heads have no padding, and the valid area is stretched to [−1, 1].
     """
@@ -78,7 +79,7 @@ class KeypointDetector(nn.Module):
         """`forward` for images that `down` has already shrunk."""
         feature = self.predictor(small)
         logits, jacobian_map = self.kp(feature).float(), self.jacobian(feature).float().unflatten(1, (-1, 4))
-        # Half precision breaks the sharp softmax and the later 2×2 inverses (specs fomm, 7).
+        # Half precision breaks the sharp softmax and the later 2×2 inverses (docs/specs/fomm.md 7).
         with torch.autocast(small.device.type, enabled=False):
             heatmap, value = soft_argmax(logits, self.temperature)
             jacobian = torch.einsum("bkhw,bkchw->bkc", heatmap, jacobian_map)
@@ -86,7 +87,7 @@ class KeypointDetector(nn.Module):
 
 
 def relative_motion(source: Keypoints, driving: Keypoints, reference: Keypoints, adapt_scale: bool) -> Keypoints:
-    """The change from `reference` to `driving`, applied to `source` (specs fomm 4.2, relative jacobian on)."""
+    """The change from `reference` to `driving`, applied to `source` (docs/specs/fomm.md 4.2, relative jacobian on)."""
     value = relative_values(source.value, driving.value, reference.value, adapt_scale)
     with torch.autocast(value.device.type, enabled=False):
         change = driving.jacobian @ torch.inverse(reference.jacobian)
@@ -96,7 +97,7 @@ def relative_motion(source: Keypoints, driving: Keypoints, reference: Keypoints,
 def relative_values(source: Tensor, driving: Tensor, reference: Tensor, adapt_scale: bool) -> Tensor:
     """Positions (B, K, d): `source` moved by the displacement from `reference` to `driving`.
 
-    With `adapt_scale` displacements are scaled by `hull_scale` (specs fomm 4.2).
+    With `adapt_scale` displacements are scaled by `hull_scale` (docs/specs/fomm.md 4.2).
     """
     shift = driving - reference
     if adapt_scale:

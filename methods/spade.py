@@ -1,8 +1,8 @@
 """Spatially adaptive normalisation: the decoder blocks that DaGAN's and face-vid2vid's SPADE generators share.
 
-Specs dagan 2.5, facevid2vid 2.5. Attribute names are the keys of the authors' checkpoints; the spectral norm is
-torch's classic one, whose ``weight_orig``, ``weight_u`` and ``weight_v`` the checkpoints hold: outside of training
-it uses the stored vectors as they are.
+docs/specs/dagan.md 2.5, docs/specs/facevid2vid.md 2.5. Attribute names are the keys of the authors' checkpoints; the
+spectral norm is torch's classic one, whose ``weight_orig``, ``weight_u`` and ``weight_v`` the checkpoints hold: outside
+of training it uses the stored vectors as they are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Warping maps by a dense backward flow (specs fomm 1.2, resampling calls R2 to R5).
+"""Warping maps by a dense backward flow (docs/specs/fomm.md 1.2, resampling calls R2 to R5).
 
 The methods' grids put ±1 on the centres of the outermost pixels; whether sampling and enlarging do so too
 (``align_corners``) is part of what their weights were trained with.

@@ -1,4 +1,4 @@
-"""Distances between the frames of a run and real ones as two sets: FID and KID (specs evaluation 9)."""
+"""Distances between the frames of a run and real ones as two sets: FID and KID (docs/specs/evaluation.md 9)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BOUND = 1e6
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
     """Frechet distance of the normal distributions fitted to two sets: (N, D) and (M, D).
 
-    ``|m1 - m2|² + trace(S1 + S2 - 2 (S1 S2)^(1/2))``, m the means and S the covariances with n-1 (specs evaluation 9);
-    NaN for sets of fewer than two. Let X and Y be the centred sets over the roots of N-1 and M-1: then S1 S2 has the
-    same non-zero eigenvalues as X Yᵀ (X Yᵀ)ᵀ, so the trace of its root is the sum of the singular values of X Yᵀ. That
-    is sound also where the covariances are singular.
+    ``|m1 - m2|² + trace(S1 + S2 - 2 (S1 S2)^(1/2))``, m the means and S the covariances with n-1
+    (docs/specs/evaluation.md 9); NaN for sets of fewer than two. Let X and Y be the centred sets over the roots of N-1
+    and M-1: then S1 S2 has the same non-zero eigenvalues as X Yᵀ (X Yᵀ)ᵀ, so the trace of its root is the sum of the
+    singular values of X Yᵀ. That is sound also where the covariances are singular.
 
     >>> round(frechet(np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]])), 9)
     1.0

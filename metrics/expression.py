@@ -1,4 +1,4 @@
-"""Expression, head pose and gaze against the driving frame (specs evaluation 3.7)."""
+"""Expression, head pose and gaze against the driving frame (docs/specs/evaluation.md 3.7)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GAZE = slice(23, 25)
 def aucon(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Share of the action units that both faces show or both do not: probabilities (B, 20) twice to float64 (B,).
 
-    A unit is shown above 0.5; exactly 0.5 and NaN are not (specs evaluation 3.7).
+    A unit is shown above 0.5; exactly 0.5 and NaN are not (docs/specs/evaluation.md 3.7).
 
     >>> aucon(np.array([[0.9, 0.5, 0.1, np.nan]]), np.array([[0.6, 0.4, 0.8, 0.2]]))
     array([0.75])
@@ -28,7 +28,7 @@ def aucon(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
 def squared_angles(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean squared difference of the angles: degrees (B, 3) twice to float64 (B,), square degrees.
 
-    Differences are not wrapped (specs evaluation 3.7).
+    Differences are not wrapped (docs/specs/evaluation.md 3.7).
     """
     return np.square(np.subtract(generated, target, dtype=np.float64)).mean(axis=1)
 
@@ -36,7 +36,7 @@ def squared_angles(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
 def prmse(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Root of the mean squared difference of pitch, roll and yaw: degrees (B, 3) twice to float64 (B,), degrees.
 
-    The root of each pair (specs evaluation 3.7); the mean over pairs is therefore less than one root over all.
+    The root of each pair (docs/specs/evaluation.md 3.7); the mean over pairs is therefore less than one root over all.
 
     >>> prmse(np.array([[3.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 0.0]])).round(3)
     array([1.732])
@@ -98,7 +98,7 @@ class Aucon(_Expression):
     direction = "higher"
     range = (0.0, 1.0)
     part = UNITS
-    needed = POSE  # an angle that is NaN drops the pair, a unit counts as absent (specs evaluation 3.7)
+    needed = POSE  # an angle that is NaN drops the pair, a unit counts as absent (docs/specs/evaluation.md 3.7)
     extractor = "pyfeat-2"
     formula = staticmethod(aucon)
 

@@ -1,4 +1,4 @@
-"""How far apart two identities are: AED and CSIM (specs evaluation 3.6)."""
+"""How far apart two identities are: AED and CSIM (docs/specs/evaluation.md 3.6)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from talkbench.metrics import registry
 from talkbench.metrics.interface import Metric
 
 EPSILON = 1e-6
-"""What OpenFace adds to the sum of squares before it takes the root (specs evaluation 3.6)."""
+"""What OpenFace adds to the sum of squares before it takes the root (docs/specs/evaluation.md 3.6)."""
 
 
 def squared_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Sum of squared differences of embeddings (B, D) at unit length, float64 (B,) in 0..4: twice 1 - cosine.
 
-    Unit length: divided by ``sqrt(sum of squares + 1e-6)`` (specs evaluation 3.6).
+    Unit length: divided by ``sqrt(sum of squares + 1e-6)`` (docs/specs/evaluation.md 3.6).
 
     Raises:
         TalkbenchError: the two differ in shape.

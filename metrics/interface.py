@@ -150,7 +150,7 @@ class Metric(ABC, Generic[Features]):
         needs_truth: it needs the very frame that should have come out, so it is meaningless in
             cross-identity runs.
         target: the real frame it is compared with; ``identity``: the driving frame where that is the truth, else the
-            source, who should be the same person (specs evaluation 2).
+            source, who should be the same person (docs/specs/evaluation.md 2).
         extractor: whose features are compared; None: the images themselves.
         libraries: distributions that the metric itself needs, not its extractor.
         weights: files of ``weights.yaml`` that the metric itself needs.
@@ -163,7 +163,7 @@ class Metric(ABC, Generic[Features]):
         undefined: reason of a pair whose features are finite and whose value is NaN all the same.
         missing_generated: value of a pair whose generated frame shows no face while the target does;
             None: such a pair is a counted failure. A pair without a face in the target is left out
-            for every system (specs evaluation 4.3).
+            for every system (docs/specs/evaluation.md 4, point 3).
         ranks: False if the number must not order systems.
     """
 

@@ -1,4 +1,4 @@
-"""Metrics of bodies (specs evaluation 3.5, 3.6): joints that moved, joints that were lost, and appearance.
+"""Metrics of bodies (docs/specs/evaluation.md 3.5, 3.6): joints that moved, joints that were lost, and appearance.
 
 Joints are arrays (B, K, 2) of x and y in pixels; x = -1 marks one that is absent.
 """
@@ -20,7 +20,7 @@ def present(joints: np.ndarray) -> np.ndarray:
 
 
 def akd_body(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mean absolute difference over coordinates and the joints present in both (specs evaluation 3.5).
+    """Mean absolute difference over coordinates and the joints present in both (docs/specs/evaluation.md 3.5).
 
     Joints (B, K, 2) twice to float64 (B,); NaN for a pair without a common joint, or with values that are not
     finite.
@@ -38,8 +38,8 @@ def akd_body(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def mkr(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Missing keypoint rate: of the joints present in the target, the share absent in the generated frame (specs
-    evaluation 3.5).
+    """Missing keypoint rate: of the joints present in the target, the share absent in the generated frame
+    (docs/specs/evaluation.md 3.5).
 
     Joints (B, K, 2) twice to float64 (B,) in 0..1; NaN for a pair whose target has no joint, or with values that
     are not finite.
@@ -134,8 +134,8 @@ class AedReidResnet50(Metric[np.ndarray]):
     """Squared distance of re-identification features as published; their inputs are scaled twice, so it never ranks.
 
     Legacy: dividing the image by 255 once more than needed leaves the network an almost constant input, and values
-    hundreds of times smaller than they would be (specs evaluation 3.6). The features are not of unit length and have
-    no bound: the range ends far above all values to be met, the published ones being about 0.1.
+    hundreds of times smaller than they would be (docs/specs/evaluation.md 3.6). The features are not of unit length and
+    have no bound: the range ends far above all values to be met, the published ones being about 0.1.
     """
 
     name = "aed@reid-resnet50"

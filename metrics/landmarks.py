@@ -1,4 +1,4 @@
-"""Distances between facial landmarks (specs evaluation 3.5), their jitter (9), and the best reference frame (7)."""
+"""Distances between facial landmarks, their jitter, the best reference frame (docs/specs/evaluation.md 3.5, 7, 9)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POINTS = 5
 """Of the features of `mtcnn5`; what follows them is the box."""
 
 EYES = (36, 45)
-"""The outer corners of the eyes among the 68 points (specs evaluation 3.5 and its goldens)."""
+"""The outer corners of the eyes among the 68 points (docs/specs/evaluation.md 3.5 and its goldens)."""
 
 DIAGONAL = 256 * 2**0.5
 """Pixels between opposite corners of a frame: no two of its points are further apart."""
@@ -21,8 +21,8 @@ DIAGONAL = 256 * 2**0.5
 def akd(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean over points and coordinates of the absolute difference: points (B, K, 2) twice to float64 (B,), pixels.
 
-    That is half the mean city-block distance, as the pose-evaluation script has it (specs evaluation 3.5). NaN where
-    a coordinate is not finite.
+    That is half the mean city-block distance, as the pose-evaluation script has it (docs/specs/evaluation.md 3.5). NaN
+    where a coordinate is not finite.
 
     Raises:
         TalkbenchError: the two differ in shape.
@@ -34,7 +34,7 @@ def akd(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def akd_euclidean(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mean distance of corresponding points (specs evaluation 3.5): (B, K, 2) twice to float64 (B,), pixels.
+    """Mean distance of corresponding points (docs/specs/evaluation.md 3.5): (B, K, 2) twice to float64 (B,), pixels.
 
     NaN where a coordinate is not finite.
 
@@ -48,8 +48,8 @@ def akd_euclidean(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def nme(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mean distance of corresponding points as a share of the distance between the target's outer eye corners (specs
-    evaluation 3.5): points (B, 68, 2) twice to float64 (B,).
+    """Mean distance of corresponding points as a share of the distance between the target's outer eye corners
+    (docs/specs/evaluation.md 3.5): points (B, 68, 2) twice to float64 (B,).
 
     NaN where a coordinate is not finite, and where the two corners fall together.
 
@@ -66,7 +66,7 @@ def jitter(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     """How much points tremble beyond their target: three frames of points (B, 3, K, 2) twice to float64 (B,), pixels.
 
     With d the generated minus the target points of a frame, the length of d[t] - 2 d[t-1] + d[t-2] for each point,
-    and the mean over points: our reading of specs evaluation 9, which leaves open whether the difference to the
+    and the mean over points: our reading of docs/specs/evaluation.md 9, which leaves open whether the difference to the
     target is taken before or after the length. Before, motion that the target shares costs nothing, and neither does
     an offset that stays or grows evenly. NaN where a coordinate is not finite.
 
@@ -90,7 +90,7 @@ def alignment(source: np.ndarray, driving: np.ndarray) -> np.ndarray:
     """How unlike the poses of two faces are: landmarks (K, 2) and (B, K, 2) to float64 (B,).
 
     Sum of squared differences of the points after each set is centred and divided by the root of its convex
-    hull's area; the driving frame with the least is the best reference of relative motion (specs evaluation 7).
+    hull's area; the driving frame with the least is the best reference of relative motion (docs/specs/evaluation.md 7).
 
     Raises:
         TalkbenchError: the points of a face lie on a line.
@@ -125,7 +125,7 @@ class _Akd(Metric[np.ndarray]):
 class Akd(_Akd):
     """Average keypoint distance of the 68 FAN landmarks, mean over points and coordinates, pixels at 256.
 
-    The landmarks are whole pixels: differences below 0.02 mean little (specs evaluation 3.5).
+    The landmarks are whole pixels: differences below 0.02 mean little (docs/specs/evaluation.md 3.5).
     """
 
     name = "akd"

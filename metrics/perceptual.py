@@ -1,4 +1,4 @@
-"""LPIPS with two backbones (specs evaluation 3.4 and 5.4)."""
+"""LPIPS with two backbones (docs/specs/evaluation.md 3.4, 5.4)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from talkbench.metrics.weights import digests
 
 
 def lpips_layers(network: Any, a: Tensor, b: Tensor) -> Tensor:
-    """The five terms whose sum is LPIPS (specs evaluation 3.4): images in [0, 1], (B, 3, H, W) twice to (B, 5).
+    """The five terms whose sum is LPIPS (docs/specs/evaluation.md 3.4): images in [0, 1], (B, 3, H, W) twice to (B, 5).
 
     Args:
         network: an ``lpips.LPIPS``, whose backbone sees all 2 B images at once.

@@ -1,4 +1,4 @@
-"""Metrics on the images themselves, L1 and PSNR (specs evaluation 3.1, 3.2), and what all such metrics share.
+"""Metrics on the images themselves, L1 and PSNR (docs/specs/evaluation.md 3.1, 3.2), and what all such metrics share.
 
 All are computed per pair, in batches, on the device of the generated images, and in float64 unless the class
 says otherwise.
@@ -24,12 +24,12 @@ PASS_PIXELS = 32 * 256**2
 
 
 def l1(a: Tensor, b: Tensor) -> Tensor:
-    """Mean absolute difference over pixels and channels (specs evaluation 3.1): (B, C, H, W) twice to (B,)."""
+    """Mean absolute difference over pixels and channels (docs/specs/evaluation.md 3.1): (B, C, H, W) twice to (B,)."""
     return (a - b).abs().mean(dim=(1, 2, 3))
 
 
 def decibels(mse: Tensor, data_range: float = 1.0) -> Tensor:
-    """``10 log10(data_range² / mse)``, at most 100 dB (specs evaluation 3.2).
+    """``10 log10(data_range² / mse)``, at most 100 dB (docs/specs/evaluation.md 3.2).
 
     >>> decibels(torch.tensor([1.0, 0.01, 0.0]))
     tensor([  0.,  20., 100.])
@@ -43,7 +43,8 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
 
 
 def psnr_uint8_wrap(a: Tensor, b: Tensor) -> Tensor:
-    """PSNR as it comes out when 8-bit images are subtracted and squared in 8 bits (specs evaluation 3.2, fact 3).
+    """PSNR as it comes out when 8-bit images are subtracted and squared in 8 bits
+    (docs/specs/evaluation.md 3.2, fact 3).
 
     Both operations wrap, so each value contributes its squared difference modulo 256: (B, C, H, W) twice to (B,).
     """

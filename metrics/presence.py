@@ -1,4 +1,5 @@
-"""How often the generated frame shows no face where the driving frame shows one (specs evaluation 4.3)."""
+"""How often the generated frame shows no face where the driving frame shows one
+(docs/specs/evaluation.md 4, point 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Structural similarity in the variants of specs evaluation 3.3, and its multi-scale form."""
+"""Structural similarity in the variants of docs/specs/evaluation.md 3.3, and its multi-scale form."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def ssim_maps(
 def ssim(
     a: Tensor, b: Tensor, window: list[float], *, data_range: float = 1.0, sample: bool = False, pad: bool = False
 ) -> Tensor:
-    """Structural similarity (specs evaluation 3.3), mean over pixels and channels: (B, C, H, W) twice to (B,).
+    """Structural similarity (docs/specs/evaluation.md 3.3), mean over pixels and channels: (B, C, H, W) twice to (B,).
 
     Args:
         a: images.

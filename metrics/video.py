@@ -1,4 +1,4 @@
-"""Flicker of a generated video (specs evaluation 9)."""
+"""Flicker of a generated video (docs/specs/evaluation.md 9)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from talkbench.metrics.pixel import ImageMetric
 
 
 def flicker(a: Tensor, b: Tensor) -> Tensor:
-    """How differently two videos change from one frame to the next (specs evaluation 9).
+    """How differently two videos change from one frame to the next (docs/specs/evaluation.md 9).
 
     ``mean |(a_t - a_{t-1}) - (b_t - b_{t-1})|`` over pixels and channels: the frames t-1 and t of both,
     (B, 2, C, H, W) twice, to (B,).

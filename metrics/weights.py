@@ -1,4 +1,4 @@
-"""The model files that metrics use: where they are, and what to say where they are not (specs evaluation 5)."""
+"""The model files that metrics use: where they are, and what to say where they are not (docs/specs/evaluation.md 5)."""
 
 from __future__ import annotations
 

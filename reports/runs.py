@@ -43,7 +43,7 @@ class Run:
 
 
 def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -> list[Run]:
-    """The runs under one rule for pairs whose generated frame shows no face (specs evaluation 4.3).
+    """The runs under one rule for pairs whose generated frame shows no face (docs/specs/evaluation.md 4, point 3).
 
     Args:
         missing: ``drop`` leaves such a pair out of its own run; ``worst`` gives it the worst value of the metric;

@@ -1,7 +1,4 @@
-"""What a run leaves behind, typed: the record of how it was made, its rows and its summary.
-
-Design, ideas 4 (protocol id) and 5 (record).
-"""
+"""What a run leaves behind, typed: the record of how it was made, its rows and its summary."""
 
 from __future__ import annotations
 
@@ -25,14 +22,14 @@ IN_SET = "in-set"
 
 MISSING = {"no-face-generated", "no-body-generated"}
 """Reasons of pairs whose generated frame alone does not show what a metric looks at. Where the real one does not
-(``no-face-target``), the pair is left out for every system (specs evaluation 4.3)."""
+(``no-face-target``), the pair is left out for every system (docs/specs/evaluation.md 4, point 3)."""
 
 
 class MetricSpec(StrictModel):
     """How one metric was computed and how it is printed.
 
     Attributes:
-        name: full id with its variant as in specs evaluation 2 (``ssim@uniform7-dr2``).
+        name: full id with its variant as in docs/specs/evaluation.md 2 (``ssim@uniform7-dr2``).
         version: raised whenever a number can change.
         unit: of the printed value (``dB``, ``percent``, ``px``); ``1`` for pure numbers.
         scale: printed value = value * scale (100 for percent).
@@ -263,7 +260,7 @@ class RunRecord(StrictModel):
     def protocol_id(self, metric: str) -> str:
         """Names how a number was made: 12 digits of the sha256 over `protocol_of`.
 
-        Only numbers with the same id may share a column without a mark (design, idea 4).
+        Only numbers with the same id may share a column without a mark.
         """
         return canonical_sha256(self.protocol_of(metric))[:12]
 

@@ -22,7 +22,7 @@ def summarise(
     missing: str = "drop",
     sets: Mapping[str, float | None] | None = None,
 ) -> Summary:
-    """Each metric over the pairs that have a value (specs evaluation 4.2), in the order of `specs`.
+    """Each metric over the pairs that have a value (docs/specs/evaluation.md 4, point 2), in the order of `specs`.
 
     Pairs without a value are counted by reason; one that lacks the metric's row counts as ``not-recorded``. The
     sums are exact and the order is that of the pairs, so a continued run gives the very same numbers.
@@ -69,7 +69,7 @@ def summary_of(store: RunStore, rows: pd.DataFrame | None = None, missing: str |
 
 def common_pairs(runs: Sequence[pd.DataFrame], metric: str) -> set[int]:
     """The pairs of which all runs have a value of `metric`: over these alone, systems that lose different faces compare
-    (policy ``intersect`` of specs evaluation 4.3)."""
+    (policy ``intersect`` of docs/specs/evaluation.md 4, point 3)."""
     found = [set(rows.loc[(rows["metric"] == metric) & rows["value"].notna(), "pair"]) for rows in runs]
     return set.intersection(*found) if found else set()
 

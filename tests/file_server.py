@@ -15,6 +15,8 @@ class FileServer:
         cut: number of bytes after which the next answer breaks off; None: it is whole.
         kind: the content type.
         tagged: whether answers carry an ETag.
+        refusals: the status of the next answers, one each; 0: the connection is closed without one.
+        retry_after: what these answers say of when to come back; "" nothing.
         requests: path and range of every request.
         sent: bytes sent in all.
     """
@@ -25,6 +27,8 @@ class FileServer:
         self.cut: int | None = None
         self.kind = "application/octet-stream"
         self.tagged = True
+        self.refusals: list[int] = []
+        self.retry_after = ""
         self.requests: list[tuple[str, str | None]] = []
         self.sent = 0
 
@@ -36,6 +40,9 @@ class Handler(BaseHTTPRequestHandler):
         server = self.published
         wanted = self.headers.get("Range")
         server.requests.append((self.path, wanted))
+        if server.refusals:
+            self._refuse(server.refusals.pop(0), server.retry_after)
+            return
         if self.path.startswith("/moved/"):
             self.send_response(302)
             self.send_header("Location", self.path.removeprefix("/moved"))
@@ -63,6 +70,15 @@ class Handler(BaseHTTPRequestHandler):
         server.cut = None
         self.wfile.write(body)
         server.sent += len(body)
+
+    def _refuse(self, status: int, retry_after: str) -> None:
+        self.close_connection = True
+        if status:
+            self.send_response(status)
+            if retry_after:
+                self.send_header("Retry-After", retry_after)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Standard error is for the command under test."""

@@ -1,4 +1,4 @@
-"""The rivals at full size with the weights of their goldens (golden.md of each: fill, then adjustments)."""
+"""The rivals at full size with the weights of their goldens (tests/golden/*/golden.md: fill, then adjustments)."""
 
 import json
 

@@ -29,7 +29,7 @@ def image(seed: int, size: int = 256) -> Tensor:
 
 @cache
 def load(method: str) -> Golden:
-    """The reference outputs of a method, by the names of its golden.md."""
+    """The reference outputs of a method, by the names of the golden.md beside them."""
     with np.load(FOLDER / method / "golden_a.npz") as archive:
         return dict(archive)
 
@@ -40,7 +40,7 @@ def load_manifest(method: str) -> dict:
 
 
 def scale(network: nn.Module, factors: dict[str, float]) -> None:
-    """Multiply the entries whose key ends with a suffix, as golden.md's adjustments after the fill ask."""
+    """Multiply the entries whose key ends with a suffix, as the adjustments of golden.md after the fill ask."""
     for key, value in network.state_dict().items():
         for suffix, factor in factors.items():
             if key.endswith(suffix):

@@ -25,7 +25,7 @@ def manifest() -> dict:
 
 
 def scaled(state: dict[str, torch.Tensor], factors: dict[str, float]) -> None:
-    """Multiply the entries that golden.md names; the kernel only where it is the dynamic one."""
+    """Multiply the entries that tests/golden/mcnet/golden.md names; the kernel only where it is the dynamic one."""
     for key, factor in factors.items():
         if key in state and not (key == "mbUnit.conv_kv.weight" and state[key].ndim != 5):
             state[key].mul_(factor)

@@ -82,11 +82,7 @@ class RunDisplay(WorkProgress):
 
 
 class DownloadBar:
-    """Bytes on standard error as they come, in the form that `pooch` wants; a context manager.
-
-    Attributes:
-        total: bytes to come; set by `pooch`.
-    """
+    """Bytes of a download on standard error as they come (`core.model_files.Bar`); a context manager."""
 
     total = 0
 
@@ -105,9 +101,6 @@ class DownloadBar:
 
     def update(self, count: int) -> None:
         self._progress.update(self._task, total=self.total, advance=count)
-
-    def reset(self) -> None:
-        self._progress.reset(self._task)
 
     def close(self) -> None:
         self._progress.stop()

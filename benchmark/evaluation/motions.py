@@ -43,7 +43,8 @@ def implied_settings(name: str, motion: str, same_clip: bool) -> dict[str, objec
     """What a motion and a task say about a method's settings.
 
     ``avd`` is a setting of the methods that have that motion. A background predictor is used where the driver is
-    the source's own video, as the authors' reconstruction does, and nowhere else (specs mraa 6, tpsm 6).
+    the source's own video, as the authors' reconstruction does, and nowhere else
+    (docs/specs/mraa.md 6, docs/specs/tpsm.md 6).
     """
     implied: dict[str, object] = {"avd": True} if motion == "avd" else {}
     if "background" in inspect.signature(methods.registry.get(name)).parameters:

@@ -1,4 +1,4 @@
-"""Protocols: named bundles of metric variants and of all else that decides a number (specs evaluation 2 and 4)."""
+"""Protocols: named bundles of metric variants and of all else that decides a number (docs/specs/evaluation.md 2, 4)."""
 
 from __future__ import annotations
 

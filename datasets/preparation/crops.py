@@ -24,7 +24,8 @@ def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
         from facenet_pytorch import MTCNN
     except ImportError as error:
         raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]'") from error
-    # Large frames are searched for large faces only: the time stays that of 360 lines (fomm 4.7 shrinks them).
+    # Large frames are searched for large faces only: the time stays that of 360 lines
+    # (docs/specs/fomm.md 4.7 shrinks them).
     detector = MTCNN(select_largest=True, min_face_size=max(20, min(clip.read(0).shape[:2]) // 18))
     indices = range(0, len(clip), every)
     boxes = []
@@ -38,7 +39,7 @@ def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
 
 def square_crop(boxes: np.ndarray, height: int, width: int, margin: float = 0.1) -> tuple[int, int, int]:
     """The square around the union of `boxes`, enlarged by `margin` of its longer side on each side
-    (specs evaluation 6.2, fomm 4.7), inside a frame of `height` x `width`.
+    (docs/specs/evaluation.md 6.2, docs/specs/fomm.md 4.7), inside a frame of `height` x `width`.
 
     Where the square does not fit it is the largest that does, and it is shifted no further from
     the face than the border demands: no black bars, no change of aspect.

@@ -1,7 +1,7 @@
 """Making clips, folders of square frames, out of downloaded videos: in parallel, resumable, each clip all or nothing.
 
 The window of a list is scaled to the video, cut, and resized with smoothing; all frames of a stretch of time are kept
-at the video's own rate (specs evaluation 6.2, 6.5, 6.6).
+at the video's own rate (docs/specs/evaluation.md 6.2, 6.5, 6.6).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from talkbench.datasets.clips import Clip, VideoClip, image_files
 from talkbench.datasets.preparation.crops import face_boxes, square_crop
 from talkbench.datasets.preparation.metadata import Cut
 
-JPEG_QUALITY = 95  # of OpenCV's writer unless told otherwise, which HDTF's frames come from (specs evaluation 6.5)
+JPEG_QUALITY = 95  # of OpenCV's writer unless told otherwise; HDTF's frames come from it (docs/specs/evaluation.md 6.5)
 SLACK = Fraction(1, 25)  # seconds that a video may be short of its last clip's end: one frame of the list
 SHAPE_TOLERANCE = 0.01  # how far a video's aspect ratio may be from the list's: sizes on the web are rounded to even
 

@@ -1,4 +1,4 @@
-"""The lists that say which stretch and window of which raw video makes a clip (specs evaluation 6.2, 6.5, 6.6).
+"""The lists that say which stretch and window of which raw video makes a clip (docs/specs/evaluation.md 6.2, 6.5, 6.6).
 
 All are CSV with a header; columns are found by name and others are ignored. Common to all: ``bbox``, the window as
 left-top-right-bottom in pixels of a video of ``width`` x ``height``, and ``start`` and ``end``, the end not included.
@@ -27,8 +27,8 @@ from talkbench.core.errors import TalkbenchError
 
 COMMON = ("video_id", "bbox", "width", "height")
 
-# The talks of the 100 test clips of harlanhong/ICCV2023-MCNET's ted_test_evaluation.csv (specs mraa 5.5): all their
-# clips are kept out of training. The official partition cannot be recovered.
+# The talks of the 100 test clips of harlanhong/ICCV2023-MCNET's ted_test_evaluation.csv (docs/specs/mraa.md 5.5): all
+# their clips are kept out of training. The official partition cannot be recovered.
 TED_TEST_TALKS = {
     "-vqV-gHa2FE", "0R9zjn9BBvA", "0gks6ceq4eQ", "360bU-vBJOI", "3wxBTEo8-T8", "4E_1AB1rsSw", "5aH2Ppjpcho",
     "8Dv2Hdf5TRg", "9A7_xCrgX1U", "9zC2Bc22QfA", "A2DzsgJSwcc", "Depn_GsxSqo", "DsrxbqFo41k", "EjSuaeVfE9I",

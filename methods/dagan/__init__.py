@@ -23,14 +23,14 @@ from talkbench.methods.warping import warp
 
 DEFAULT = "vox-adv-256"
 _GENERATORS = {DEFAULT: DaGANConfig(), "spade": DaGANConfig(spade=True)}
-# The two released generators, each with either depth network (specs dagan 1.1).
+# The two released generators, each with either depth network (docs/specs/dagan.md 1.1).
 VARIANTS: dict[str, DaGANConfig] = {
     **_GENERATORS,
     **{f"{name}-depth50": replace(config, depth_layers=50) for name, config in _GENERATORS.items()},
 }
 
 DEPTH_FILES = {"depth_encoder": "encoder.pth", "depth_decoder": "depth.pth"}
-# Where the authors publish the two files, by the depth network's layers (specs dagan 1.1).
+# Where the authors publish the two files, by the depth network's layers (docs/specs/dagan.md 1.1).
 DEPTH_SOURCES = {
     18: 'the folder depth_face_model, under the link "OneDrive" in the README of harlanhong/CVPR2022-DaGAN',
     50: "the folder depth_face_model_Voxceleb2_10w, linked in the news in the README of harlanhong/CVPR2022-DaGAN",
@@ -47,7 +47,7 @@ class DaGAN(Method[SourceMaps, Keypoints]):
             checkpoint holds that network too; None is ``depth_resnet18`` or ``depth_resnet50`` beside it.
         adapt_scale: relative motion is scaled by the ratio of the keypoints' hulls. Off by default as in the
             authors' YAML, which sets the protocol of the cross-identity tables; the README's command for
-            a demo video has it on (specs dagan 4.3, 4.5).
+            a demo video has it on (docs/specs/dagan.md 4.3, 4.5).
     """
 
     def __init__(

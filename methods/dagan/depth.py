@@ -1,4 +1,4 @@
-"""DaGAN's face depth network: a ResNet whose maps a decoder turns into disparity (specs dagan 2.6).
+"""DaGAN's face depth network: a ResNet whose maps a decoder turns into disparity (docs/specs/dagan.md 2.6).
 
 Attribute names are the keys of the authors' files ``encoder.pth`` and ``depth.pth``.
 """

@@ -1,6 +1,7 @@
 """DaGAN's generator: warp the source's features by the dense flow, let the source's depth attend to them, decode.
 
-Specs dagan 2.3 to 2.5, 3. All sampling and enlarging is with ``align_corners=False`` (specs dagan 1.3).
+docs/specs/dagan.md 2.3, 2.4, 2.5, 3. All sampling and enlarging is with ``align_corners=False``
+(docs/specs/dagan.md 1.3).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from talkbench.methods.warping import resize_to, warp
 
 @dataclass(frozen=True)
 class DaGANConfig:
-    """Sizes of DaGAN; the defaults are the paper's model (specs dagan 2).
+    """Sizes of DaGAN; the defaults are the paper's model (docs/specs/dagan.md 2).
 
     Attributes:
         spade: the SPADE decoder in the place of residual and up blocks; it enlarges twice, so it goes with
@@ -82,7 +83,7 @@ class CrossModalAttention(nn.Module):
         return F.relu(self.query_conv(depth_features))
 
     def forward(self, query: Tensor, features: Tensor) -> Tensor:
-        """γ · attention + `features`; the logits are not scaled by the width (specs dagan 3)."""
+        """γ · attention + `features`; the logits are not scaled by the width (docs/specs/dagan.md 3)."""
         key, value = F.relu(self.key_conv(features)), F.relu(self.value_conv(features))
         # A sum has the memory layout of its first term: `features` there makes a frame decode as it does in a batch.
         return features + self.gamma * attend(query, key, value, scale=1.0)

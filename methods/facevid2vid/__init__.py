@@ -42,7 +42,8 @@ class FaceVid2Vid(Method[SourceVolume, Head]):
         adapt_scale: relative motion is scaled by √(hull of the source's keypoints / hull of the reference's), the
             hulls being volumes (the repository's ``--adapt_scale``, which its README command sets).
         yaw, pitch, roll: free view: angles in degrees that replace the driving head's, in every frame but the
-            reference. So with relative motion they are not the angles of the result (specs facevid2vid 4.6).
+            reference. So with relative motion they are not the angles of the result
+            (docs/specs/facevid2vid.md 4, point 6).
     """
 
     def __init__(

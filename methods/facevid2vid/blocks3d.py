@@ -1,7 +1,8 @@
-"""Convolution blocks on volumes (B, C, D, H, W) whose depth is never resized (specs facevid2vid 2.1, 2.4).
+"""Convolution blocks on volumes (B, C, D, H, W) whose depth is never resized (docs/specs/facevid2vid.md 2.1, 2.4).
 
 Attribute names are the keys of the authors' checkpoints. The repository changed how the blocks resize on
-2021-11-18 without a change of keys; `legacy` blocks are those before, which the beta weights need (1.1).
+2021-11-18 without a change of keys; `legacy` blocks are those before, which the beta weights need
+(docs/specs/facevid2vid.md 1.1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How a head moves the canonical keypoints, and the network that reads it off an image (specs facevid2vid 2.3, 3.3)."""
+"""How a head moves the canonical keypoints, and the network that reads it off an image
+(docs/specs/facevid2vid.md 2.3, 3.3)."""
 
 from __future__ import annotations
 
@@ -11,12 +12,12 @@ from torch.nn import functional as F
 from talkbench.methods.facevid2vid.blocks3d import numbered
 from talkbench.methods.interface import Batch
 
-NUM_BINS = 66  # of 3° from −99° (specs facevid2vid 3.3)
+NUM_BINS = 66  # of 3° from −99° (docs/specs/facevid2vid.md 3.3)
 
 
 @dataclass(frozen=True)
 class Head(Batch):
-    """A motion: keypoint k lies at R·x_k + t + δ_k, x the source's canonical keypoints (specs facevid2vid 3.3).
+    """A motion: keypoint k lies at R·x_k + t + δ_k, x the source's canonical keypoints (docs/specs/facevid2vid.md 3.3).
 
     Keypoints are linear in it, so that relative motion is a `Head` as well, whose R need not be a rotation.
 
@@ -38,7 +39,7 @@ class Head(Batch):
             return canonical @ self.rotation.mT + self.translation[:, None] + self.expression
 
     def turned(self, yaw: float | None, pitch: float | None, roll: float | None, legacy: bool) -> Head:
-        """This head with the angles, in degrees, that are given (free view, specs facevid2vid 4.6)."""
+        """This head with the angles, in degrees, that are given (free view, docs/specs/facevid2vid.md 4, point 6)."""
         own = self.degrees.unbind(1)
         given = [a if b is None else torch.full_like(a, b) for a, b in zip(own, (yaw, pitch, roll), strict=True)]
         degrees = torch.stack(given, dim=1)
@@ -47,7 +48,7 @@ class Head(Batch):
     def relative(self, driving: Head, reference: Head, scale: Tensor) -> Head:
         """This head plus `scale` (B,) times the change from `reference` to `driving`.
 
-        The keypoints are D·a − D0·a + S of specs facevid2vid 4.4 for any canonical keypoints.
+        The keypoints are D·a − D0·a + S of docs/specs/facevid2vid.md 4, point 4 for any canonical keypoints.
         """
         a = scale[:, None, None]
         return Head(
@@ -67,7 +68,7 @@ def bins_to_degrees(logits: Tensor) -> Tensor:
 def rotation_matrix(degrees: Tensor, legacy: bool) -> Tensor:
     """R (B, 3, 3) of yaw, pitch, roll (B, 3): X(pitch)·Y(yaw)·Z(roll), or, legacy, X(roll)·Y(pitch)·Z(yaw).
 
-    The weights were trained with 3.14 for π (specs facevid2vid 3.3).
+    The weights were trained with 3.14 for π (docs/specs/facevid2vid.md 3.3).
     """
     yaw, pitch, roll = (degrees / 180 * 3.14).unbind(1)
     x, y, z = (roll, pitch, yaw) if legacy else (pitch, yaw, roll)
@@ -163,7 +164,8 @@ class HeadEstimator(nn.Module):
         x = self.block7(self.block6(F.relu(self.norm5(self.conv5(x)))))
         with torch.autocast(images.device.type, enabled=False):
             pooled = x.float().mean((2, 3))
-            # In the released weights the layer named roll gives the yaw, and the other way round (specs 2.3).
+            # In the released weights the layer named roll gives the yaw, and the other way round
+            # (docs/specs/facevid2vid.md 2.3).
             angles = [bins_to_degrees(layer(pooled)) for layer in (self.fc_roll, self.fc_pitch, self.fc_yaw)]
             degrees = torch.stack(angles, dim=1)
             translation, expression = self.fc_t(pooled), self.fc_exp(pooled).unflatten(1, (-1, 3))

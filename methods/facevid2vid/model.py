@@ -1,4 +1,4 @@
-"""Canonical keypoints, 3-D dense motion and the generators of face-vid2vid (specs facevid2vid 2, 3)."""
+"""Canonical keypoints, 3-D dense motion and the generators of face-vid2vid (docs/specs/facevid2vid.md 2, 3)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from talkbench.methods.spade import SPADEResBlock
 
 @dataclass(frozen=True)
 class FaceVid2VidConfig:
-    """Sizes and rules; the defaults are the newer of the two released models (specs facevid2vid 1.1, 2).
+    """Sizes and rules; the defaults are the newer of the two released models (docs/specs/facevid2vid.md 1.1, 2).
 
     Attributes:
         depth: D of all volumes.
@@ -94,7 +94,8 @@ class _Predictor(nn.Module):
 
 
 class CanonicalKeypointDetector(nn.Module):
-    """Images (B, 3, H, W) → canonical keypoints (B, K, 3) by soft-argmax over a volume (specs facevid2vid 2.2, 3.2)."""
+    """Images (B, 3, H, W) → canonical keypoints (B, K, 3) by soft-argmax over a volume
+    (docs/specs/facevid2vid.md 2.2, 3.2)."""
 
     def __init__(self, config: FaceVid2VidConfig) -> None:
         super().__init__()
@@ -114,7 +115,8 @@ class CanonicalKeypointDetector(nn.Module):
 
 
 class DenseMotionNetwork3d(nn.Module):
-    """Combines K translations and the still background into one flow of the volume (specs facevid2vid 2.4, 3.4)."""
+    """Combines K translations and the still background into one flow of the volume
+    (docs/specs/facevid2vid.md 2.4, 3.4)."""
 
     def __init__(self, config: FaceVid2VidConfig) -> None:
         super().__init__()
@@ -149,7 +151,8 @@ class DenseMotionNetwork3d(nn.Module):
 
 
 class SPADEDecoder(nn.Module):
-    """(B, features, h, w), the labels of all its norms as well → logits (B, 3, 4h, 4w) (specs facevid2vid 2.5)."""
+    """(B, features, h, w), the labels of all its norms as well → logits (B, 3, 4h, 4w)
+    (docs/specs/facevid2vid.md 2.5)."""
 
     def __init__(self, features: int, num_resblocks: int) -> None:
         super().__init__()

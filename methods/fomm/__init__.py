@@ -21,8 +21,8 @@ from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_mo
 from talkbench.methods.warping import warp
 
 DEFAULT = "vox-256"
-# All released configurations are one architecture; what differs is the training (specs fomm 2, 5.1), and what the
-# discriminator sees and how it is normalised, which tells their files apart. Last, a small one for 128×128 images.
+# All released configurations are one architecture; what differs is the training (docs/specs/fomm.md 2, 5.1), and what
+# the discriminator sees and how it is normalised, which tells their files apart. Last, a small one for 128×128 images.
 VARIANTS: dict[str, FOMMConfig] = {
     DEFAULT: FOMMConfig(spectral_discriminator=True),
     "vox-adv": FOMMConfig(conditional_discriminator=True),
@@ -46,7 +46,7 @@ class FOMM(Method[SourceMaps, Keypoints]):
         weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
         align_corners: of every ``grid_sample``. True is what torch 1.0 did, with which the released weights
             were trained and the paper's numbers made; the authors' code computes False on torch 1.3 and later,
-            and most likely the FOMM rows in later papers were made so (specs fomm 1.2).
+            and most likely the FOMM rows in later papers were made so (docs/specs/fomm.md 1.2).
         adapt_scale: relative motion is scaled by the ratio of the keypoints' hulls (the authors'
             ``--adapt_scale``, which their README command sets).
     """

@@ -1,4 +1,4 @@
-"""FOMM's generator: warp the source's deepest map by the dense flow, refine and decode it (specs fomm 2, 3)."""
+"""FOMM's generator: warp the source's deepest map by the dense flow, refine and decode it (docs/specs/fomm.md 2, 3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from talkbench.methods.warping import resize_to, warp
 
 @dataclass(frozen=True)
 class FOMMConfig:
-    """Sizes of FOMM; the defaults are those of all released face models (specs fomm 2)."""
+    """Sizes of FOMM; the defaults are those of all released face models (docs/specs/fomm.md 2)."""
 
     resolution: int = 256
     num_kp: int = 10
@@ -52,10 +52,11 @@ class Generated:
 
 
 class Generator(nn.Module):
-    """Encoder, dense motion, residual blocks and decoder, without skips ("Block: occlusion-aware generator").
+    """Encoder, dense motion, residual blocks and decoder, without skips
+    (docs/specs/fomm.md "Block: occlusion-aware generator").
 
     Args:
-        align_corners: of both samplings (R1, R2); the enlarging of maps never is (R4, R5).
+        align_corners: of both samplings (docs/specs/fomm.md 1.2, R1 and R2); the enlarging of maps never is (R4, R5).
     """
 
     def __init__(self, config: FOMMConfig, align_corners: bool) -> None:

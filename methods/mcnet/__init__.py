@@ -86,7 +86,7 @@ class MCNet(Method[SourceMaps, Keypoints]):
         self.settings = {"noise": noise, "noise_seed": seed, "adapt_scale": adapt_scale}
 
     def discriminator(self) -> Discriminator:
-        """In the authors' files, though the paper's model was never trained against it (specs mcnet 2.5)."""
+        """In the authors' files, though the paper's model was never trained against it (docs/specs/mcnet.md 2.5)."""
         return Discriminator(self.config.num_kp)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The rows of the paper's ablation tables, each a change of a configuration of any size (specs mcnet 8)."""
+"""The rows of the paper's ablation tables, each a change of a configuration of any size (docs/specs/mcnet.md 8)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def _side(of_paper: int) -> Change:
 
 
 def _fomms_depth(config: MCNetConfig) -> MCNetConfig:
-    """Two steps down instead of three, as FOMM's generator has it; the host is inferred from the paper (8.1)."""
+    """Two steps down instead of three, as FOMM's generator has it; the host is inferred from the paper
+    (docs/specs/mcnet.md 8.1)."""
     return replace(config, num_down_blocks=2, max_features=4 * config.block_expansion)
 
 

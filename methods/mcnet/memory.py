@@ -1,7 +1,7 @@
 """MCNet's memory unit: identity-conditioned meta memory (IICM) and compensation by attention (MCM).
 
-Specs mcnet 2.4; variants of section 8; the equivalent cheaper forms of 9.3 for the identity code, the
-modulated convolution, the query and ``diff_conv``. Attribute names are the checkpoint's keys.
+docs/specs/mcnet.md 2.4; its variants: docs/specs/mcnet.md 8; the equivalent cheaper forms (docs/specs/mcnet.md 9.3) for
+the identity code, the modulated convolution, the query and ``diff_conv``. Attribute names are the checkpoint's keys.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from talkbench.methods.mcnet.parts import (
     StyleInput,
 )
 
-ATTENTION_SCALE = 0.25  # of the attention logits, at any width (specs mcnet 2.4)
+ATTENTION_SCALE = 0.25  # of the attention logits, at any width (docs/specs/mcnet.md 2.4)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class ModulatedConv(nn.Module):
     """3×3 convolution of one shared map with kernels scaled per sample and demodulated.
 
     ``forward(memory (1, C, m, m), style (B, C)) -> (B, C, m, m)``. Scaling the input channels and then
-    the output channels around the shared kernel equals one kernel per sample (specs mcnet 9.3).
+    the output channels around the shared kernel equals one kernel per sample (docs/specs/mcnet.md 9.3).
     """
 
     def __init__(self, channels: int) -> None:
@@ -170,7 +170,7 @@ class MemoryUnit(nn.Module):
         pooled = feature.mean((2, 3))
         memory = self._condition(pooled, keypoints, noise)
         key, value = F.relu(self.conv_kv(memory, pooled)).chunk(2, dim=1)
-        # diff_conv is linear: applied to the values instead of to the s² results (specs mcnet 9.3).
+        # diff_conv is linear: applied to the values instead of to the s² results (docs/specs/mcnet.md 9.3).
         residual = attend(query, key, F.conv2d(value, self.diff_conv.weight), scale=ATTENTION_SCALE)
         compensated = F.relu(difference - residual) + feature
         out = F.relu(self.get_submodule(f"norm_{level}")(self._layer("conv", level)(compensated)))
@@ -178,7 +178,7 @@ class MemoryUnit(nn.Module):
 
     def _project(self, level: int, part: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """F, ReLU(query_conv(F)) and diff_conv(F) as one 1×1 convolution of the input: the products of
-        the consecutive 1×1 kernels are far smaller than the maps (specs mcnet 9.3)."""
+        the consecutive 1×1 kernels are far smaller than the maps (docs/specs/mcnet.md 9.3)."""
         project = self._layer("feat_forward_proj", level)
         assert project.bias is not None
         inner = torch.cat([project.weight.flatten(1), project.bias[:, None]], dim=1)  # the bias as a last column

@@ -1,4 +1,5 @@
-"""MCNet's generator: warp the source's feature maps, let the memory compensate them, decode (specs mcnet 2, 3)."""
+"""MCNet's generator: warp the source's feature maps, let the memory compensate them, decode
+(docs/specs/mcnet.md 2, 3)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from talkbench.methods.warping import resize_to, warp
 
 @dataclass(frozen=True)
 class MCNetConfig:
-    """Sizes of MCNet; the defaults are the paper's model (specs mcnet 2).
+    """Sizes of MCNet; the defaults are the paper's model (docs/specs/mcnet.md 2).
 
     Attributes:
         consistent: training holds the memory's values to the features (Eq. 4), which changes no network.

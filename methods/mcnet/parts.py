@@ -1,4 +1,4 @@
-"""What MCNet's memory unit is put together from, and what ablations put in a part's place (specs mcnet 2.4, 8).
+"""What MCNet's memory unit is put together from, and what ablations put in a part's place (docs/specs/mcnet.md 2.4, 8).
 
 Attribute names of modules are the checkpoint's keys.
 """
@@ -89,7 +89,8 @@ class Positions:
 
 
 def encode_positions(keypoints: Tensor, frequencies: int) -> Tensor:
-    """(B, K, 2) → (B, K, 2 + 4·frequencies): [v, sin v, cos v, sin 2v, cos 2v, …], no factor π (specs mcnet 8)."""
+    """(B, K, 2) → (B, K, 2 + 4·frequencies): [v, sin v, cos v, sin 2v, cos 2v, …], no factor π
+    (docs/specs/mcnet.md 8)."""
     parts = [keypoints]
     for power in range(frequencies):
         angle = keypoints * 2**power

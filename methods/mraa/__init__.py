@@ -20,7 +20,8 @@ from talkbench.methods.mraa.model import BackgroundPredictor, Generated, Generat
 from talkbench.methods.mraa.regions import RegionPredictor, Regions, disentangled_regions, relative_regions
 
 DEFAULT = "vox256"
-# The first three have equal keys and shapes; only the name tells which padding a checkpoint needs (specs mraa 2.1).
+# The first three have equal keys and shapes; only the name tells which padding a checkpoint needs
+# (docs/specs/mraa.md 2.1).
 VARIANTS: dict[str, MRAAConfig] = {
     DEFAULT: MRAAConfig(),
     "taichi256": MRAAConfig(region_padding=0),

@@ -1,4 +1,5 @@
-"""MRAA's generator: warp the source's maps by the regions' flow, blend them in at every size (specs mraa 2, 3)."""
+"""MRAA's generator: warp the source's maps by the regions' flow, blend them in at every size
+(docs/specs/mraa.md 2, 3)."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from talkbench.methods.warping import resize_to, warp
 
 @dataclass(frozen=True)
 class MRAAConfig:
-    """Sizes of MRAA; the defaults are the face model, whose region head alone is padded (specs mraa 2.1)."""
+    """Sizes of MRAA; the defaults are the face model, whose region head alone is padded (docs/specs/mraa.md 2.1)."""
 
     resolution: int = 256
     num_regions: int = 10
@@ -60,7 +61,7 @@ class Generated:
 
 
 class BackgroundPredictor(nn.Module):
-    """The background's affine map (B, 2, 3) from driving to source coordinates (x, y, 1) (specs mraa 2.4)."""
+    """The background's affine map (B, 2, 3) from driving to source coordinates (x, y, 1) (docs/specs/mraa.md 2.4)."""
 
     def __init__(self, config: HourglassConfig) -> None:
         super().__init__()
@@ -108,14 +109,14 @@ class Generator(nn.Module):
         return Generated(prediction, deformed, motion)
 
     def dense_motion(self, source: SourceMaps, driving: Regions, background: Tensor | None) -> DenseMotion:
-        """The flow that the sparse motions are combined to (specs mraa 3.4)."""
+        """The flow that the sparse motions are combined to (docs/specs/mraa.md 3.4)."""
         heatmap = _gaussians(driving, source.small) - source.heatmap
         motions = sparse_motions(source.regions, driving, background, source.small.shape[2:])
         return self.pixelwise_flow_predictor.combine(source.small, heatmap, motions)
 
 
 def sparse_motions(source: Regions, driving: Regions, background: Tensor | None, size: torch.Size) -> Tensor:
-    """Backward maps (B, K+1, h, w, 2) of the background, first, and of each region (specs mraa 3.3)."""
+    """Backward maps (B, K+1, h, w, 2) of the background, first, and of each region (docs/specs/mraa.md 3.3)."""
     with torch.autocast(driving.shift.device.type, enabled=False):
         change = affine_change(source.affine, driving.affine)
         moved = affine_motions(source.shift, driving.shift, change * axis_sign(change), size)

@@ -1,4 +1,5 @@
-"""MRAA's regions: soft blobs of an image whose mean and principal axes describe its motion (specs mraa 2.3, 3.2)."""
+"""MRAA's regions: soft blobs of an image whose mean and principal axes describe its motion
+(docs/specs/mraa.md 2.3, 3.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from talkbench.methods.blocks import AntiAliasDownsample, Hourglass, HourglassCo
 from talkbench.methods.interface import Batch
 from talkbench.methods.keypoints import coordinate_grid, relative_values, soft_argmax
 
-TEMPERATURE = 0.1  # of the heatmaps' softmax (specs mraa 2.1)
+TEMPERATURE = 0.1  # of the heatmaps' softmax (docs/specs/mraa.md 2.1)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def principal_affine(covar: Tensor) -> Tensor:
     """U·√S of the singular value decomposition of covariances (..., 2, 2), signed as LAPACK signs it.
 
     With the long axis at the angle θ, U = ±[[cos θ, sin θ], [sin θ, −cos θ]], plus only where b > 0 and
-    a·c > a² + 2b² (specs mraa 3.2). The AVD network was trained on these signs; unlike a library's
+    a·c > a² + 2b² (docs/specs/mraa.md 3.2). The AVD network was trained on these signs; unlike a library's
     decomposition the closed form has them on every device, and never leaves it.
     """
     a, b, c = covar[..., 0, 0], covar[..., 0, 1], covar[..., 1, 1]
@@ -76,21 +77,22 @@ def affine_change(source: Tensor, driving: Tensor) -> Tensor:
 
 
 def axis_sign(change: Tensor) -> Tensor:
-    """(B, K, 1, 1): −1 where a map swaps the direction of the axes, by its first entry alone (specs mraa 3.3)."""
+    """(B, K, 1, 1): −1 where a map swaps the direction of the axes, by its first entry alone
+    (docs/specs/mraa.md 3.3)."""
     return change[..., :1, :1].sign()
 
 
 def relative_regions(source: Regions, driving: Regions, reference: Regions) -> Regions:
     """The change from `reference` to `driving`, applied to `source`; the covariances stay the driver's.
 
-    Displacements are always scaled by the ratio of the hulls (specs mraa 4.2).
+    Displacements are always scaled by the ratio of the hulls (docs/specs/mraa.md 4.2).
     """
     shift = relative_values(source.shift, driving.shift, reference.shift, adapt_scale=True)
     return Regions(shift, driving.covar, affine_change(driving.affine, reference.affine) @ source.affine)
 
 
 def disentangled_regions(network: AVDNetwork, source: Regions, driving: Regions) -> Regions:
-    """The source's regions in the driver's pose, as the AVD network sees them (specs mraa 3.6)."""
+    """The source's regions in the driver's pose, as the AVD network sees them (docs/specs/mraa.md 3.6)."""
     sign = axis_sign(affine_change(source.affine, driving.affine))
     out = network(_flat(source.shift, source.affine * sign), _flat(driving.shift, driving.affine))
     shift, affine = out.unflatten(1, (-1, 6)).split([2, 4], dim=-1)

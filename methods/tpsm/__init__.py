@@ -38,7 +38,7 @@ DEMO = TPSMConfig(
     max_features=128,
 )
 # The released models have equal keys and shapes, and Taichi's equal sizes too; "memory" is the paper's
-# "TPSM + IICM + MCM" (specs mcnet 8.2). Both are there at a small size too, for 128×128 images.
+# "TPSM + IICM + MCM" (docs/specs/mcnet.md 8.2). Both are there at a small size too, for 128×128 images.
 VARIANTS: dict[str, TPSMConfig] = {
     DEFAULT: TPSMConfig(),
     "taichi-256": TPSMConfig(),
@@ -161,7 +161,7 @@ class TPSM(Method[SourceMaps, KeypointMotion]):
 
 
 def _avd_bottleneck(path: Path, name: str) -> int:
-    """Of a checkpoint's AVD network: the first public revision of the authors' code had 64 (specs tpsm 6)."""
+    """Of a checkpoint's AVD network: the first public revision of the authors' code had 64 (docs/specs/tpsm.md 6)."""
     stored = read_states(path, name).get("avd_network", {})
     last = stored.get("id_encoder.9.weight")
     return AVD_BOTTLENECK if last is None else len(last)

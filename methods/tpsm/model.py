@@ -1,4 +1,5 @@
-"""TPSM's networks: thin-plate splines make a dense flow with masks, by which an image is inpainted (specs tpsm 2, 3).
+"""TPSM's networks: thin-plate splines make a dense flow with masks, by which an image is inpainted
+(docs/specs/tpsm.md 2, 3).
 
 Attribute names are the keys of the authors' checkpoints.
 """
@@ -35,10 +36,10 @@ POINTS = 5  # control points of a spline
 
 @dataclass(frozen=True)
 class TPSMConfig:
-    """Sizes of TPSM; the defaults are those of all released models (specs tpsm 2).
+    """Sizes of TPSM; the defaults are those of all released models (docs/specs/tpsm.md 2).
 
     Attributes:
-        memory: MCNet's memory unit in the inpainting network (specs mcnet 8.2); None for TPSM itself.
+        memory: MCNet's memory unit in the inpainting network (docs/specs/mcnet.md 8.2); None for TPSM itself.
     """
 
     resolution: int = 256
@@ -102,7 +103,7 @@ class Generated:
 
 class _Head(nn.Linear):
     """Linear layer in float64, with a result in float64: at the image's border a flow's error of 1e-6 shows as one of
-    1e-4 in the picture (specs tpsm 7), and rounding here would make most of that error."""
+    1e-4 in the picture (docs/specs/tpsm.md 7), and rounding here would make most of that error."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x.double(), self.weight.double(), self.bias.double())
@@ -121,7 +122,8 @@ def _resnet18(channels: int, head: _Head) -> nn.Module:
 
 
 class KeypointDetector(nn.Module):
-    """Images (B, 3, H, W) → keypoints (B, K·5, 2), (x, y) in [−1, 1], five in a row to a spline (specs tpsm 2.2)."""
+    """Images (B, 3, H, W) → keypoints (B, K·5, 2), (x, y) in [−1, 1], five in a row to a spline
+    (docs/specs/tpsm.md 2.2)."""
 
     def __init__(self, num_tps: int) -> None:
         super().__init__()
@@ -134,7 +136,7 @@ class KeypointDetector(nn.Module):
 
 class BackgroundPredictor(nn.Module):
     """The background's affine map (B, 3, 3) from driving to source coordinates (x, y, 1); a fresh one predicts the
-    identity (specs tpsm 2.3)."""
+    identity (docs/specs/tpsm.md 2.3)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,8 +169,8 @@ def sparse_motions(source: Tensor, driving: Tensor, background: Tensor | None, s
 
 
 class DenseMotionNetwork(nn.Module):
-    """Weighs the splines and the background at each pixel, and tells at four sizes what the source hides (specs
-    tpsm 2.5)."""
+    """Weighs the splines and the background at each pixel, and tells at four sizes what the source hides
+    (docs/specs/tpsm.md 2.5)."""
 
     def __init__(self, num_tps: int, config: HourglassConfig) -> None:
         super().__init__()
@@ -203,7 +205,7 @@ class DenseMotionNetwork(nn.Module):
 
 
 def dropped_softmax(logits: Tensor, keep: Tensor) -> Tensor:
-    """Softmax of (B, K+1, h, w) over the motions that `keep`, bool (B, K+1), lets through (specs tpsm 5.3).
+    """Softmax of (B, K+1, h, w) over the motions that `keep`, bool (B, K+1), lets through (docs/specs/tpsm.md 5.3).
 
     The maximum is that of all, so where the strongest motion is dropped the weights may add up to less than 1.
     """
@@ -212,7 +214,7 @@ def dropped_softmax(logits: Tensor, keep: Tensor) -> Tensor:
 
 
 class InpaintingNetwork(nn.Module):
-    """Warps and masks the source's feature maps, and decodes them to an image (specs tpsm 2.6)."""
+    """Warps and masks the source's feature maps, and decodes them to an image (docs/specs/tpsm.md 2.6)."""
 
     def __init__(self, config: TPSMConfig) -> None:
         super().__init__()

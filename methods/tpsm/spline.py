@@ -1,4 +1,4 @@
-"""Thin-plate splines through a few control points, the local motions of TPSM (specs tpsm 2.4)."""
+"""Thin-plate splines through a few control points, the local motions of TPSM (docs/specs/tpsm.md 2.4)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""X2Face's two U-Nets: one unwraps the source into a mosaic, the other says where to sample it (specs x2face 2, 3).
+"""X2Face's two U-Nets: one unwraps the source into a mosaic, the other says where to sample it
+(docs/specs/x2face.md 2, 3).
 
-Everything bilinear has ``align_corners=True``, as in the torch 0.2 of the weights' training (specs x2face 1.3).
+Everything bilinear has ``align_corners=True``, as in the torch 0.2 of the weights' training (docs/specs/x2face.md 1.3).
 Attribute names are the keys of the authors' checkpoint.
 """
 
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from talkbench.methods.blocks import Conv2d
 from talkbench.methods.keypoints import coordinate_grid
 
-# Channels after the down convolutions of the levels L0 to L6 (specs x2face 2); the innermost's are the code.
+# Channels after the down convolutions of the levels L0 to L6 (docs/specs/x2face.md 2); the innermost's are the code.
 WIDTHS = (64, 128, 256, 512, 512, 512, 512)
 RESOLUTION = 2 ** (len(WIDTHS) + 1)
 
@@ -91,7 +92,7 @@ class X2FaceNetwork(nn.Module):
 
     def driving_grid(self, images: Tensor) -> Tensor:
         """Where each pixel of the driving frames (B, 3, H, W) is found in a mosaic: (B, H, W, 2)."""
-        # The network ends with a tanh of its own, and the offsets get a second one (specs x2face 3, step 4).
+        # The network ends with a tanh of its own, and the offsets get a second one (docs/specs/x2face.md 3, step 4).
         return displaced_grid(self.pix2pixSampler(images).float().tanh())
 
 
@@ -103,7 +104,8 @@ def displaced_grid(offsets: Tensor) -> Tensor:
 def combine(embedded: Tensor, confidence: Tensor, floor: float = 0.1) -> Tensor:
     """Mean (B, 3, H, W) of N embedded faces (B, N, 3, H, W), weighted by exp(`confidence`) + `floor`.
 
-    The forward pass adds 0.1; the authors' ``get_unwrapped``, which shows a mosaic, adds nothing (specs x2face 3).
+    The forward pass adds 0.1; the authors' ``get_unwrapped``, which shows a mosaic, adds nothing
+    (docs/specs/x2face.md 3).
     """
     weights = confidence.exp() + floor
     return (weights * embedded).sum(1) / weights.sum(1)

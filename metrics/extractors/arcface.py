@@ -1,4 +1,4 @@
-"""Embedding of the aligned face by ArcFace with a ResNet50 (specs evaluation 3.6)."""
+"""Embedding of the aligned face by ArcFace with a ResNet50 (docs/specs/evaluation.md 3.6)."""
 
 from __future__ import annotations
 

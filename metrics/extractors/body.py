@@ -1,4 +1,5 @@
-"""Eighteen joints of the human body by the part-affinity network (Cao et al., CVPR 2017; specs evaluation 3.5)."""
+"""Eighteen joints of the human body by the part-affinity network (Cao et al., CVPR 2017;
+docs/specs/evaluation.md 3.5)."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from talkbench.metrics.extractors.skeleton import AFFINITY, PEAK, SCORE, SIGMA, 
 from talkbench.metrics.interface import Extractor
 
 HEIGHT = 368
-"""Pixels to which images are scaled for the network (specs evaluation 3.5)."""
+"""Pixels to which images are scaled for the network (docs/specs/evaluation.md 3.5)."""
 
 STRIDE = 8
 """Pixels of the network's input per cell of its maps."""

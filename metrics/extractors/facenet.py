@@ -1,4 +1,5 @@
-"""Embedding of the face by facenet-pytorch's InceptionResnetV1 trained on VGGFace2 (specs evaluation 3.6, 5.3)."""
+"""Embedding of the face by facenet-pytorch's InceptionResnetV1 trained on VGGFace2
+(docs/specs/evaluation.md 3.6, 5.3)."""
 
 from __future__ import annotations
 

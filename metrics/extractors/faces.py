@@ -35,7 +35,8 @@ def at_size(images: Tensor, size: int = SIZE) -> Tensor:
 
 def choose(boxes: np.ndarray, scores: np.ndarray) -> int:
     """Which of the faces in an image is measured: the one with the largest box, of equal boxes the one with the higher
-    score (specs evaluation 3.8). Where the authors' code, which takes the highest score, has another, the log says so.
+    score (docs/specs/evaluation.md 3.8). Where the authors' code, which takes the highest score, has another, the log
+    says so.
 
     Args:
         boxes: left, top, right, bottom: (N, 4), N at least 1.

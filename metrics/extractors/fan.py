@@ -1,4 +1,5 @@
-"""68 facial landmarks by face-alignment: S3FD finds the face, the 2D FAN its points (specs evaluation 3.5, 5.2)."""
+"""68 facial landmarks by face-alignment: S3FD finds the face, the 2D FAN its points
+(docs/specs/evaluation.md 3.5, 5.2)."""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ from talkbench.metrics.extractors.networks import fill, read_state
 from talkbench.metrics.interface import Extractor
 
 SCORE = 0.5
-"""Least score of a face (specs evaluation 3.8)."""
+"""Least score of a face (docs/specs/evaluation.md 3.8)."""
 
 OVERLAP = 0.3
-"""Of two boxes that share more of their union, the one with the lower score goes (specs evaluation 5.2)."""
+"""Of two boxes that share more of their union, the one with the lower score goes (docs/specs/evaluation.md 5.2)."""
 
 MEAN = (123.0, 117.0, 104.0)
 """RGB in 0..255, subtracted from S3FD's input: the library's constant."""
@@ -37,8 +38,8 @@ class Fan68(Extractor):
     at 256, since the library cuts them to integers.
 
     Images of another size are scaled first (`at_size`). Of several faces the one with the largest box is taken, of
-    equal boxes the one with the higher score (specs evaluation 3.8). None: no face, or an image with values that are
-    not finite.
+    equal boxes the one with the higher score (docs/specs/evaluation.md 3.8). None: no face, or an image with values
+    that are not finite.
 
     The library's networks and crop, without its interface, which runs the landmark network face by face, switches
     cuDNN's benchmarking on, and fetches files by itself. Its batches also list what is a candidate in one image for
@@ -127,7 +128,7 @@ class Fan68(Extractor):
 
 @registry.register("fan68-flip")
 class Fan68Flip(Fan68):
-    """`Fan68` averaged with the mirror image, as the search for the best frame has it (specs evaluation 7)."""
+    """`Fan68` averaged with the mirror image, as the search for the best frame has it (docs/specs/evaluation.md 7)."""
 
     name = "fan68-flip"
     flip = True
@@ -148,7 +149,7 @@ def largest(candidates: np.ndarray) -> np.ndarray | None:
 
 def square(box: np.ndarray) -> tuple[np.ndarray, float]:
     """What the landmark network sees of a box: centre (2,), moved up by 0.12 of the height, and side in units of 200
-    pixels, (width + height) / 195 (specs evaluation 5.2)."""
+    pixels, (width + height) / 195 (docs/specs/evaluation.md 5.2)."""
     left, top, right, bottom = box[:4]
     centre = np.array([right - (right - left) / 2, bottom - (bottom - top) / 2 - (bottom - top) * 0.12])
     return centre, (right - left + bottom - top) / 195
@@ -157,8 +158,9 @@ def square(box: np.ndarray) -> tuple[np.ndarray, float]:
 def decode(heat: np.ndarray, centre: np.ndarray, scale: float) -> np.ndarray:
     """Points in the image of the peaks of heat maps: (K, H, W) to float32 (K, 2), cut to whole pixels.
 
-    A peak off the border is moved by a quarter towards the larger neighbour along each axis (specs evaluation 5.2).
-    The library's `get_preds_fromhm`, whose compilation takes ten seconds in every process.
+    A peak off the border is moved by a quarter towards the larger neighbour along each axis
+    (docs/specs/evaluation.md 5.2). The library's `get_preds_fromhm`, whose compilation takes ten seconds in every
+    process.
 
     Args:
         heat: heat maps of one face.

@@ -19,7 +19,7 @@ from talkbench.metrics.extractors.networks import read_state, refusal
 from talkbench.metrics.interface import Extractor
 
 FEATURES = "2048"
-"""The library's name for the values after the last average pooling (specs evaluation 9: 2048 dimensions)."""
+"""The library's name for the values after the last average pooling (docs/specs/evaluation.md 9: 2048 dimensions)."""
 
 CHUNK = 32
 """Images that go through the network at once; about a GiB."""

@@ -22,7 +22,7 @@ MIN_FACE = 40
 """Pixels at 256. Talking-head crops show faces of 100 and more; searching for smaller ones costs time."""
 
 THRESHOLDS = (0.6, 0.7, 0.5)
-"""Scores a candidate needs after each of the three networks; the last is the 0.5 of specs evaluation 3.8."""
+"""Scores a candidate needs after each of the three networks; the last is the 0.5 of docs/specs/evaluation.md 3.8."""
 
 
 @registry.register("mtcnn5")
@@ -31,8 +31,8 @@ class Mtcnn5(Extractor):
     float32 (7, 2), x and y in pixels at 256.
 
     Images of another size are scaled first (`at_size`). Of several faces the one with the largest box is taken, of
-    equal boxes the one with the higher score (specs evaluation 3.8). None: no face, or an image with values that are
-    not finite.
+    equal boxes the one with the higher score (docs/specs/evaluation.md 3.8). None: no face, or an image with values
+    that are not finite.
 
     The library goes image by image: its batches shift the boxes of each image by an offset in float32, so that a
     close decision may depend on the other images of the batch.

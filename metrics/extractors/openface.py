@@ -1,4 +1,5 @@
-"""Embedding of the whole frame by OpenFace's nn4.small2, as the published AED uses it (specs evaluation 3.6)."""
+"""Embedding of the whole frame by OpenFace's nn4.small2, as the published AED uses it
+(docs/specs/evaluation.md 3.6)."""
 
 from __future__ import annotations
 

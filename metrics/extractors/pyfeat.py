@@ -1,4 +1,4 @@
-"""Action units, head pose and gaze by py-feat 2 (specs evaluation 3.7 and 5.1)."""
+"""Action units, head pose and gaze by py-feat 2 (docs/specs/evaluation.md 3.7, 5.1)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GAZE = ("gaze_pitch", "gaze_yaw")
 """py-feat's names of its columns; the angles are in radians there."""
 
 SCORE = 0.5
-"""Least score of a face (specs evaluation 3.8)."""
+"""Least score of a face (docs/specs/evaluation.md 3.8)."""
 
 AT_ONCE = 8
 """Images that go through the networks together: img2pose looks at up to 1000 places of each, twice, with 50 MB."""
@@ -54,8 +54,8 @@ class _PyFeat(Extractor):
     """Of one face per image, a subclass says which `columns` of py-feat's table.
 
     Images of another size are scaled to 256x256 first. Of several faces the one with the largest box among those with
-    a score of at least 0.5 is taken, of equal boxes the one with the higher score (specs evaluation 3.8). None: no
-    face, landmarks that lie on a line, or an image with values that are not finite.
+    a score of at least 0.5 is taken, of equal boxes the one with the higher score (docs/specs/evaluation.md 3.8). None:
+    no face, landmarks that lie on a line, or an image with values that are not finite.
 
     What importing py-feat changes is undone, but for two things that have no effect elsewhere: xgboost copies the
     buffer of a model that it restores, and counts threads as ``OMP_NUM_THREADS=1`` asks if it was not loaded before.
@@ -222,7 +222,7 @@ class PyFeatMultitask(_PyFeat):
 
 def largest(faces: dict[str, Any]) -> dict[str, Tensor] | None:
     """The face with the largest box among those that py-feat found in one image, of equal boxes the one with the higher
-    score (specs evaluation 3.8); None if it found none.
+    score (docs/specs/evaluation.md 3.8); None if it found none.
 
     Args:
         faces: boxes (N, 4) as left, top, right, bottom, scores (N,), and whatever else there is of each face. For an

@@ -1,4 +1,5 @@
-"""Features of a person's appearance by a re-identification network (specs evaluation 3.6, ``aed@reid-resnet50``)."""
+"""Features of a person's appearance by a re-identification network
+(docs/specs/evaluation.md 3.6, ``aed@reid-resnet50``)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from talkbench.metrics.extractors.networks import fill, read_state
 from talkbench.metrics.interface import Extractor
 
 HEIGHT, WIDTH = 288, 144
-"""Pixels to which images are scaled, bicubic (specs evaluation 3.6)."""
+"""Pixels to which images are scaled, bicubic (docs/specs/evaluation.md 3.6)."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the colours of ImageNet."""
@@ -30,9 +31,9 @@ ON_GPU = 64
 class ReidResnet50(Extractor):
     """Pooled features of a ResNet50 trained on Market-1501, not normalised: float32 (2048,).
 
-    Images are divided by 255 twice before the colours are normalised, as the published script does it (specs evaluation
-    3.6): the network sees nearly the same values for every image. Features of images scaled once would be no fit
-    for the published numbers. None only for an image with values that are not finite.
+    Images are divided by 255 twice before the colours are normalised, as the published script does it
+    (docs/specs/evaluation.md 3.6): the network sees nearly the same values for every image. Features of images scaled
+    once would be no fit for the published numbers. None only for an image with values that are not finite.
     """
 
     name = "reid-resnet50"

@@ -1,4 +1,4 @@
-"""People from heat maps of joints and part-affinity fields (Cao et al., CVPR 2017; specs evaluation 3.5).
+"""People from heat maps of joints and part-affinity fields (Cao et al., CVPR 2017; docs/specs/evaluation.md 3.5).
 
 The paper leaves details open, and the spec gives three thresholds. Read here as in the paper's well-known reference
 decoding: a joint is a peak of a smoothed heat map; two joints of a limb match by the integral of the field between
@@ -19,10 +19,11 @@ from torch.nn import functional
 
 JOINTS = 18
 """Nose, neck, right shoulder, elbow, wrist, left shoulder, elbow, wrist, right hip, knee, ankle, left hip, knee, ankle,
-right eye, left eye, right ear, left ear (specs evaluation 3.5)."""
+right eye, left eye, right ear, left ear (docs/specs/evaluation.md 3.5)."""
 
 PEAK = 0.1
-"""What a peak of the smoothed heat map must exceed; with the next two the thresholds of specs evaluation 3.5."""
+"""What a peak of the smoothed heat map must exceed; with the next two the thresholds of
+docs/specs/evaluation.md 3.5."""
 
 AFFINITY = 0.05
 """What a sample of the field along a limb must exceed to speak for the limb."""
@@ -165,8 +166,8 @@ def assemble(peaks: Sequence[np.ndarray], fields: np.ndarray) -> list[Person]:
 def decode(fields: Tensor, heat: Tensor) -> np.ndarray | None:
     """Joints of the people in an image: fields (38, H, W), heat maps (19, H, W) to float32 (18, 2), x and y in pixels.
 
-    Of several people's joints of one kind that of the last person counts; (-1, -1) stands for an absent one (specs
-    evaluation 3.5). None: nobody.
+    Of several people's joints of one kind that of the last person counts; (-1, -1) stands for an absent one
+    (docs/specs/evaluation.md 3.5). None: nobody.
     """
     peaks = find_peaks(heat[:JOINTS])
     people = assemble(peaks, fields.cpu().numpy())

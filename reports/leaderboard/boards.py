@@ -1,7 +1,7 @@
 """What a leaderboard says, before it becomes a page: per data set and task, groups of lines that may be compared.
 
 Measured and published numbers never stand in one group, nor do measurements of different tests. In a group, a cell that
-may not be compared with its column carries a mark and has no rank (design, idea 4).
+may not be compared with its column carries a mark and has no rank.
 """
 
 from __future__ import annotations

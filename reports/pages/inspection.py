@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL import ImageDraw
 
 SCALINGS = ("each", "shared")
-GAP = 2  # black pixels between two channels of a memory, at its own size (specs mcnet 4, "Figures")
+GAP = 2  # black pixels between two channels of a memory, at its own size (docs/specs/mcnet.md "Figures")
 TILE = 64  # side in pixels that a channel is enlarged to at least, by a whole factor
 TEXT = 18  # height of letters in pixels
 SMOOTH = 4  # what is drawn upon images is drawn that much larger first, for smooth edges

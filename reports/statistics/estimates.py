@@ -1,5 +1,6 @@
 """How sure numbers and differences are. Pairs of one clip are not independent, so clips (or the people in them) are
-what is resampled (specs evaluation 4.2); docs/statistics.md says why it is done this way, with measured coverages."""
+what is resampled (docs/specs/evaluation.md 4, point 2); docs/statistics.md says why it is done this way, with measured
+coverages."""
 
 from __future__ import annotations
 

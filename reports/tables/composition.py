@@ -1,7 +1,7 @@
 """Tables of published and measured numbers, in the layouts of the papers or of one's own.
 
-Cells that may not be compared carry a mark: measured cells whose protocol is not the published one
-(design, idea 4), published cells carried over from another publication (specs evaluation 8).
+Cells that may not be compared carry a mark: measured cells whose protocol is not the published one,
+published cells carried over from another publication (docs/specs/evaluation.md 8).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Measured cells: which number of a run stands in a column, what tells it from the published one, which are the best.
 
-Cells that may not be compared carry a mark (design, idea 4).
+Cells that may not be compared carry a mark.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from talkbench.reports.tables.layout import Column, Group
 from talkbench.results import MetricSpec, MetricSummary, RunRecord
 
 MAX_COVERAGE_GAP = 0.01
-"""Shares of pairs used may differ by this much in a ranking (specs evaluation 4.3)."""
+"""Shares of pairs used may differ by this much in a ranking (docs/specs/evaluation.md 4, point 3)."""
 
 
 @dataclass

@@ -93,7 +93,7 @@ def test_each_frame_is_looked_at_once(search, landmarks):
 
 
 def test_all_images_of_a_person_are_the_video_of_celebv(bench, place, monkeypatch):
-    """Their numbers begin anywhere; where there is no face the first of them is taken (specs evaluation 7)."""
+    """Their numbers begin anywhere; where there is no face the first of them is taken (docs/specs/evaluation.md 7)."""
     root = synthetic_sets.make(place / "celebv", "celebv", frames=4)
     synthetic_sets.accept(monkeypatch)
     shape = np.random.default_rng(0).uniform(60, 200, (68, 2))

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,41 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(TalkbenchError, match="No space left on device; free some space"):
         write_atomic(tmp_path / "file", "text")
     assert list(tmp_path.iterdir()) == []
+
+
+def write_through(target, action):
+    with atomic_path(target) as temporary:
+        temporary.write_text("half")
+        action(temporary)
+
+
+def test_the_file_that_failed_is_named_and_not_the_target(tmp_path, monkeypatch):
+    """One that is read, missing or a folder, beside the target or elsewhere; one that is written elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    target, beside = Path("out") / "file", Path("out") / "beside"
+    for other, use, reason in (
+        (tmp_path / "absent", Path.read_bytes, "No such file or directory"),
+        (beside, Path.read_bytes, "No such file or directory"),
+        (tmp_path / "folder", Path.read_bytes, "Is a directory"),
+        (tmp_path / "absent" / "file", Path.touch, "No such file or directory"),
+    ):
+        line = f"^cannot use {other}: {reason}; out/file is not written without it$"
+        with pytest.raises(TalkbenchError, match=line):
+            write_through(target, lambda _, use=use, other=other: use(other))
+    assert list(Path("out").iterdir()) == []
+
+
+def test_the_target_is_named_where_it_is_the_one_that_failed(tmp_path):
+    target = tmp_path / "file"
+    for action in (
+        Path.unlink,  # nothing was written
+        lambda temporary: (temporary / "below").touch(),
+        lambda _: target.read_bytes(),
+        lambda _: tmp_path.read_bytes(),
+    ):
+        with pytest.raises(TalkbenchError, match=rf"^cannot write {target}: .*; choose a folder that can be written$"):
+            write_through(target, action)
 
 
 @pytest.mark.parametrize("exists", [False, True])

@@ -1,9 +1,8 @@
 """Published files are told from others, and come whole or not at all."""
 
-import fcntl
 import hashlib
-import os
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,9 @@ from pathlib import Path
 import pytest
 from file_server import FileServer, serving
 
+from talkbench.core import model_files
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.locks import locked
 from talkbench.core.model_files import RemoteFile, copy, digest, fetch, git_blob, note, noted
 
 CONTENT = bytes(range(256)) * 4096
@@ -41,8 +42,16 @@ def target(home: Path) -> Path:
     return home / "weights" / "lab" / "net.pth"
 
 
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were waited between tries, which the tests do not take."""
+    seconds: list[float] = []
+    monkeypatch.setattr(time, "sleep", seconds.append)
+    return seconds
+
+
 class Bar:
-    """Counts as the progress bars do that pooch knows."""
+    """Counts the bytes."""
 
     total = 0
     seen = 0
@@ -51,15 +60,14 @@ class Bar:
     def update(self, count: int) -> None:
         self.seen += count
 
-    def reset(self) -> None:
-        self.seen = 0
-
     def close(self) -> None:
         self.closed = True
 
 
 def everything(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """But the lock, which stays."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(file for file in files if file != "downloads/.lock")
 
 
 @pytest.mark.parametrize(
@@ -249,12 +257,68 @@ def test_a_store_that_cannot_be_written(file: RemoteFile, tmp_path: Path, monkey
 
 
 def test_one_process_at_a_time(file: RemoteFile, target: Path, home: Path) -> None:
-    (home / "downloads").mkdir(parents=True)
-    handle = os.open(home / "downloads", os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        with pytest.raises(TalkbenchError, match=r"another process is downloading to .*; wait until it has finished"):
-            fetch(file, target)
-    finally:
-        os.close(handle)
+    line = rf"^process \d+ on .* is downloading to {home / 'downloads'}; wait until it has finished"
+    with locked(home / "downloads", "is here"), pytest.raises(TalkbenchError, match=line):
+        fetch(file, target)
     fetch(file, target)
+
+
+@pytest.mark.parametrize("refusals", [[429], [502, 503], [504, 0, 503], [0, 0, 0]], ids=str)
+def test_a_server_that_is_busy_or_breaks_off_is_asked_again(
+    server: FileServer, file: RemoteFile, target: Path, refusals: list[int], waits: list[float]
+) -> None:
+    server.refusals = [*refusals]
+    fetch(file, target)
+    assert target.read_bytes() == CONTENT
+    assert len(server.requests) == len(refusals) + 1
+    assert waits == [1.0, 2.0][: len(refusals) - 1]  # the second try is made at once
+
+
+@pytest.mark.parametrize(("said", "waited"), [("7", 7), ("100000", 60)])
+def test_it_waits_as_long_as_the_server_asks_but_not_for_ever(
+    server: FileServer, file: RemoteFile, target: Path, said: str, waited: float, waits: list[float]
+) -> None:
+    server.refusals, server.retry_after = [503], said
+    fetch(file, target)
+    assert waits == [waited]
+
+
+def test_the_rest_of_a_file_is_asked_for_again_too(server: FileServer, file: RemoteFile, target: Path) -> None:
+    broken(server, file, target, 300_000)
+    server.refusals = [503]
+    fetch(file, target)
+    assert target.read_bytes() == CONTENT
+    assert server.requests[1] == server.requests[2] != server.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(429, "429 Too Many Requests"), (503, "503 Service Unavailable"), (0, "no connection")],
+)
+def test_tries_have_an_end(
+    server: FileServer, file: RemoteFile, target: Path, home: Path, status: int, reason: str
+) -> None:
+    server.refusals = [status] * 100
+    with pytest.raises(TalkbenchError, match=rf"^cannot fetch net from {file.url} \({reason}\); ") as caught:
+        fetch(file, target)
+    assert "\n" not in str(caught.value)
+    assert len(server.requests) == 4
+    assert everything(home) == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_refusal_is_taken_at_once(server: FileServer, file: RemoteFile, target: Path, status: int) -> None:
+    server.refusals = [status]
+    with pytest.raises(TalkbenchError, match=rf"\({status} "):
+        fetch(file, target)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_says_nothing(
+    server: FileServer, file: RemoteFile, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(model_files, "TIMEOUT", (0.2, 0.2))
+        silent_file = replace(file, url=f"http://127.0.0.1:{silent.getsockname()[1]}/net.pth")
+        with pytest.raises(TalkbenchError, match=r"\(no answer in time\)"):
+            fetch(silent_file, target)

@@ -14,7 +14,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.methods import cards, registry
 from talkbench.methods.mcnet.ablations import ABLATIONS
 
-ROWS = ["full", "memory32", "tpsm_backbone", *ABLATIONS]  # every slug of the specs' section 8, and two rows more
+ROWS = ["full", "memory32", "tpsm_backbone", *ABLATIONS]  # every slug of docs/specs/mcnet.md 8, and two rows more
 STYLE = ("mbUnit.style_route", "mbUnit.styleconv")
 
 

@@ -1,4 +1,4 @@
-"""DaGAN against the reference outputs (tests/golden/dagan; what each array is: specs dagan, golden.md)."""
+"""DaGAN against the reference outputs (tests/golden/dagan; what each array is: tests/golden/dagan/golden.md)."""
 
 import re
 
@@ -179,7 +179,7 @@ def test_keys_and_shapes_are_the_manifests(variant: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_golden(found: dict[str, Tensor], golden: Golden, name: str) -> None:
-    tolerance = 3e-4 if name in ("deformed", "sparse_deformed") else 1e-4  # golden.md, last line
+    tolerance = 3e-4 if name in ("deformed", "sparse_deformed") else 1e-4  # tests/golden/dagan/golden.md
     if name in golden:
         assert_golden(golden, name, found[name], tolerance)
     else:

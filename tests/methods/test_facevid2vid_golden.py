@@ -1,5 +1,5 @@
-"""face-vid2vid against the reference outputs (tests/golden/facevid2vid; what each array is: specs facevid2vid,
-golden.md)."""
+"""face-vid2vid against the reference outputs (tests/golden/facevid2vid; what each array is:
+tests/golden/facevid2vid/golden.md)."""
 
 from dataclasses import dataclass
 from unittest import mock

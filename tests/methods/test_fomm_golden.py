@@ -1,4 +1,4 @@
-"""FOMM against the reference outputs (tests/golden/fomm; what each array is: specs fomm, golden.md)."""
+"""FOMM against the reference outputs (tests/golden/fomm; what each array is: tests/golden/fomm/golden.md)."""
 
 import golden_models
 import numpy as np

@@ -1,4 +1,4 @@
-"""MCNet against the reference outputs (tests/golden/mcnet; what each array is: specs mcnet, golden.md)."""
+"""MCNet against the reference outputs (tests/golden/mcnet; what each array is: tests/golden/mcnet/golden.md)."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""MRAA against the reference outputs (tests/golden/mraa; what each array is: specs mraa, golden.md)."""
+"""MRAA against the reference outputs (tests/golden/mraa; what each array is: tests/golden/mraa/golden.md)."""
 
 import golden_models
 import pytest

@@ -1,4 +1,4 @@
-"""TPSM against the reference outputs (tests/golden/tpsm; what each array is: specs tpsm, golden.md)."""
+"""TPSM against the reference outputs (tests/golden/tpsm; what each array is: tests/golden/tpsm/golden.md)."""
 
 import golden_models
 import pytest

@@ -1,4 +1,4 @@
-"""X2Face against the reference outputs (tests/golden/x2face; what each array is: specs x2face, golden.md)."""
+"""X2Face against the reference outputs (tests/golden/x2face; what each array is: tests/golden/x2face/golden.md)."""
 
 from typing import NamedTuple
 

@@ -52,7 +52,7 @@ def test_the_table_is_whole(store: Path) -> None:
 
 
 def test_digits_in_a_published_name_are_those_of_the_table() -> None:
-    """PyTorch's convention: the first digits of the sha256 end the name (specs evaluation 5.2)."""
+    """PyTorch's convention: the first digits of the sha256 end the name (docs/specs/evaluation.md 5.2)."""
     named = {
         name: found.group(1)
         for name, file in weights.files().items()

@@ -1,5 +1,5 @@
-"""Pairs of frames of one clip, augmented (specs fomm, "Block: FramesDataset sampling" and "Block: augmentation";
-mcnet 5.3)."""
+"""Pairs of frames of one clip, augmented (docs/specs/fomm.md "Block: FramesDataset sampling", "Block: augmentation",
+docs/specs/mcnet.md 5.3)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The adversarial terms of FOMM, DaGAN and face-vid2vid, each unweighted (specs fomm, "Block: LSGAN and feature
-matching"; facevid2vid 5.2, 5.3). Discriminators judge keypoints detached, and full-size images only."""
+"""The adversarial terms of FOMM, DaGAN and face-vid2vid, each unweighted
+(docs/specs/fomm.md "Block: LSGAN and feature matching", docs/specs/facevid2vid.md 5.2, 5.3). Discriminators judge
+keypoints detached, and full-size images only."""
 
 from __future__ import annotations
 

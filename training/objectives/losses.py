@@ -1,5 +1,6 @@
 """The terms of the methods' objectives, each unweighted and returned as a scalar; the adversarial ones are in
-`adversarial` (specs mcnet 5.1, fomm 5, mraa 5, dagan 5.1, tpsm 5.4, facevid2vid 5.2)."""
+`adversarial` (docs/specs/mcnet.md 5.1, docs/specs/fomm.md 5, docs/specs/mraa.md 5, docs/specs/dagan.md 5.1,
+docs/specs/tpsm.md 5.4, docs/specs/facevid2vid.md 5.2)."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ VGG_LAYERS = (1, 6, 11, 20, 29)  # relu1_1, 2_1, 3_1, 4_1, 5_1 of torchvision's 
 
 
 class ImagePyramid(nn.Module):
-    """An image (B, 3, H, W) at scales 1, 1/2, 1/4, 1/8 (specs fomm, "Block: perceptual pyramid")."""
+    """An image (B, 3, H, W) at scales 1, 1/2, 1/4, 1/8 (docs/specs/fomm.md "Block: perceptual pyramid")."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +95,7 @@ class PerceptualLoss(nn.Module):
 
 
 def equivariance(driving: Keypoints, transformed: Keypoints, transform: EquivarianceTransform) -> tuple[Tensor, Tensor]:
-    """Value and jacobian term: keypoints must move with the image (specs fomm 5.2).
+    """Value and jacobian term: keypoints must move with the image (docs/specs/fomm.md 5.2).
 
     `transformed` are the keypoints detected on ``transform.warp_images(driving image)``.
     """
@@ -111,21 +112,22 @@ def equivariance_value(driving: Tensor, transformed: Tensor, transform: Equivari
 
 
 def equivariance_affine(driving: Regions, transformed: Regions, transform: EquivarianceTransform) -> Tensor:
-    """MRAA's term on the axes: mean |I − V|, V = A_D⁻¹·∇W·A' with the sign of its first entry taken out (specs
-    mraa 5.1)."""
+    """MRAA's term on the axes: mean |I − V|, V = A_D⁻¹·∇W·A' with the sign of its first entry taken out
+    (docs/specs/mraa.md 5.1)."""
     change = torch.inverse(driving.affine) @ transform.jacobian(transformed.shift) @ transformed.affine
     return (torch.eye(2, device=change.device) - change * axis_sign(change)).abs().mean()
 
 
 def background_consistency(forward: Tensor, backward: Tensor) -> Tensor:
-    """TPSM's term on background matrices (B, 3, 3), source to driving and back: mean |I − A·A'| (specs tpsm 5.4)."""
+    """TPSM's term on background matrices (B, 3, 3), source to driving and back: mean |I − A·A'|
+    (docs/specs/tpsm.md 5.4)."""
     return (torch.eye(3, device=forward.device) - forward @ backward).abs().mean()
 
 
 def warp_consistency(driving: Sequence[Tensor], source: Sequence[Tensor], flow: MaskedFlow) -> Tensor:
     """TPSM's term on encoder maps, full size first: Σ mean |O·e(driving) − O·warp(e(source))|.
 
-    Maps and masks are detached: only the flow is taught (specs tpsm 5.4).
+    Maps and masks are detached: only the flow is taught (docs/specs/tpsm.md 5.4).
     """
     masks = [mask.detach() for mask in reversed(flow.occlusion_maps)]
     terms = [
@@ -143,7 +145,7 @@ def depth_constraint(driving: Tensor, prediction: Tensor) -> Tensor:
 def keypoint_prior(keypoints: Tensor) -> Tensor:
     """face-vid2vid's prior on driving keypoints (B, K, 3): apart by √0.1, and 0.33 deep on average.
 
-    Σᵢ Σⱼ max(0, 0.1 − dᵢⱼ²), the diagonal included, which adds a constant (specs facevid2vid 5.2).
+    Σᵢ Σⱼ max(0, 0.1 − dᵢⱼ²), the diagonal included, which adds a constant (docs/specs/facevid2vid.md 5.2).
     """
     offset = keypoints[:, :, None] - keypoints[:, None] + 1e-6  # as torch's pairwise_distance has it
     crowded = F.relu(0.1 - offset.square().sum(-1)).sum((1, 2)).mean()
@@ -156,7 +158,7 @@ def deformation_prior(expression: Tensor) -> Tensor:
 
 
 def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
-    """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2), the diagonal spared (specs mcnet 5.1).
+    """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2), the diagonal spared (docs/specs/mcnet.md 5.1).
 
     The sign has no gradient: the term changes the reported loss, not the training, as in the authors' code. What the
     paper means it to do, `keypoint_separation` does.
@@ -180,7 +182,7 @@ def _distances(keypoints: Tensor, diagonal: float) -> Tensor:
 
 
 def keypoint_recovery(keypoints: Tensor, recovered: Tensor) -> Tensor:
-    """The term of the second stage of MRAA and TPSM: mean |p − AVD(source's, p distorted)| (specs tpsm 5.5)."""
+    """The term of the second stage of MRAA and TPSM: mean |p − AVD(source's, p distorted)| (docs/specs/tpsm.md 5.5)."""
     return F.l1_loss(recovered, keypoints)
 
 

@@ -1,4 +1,4 @@
-"""Batch norm of a training step, whatever the step is split into (specs mcnet 5.2, 5.4)."""
+"""Batch norm of a training step, whatever the step is split into (docs/specs/mcnet.md 5.2, 5.4)."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Objective(nn.Module, ABC):
 
 
 class FOMMObjective(Objective):
-    """FOMM's (specs fomm 5), without its adversarial fine-tuning."""
+    """FOMM's (docs/specs/fomm.md 5), without its adversarial fine-tuning."""
 
     def __init__(self, method: FOMM | MCNet, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
         super().__init__(method, image_loss, weights, sync)
@@ -111,7 +111,8 @@ class FOMMObjective(Objective):
 
 
 class MCNetObjective(FOMMObjective):
-    """MCNet's (specs mcnet 5.1): FOMM's, the distance of keypoints, and memory values that follow the features."""
+    """MCNet's (docs/specs/mcnet.md 5.1): FOMM's, the distance of keypoints, and memory values that follow the
+    features."""
 
     def __init__(self, method: MCNet, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
         super().__init__(method, image_loss, weights, sync)

@@ -1,5 +1,5 @@
 """TPSM's objective, with its schedules of dropout and background, and MCNet's consistency where it has the memory
-(specs tpsm 5, mcnet 8.2)."""
+(docs/specs/tpsm.md 5, docs/specs/mcnet.md 8.2)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from talkbench.training.state.draw import Draw
 
 @dataclass(frozen=True)
 class Schedule:
-    """What changes with the epoch e, counted from 0 (specs tpsm 5.1, 5.3); the defaults are those for VoxCeleb.
+    """What changes with the epoch e, counted from 0 (docs/specs/tpsm.md 5.1, 5.3); the defaults are those for VoxCeleb.
 
     Attributes:
         dropout_start, dropout_max, dropout_ramp, dropout_end: splines are dropped with probability
@@ -81,7 +81,7 @@ class TPSMObjective(Objective):
         set_parts(self.bg_predictor, 2)  # source to driving, and back
 
     def clipped(self) -> Iterable[Iterable[nn.Parameter]]:
-        """All but the inpainting network (specs tpsm 5.2)."""
+        """All but the inpainting network (docs/specs/tpsm.md 5.2)."""
         networks = (self.kp_detector, self.dense_motion_network, self.bg_predictor)
         return [network.parameters() for network in networks]
 

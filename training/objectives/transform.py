@@ -1,4 +1,4 @@
-"""The random deformation behind the equivariance losses (specs fomm, "Block: equivariance transform")."""
+"""The random deformation behind the equivariance losses (docs/specs/fomm.md "Block: equivariance transform")."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def city_block(offset: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def thin_plate(offset: Tensor) -> tuple[Tensor, Tensor]:
-    """q ln(q + 1e-9) of the squared Euclidean distance q (specs tpsm 5.4)."""
+    """q ln(q + 1e-9) of the squared Euclidean distance q (docs/specs/tpsm.md 5.4)."""
     square = offset.square().sum(-1)
     logarithm = (square + 1e-9).log()
     slope = 2 * (logarithm + square / (square + 1e-9))
@@ -71,7 +71,7 @@ class EquivarianceTransform:
         return self.theta[:, None, :, :2] + row[:, :, None, :]
 
     def warp_images(self, images: Tensor) -> Tensor:
-        """frame'(z) = frame(W(z)), reflected at the border (specs fomm 1.2, R9)."""
+        """frame'(z) = frame(W(z)), reflected at the border (docs/specs/fomm.md 1.2, R9)."""
         height, width = images.shape[2:]
         grid = coordinate_grid((height, width), images).view(1, -1, 2).expand(len(images), -1, -1)
         warped = self.warp_points(grid).view(len(images), height, width, 2)

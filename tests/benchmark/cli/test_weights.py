@@ -71,7 +71,7 @@ def put(path: Path, content: bytes) -> Path:
 
 def everything(folder: Path) -> list[str]:
     found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    return sorted(path for path in found if not path.endswith(".sha256"))
+    return sorted(path for path in found if not path.endswith((".sha256", ".lock")))
 
 
 def rows(result) -> dict[str, str]:
@@ -174,6 +174,7 @@ def test_without_a_network(bench, server, home, monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr("talkbench.core.model_files.BACKOFF", 0)
     line = bench("weights", "pull", "vgg16").complaint()
     assert f"{server.url}/vgg16.pth (no connection); where there is a network: bench weights pull vgg16" in line
     assert everything(home) == []

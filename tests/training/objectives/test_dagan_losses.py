@@ -1,4 +1,4 @@
-"""DaGAN's losses and gradients against the reference outputs (specs dagan 5.1)."""
+"""DaGAN's losses and gradients against the reference outputs (docs/specs/dagan.md 5.1)."""
 
 from types import SimpleNamespace
 

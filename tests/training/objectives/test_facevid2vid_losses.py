@@ -1,4 +1,4 @@
-"""face-vid2vid's losses against the reference outputs (specs facevid2vid 5.2)."""
+"""face-vid2vid's losses against the reference outputs (docs/specs/facevid2vid.md 5.2)."""
 
 import golden_models
 import numpy as np

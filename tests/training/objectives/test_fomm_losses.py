@@ -1,4 +1,5 @@
-"""FOMM's discriminators, losses, gradients and running statistics against the reference outputs (specs fomm 5)."""
+"""FOMM's discriminators, losses, gradients and running statistics against the reference outputs
+(docs/specs/fomm.md 5)."""
 
 from types import SimpleNamespace
 
@@ -58,7 +59,7 @@ def test_pyramid(golden: Golden) -> None:
 
 def step(method: Method, judge: Discriminator, perceptual: PerceptualLoss, transform: EquivarianceTransform,
          source: Tensor, driving: Tensor) -> SimpleNamespace:  # fmt: skip
-    """Forward and backward of one training step, generator side first (specs fomm 5.3)."""
+    """Forward and backward of one training step, generator side first (docs/specs/fomm.md 5.3)."""
     detector, generator = method.networks["kp_detector"], method.networks["generator"]
     for network in (detector, generator, judge):
         network.zero_grad()

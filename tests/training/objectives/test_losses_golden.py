@@ -1,4 +1,4 @@
-"""Losses, gradients and running statistics against the reference outputs (specs mcnet, golden.md, "Losses")."""
+"""Losses, gradients and running statistics against the reference outputs (tests/golden/mcnet/golden.md "Losses")."""
 
 import copy
 import json

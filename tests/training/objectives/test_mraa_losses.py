@@ -1,4 +1,4 @@
-"""MRAA's losses and gradients against the reference outputs (specs mraa 5)."""
+"""MRAA's losses and gradients against the reference outputs (docs/specs/mraa.md 5)."""
 
 import golden_models
 import numpy as np

@@ -1,4 +1,4 @@
-"""TPSM's losses and gradients against the reference outputs (specs tpsm 5)."""
+"""TPSM's losses and gradients against the reference outputs (docs/specs/tpsm.md 5)."""
 
 from dataclasses import dataclass
 

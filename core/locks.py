@@ -1,0 +1,53 @@
+"""Locks between processes: one at a time where two would spoil each other's files."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from talkbench.core.errors import TalkbenchError
+
+LOCK = ".lock"
+"""The file in a locked folder. It stays there: whether it is held is what counts, and that ends with the process."""
+
+
+@contextmanager
+def locked(folder: Path, work: str, wait: float = 0.0) -> Iterator[None]:
+    """Keep other processes and threads that ask for the same lock out of `folder`, which is made if need be.
+
+    Args:
+        work: what is done in the folder, for the error of those who find it locked: ``"writes a run to"``.
+        wait: seconds for which to wait until it is free.
+
+    Raises:
+        TalkbenchError: another has it, which is named as far as that can be told, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    path = folder / LOCK
+    lock = FileLock(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=wait)
+    except Timeout:
+        raise TalkbenchError(f"{_holder(path)} {work} {folder}; wait until it has finished, or end it") from None
+    except OSError as error:
+        raise TalkbenchError(
+            f"cannot write {folder}: {error.strerror or error}; choose a folder that can be written"
+        ) from error
+    try:
+        with suppress(OSError):  # Windows lets nobody write to a locked file
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text() or "another process"
+    except (OSError, UnicodeDecodeError):
+        return "another process"
