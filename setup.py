@@ -3,6 +3,7 @@
 from setuptools import find_packages, setup
 
 setup(
+    script_name="setup.py",  # by which it is told from the package's modules
     package_dir={"talkbench": "."},
     packages=["talkbench", *(f"talkbench.{folder}" for folder in find_packages())],
 )

@@ -11,12 +11,14 @@ from pathlib import Path
 from talkbench.core.errors import TalkbenchError
 
 LOCK = ".lock"
-"""The file in a locked folder. It stays there: whether it is held is what counts, and that ends with the process."""
+"""The file in a locked folder. It may stay there: whether it is held is what counts, and that ends with the process."""
 
 
 @contextmanager
 def locked(folder: Path, work: str, wait: float = 0.0) -> Iterator[None]:
-    """Keep other processes and threads that ask for the same lock out of `folder`, which is made if need be.
+    """Keep other processes and threads that ask for the same lock out of `folder`.
+
+    The folder is made if need be, and is gone again if nothing has come into it.
 
     Args:
         work: what is done in the folder, for the error of those who find it locked: ``"writes a run to"``.
@@ -28,7 +30,7 @@ def locked(folder: Path, work: str, wait: float = 0.0) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = folder / LOCK
-    lock = FileLock(path)
+    lock, made = FileLock(path), not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=wait)
@@ -43,6 +45,10 @@ def locked(folder: Path, work: str, wait: float = 0.0) -> Iterator[None]:
             path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
+        with suppress(OSError):
+            if made and set(folder.iterdir()) <= {path}:
+                path.unlink()
+                folder.rmdir()
         lock.release()
 
 

@@ -33,6 +33,9 @@ SUMMARY: Final = "summary.json"
 ROWS: Final = "rows.parquet"
 THUMBNAILS: Final = "thumbnails"
 
+SHIPPED: Final = Path(__file__).with_name("entries")
+"""The entries that this version of talkbench comes with."""
+
 MAX_THUMBNAILS = 12
 MAX_SIDE = 128
 """Pixels of a thumbnail."""

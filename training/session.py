@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
+from talkbench.core.locks import locked
 from talkbench.methods.cards import card, full_name
 from talkbench.metrics import weights
 from talkbench.training.config import TrainConfig, load_config
@@ -21,6 +23,9 @@ from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, l
 from talkbench.training.world import World, join
 
 VGG = "vgg19"
+
+READERS_END = 10.0
+"""Seconds within which the processes that read frames for a run that was killed have ended, and let its folder go."""
 
 
 @dataclass(frozen=True)
@@ -92,16 +97,18 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
             "for the perceptual loss, so results are blurrier than the paper's"
         )
     image_loss = PerceptualLoss(load_vgg19(vgg)) if vgg else MultiScaleL1()
-    trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
-    if world.main:  # at once, for a folder that cannot be written is not to be found out after an epoch
-        write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-    progress.begin(config, folder)
-    if trainer.step:
-        progress.say(f"continuing {folder} at step {trainer.step}")
-    trainer.run()
-    path = folder / "weights.safetensors"
-    if world.main:
-        perceptual = "VGG-19" if vgg else "multi-scale L1"
-        made = {"command": options.command, "talkbench": version("talkbench"), "perceptual": perceptual}
-        trainer.write_weights(path, made)
+    alone = locked(folder, "is training into", wait=READERS_END) if world.main else nullcontext()
+    with alone:
+        trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
+        if world.main:  # at once, for a folder that cannot be written is not to be found out after an epoch
+            write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        progress.begin(config, folder)
+        if trainer.step:
+            progress.say(f"continuing {folder} at step {trainer.step}")
+        trainer.run()
+        path = folder / "weights.safetensors"
+        if world.main:
+            perceptual = "VGG-19" if vgg else "multi-scale L1"
+            made = {"command": options.command, "talkbench": version("talkbench"), "perceptual": perceptual}
+            trainer.write_weights(path, made)
     return path

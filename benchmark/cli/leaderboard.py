@@ -25,7 +25,7 @@ def command() -> None:
 
 @command.command()
 @click.option("--out", type=PATH, default=SITE, show_default=True, help="Folder of the site.")
-@click.option("--entries", type=PATH, help=f"Folder of the entries.  [default: {ENTRIES}, if there is one]")
+@click.option("--entries", type=PATH, help=f"Folder of the entries.  [default: {ENTRIES}, else those that ship]")
 def build(out: Path, entries: Path | None) -> None:
     """Write the site from entries and the published tables.
 
@@ -38,13 +38,14 @@ def build(out: Path, entries: Path | None) -> None:
     from talkbench.benchmark.catalogue import catalogue
     from talkbench.benchmark.sharing.clusters import clusters_of
     from talkbench.reports.leaderboard.build import build_site
-    from talkbench.results.entries import load_entries
+    from talkbench.results.entries import SHIPPED, load_entries
 
-    found = load_entries(entries or ENTRIES) if entries or ENTRIES.is_dir() else []
+    folder = entries or (ENTRIES if ENTRIES.is_dir() else SHIPPED)
+    found = load_entries(folder)
     clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in found}}
     first = build_site(found, catalogue(), clusters).write(out)
-    count = f"{len(found)} {'entry' if len(found) == 1 else 'entries'}"
-    what = count if found else f"no entries in {entries or ENTRIES}: published tables alone"
+    count = f"{len(found)} {'entry' if len(found) == 1 else 'entries'}{' that ship' if folder == SHIPPED else ''}"
+    what = count if found else f"no entries in {folder}: published tables alone"
     click.echo(f"site    {first}   ({what}; open it in a browser)")
 
 

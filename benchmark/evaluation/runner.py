@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from math import isfinite, nan
@@ -23,6 +25,7 @@ from talkbench.benchmark.tracking import Tracker, tracking_uri
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.images import write_png
+from talkbench.core.locks import locked
 from talkbench.reports.pages.run_page import Strip, write_page
 from talkbench.reports.pages.strips import strip
 from talkbench.reports.runs import Run
@@ -67,44 +70,49 @@ def run(options: RunOptions, progress: Progress | None = None) -> Finished:
 
 def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished:
     """What `run` does after everything is chosen; to be called in the contexts that it sets up."""
-    store = open_store(options, describe(setup, options), progress)
-    record = store.read_record()
-    runs, before = store.folder.parent, len(store.done())
-    with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
-        tracker.start(record, runs)
-        _evaluate(setup, store, options, progress)
-        rows = store.rows()
-        summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
-        store.write_summary(summary)
-        page = _report(store, Run(record, summary), setup.split.has_truth)
-        tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
+    with open_store(options, describe(setup, options), progress) as store:
+        record = store.read_record()
+        runs, before = store.folder.parent, len(store.done())
+        with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
+            tracker.start(record, runs)
+            _evaluate(setup, store, options, progress)
+            rows = store.rows()
+            summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
+            store.write_summary(summary)
+            page = _report(store, Run(record, summary), setup.split.has_truth)
+            tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
     return Finished(store, record, summary, page, tracker.holder, summary.pairs - before)
 
 
-def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> RunStore:
-    """The folder to write to: a new one that holds `record`, or with ``--resume`` the run that this one continues.
+@contextmanager
+def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> Iterator[RunStore]:
+    """The folder to write to, for this process alone: a new one that holds `record`, or with ``--resume`` the run that
+    this one continues.
 
     Raises:
-        TalkbenchError: ``--out`` holds a run that is not to be continued or was made otherwise, or cannot be written.
+        TalkbenchError: ``--out`` holds a run that is not to be continued, was made otherwise or is under way, or cannot
+            be written.
     """
     earlier = RunStore(options.out) if options.out else _latest(record, options.runs) if options.resume else None
     if earlier is None or not (earlier.folder / "run.json").exists():
         if options.resume and not options.several:
             progress.say("there is no run of this command to continue; a new one begins")
-        return _new(options.out, record, options.runs)
+        folder, record = (options.out, record) if options.out else _claim(record, options.runs)
+        with locked(folder, "is writing to"):
+            yield _new(folder, record)
+        return
     if not options.resume:
         raise TalkbenchError(f"{earlier.folder} holds a run; continue it with --resume or choose another --out")
     differences = earlier.read_record().differences(record)
     if differences:
         raise TalkbenchError(f"{earlier.folder} was made otherwise ({differences[0]}); choose another --out")
-    sweep(earlier.folder)
-    progress.say(f"continuing {earlier.folder}")
-    return earlier
+    with locked(earlier.folder, "is writing to"):
+        sweep(earlier.folder)
+        progress.say(f"continuing {earlier.folder}")
+        yield earlier
 
 
-def _new(folder: Path | None, record: RunRecord, runs: Path) -> RunStore:
-    if folder is None:
-        folder, record = _claim(record, runs)
+def _new(folder: Path, record: RunRecord) -> RunStore:
     store = RunStore(folder)
     if store.done():
         raise TalkbenchError(f"{folder} holds rows of a run without its run.json; choose another --out")

@@ -42,6 +42,16 @@ def test_the_one_who_is_at_work_is_named(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_that_stays_empty_goes(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name in ("there", "made", "filled"):
+        with locked(tmp_path / name, "is writing to"):
+            if name == "filled":
+                (tmp_path / name / "file").touch()
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert files == ["filled", "filled/.lock", "filled/file", "there", "there/.lock"]
+
+
 def test_waiting_has_a_bound(tmp_path: Path) -> None:
     with holder(tmp_path, 0.5):
         began = time.monotonic()

@@ -21,9 +21,16 @@ def test_a_site_is_built_from_entries_and_again_the_same(bench, place):
 
 
 def test_without_entries_the_published_tables_are_shown(bench, place):
+    (place / "results" / "entries").mkdir(parents=True)
     built = bench("leaderboard", "build")
-    assert "published tables alone" in built.out
+    assert "(no entries in results/entries: published tables alone;" in built.out
     assert (place / "site" / "boards" / "voxceleb1--same-identity.html").is_file()
+
+
+def test_without_a_folder_of_entries_those_that_ship_are_shown(bench, place):
+    built = bench("leaderboard", "build")
+    assert " entries that ship;" in built.out
+    assert (place / "site" / "boards" / "demo--same-identity.html").is_file()
 
 
 def test_what_cannot_be_built_or_served_is_said_in_one_line(bench, place):

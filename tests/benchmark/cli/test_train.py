@@ -14,6 +14,7 @@ import torch
 from toy_training import SIZE, frame, tiny
 
 from talkbench.core.images import write_png
+from talkbench.core.locks import locked
 from talkbench.training import loop, session
 from talkbench.training.objectives.losses import MultiScaleL1
 
@@ -74,7 +75,7 @@ def test_a_training_from_start_to_end(train, place):
     assert lines[-1].startswith("loss ")
     assert "8/8" in lines[-1]
     assert "pairs/s" in lines[-1]
-    files = {path.name for path in (place / "out").iterdir()}
+    files = {path.name for path in (place / "out").iterdir()} - {".lock"}
     assert files == {"best.safetensors", "log.jsonl", "pictures", "recipe.yaml", "state", "weights.safetensors"}
     again = train("--set", "epochs=3")
     assert again.code == 0, again.err
@@ -84,6 +85,13 @@ def test_a_training_from_start_to_end(train, place):
     assert complaint(train("--set", "lr=0.1")).endswith(
         "out was made with another config (lr: 0.0005, now 0.1); choose another --out or delete that folder"
     )
+
+
+def test_two_processes_do_not_train_into_one_folder(train, place, monkeypatch):
+    monkeypatch.setattr("talkbench.training.session.READERS_END", 0)
+    with locked(place / "out", "is here"):
+        assert " is training into out; wait until it has finished" in complaint(train())
+        assert [path.name for path in (place / "out").iterdir()] == [".lock"]
 
 
 def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, place):
@@ -114,7 +122,7 @@ def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, plac
         (("--root", "nowhere"), "nowhere; give the one that holds your clips"),
         (("--root", "empty"), "empty holds no videos and no frames for training; add some"),
         (("--root", "one"), "folder: no clip of c has two frames, and training takes pairs"),
-        (("--out", "file"), "cannot write file/recipe.yaml: File exists; choose a folder that can be written"),
+        (("--out", "file"), "cannot write file: File exists; choose a folder that can be written"),
         (("--vgg", "nowhere.pth"), "Invalid value for '--vgg': File 'nowhere.pth' does not exist"),
         (("--vgg", "other.pth"), "other.pth does not hold torchvision's VGG-19 ("),
         (("--checkpoint", "other.pth"), "other.pth is not a checkpoint of mcnet@demo"),

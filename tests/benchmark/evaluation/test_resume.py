@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from talkbench.core.files import write_atomic
+from talkbench.core.locks import locked
 from talkbench.results import RunStore
 
 BATCHES = 16
@@ -159,3 +160,17 @@ def test_a_run_that_moved_is_continued_where_it_is(score):
     next((first.store.folder / "rows").iterdir()).unlink()
     shutil.move(first.store.folder, "elsewhere")
     assert len(score("--batch-size", 8, "--out", "elsewhere", "--resume").rows) == 32
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["a new run", "one to continue"])
+def test_two_processes_do_not_write_one_run(score, place, begun):
+    folder, options = place / "mine", ("--out", "mine", "--limit", 2)
+    if begun:
+        score(*options)
+    options += ("--resume",) if begun else ()
+    before = {path for path in folder.rglob("*.*") if path.name != ".lock"}
+    with locked(folder, "is here"):
+        line = score(*options).complaint()
+        assert {path for path in folder.rglob("*.*") if path.name != ".lock"} == before
+    assert " is writing to mine; wait until it has finished" in line
+    assert score(*options).code == 0
