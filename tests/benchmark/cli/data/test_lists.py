@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import synthetic_sets
@@ -12,8 +13,7 @@ from file_server import FileServer, serving
 from talkbench import datasets
 from talkbench.benchmark.evaluation.plan import seen_in_training
 from talkbench.datasets import official_lists
-from talkbench.datasets.external import Published
-from talkbench.datasets.official_lists import OfficialList
+from talkbench.datasets.external import ExternalDataset
 
 HDTF = datasets.create("hdtf").lists
 OFFICIAL = ("hdtf", "hdtf-all", "hdtf-cross")
@@ -21,18 +21,15 @@ OFFICIAL = ("hdtf", "hdtf-all", "hdtf-cross")
 
 @pytest.fixture
 def server(monkeypatch, tmp_path) -> Iterator[FileServer]:
-    """Publishes the lists of a small HDTF as the authors' repository publishes theirs; cards know their sha256."""
+    """Publishes the lists of a small HDTF as the authors' repository publishes theirs; its card knows their sha256."""
     made = synthetic_sets.make(tmp_path / "made", "hdtf", pairs=4, clips=3, frames=4, size=16) / "lists"
     contents = {slug: (made / HDTF[slug].file).read_bytes() for slug in OFFICIAL}
-
-    def lists(data: Published) -> dict[str, OfficialList]:
-        entries = data.card.get("lists", {}) if data.name == "hdtf" else {}
-        return {
-            slug: OfficialList.of(slug, data.name, entry | {"sha256": hashlib.sha256(contents[slug]).hexdigest()})
-            for slug, entry in entries.items()
-        }
-
-    monkeypatch.setattr(Published, "lists", property(lists))
+    card = datasets.create("hdtf").card_path.read_text()
+    for slug in OFFICIAL:
+        card = card.replace(HDTF[slug].sha256, hashlib.sha256(contents[slug]).hexdigest())
+    (tmp_path / "hdtf.yaml").write_text(card)
+    factory = partial(ExternalDataset, card=tmp_path / "hdtf.yaml")
+    monkeypatch.setitem(datasets.registry._factories, "hdtf", factory)
     with serving() as published:
         monkeypatch.setattr(official_lists, "RAW", published.url)
         for slug in OFFICIAL:
