@@ -231,7 +231,7 @@ class Dataset(ABC):
 
         Args:
             task: one of `tasks`.
-            pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the built-in one; for published data
+            pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the built-in one; for external data
                 sets also an official list, as a file or by its name.
             motion: where each pair's reference comes from (docs/specs/evaluation.md 7): ``absolute`` and ``avd`` none,
                 ``relative-first`` the first frame of the driving clip, ``relative-best`` the list.

@@ -9,5 +9,5 @@ from talkbench.datasets.external import ExternalDataset
 from talkbench.datasets.registration import registry
 
 for _card in Path(__file__).parent.glob("*.yaml"):
-    if not _card.with_suffix(".py").is_file():
+    if not _card.with_name(f"{_card.stem.replace('-', '_')}.py").is_file():
         registry.register(_card.stem)(partial(ExternalDataset, card=_card))
