@@ -10,7 +10,7 @@ from talkbench import datasets, metrics
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.datasets.dataset import Dataset
-from talkbench.datasets.external import Published
+from talkbench.datasets.external import ExternalDataset
 from talkbench.methods import cards, registry
 from talkbench.metrics import Metric
 from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard, MethodCard, MetricCard
@@ -104,19 +104,19 @@ def dataset_card(data: Dataset) -> DatasetCard:
     """The card of a data set, with the lists whose clips nobody trains on who keeps to its parts."""
     return DatasetCard(
         name=data.name,
-        title=data.card.get("title", data.name),
-        short=data.card.get("short", ""),
-        source=str(data.card.get("source", "")),
-        licence=str(data.card.get("licence", "")),
-        resolution=str(data.card.get("resolution", "")),
+        title=data.card.title or data.name,
+        short=data.card.short,
+        source=data.card.source,
+        licence=data.card.licence,
+        resolution=data.card.resolution,
         tasks=data.tasks,
         held_out=frozenset(_held_out(data)),
-        notes=tuple(" ".join(str(quirk).split()) for quirk in data.card.get("quirks", ())),
+        notes=data.card.quirks,
     )
 
 
 def _held_out(data: Dataset) -> list[str]:
-    if isinstance(data, Published):
+    if isinstance(data, ExternalDataset):
         return [entry.sha256 for entry in data.lists.values() if entry.held_out and entry.sha256]
-    lists = [data.folder / entry["list"] for entry in data.card["tasks"].values() if "list" in (entry or {})]
+    lists = [data.folder / task.list for task in data.card.tasks.values() if task.list]
     return [sha256_file(path) for path in lists if path.is_file()]

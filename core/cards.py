@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 
 C = TypeVar("C", bound="Card")
 Texts = tuple[str, ...]
+Line = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
+"""Text that is one line, however the card breaks it."""
 
 
 class Card(BaseModel):
@@ -244,27 +246,22 @@ class ExtractorCard(Card):
 # Data sets
 
 
-class NamingCard(Card):
-    """How the clips and frames of a published data set are named: patterns as in `talkbench.datasets.official_lists`.
+class ListCard(Card):
+    """A file that is published with a data set, or drawn from its clips: a pair list, or the metadata that clips are
+    cut by.
 
     Attributes:
-        clip, frame: regular expressions.
-        folders: where clips are looked for, below the root.
-        identity: regular expression of the start of a clip's name; its last group says who is seen.
-        continuous: whether clips are video, all of which has other frames if its end is missing.
+        task: what its pairs are for; ``metadata`` for what lists no pairs.
+        repository: on GitHub, ``owner/name``; "" for a list that is drawn here.
+        commit, path: where it is in there.
+        file: what it is called in the data root's folder ``lists``; "": as in `path`.
+        sha256: of the file as published; "" for one that is drawn here.
+        rows: number of its data rows.
+        held_out: whether its clips are of the data set's test part.
+        note: what should be known of it.
     """
 
-    clip: str
-    frame: str
-    folders: Texts = (".",)
-    identity: str = "(.*)"
-    continuous: bool = True
-
-
-class ListCard(Card):
-    """A published file, a pair list or metadata; attributes as in `talkbench.datasets.official_lists.OfficialList`."""
-
-    task: str = "metadata"
+    task: str
     repository: str = ""
     commit: str = ""
     path: str = ""
@@ -272,7 +269,7 @@ class ListCard(Card):
     sha256: str = ""
     rows: int | None = None
     held_out: bool = False
-    note: str = ""
+    note: Line = ""
 
 
 class TaskCard(Card):
@@ -285,44 +282,34 @@ class TaskCard(Card):
     drawn: str = ""
 
 
-class TrainingCard(Card):
-    """What may be trained on: the first of `folders` that is there, without the people of the test part.
-
-    Those are `test_identities`, and everyone in `test_lists`.
-    """
-
-    folders: Texts
-    test_identities: Texts = ()
-    test_lists: Texts = ()
-
-
 class DatasetCard(Card):
     """A data set.
 
     Attributes:
+        name: may be left out where a class has it.
         short: one line on what it is.
-        obtain: where the clips come from and what to do with them, one line.
+        obtain: where the clips come from and what to do with them.
         layout: where the clips lie below the root, in words.
+        identities, pairs: how people are told apart, and pairs are drawn, in words.
+        clips: by name, what they show.
+        lists: by name, its files, see `ListCard`.
         quirks: what a reader of its numbers should know.
     """
 
-    name: str
-    title: str = ""
-    short: str = ""
-    source: str = ""
-    licence: str = ""
-    obtain: str = ""
-    layout: str = ""
-    resolution: str = ""
-    identities: str = ""
-    pairs: str = ""
-    clips: dict[str, str] = Field(default_factory=dict)
-    naming: NamingCard | None = None
-    training: TrainingCard | None = None
-    metadata: dict[str, ListCard] = Field(default_factory=dict)
+    name: str = ""
+    title: Line = ""
+    short: Line = ""
+    source: Line = ""
+    licence: Line = ""
+    obtain: Line = ""
+    layout: Line = ""
+    resolution: Line = ""
+    identities: Line = ""
+    pairs: Line = ""
+    clips: dict[str, Line] = Field(default_factory=dict)
     lists: dict[str, ListCard] = Field(default_factory=dict)
     tasks: dict[str, TaskCard] = Field(default_factory=dict)
-    quirks: Texts = ()
+    quirks: tuple[Line, ...] = ()
 
     @property
     def held_out(self) -> frozenset[str]:
@@ -357,8 +344,8 @@ def read_card(model: type[C], path: Path) -> C:
     """The card in a YAML file.
 
     Raises:
-        TalkbenchError: there is no such file, it is no YAML, or it does not fit: the first fault, with the nearest key
-            for one that is unknown.
+        TalkbenchError: there is no such file, it is no YAML, or it does not fit: the first unknown key with the nearest
+            known one, which may be what another fault comes from, or the first fault.
     """
     import yaml
 
@@ -376,13 +363,15 @@ def parse_card(model: type[C], content: Any, source: str) -> C:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        faults = error.errors()
+        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         place = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             known = _keys(model, first["loc"][:-1])
             reason = f"unknown key {place!r}: {nearest(str(first['loc'][-1]), known)}"
         else:
-            reason = f"{place + ': ' if place else ''}{first['msg'].lower()}"
+            said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"].lower()
+            reason = f"{place + ': ' if place else ''}{said}"
         raise TalkbenchError(f"{source} does not fit: {reason}") from error
 
 

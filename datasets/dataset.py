@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from talkbench.core.cards import DatasetCard, read_card
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.core.paths import home
@@ -20,7 +21,7 @@ from talkbench.core.registry import nearest
 from talkbench.datasets.best_frames import with_best
 from talkbench.datasets.clip_store import Store
 from talkbench.datasets.clips import Clip, has_two_frames
-from talkbench.datasets.official_lists import is_official_form
+from talkbench.datasets.official_lists import is_official_form, recognise
 from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text
 
 MOTIONS = ("absolute", "relative-first", "relative-best", "avd")
@@ -130,13 +131,13 @@ class Dataset(ABC):
     """A data set: subclass, name it, register it, and lay ``card.yaml`` beside the class's file.
 
     The card holds ``title``, ``short`` (one line), ``source``, ``licence``, ``layout`` and, by task name, ``tasks``
-    with the file of its pair list (``list``, beside the card) and that list's ``sha256``.
+    with the file of its pair list (``list``, beside the card) and that list's ``sha256``; see `DatasetCard`.
 
     Args:
         root: folder of the clips; None is ``datasets/<name>`` in the cache folder.
     """
 
-    name: ClassVar[str]
+    name: str
     whole: ClassVar[bool] = True  # whether a list that names a clip or frame which is not there is at fault
 
     def __init__(self, root: Path | str | None = None) -> None:
@@ -212,24 +213,25 @@ class Dataset(ABC):
         return self.card_path.parent
 
     @cached_property
-    def card(self) -> dict[str, Any]:
-        """The contents of ``card.yaml``."""
-        import yaml
+    def card(self) -> DatasetCard:
+        """What is known of it.
 
-        card: dict[str, Any] = yaml.safe_load(self.card_path.read_text(encoding="utf-8"))
-        return card
+        Raises:
+            TalkbenchError: there is no card at `card_path`, or a faulty one.
+        """
+        return read_card(DatasetCard, self.card_path).model_copy(update={"name": self.name})
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that the data set has a list for."""
-        return tuple(self.card["tasks"])
+        return tuple(self.card.tasks)
 
     def split(self, task: str, pairs: Path | str | None = None, motion: str = "absolute") -> Split:
         """The pairs of `task`.
 
         Args:
             task: one of `tasks`.
-            pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the built-in one; for published data
+            pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the built-in one; for external data
                 sets also an official list, as a file or by its name.
             motion: where each pair's reference comes from (docs/specs/evaluation.md 7): ``absolute`` and ``avd`` none,
                 ``relative-first`` the first frame of the driving clip, ``relative-best`` the list.
@@ -257,12 +259,12 @@ class Dataset(ABC):
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:
         """The built-in list of `task`, or the one of one's own in the file `pairs`."""
-        path = Path(pairs) if pairs else self.folder / self.card["tasks"][task]["list"]
+        path = Path(pairs) if pairs else self.folder / self.card.tasks[task].list
         return Listing(self.read_pairs(path), str(path), held_out=pairs is None)
 
     def list_name(self, task: str, pairs: Path | str | None = None) -> str:
         """What files that are made of a list are named after."""
-        return Path(pairs or self.card["tasks"][task].get("list") or task).stem
+        return Path(pairs or self.card.tasks[task].list or task).stem
 
     def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
         """See `Split`."""
@@ -275,10 +277,8 @@ class Dataset(ABC):
             TalkbenchError: it is faulty, or a published one of another data set.
         """
         if is_official_form(read_text(path)):
-            from talkbench.datasets.external import recognise
-
-            known = recognise(path)
-            what = f"the official list {known.slug} of {known.dataset}" if known else "in the form of official lists"
+            entry = recognise(path)
+            what = f"the official list {entry.slug} of {entry.dataset}" if entry else "in the form of official lists"
             raise TalkbenchError(
                 f"{path} is {what}, and {self.name} has none; give one with the columns {', '.join(COLUMNS[:4])}"
             )

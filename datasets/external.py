@@ -1,4 +1,4 @@
-"""Data sets that others have published: their lists are official files, and seldom are all their clips to be had."""
+"""Data sets of other people: the user gets the clips, seldom all of them, and the lists are official files."""
 
 from __future__ import annotations
 
@@ -8,57 +8,95 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
+from pydantic import model_validator
+
+from talkbench.core.cards import Card, DatasetCard, TaskCard, Texts, read_card
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.datasets.clip_store import Store
-from talkbench.datasets.dataset import Dataset, Listing
-from talkbench.datasets.official_lists import Naming, OfficialList, is_official_form, read_official
+from talkbench.datasets.dataset import Dataset, Listing, Split
+from talkbench.datasets.official_lists import Naming, OfficialList, is_official_form, read_official, recognise
 from talkbench.datasets.pairs import Pair, read_text
+from talkbench.datasets.registration import cards, create
 from talkbench.datasets.sampling import cross_identity, reconstruction, same_identity
 
 
-class Published(Dataset):
+class TrainingCard(Card):
+    """What may be trained on.
+
+    Attributes:
+        folders: the first of them that is there holds the clips; empty: there is no part for training.
+        test_identities, test_lists: who is kept out, wherever their clips lie: people by name, and everyone in a list.
+    """
+
+    folders: Texts = ()
+    test_identities: Texts = ()
+    test_lists: Texts = ()
+
+
+class ExternalCard(DatasetCard):
+    """The card of a data set whose clips the user has to get; every list that it speaks of is among its `lists`."""
+
+    name: str
+    obtain: str
+    naming: Naming
+    training: TrainingCard = TrainingCard()
+    tasks: dict[str, TaskCard]
+
+    @model_validator(mode="after")
+    def _lists_are_there(self) -> Self:
+        pair_lists = [slug for slug, entry in self.lists.items() if entry.task != "metadata"]
+        for slug in (*self.training.test_lists, *(task.list or task.clips_of for task in self.tasks.values())):
+            if slug not in pair_lists:
+                raise ValueError(f"there is no list {slug!r} in it: {nearest(slug, pair_lists)}")
+        return self
+
+
+class ExternalDataset(Dataset):
     """A data set whose clips the user has to get, in the layout and with the lists that its card names.
 
-    Beside what every card holds: ``obtain``, where the clips come from (one line); ``naming``, the patterns of
-    `Naming`, the ``folders`` of `Store`, the pattern of an ``identity`` in a clip's name (its last group), and whether
-    clips are ``continuous`` video, all of which has other frames if its end is missing; ``lists``, by name, what
-    `OfficialList` knows; ``tasks``, each with the ``list`` it takes, or ``clips_of`` one whose clips are
-    reconstructed; and, unless all is for tests, ``training``: the ``folders``, the first of which that is there holds
-    the clips, and whose clips are kept out all the same: ``test_identities``, and everyone in ``test_lists``.
-
     A clip or frame that is not there costs the pairs that it is in, and no others.
+
+    Args:
+        root: as in `Dataset`.
+        card: its card, of which it takes its name, so that a data set need be no more than that and what is registered:
+            ``partial(ExternalDataset, card=PATH)``. None: the card beside the file of a subclass.
     """
 
     whole: ClassVar[bool] = False
 
+    def __init__(self, root: Path | str | None = None, card: Path | None = None) -> None:
+        if card:
+            self.card_path = card
+            self.name = self.card.name
+        super().__init__(root)
+
     @cached_property
-    def naming(self) -> Naming:
-        """How clips and frames are named."""
-        return Naming(self.card["naming"]["clip"], self.card["naming"]["frame"])
+    def card(self) -> ExternalCard:
+        return read_card(ExternalCard, self.card_path)
 
     @cached_property
     def store(self) -> Store:
-        return Store(self.root, tuple(self.card["naming"]["folders"]), numbered=True)
+        return Store(self.root, self.card.naming.folders, numbered=True)
+
+    @cached_property
+    def files(self) -> dict[str, OfficialList]:
+        """All published files by name: the pair lists, and the metadata that clips are cut by."""
+        return {slug: OfficialList.of(slug, self.name, entry) for slug, entry in self.card.lists.items()}
 
     @cached_property
     def lists(self) -> dict[str, OfficialList]:
         """The pair lists by name."""
-        return {slug: OfficialList.of(slug, self.name, entry) for slug, entry in self.card.get("lists", {}).items()}
+        return {slug: entry for slug, entry in self.files.items() if entry.task != "metadata"}
 
-    @cached_property
-    def files(self) -> dict[str, OfficialList]:
-        """All published files by name: the lists and the metadata that clips are cut by."""
-        return self.lists | {
-            slug: OfficialList.of(slug, self.name, {"task": "metadata", **entry})
-            for slug, entry in self.card.get("metadata", {}).items()
-        }
-
-    def default_list(self, task: str) -> str:
-        """The name of the list of `task`; "" for one whose pairs are made from another task's clips."""
-        return str(self.card["tasks"][task].get("list", ""))
+    def split(self, task: str, pairs: Path | str | None = None, motion: str = "absolute") -> Split:
+        if motion == "relative-first" and not self.card.naming.continuous:
+            raise TalkbenchError(
+                f"the images of {self.name} have no first frame; use --motion absolute or relative-best"
+            )
+        return super().split(task, pairs, motion)
 
     def own_list(self, task: str) -> Path:
         """Where a list of `task` goes that is drawn here.
@@ -78,7 +116,7 @@ class Published(Dataset):
             TalkbenchError: there are no clips, or too few.
         """
         self.prepare()
-        clips = {name: self.store.open(name).numbers for name in self.store.names() if self.naming.is_clip(name)}
+        clips = {name: self.store.open(name).numbers for name in self.store.names() if self.card.naming.is_clip(name)}
         if not clips:
             raise self._absent(f"there is no clip in {self.root}")
         if task == "same-identity":
@@ -87,10 +125,10 @@ class Published(Dataset):
 
     def training_clips(self) -> list[str]:
         """By their paths below the root, which the store takes as names."""
-        if "training" not in self.card:
+        folders = self.card.training.folders
+        if not folders:
             return super().training_clips()
         self.prepare()
-        folders = self.card["training"]["folders"]
         folder = next((name for name in folders if (self.root / name).is_dir()), None)
         if folder is None:
             raise self._absent(f"there is no folder {self.root / folders[0]} with clips for training")
@@ -107,9 +145,8 @@ class Published(Dataset):
         Raises:
             TalkbenchError: a list that has to tell is not there; says how to get it.
         """
-        training = self.card.get("training", {})
-        people = set(training.get("test_identities", ()))
-        for slug in training.get("test_lists", ()):
+        people = set(self.card.training.test_identities)
+        for slug in self.card.training.test_lists:
             for pair in self.read_pairs(self.lists[slug].find(self.root)):
                 people |= {self.identity(pair.source.clip), self.identity(pair.driving.clip)}
         return people
@@ -119,14 +156,14 @@ class Published(Dataset):
         with os.scandir(self.root / folder) as entries:
             for entry in entries:
                 name = entry.name if folder == "." else f"{folder}/{entry.name}"
-                if self.naming.parse(name):
+                if self.card.naming.parse(name):
                     yield name
                 elif entry.is_dir(follow_symlinks=False) and name != "test":
                     yield from self._below(name)
 
     def identity(self, clip: str) -> str:
-        found = self.naming.parse(clip)
-        named = re.match(self.card["naming"]["identity"], found[0] if found else clip, re.ASCII)
+        parsed = self.card.naming.parse(clip)
+        named = re.match(self.card.naming.identity, parsed[0] if parsed else clip, re.ASCII)
         return named[named.lastindex or 0] if named else clip
 
     def prepare(self) -> None:
@@ -142,11 +179,11 @@ class Published(Dataset):
         if pairs:
             listing = self._given(task, str(pairs))
         else:
-            entry = self.card["tasks"][task]
-            official = self.lists[entry.get("list") or entry["clips_of"]]
+            entry = self.card.tasks[task]
+            official = self.lists[entry.list or entry.clips_of]
             path = official.find(self.root)
             listing = Listing(self.read_pairs(path), str(path), held_out=official.held_out)
-            if "clips_of" in entry:
+            if entry.clips_of:
                 clips = dict.fromkeys(pair.driving.clip for pair in listing.pairs)
                 whole = reconstruction({clip: self._numbers(clip) for clip in clips})
                 listing = replace(listing, pairs=whole, source=f"the clips in {path}")
@@ -156,7 +193,7 @@ class Published(Dataset):
         return listing
 
     def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
-        if not self.card["naming"]["continuous"]:
+        if not self.card.naming.continuous:
             return {}
         longest: dict[str, int] = {}
         for pair in pairs:
@@ -167,7 +204,7 @@ class Published(Dataset):
     def read_pairs(self, path: Path) -> list[Pair]:
         """A list in the authors' form, or one of one's own."""
         if is_official_form(read_text(path)):
-            return read_official(path, self.naming, cache(self._numbers))
+            return read_official(path, self.card.naming, cache(self._numbers))
         return super().read_pairs(path)
 
     def _given(self, task: str, pairs: str) -> Listing:
@@ -207,31 +244,9 @@ class Published(Dataset):
             return True
 
     def _absent(self, problem: str) -> TalkbenchError:
-        obtain = " ".join(self.card["obtain"].split())
-        return TalkbenchError(f"{self.name}: {problem}; {obtain}, then name its folder with --root")
+        return TalkbenchError(f"{self.name}: {problem}; {self.card.obtain}, then name its folder with --root")
 
 
-def recognise(path: Path) -> OfficialList | None:
-    """Which official list of which data set a file is, by its sha256; None for any other file.
-
-    Raises:
-        TalkbenchError: it cannot be read.
-    """
-    try:
-        known = (entry for data in published() for entry in data.files.values() if entry.sha256)
-        return next((entry for entry in known if entry.matches(path)), None)
-    except OSError as error:
-        raise TalkbenchError(f"cannot read the pair list {path}: {error}; give a CSV file in UTF-8") from error
-
-
-def published(root: Path | None = None) -> Iterator[Published]:
-    """All published data sets; those of broken plugins are left out."""
-    from talkbench.datasets import registry
-
-    for name in registry.names():
-        try:
-            factory = registry.get(name)
-        except TalkbenchError:
-            continue
-        if isinstance(factory, type) and issubclass(factory, Published):
-            yield factory(root)
+def external_datasets() -> list[ExternalDataset]:
+    """All that are registered and not broken, with the default roots."""
+    return [data for name in cards() if isinstance(data := create(name), ExternalDataset)]

@@ -1,4 +1,4 @@
-"""The pair lists that authors have published: what is known of each, and a reader for the form they are in."""
+"""The files that authors have published for a data set: what is known of each, and a reader for their pair lists."""
 
 from __future__ import annotations
 
@@ -7,54 +7,40 @@ import io
 import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import field_validator
+
+from talkbench.core.cards import Card, ListCard, Texts
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import RemoteFile, digest, fetch
 from talkbench.datasets.clips import file_number
 from talkbench.datasets.pairs import Frame, Pair, read_text
+from talkbench.datasets.registration import cards
 
 RAW = "https://raw.githubusercontent.com"
 HEADER = (("source", "source_frame"), ("driving", "driving_video"), ("best_frame", "frame", "anchor"))
 
 
-@dataclass(frozen=True)
-class OfficialList:
-    """A published file of a data set: a pair list, or the metadata that its clips are cut by.
+class OfficialList(ListCard):
+    """What a card knows of a list, and where it belongs.
 
     Attributes:
         slug: what it is called here.
         dataset: the data set it belongs to.
-        task: what its pairs are for; ``metadata`` for what lists no pairs.
-        repository: on GitHub, ``owner/name``; "" for a list that is drawn here.
-        commit, path: where it is in there.
-        sha256: of the file as published; "" for one that is drawn here.
-        rows: number of its data rows.
-        file: what it is called in the data root's folder ``lists``.
-        note: what should be known of it.
-        held_out: whether its clips are of the data set's test part.
+        others: see `ListCard`; `file` is never empty.
     """
 
     slug: str
     dataset: str
-    task: str
-    rows: int
-    repository: str = ""
-    commit: str = ""
-    path: str = ""
-    sha256: str = ""
-    file: str = ""
-    note: str = ""
-    held_out: bool = False
 
     @classmethod
-    def of(cls, slug: str, dataset: str, entry: dict[str, Any]) -> OfficialList:
-        """From its entry in a card."""
-        return cls(**{"slug": slug, "dataset": dataset, "file": Path(entry.get("path", "")).name, **entry})
+    def of(cls, slug: str, dataset: str, card: ListCard) -> OfficialList:
+        """The list that is called `slug` in the card of `dataset`."""
+        return cls(**{**dict(card), "slug": slug, "dataset": dataset, "file": card.file or Path(card.path).name})
 
     @property
     def url(self) -> str:
@@ -106,17 +92,45 @@ class OfficialList:
         raise TalkbenchError(f"{path} is not the list {self.slug} as published; {command}, or give it with --pairs")
 
 
-@dataclass(frozen=True)
-class Naming:
-    """How a data set names its clips and frames: regular expressions, the groups of which do not count.
+def recognise(path: Path) -> OfficialList | None:
+    """Which official list of which data set a file is, by its sha256; None for any other file.
+
+    Raises:
+        TalkbenchError: it cannot be read.
+    """
+    entries = (OfficialList.of(slug, name, card) for name, data in cards().items() for slug, card in data.lists.items())
+    try:
+        return next((entry for entry in entries if entry.sha256 and entry.matches(path)), None)
+    except OSError as error:
+        raise TalkbenchError(f"cannot read the pair list {path}: {error}; give a CSV file in UTF-8") from error
+
+
+class Naming(Card):
+    """How a data set names its clips and frames, which its card says.
 
     Attributes:
-        clip: a clip, ``id10282#Zbz058o9j6s#004557#004656.mp4``.
-        frame: the file of a frame, ``0000013.png``.
+        clip: regular expression of a clip, ``id10282#Zbz058o9j6s#004557#004656.mp4``; groups do not count.
+        frame: of the file of a frame, ``0000013.png``; groups do not count.
+        folders: those below the root that may hold a clip, see `talkbench.datasets.clip_store.Store`.
+        identity: regular expression of the start of a clip's name; its last group says who is seen.
+        continuous: whether clips are video, all of which has other frames if its end is missing; if not, they are
+            single images in no order of time.
     """
 
     clip: str
     frame: str
+    folders: Texts = (".",)
+    identity: str = "(.*)"
+    continuous: bool = True
+
+    @field_validator("clip", "frame", "identity")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern, re.ASCII)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        return pattern
 
     def is_clip(self, name: str) -> bool:
         """Whether `name` is a clip's."""

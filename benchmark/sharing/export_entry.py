@@ -19,7 +19,7 @@ from talkbench.benchmark.sharing.figure import ShownRun
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame
-from talkbench.datasets.external import Published
+from talkbench.datasets.external import ExternalDataset
 from talkbench.methods import cards
 from talkbench.results import RunRecord, RunStore, summary_of
 from talkbench.results.entries import MAX_SIDE, MAX_THUMBNAILS, Entry, EntryDetails, default_name, write_entry
@@ -127,7 +127,7 @@ def _leakage(record: RunRecord, trained_on: str, root: Path | None) -> bool | No
     if record.dataset.name not in sets:
         return False
     data = datasets.create(record.dataset.name, root=root)
-    lists = data.lists.values() if isinstance(data, Published) else ()
+    lists = data.lists.values() if isinstance(data, ExternalDataset) else ()
     return record.dataset.list_sha256 not in {known.sha256 for known in lists if known.held_out and known.sha256}
 
 

@@ -24,19 +24,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.datasets.external import ExternalCard
 
 COMMON = ("video_id", "bbox", "width", "height")
-
-# The talks of the 100 test clips of harlanhong/ICCV2023-MCNET's ted_test_evaluation.csv (docs/specs/mraa.md 5.5): all
-# their clips are kept out of training. The official partition cannot be recovered.
-TED_TEST_TALKS = {
-    "-vqV-gHa2FE", "0R9zjn9BBvA", "0gks6ceq4eQ", "360bU-vBJOI", "3wxBTEo8-T8", "4E_1AB1rsSw", "5aH2Ppjpcho",
-    "8Dv2Hdf5TRg", "9A7_xCrgX1U", "9zC2Bc22QfA", "A2DzsgJSwcc", "Depn_GsxSqo", "DsrxbqFo41k", "EjSuaeVfE9I",
-    "FDhlOovaGrI", "GIrfNWed1Mk", "IyrcWMvu9ek", "JKsHhXwqDqM", "Jc9RdbHEFa0", "Kc6hkHGHQQc", "LcNvkhS4UYg",
-    "LiUClSItcy0", "UMhLBPPtlrY", "_2u_eHHzRto", "b2Jv8vC-m3g", "bCucggordMM", "cK74vhqzeeQ", "cfzkBGgxXGE",
-    "gJzSWacrkKo", "hn8N8p9P5gw", "iB4MS1hsWXU", "jr5mTwfFh00", "o_U-_akINwQ", "ogCIqaCe2zI", "yMWlkJAqKYU",
-    "yfLp_vueUxY", "zbHe4RpgV80",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,7 +86,7 @@ class _Row:
         return Cut(clip, video, start, end, rate, (left, top, right, bottom), width, height)
 
 
-def _voxceleb1(row: _Row) -> Cut:
+def _voxceleb1(row: _Row, card: ExternalCard) -> Cut:
     names = row.fields["video_id"]
     if "#" not in names and row.fields.get("person_id"):
         names = f"{row.fields['person_id']}#{names}"
@@ -110,20 +100,20 @@ def _voxceleb1(row: _Row) -> Cut:
     return row.cut(clip, video, start, end, row.fraction("fps"))
 
 
-def _ted_talks(row: _Row) -> Cut:
+def _ted_talks(row: _Row, card: ExternalCard) -> Cut:
     match = row.match("video_id", r"([\w-]+)#(\d{1,9})#(\d{1,9})", "<YouTube id>#<first frame>#<end>")
-    partition = "test" if match[1] in TED_TEST_TALKS else "train"
+    partition = "test" if match[1] in card.training.test_identities else "train"
     return row.cut(f"{partition}/{match[0]}.mp4", match[1], int(match[2]), int(match[3]), None)
 
 
-def _hdtf(row: _Row) -> Cut:
+def _hdtf(row: _Row, card: ExternalCard) -> Cut:
     clip = row.match("clip", r"((?:RD|WDA|WRA)_[\w-]+_\d{3})(?:\.mp4)?", "<RD|WDA|WRA>_<Name>_<three digits>")[1]
     video = row.match("video_id", r"[\w-]+", "a file's name without its ending")[0]
     return row.cut(f"{clip}.mp4", video, row.fraction("start"), row.fraction("end"), row.fraction("fps"))
 
 
 # By data set, what else its list must have, and how a row is read.
-LISTS: dict[str, tuple[tuple[str, ...], Callable[[_Row], Cut]]] = {
+LISTS: dict[str, tuple[tuple[str, ...], Callable[[_Row, ExternalCard], Cut]]] = {
     "voxceleb1": (("start", "end", "fps", "partition"), _voxceleb1),
     "ted-talks": ((), _ted_talks),
     "hdtf": (("clip", "start", "end", "fps"), _hdtf),
@@ -135,17 +125,20 @@ def columns_of(dataset: str) -> tuple[str, ...]:
     return (*COMMON, *LISTS[dataset][0])
 
 
-def read_cuts(dataset: str, path: Path) -> list[Cut]:
-    """The clips of `dataset` ("voxceleb1", "ted-talks" or "hdtf") as the list `path` describes them.
+def read_cuts(card: ExternalCard, path: Path) -> list[Cut]:
+    """The clips of a data set as the list `path` describes them.
+
+    Args:
+        card: of ``voxceleb1``, ``ted-talks`` or ``hdtf``.
 
     Raises:
         TalkbenchError: names the file and the line and column at fault; or two lines with one clip's name.
     """
-    _, parse = LISTS[dataset]
+    _, parse = LISTS[card.name]
     lines: dict[str, int] = {}
     cuts = []
-    for line, fields in _rows(path, columns_of(dataset)):
-        cut = parse(_Row(fields, f"{path}, line {line}"))
+    for line, fields in _rows(path, columns_of(card.name)):
+        cut = parse(_Row(fields, f"{path}, line {line}"), card)
         if cut.clip in lines:
             raise TalkbenchError(
                 f"{path}, line {line}: {cut.clip} is in line {lines[cut.clip]} too; remove one of them"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.datasets import registry
 from talkbench.datasets.dataset import Dataset, Listing
 from talkbench.datasets.pairs import Frame, Pair
+from talkbench.datasets.registration import registry
 from talkbench.datasets.sampling import COUNT, cross_identity, reconstruction, same_identity
 
 SEED = 0

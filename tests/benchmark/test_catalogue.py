@@ -48,6 +48,6 @@ def test_ranges_are_as_printed_and_every_family_has_its_notes(known: Catalogue) 
 
 def test_lists_of_held_out_clips_are_known_by_their_files(known: Catalogue) -> None:
     data = datasets.create("voxceleb1")
-    assert data.card["lists"]["voxceleb1"]["sha256"] in known.dataset("voxceleb1").held_out
+    assert data.card.lists["voxceleb1"].sha256 in known.dataset("voxceleb1").held_out
     assert not known.dataset("folder").held_out
     assert len(known.dataset("demo").held_out) == len(known.dataset("demo").tasks)

@@ -7,6 +7,9 @@ import av
 import numpy as np
 import pytest
 
+from talkbench import datasets
+from talkbench.core.registry import Registry
+
 
 @pytest.fixture(scope="session")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -24,6 +27,14 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
         container.mux(stream.encode())
     return path
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Registry[datasets.Dataset]:
+    """The registry of data sets, which forgets after the test what the test registers."""
+    datasets.registry.names()
+    monkeypatch.setattr(datasets.registry, "_factories", dict(datasets.registry._factories))
+    return datasets.registry
 
 
 @pytest.fixture(scope="session")

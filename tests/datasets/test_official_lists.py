@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets import Frame, Pair
-from talkbench.datasets.external import Published, recognise
-from talkbench.datasets.official_lists import Naming, is_official_form, read_official
+from talkbench.datasets.external import ExternalDataset
+from talkbench.datasets.official_lists import Naming, is_official_form, read_official, recognise
 
 FACTS = json.loads((Path(__file__).parents[1] / "golden/metrics/golden.json").read_text())["lists"]
 PUBLISHED = ("celebv", "hdtf", "ted-talks", "voxceleb1")
@@ -28,7 +29,7 @@ def fact_of(entry):
 
 
 def naming(name):
-    return datasets.create(name).naming
+    return datasets.create(name).card.naming
 
 
 def read(tmp_path, name, *lines, numbers=lambda clip: range(3)):
@@ -165,21 +166,23 @@ def test_form_is_told_by_the_header():
 
 
 def test_longest_end_that_fits_counts():
-    plain = Naming(r"\w+/Image", r"\d+\.png")
+    plain = Naming(clip=r"\w+/Image", frame=r"\d+\.png")
     assert plain.parse("/x/A/Image/B/Image/3.png") == ("B/Image", 3)
     assert plain.parse("A/Image") == ("A/Image", None)
     assert plain.parse("A/Image3.png") is None
 
 
-def test_recognised_by_contents(tmp_path, monkeypatch):
+def test_recognised_by_contents(tmp_path, registry):
     path = tmp_path / "any name"
     path.write_text("something")
     assert recognise(path) is None
-    entry = datasets.create("hdtf").lists["hdtf-all"]
-    found = hashlib.sha256(b"something").hexdigest()
-    monkeypatch.setattr(
-        Published, "lists", property(lambda self: {"x": type(entry)("x", self.name, "t", 1, sha256=found)})
-    )
-    assert recognise(path).slug == "x"
+    hdtf = datasets.create("hdtf")
+    card = hdtf.card_path.read_text()
+    assert hdtf.lists["hdtf-all"].sha256 in card
+    card = card.replace(hdtf.lists["hdtf-all"].sha256, hashlib.sha256(b"something").hexdigest())
+    (tmp_path / "mine.yaml").write_text(card.replace("name: hdtf", "name: mine"))
+    registry.register("mine")(partial(ExternalDataset, card=tmp_path / "mine.yaml"))
+    entry = recognise(path)
+    assert (entry.slug, entry.dataset) == ("hdtf-all", "mine")
     with pytest.raises(TalkbenchError, match="cannot read the pair list"):
         recognise(tmp_path / "none")

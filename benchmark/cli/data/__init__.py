@@ -11,7 +11,7 @@ from talkbench.benchmark.cli.groups import CONTEXT, FolderGroup
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
-    from talkbench.datasets.external import Published
+    from talkbench.datasets.external import ExternalDataset
 
 
 @click.group(cls=FolderGroup, package=__name__, context_settings=CONTEXT)
@@ -27,16 +27,16 @@ def command() -> None:
     """
 
 
-def published_set(name: str, root: Path | None) -> Published:
+def external_dataset(name: str, root: Path | None) -> ExternalDataset:
     """The data set of that name, whose clips are below `root`.
 
     Raises:
-        TalkbenchError: it is unknown, or no published one.
+        TalkbenchError: it is unknown, or none of other people.
     """
     from talkbench import datasets
-    from talkbench.datasets.external import Published
+    from talkbench.datasets.external import ExternalDataset
 
     data = datasets.create(name, root)
-    if not isinstance(data, Published):
+    if not isinstance(data, ExternalDataset):
         raise TalkbenchError(f"{name} has no published lists; its pairs are built in, see bench list datasets")
     return data

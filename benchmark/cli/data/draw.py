@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from talkbench.benchmark.cli.data import published_set
+from talkbench.benchmark.cli.data import external_dataset
 from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
 from talkbench.core.errors import TalkbenchError
 
@@ -33,7 +33,7 @@ def command(dataset: str, root: Path | None, task: str | None, seed: int, count:
     """
     from talkbench.datasets.pairs import write_pairs
 
-    data = published_set(dataset, root)
+    data = external_dataset(dataset, root)
     if out and not task:
         raise TalkbenchError("--out is one file; say with --task which list it is to hold")
     if not out and (seed, count) != (SEED, COUNT):

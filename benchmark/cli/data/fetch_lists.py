@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from talkbench.benchmark.cli.data import published_set
+from talkbench.benchmark.cli.data import external_dataset
 from talkbench.benchmark.cli.options import OPTIONS, each
 from talkbench.core.errors import TalkbenchError
 
@@ -30,7 +30,7 @@ def command(dataset: str, root: Path | None) -> None:
     """
     from talkbench.benchmark.cli.progress import DownloadBar
 
-    data = published_set(dataset, root)
+    data = external_dataset(dataset, root)
     wanted = [entry for entry in data.files.values() if entry.url]
     if not wanted:
         raise TalkbenchError(f"{dataset} has no published lists; draw them: bench data draw {dataset}")

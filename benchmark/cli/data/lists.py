@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from talkbench.benchmark.cli.data import published_set
+from talkbench.benchmark.cli.data import external_dataset
 from talkbench.benchmark.cli.options import OPTIONS
 from talkbench.core.errors import TalkbenchError
 
@@ -24,8 +24,8 @@ def command(dataset: str | None, root: Path | None) -> None:
     bench data lists hdtf --root data/hdtf
     """
     from talkbench.benchmark.cli.print.lists import print_pair_lists
-    from talkbench.datasets.external import published
+    from talkbench.datasets.external import external_datasets
 
     if root and not dataset:
         raise TalkbenchError("--root is the folder of one data set; name the data set before it")
-    print_pair_lists([published_set(dataset, root)] if dataset else list(published()))
+    print_pair_lists([external_dataset(dataset, root)] if dataset else external_datasets())

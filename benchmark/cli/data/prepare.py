@@ -81,12 +81,13 @@ def command(
 def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None) -> list[Cut]:
     """The clips to cut by the file `metadata`, or by the official one below `out`."""
     from talkbench import datasets
-    from talkbench.datasets.external import Published, recognise
+    from talkbench.datasets.external import ExternalDataset
+    from talkbench.datasets.official_lists import recognise
     from talkbench.datasets.preparation.metadata import columns_of, read_cuts
 
+    data = datasets.create(dataset, out)
+    assert isinstance(data, ExternalDataset)
     if metadata is None:
-        data = datasets.create(dataset, out)
-        assert isinstance(data, Published)
         official = next((file for file in data.files.values() if file.task == "metadata"), None)
         if official is None:
             raise TalkbenchError(
@@ -94,7 +95,7 @@ def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None)
                 f"columns {', '.join(columns_of(dataset))} (see talkbench.datasets.preparation.metadata) for --metadata"
             )
         metadata = official.find(out)
-    cuts = read_cuts(dataset, metadata)
+    cuts = read_cuts(data.card, metadata)
     chosen = [cut for cut in cuts if not partition or cut.clip.startswith(f"{partition}/")]
     if not chosen:
         raise TalkbenchError(f"{metadata} has no clips of partition {partition}; leave --partition out")

@@ -69,11 +69,11 @@ def command(
 
 def _tasks(data: Dataset, pairs: str | None) -> Sequence[str]:
     """All tasks, or that which the list `pairs` is for."""
-    from talkbench.datasets.external import Published
+    from talkbench.datasets.external import ExternalDataset
 
     if pairs is None:
         return data.tasks
-    if isinstance(data, Published) and pairs in data.lists:
+    if isinstance(data, ExternalDataset) and pairs in data.lists:
         return [data.lists[pairs].task]
     raise click.UsageError("name the --task of a list of your own")
 

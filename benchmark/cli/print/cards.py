@@ -38,7 +38,7 @@ def print_dataset(name: str) -> None:
         TalkbenchError: an unknown data set.
     """
     from talkbench import datasets
-    from talkbench.datasets.external import Published
+    from talkbench.datasets.external import ExternalDataset
 
     data = datasets.create(name)
     output = console()
@@ -47,13 +47,14 @@ def print_dataset(name: str) -> None:
     table.add_column(overflow="fold")
     wanted = ("title", "short", "source", "licence", "obtain", "layout", "resolution", "identities", "pairs")
     table.add_row("name", Text(data.name))
-    for label in (label for label in wanted if label in data.card):
-        table.add_row("what it is" if label == "short" else label, Text(" ".join(str(data.card[label]).split())))
+    for label, value in ((label, getattr(data.card, label)) for label in wanted):
+        if value:
+            table.add_row("what it is" if label == "short" else label, Text(value))
     table.add_row("tasks", Text(", ".join(data.tasks)))
-    for label, value in _labelled("notes", [" ".join(str(quirk).split()) for quirk in data.card.get("quirks", [])]):
+    for label, value in _labelled("notes", data.card.quirks):
         table.add_row(label, Text(value))
     output.print(table)
-    if isinstance(data, Published):
+    if isinstance(data, ExternalDataset):
         output.print()
         print_pair_lists([data])
 

@@ -14,7 +14,7 @@ from talkbench.core.errors import TalkbenchError
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.grid import GridCell
     from talkbench.benchmark.model_files import Entry
-    from talkbench.datasets.external import Published
+    from talkbench.datasets.external import ExternalDataset
     from talkbench.metrics.cache import CacheInfo
 
 STYLES = {
@@ -70,7 +70,7 @@ def _dataset(name: str) -> tuple[str, ...]:
     from talkbench import datasets
 
     data = datasets.create(name)
-    return name, ", ".join(data.tasks), str(data.card["short"])
+    return name, ", ".join(data.tasks), data.card.short
 
 
 def _protocol(name: str) -> tuple[str, ...]:
@@ -80,18 +80,18 @@ def _protocol(name: str) -> tuple[str, ...]:
     return name, str(len(known.metrics)), known.about
 
 
-def print_pair_lists(known: Sequence[Published]) -> None:
+def print_pair_lists(known: Sequence[ExternalDataset]) -> None:
     """The lists of data sets, one line each, those that a task takes without being told marked with a star; of a single
     data set also what should be known of them."""
     output = console()
     note = ["note"] if len(known) == 1 else []
     table = list_table("data set", "list", "task", "rows", "status", *note, "url", right=["rows"])
     for data in known:
-        defaults = {data.default_list(task) for task in data.tasks}
+        defaults = {task.list for task in data.card.tasks.values()}
         for entry in data.files.values():
             status = entry.status(data.root)
             name = f"{entry.slug} *" if entry.slug in defaults else entry.slug
-            cells = [Text(data.name), Text(name), Text(entry.task), Text(str(entry.rows))]
+            cells = [Text(data.name), Text(name), Text(entry.task), Text(str(entry.rows or ""))]
             notes = [Text(entry.note)] if note else []
             url = Text(entry.url or "drawn here")
             table.add_row(*cells, Text(status, style=STYLES[status]), *notes, url)

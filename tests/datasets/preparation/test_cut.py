@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 from raw_videos import WIDTH, WINDOW, frame, number, write_list, write_raw
 
+from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import PARTIAL, sha256_file
 from talkbench.datasets.clips import VideoClip, open_clip
 from talkbench.datasets.preparation import cut as cutting
 from talkbench.datasets.preparation.cut import STYLES, Outcome, Style, crop_faces, cut_clips, find_videos
-from talkbench.datasets.preparation.metadata import TED_TEST_TALKS, read_cuts
+from talkbench.datasets.preparation.metadata import read_cuts
 
 FIRST, SECOND = "Zbz058o9j6s", "-9_pljhZqs-"
 SMALL = Style(32)
@@ -44,9 +45,15 @@ def listed(tmp_path: Path) -> Path:
     )
 
 
+def card(name):
+    return datasets.create(name).card
+
+
 def cut(listed: Path, raw: Path, out: Path, style: Style = SMALL, workers: int = 1, name: str = "voxceleb1"):
     """By clip, its outcome."""
-    outcomes = [found for batch in cut_clips(read_cuts(name, listed), raw, out, style, workers) for found in batch]
+    outcomes = [
+        found for batch in cut_clips(read_cuts(card(name), listed), raw, out, style, workers) for found in batch
+    ]
     assert len({outcome.clip for outcome in outcomes}) == len(outcomes)
     return {outcome.clip: outcome for outcome in outcomes}
 
@@ -198,7 +205,7 @@ def test_raw_must_be_a_folder(listed, tmp_path):
 
 
 def test_ted_talks_go_by_frame_numbers(raw, tmp_path):
-    talk = min(TED_TEST_TALKS)
+    talk = min(card("ted-talks").training.test_identities)
     (tmp_path / "raw").mkdir()
     for name in (talk, FIRST):
         shutil.copy(raw / f"{FIRST}.mp4", tmp_path / "raw" / f"{name}.mp4")
@@ -250,7 +257,7 @@ def test_hdtf_goes_by_seconds_and_writes_jpeg(raw, tmp_path):
 def test_faulty_row_is_refused_by_line_and_column(tmp_path, row, message):
     good = {"video_id": f"{FIRST}#id10282", "start": 0, "end": 9}
     with pytest.raises(TalkbenchError) as caught:
-        read_cuts("voxceleb1", write_list(tmp_path / "list.csv", good | row))
+        read_cuts(card("voxceleb1"), write_list(tmp_path / "list.csv", good | row))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -259,24 +266,24 @@ def test_faulty_list_is_refused(tmp_path):
     path = tmp_path / "list.csv"
     good = {"video_id": f"{FIRST}#id10282", "start": 0, "end": 9}
     with pytest.raises(TalkbenchError, match=r"line 3: .* is in line 2 too"):
-        read_cuts("voxceleb1", write_list(path, good, good))
+        read_cuts(card("voxceleb1"), write_list(path, good, good))
     with pytest.raises(TalkbenchError, match="column clip is missing"):
-        read_cuts("hdtf", write_list(path, good))
+        read_cuts(card("hdtf"), write_list(path, good))
     with pytest.raises(TalkbenchError, match="is not <YouTube id>#<first frame>#<end>"):
-        read_cuts("ted-talks", write_list(path, good))
+        read_cuts(card("ted-talks"), write_list(path, good))
     with pytest.raises(TalkbenchError, match="has no rows"):
-        read_cuts("voxceleb1", write_list(path))
+        read_cuts(card("voxceleb1"), write_list(path))
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TalkbenchError, match="cannot read the list of clips"):
-        read_cuts("voxceleb1", path)
+        read_cuts(card("voxceleb1"), path)
     with pytest.raises(TalkbenchError, match="cannot read the list of clips"):
-        read_cuts("voxceleb1", tmp_path / "nowhere.csv")
+        read_cuts(card("voxceleb1"), tmp_path / "nowhere.csv")
 
 
 def test_person_may_have_a_column_and_others_are_ignored(tmp_path):
     columns = ("note", "video_id", "person_id", "start", "end", "bbox", "fps", "width", "height", "partition")
     row = {"note": "fine", "video_id": FIRST, "person_id": "id10282", "start": 5, "end": 25}
-    (found,) = read_cuts("voxceleb1", write_list(tmp_path / "list.csv", row, columns=columns))
+    (found,) = read_cuts(card("voxceleb1"), write_list(tmp_path / "list.csv", row, columns=columns))
     assert (found.clip, found.video) == (next(iter(CLIPS)), FIRST)
 
 

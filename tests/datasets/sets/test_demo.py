@@ -21,7 +21,7 @@ from talkbench.datasets.sets.demo.lists import FRAMES, GAP, LISTS
 def test_lists_are_those_that_were_drawn(demo, task):
     split = demo.split(task)
     assert list(split) == LISTS[task]()
-    assert split.sha256 == pairs_sha256(LISTS[task]()) == demo.card["tasks"][task]["sha256"]
+    assert split.sha256 == pairs_sha256(LISTS[task]()) == demo.card.tasks[task].sha256
 
 
 def test_tasks_and_counts(demo):

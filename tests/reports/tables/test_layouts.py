@@ -184,10 +184,10 @@ def test_the_pair_lists_are_those_of_the_cards() -> None:
     for name in ALL:
         for group in load_layout(name).groups:
             card = datasets.create(group.dataset).card
-            lists = [entry for entry in card["lists"].values() if entry["task"] in group.tasks and "path" in entry]
-            assert set(group.pair_lists) <= {entry["sha256"] for entry in lists}
+            lists = [entry for entry in card.lists.values() if entry.task in group.tasks and entry.path]
+            assert set(group.pair_lists) <= {entry.sha256 for entry in lists}
             assert bool(group.pair_lists) != bool(group.departs)
-            assert {entry["rows"] for entry in lists if entry["sha256"] in group.pair_lists} == set(group.pairs)
+            assert {entry.rows for entry in lists if entry.sha256 in group.pair_lists} == set(group.pairs)
 
 
 def test_without_type_face_nothing_is_made_bold() -> None:

@@ -3,7 +3,10 @@
 import hashlib
 import re
 import shutil
+import sys
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 import synthetic_sets
@@ -12,8 +15,7 @@ from file_server import FileServer, serving
 from talkbench import datasets
 from talkbench.benchmark.evaluation.plan import seen_in_training
 from talkbench.datasets import official_lists
-from talkbench.datasets.external import Published
-from talkbench.datasets.official_lists import OfficialList
+from talkbench.datasets.external import ExternalDataset
 
 HDTF = datasets.create("hdtf").lists
 OFFICIAL = ("hdtf", "hdtf-all", "hdtf-cross")
@@ -21,18 +23,15 @@ OFFICIAL = ("hdtf", "hdtf-all", "hdtf-cross")
 
 @pytest.fixture
 def server(monkeypatch, tmp_path) -> Iterator[FileServer]:
-    """Publishes the lists of a small HDTF as the authors' repository publishes theirs; cards know their sha256."""
+    """Publishes the lists of a small HDTF as the authors' repository publishes theirs; its card knows their sha256."""
     made = synthetic_sets.make(tmp_path / "made", "hdtf", pairs=4, clips=3, frames=4, size=16) / "lists"
     contents = {slug: (made / HDTF[slug].file).read_bytes() for slug in OFFICIAL}
-
-    def lists(data: Published) -> dict[str, OfficialList]:
-        entries = data.card.get("lists", {}) if data.name == "hdtf" else {}
-        return {
-            slug: OfficialList.of(slug, data.name, entry | {"sha256": hashlib.sha256(contents[slug]).hexdigest()})
-            for slug, entry in entries.items()
-        }
-
-    monkeypatch.setattr(Published, "lists", property(lists))
+    card = datasets.create("hdtf").card_path.read_text()
+    for slug in OFFICIAL:
+        card = card.replace(HDTF[slug].sha256, hashlib.sha256(contents[slug]).hexdigest())
+    (tmp_path / "hdtf.yaml").write_text(card)
+    factory = partial(ExternalDataset, card=tmp_path / "hdtf.yaml")
+    monkeypatch.setitem(datasets.registry._factories, "hdtf", factory)
     with serving() as published:
         monkeypatch.setattr(official_lists, "RAW", published.url)
         for slug in OFFICIAL:
@@ -164,6 +163,58 @@ def test_run_without_the_data(bench):
     assert "hdtf: there is no folder" in result.err
     assert "https://github.com/MRzzm/HDTF" in result.err
     assert "--root" in result.err
+
+
+@pytest.fixture
+def plugin(place, monkeypatch):
+    """Installs a package with data sets in the way of CONTRIBUTING.md: each a card, and a line of Python."""
+
+    def install(**cards):
+        package = place / "plugin"
+        info = package / "cards-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cards\nVersion: 1.0\n")
+        points = "".join(f"{name} = cards_of_mine:{name}\n" for name in cards)
+        (info / "entry_points.txt").write_text(f"[talkbench.datasets]\n{points}")
+        line = '{0} = partial(ExternalDataset, card=Path(__file__).with_name("{0}.yaml"))\n'
+        (package / "cards_of_mine.py").write_text(
+            "from functools import partial\nfrom pathlib import Path\n"
+            "from talkbench.datasets.external import ExternalDataset\n" + "".join(map(line.format, cards))
+        )
+        for name, card in cards.items():
+            if card:
+                (package / f"{name}.yaml").write_text(card)
+        monkeypatch.syspath_prepend(str(package))
+        return package
+
+    yield install
+    sys.modules.pop("cards_of_mine", None)
+
+
+def test_a_package_of_cards(bench, plugin, tmp_path, monkeypatch):
+    """One that is whole is listed, split and verified; the others are named, with the file and what is wrong."""
+    synthetic_sets.accept(monkeypatch)
+    card = (Path(datasets.__file__).parent / "sets" / "celebv.yaml").read_text()
+    whole = card.replace("name: celebv", "name: faces").replace("short: ", "short: mine, ")
+    package = plugin(faces=whole, typo=card.replace("name: celebv\ntitle", "name: typo\ntitel"), cardless=None)
+    lines = [" ".join(line.split()) for line in bench("list", "datasets").out.splitlines()]
+    listed = dict(line.split(maxsplit=1) for line in lines)
+    assert {"celebv", "hdtf", "tiny"} < set(listed)
+    assert listed["faces"].startswith("cross-identity mine, images of five public figures")
+    assert f"broken: {package / 'typo.yaml'} does not fit: unknown key 'titel': did you mean title" in listed["typo"]
+    assert listed["cardless"].startswith(f"broken: there is no card {package / 'cardless.yaml'}; write one")
+    assert re.search(r"^faces +celebv \*", bench("data", "lists").out, re.MULTILINE)
+    assert (
+        bench("run", "--method", "copy-source", "--dataset", "cardless")
+        .complaint()
+        .startswith("bench: there is no card")
+    )
+    root = synthetic_sets.make(tmp_path / "faces", "celebv", pairs=4, clips=3, frames=4, size=16)
+    result = bench("data", "verify", "faces", "--root", root)
+    assert (result.code, result.out.splitlines()[0]) == (
+        0,
+        "faces cross-identity: 4 of 4 pairs (100.0 %) can be evaluated",
+    )
 
 
 def test_cards_of_data_sets_are_shown(bench):

@@ -1,0 +1,52 @@
+"""The registry of data sets, in a module of its own: data sets ask for one another, and must not import each other."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from talkbench.core.cards import DatasetCard
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import Registry
+
+if TYPE_CHECKING:
+    from talkbench.datasets.dataset import Dataset
+
+LOG = logging.getLogger("talkbench")
+
+registry: Registry[Dataset] = Registry("dataset", "talkbench.datasets.sets")
+
+
+def create(name: str, root: Path | str | None = None) -> Dataset:
+    """The data set `name`; `root` is the folder of its clips (None: its folder in the cache).
+
+    Raises:
+        TalkbenchError: the name is unknown; the nearest known ones are offered. Or the data set is broken: it has no
+            card or a faulty one, or another name than it is registered under.
+    """
+    data = registry.create(name, root=root)
+    registered = registry.resolve(name)
+    if data.name != registered:
+        raise TalkbenchError(
+            f"the data set registered as {registered!r} calls itself {data.name!r} (its card: {data.card_path}); "
+            "give both one name"
+        )
+    return data
+
+
+def cards() -> dict[str, DatasetCard]:
+    """The cards of all data sets by name; one that is broken is named once, in the log ``talkbench``, and left out."""
+    readable = {}
+    for name in registry.importable():
+        try:
+            readable[name] = create(name).card
+        except Exception as error:  # of other people's code, which must not hide the others
+            _warn_once(f"data set {name!r} is left out: {' '.join(str(error).split())}")
+    return readable
+
+
+@cache
+def _warn_once(line: str) -> None:
+    LOG.warning("%s", line)
