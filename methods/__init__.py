@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,3 +39,13 @@ def create(name: str, weights: str | Path | None = None, **options: object) -> M
         TalkbenchError: unknown name, or a checkpoint that is missing, unsafe or does not fit.
     """
     return registry.create(name, weights=weights, **options)
+
+
+def class_of(name: str) -> Callable[..., Method[Any, Any]]:
+    """The class of a method, with no variant bound; or whatever else a plugin builds it with.
+
+    Raises:
+        TalkbenchError: unknown name.
+    """
+    factory = registry.get(name)
+    return factory.func if isinstance(factory, partial) else factory
