@@ -106,6 +106,11 @@ class Registry(Generic[T]):
             self._import(name)
         return self.names()
 
+    def factories(self) -> dict[str, Callable[..., T]]:
+        """All entries, listed or not, by their own names: those of the tree, then the plugins that can be imported."""
+        self.importable()
+        return dict(self._factories)
+
     def get(self, name: str) -> Callable[..., T]:
         """The factory registered as `name`, or for ``name@variant`` that of `name` with the variant given.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,3 +49,13 @@ def count_parameters(name: str) -> int | None:
     """
     networks = create(name).networks.values()  # cheaper than on the device meta, which loads the compiler
     return sum(weight.numel() for network in networks for weight in network.parameters()) or None
+
+
+def class_of(name: str) -> Callable[..., Method[Any, Any]]:
+    """The class of a method, with no variant bound; or whatever else a plugin builds it with.
+
+    Raises:
+        TalkbenchError: unknown name.
+    """
+    factory = registry.get(name)
+    return factory.func if isinstance(factory, partial) else factory

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from talkbench.methods.mcnet.memory import Compensation
 
 
 @dataclass(frozen=True)
 class Inside:
-    """What can be seen of a rendering; None, or nothing, where a method has no such thing.
+    """What can be seen of a rendering; None where a method has no such thing. What few have is in a subclass.
 
     Attributes:
         prediction: the image, (B, 3, H, W) in [0, 1].
@@ -24,7 +19,6 @@ class Inside:
             [−1, 1] that it is fetched from.
         deformed: the source image as that flow alone has it, (B, 3, H, W).
         occlusion: (B, 1, h, w): 1 keeps the warped source, 0 leaves it to the decoder.
-        compensations: what the memory is for these faces and is asked, by the side of the compensated map.
     """
 
     prediction: Tensor
@@ -33,4 +27,3 @@ class Inside:
     deformation: Tensor | None = None
     deformed: Tensor | None = None
     occlusion: Tensor | None = None
-    compensations: Mapping[int, Compensation] = field(default_factory=dict)

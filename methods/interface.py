@@ -99,10 +99,6 @@ class Method(ABC, Generic[Source, Motion]):
         """What `render` makes of the sources, whose `images` are needed too, with all that there is to see of how."""
         return Inside(self.render(source, motion))
 
-    def memory(self) -> Tensor | None:
-        """What it has learned to remember of all faces, (1, C, m, m); None if it has no such memory."""
-        return None
-
     def discriminator(self) -> nn.Module | None:
         """A fresh network of the kind that this one is trained against, which its checkpoints hold as
         ``discriminator``; None if there is none."""

@@ -1,15 +1,16 @@
 """The programs that docs/training.md shows do what it says."""
 
+import importlib
 import re
 import runpy
+import tomllib
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from talkbench.methods.interface import Method
+from talkbench.core.registry import Registry
 from talkbench.training import objectives
 from talkbench.training.config import LossWeights
 from talkbench.training.objectives.losses import MultiScaleL1
@@ -17,12 +18,13 @@ from talkbench.training.state.draw import Draw
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 OBJECTIVE, COSTS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+(ENTRY_POINT,) = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def run(program: str, folder: Path, **names: object) -> None:
+def run(program: str, folder: Path) -> None:
     path = folder / "program.py"
     path.write_text(program)
-    runpy.run_path(str(path), names)
+    runpy.run_path(str(path))
 
 
 def test_the_costs_are_what_the_program_prints(tmp_path):
@@ -40,6 +42,11 @@ def test_the_parts_add_up():
     assert f"total = {total}e9 * 64" in COSTS
 
 
+METHOD = """
+import torch
+from torch import nn
+from talkbench.methods.interface import Method
+
 class Blend(nn.Module):
     def __init__(self):
         super().__init__()
@@ -48,19 +55,27 @@ class Blend(nn.Module):
     def forward(self, source, driving):
         return self.share * source + (1 - self.share) * driving
 
+class MyMethod(Method):
+    name = "mymethod"
+    encode_source = encode_motion = transfer = render = None
+
+    def __init__(self):
+        self.networks = {"generator": Blend()}
+"""
+
 
 def test_the_objective_of_a_method_of_ones_own(tmp_path, monkeypatch):
-    class MyMethod(Method):
-        name = "mymethod"
-
-        def __init__(self):
-            self.networks = {"generator": Blend()}
-
-        encode_source = encode_motion = transfer = render = None
-
-    monkeypatch.setattr(objectives, "OBJECTIVES", dict(objectives.OBJECTIVES))
-    run(OBJECTIVE, tmp_path, MyMethod=MyMethod)
-    method = MyMethod()
+    """Found by the entry point that the page shows."""
+    info = tmp_path / "mymethod-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mymethod\nVersion: 1.0\n")
+    ((group, points),) = tomllib.loads(ENTRY_POINT)["project"]["entry-points"].items()
+    (info / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{key} = {points[key]}\n" for key in points))
+    (tmp_path / "mymethod.py").write_text(METHOD)
+    (tmp_path / "mymethod_training.py").write_text(OBJECTIVE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(objectives, "registry", Registry("objective"))
+    method = importlib.import_module("mymethod").MyMethod()
     objective = objectives.create(method, MultiScaleL1(), LossWeights(reconstruction=3))
     source, driving = torch.rand(2, 2, 3, 16, 16)
     draw = Draw(0, 0, 2, 0, 2, torch.device("cpu"), 0)

@@ -1,1 +1,1 @@
-"""Training of MCNet: losses, sampling, augmentation and the loop."""
+"""Training of methods: objectives, sampling, augmentation and the loop."""

@@ -195,7 +195,7 @@ class Trainer:
             return {name: network.state_dict() for name, network in self.networks.items()}
 
     def _train_step(self, images: Tensor, names: list[str]) -> None:
-        torch._foreach_copy_(self._before, self._statistics)
+        _copy(self._before, self._statistics)
         losses = self.losses(images)
         losses["total"].backward()
         values = self.world.mean(torch.stack([value.detach() for value in losses.values()]))
@@ -210,7 +210,7 @@ class Trainer:
         if math.isfinite(total + norm) and total <= EXPLOSION * usual:
             self._usual = USUAL * usual + (1 - USUAL) * total
             return
-        torch._foreach_copy_(self._statistics, self._before)  # the step has moved the running statistics already
+        _copy(self._statistics, self._before)  # the step has moved the running statistics already
         self._save()
         before = f", usually {usual:.4g}" if math.isfinite(usual) else ""
         batch = ", ".join(name for names in self.world.gather(names) for name in names)
@@ -291,6 +291,11 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])
+
+
+def _copy(to: list[Tensor], values: list[Tensor]) -> None:
+    if to:  # there is none in networks without batch norm
+        torch._foreach_copy_(to, values)
 
 
 def _swap(pairs: list[tuple[nn.Parameter, nn.Parameter]]) -> None:

@@ -16,6 +16,7 @@ from talkbench.core.files import write_atomic
 from talkbench.core.locks import locked
 from talkbench.methods.cards import card, full_name
 from talkbench.metrics import weights
+from talkbench.training import objectives
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
@@ -67,9 +68,12 @@ def recipe(options: TrainOptions) -> TrainConfig:
     Raises:
         TalkbenchError: the recipe is faulty or of another method, or the method cannot be trained.
     """
+    kind = methods.class_of(options.method)
+    if isinstance(kind, type):
+        objectives.find(kind, options.method)  # before anything is loaded
     default = str(card(options.method).get("recipe", ""))
     if not default:
-        raise TalkbenchError(f"{options.method} cannot be trained here; see docs/training.md for methods of your own")
+        raise TalkbenchError(f"{options.method} has no recipe; name one in its card.yaml, see docs/training.md")
     family, changes = default.split("/")[0], dict(options.changes)
     if "method" in changes:
         raise TalkbenchError("the method is not an entry to change; name it with --method")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +30,7 @@ from talkbench.core.images import read_image, resize, to_tensor
 from talkbench.core.registry import nearest
 from talkbench.datasets.clips import IMAGE_SUFFIXES, open_clip
 from talkbench.methods.cards import find_weights, full_name
-from talkbench.methods.interface import Method
+from talkbench.methods.mcnet.memory import MemoryMethod
 from talkbench.reports.pages.inspection import Picture, page
 
 OF_MEMORY = ("memory", "conditioned-memory", "attention")
@@ -91,8 +90,8 @@ def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[
     check_motion(options.method, options.motion)
     _check_memory(full_name(options.method), _may_remember(options.method), options.what)
     shown = _models(options, progress)
-    _check_memory(shown[0].method.name, shown[0].method.memory() is not None, options.what)
-    if shown[0].method.memory() is None:
+    _check_memory(shown[0].method.name, shown[0].has_memory, options.what)
+    if not shown[0].has_memory:
         wanted = [what for what in wanted if what in OF_MOTION]
     faces = _faces(options) if wanted != ["memory"] else []
     with memory_advice(1):
@@ -138,9 +137,8 @@ def _check_memory(name: str, there: bool, asked: Sequence[str]) -> None:
 
 def _may_remember(name: str) -> bool:
     """Whether the class of a method has a memory in any of its variants; needs no weights."""
-    factory = methods.registry.get(name)
-    owner = factory.func if isinstance(factory, partial) else factory
-    return getattr(owner, "memory", Method.memory) is not Method.memory
+    owner = methods.class_of(name)
+    return isinstance(owner, type) and issubclass(owner, MemoryMethod)
 
 
 def _labels(files: Sequence[Path]) -> list[str]:
@@ -234,7 +232,7 @@ def _present(wanted: Sequence[str], one: ShownModel, asked: Sequence[str]) -> li
     """
     inside, name = one.seen[0].inside, one.method.name
     of_motion = [what for what, attribute in OF_MOTION.items() if getattr(inside, attribute) is not None]
-    shows = [*(OF_MEMORY if one.method.memory() is not None else ()), *of_motion]
+    shows = [*(OF_MEMORY if one.has_memory else ()), *of_motion]
     if not shows:
         raise TalkbenchError(f"{name} shows nothing of how it works; see bench list methods for others")
     for what in asked:

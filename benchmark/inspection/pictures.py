@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from talkbench.core.images import resize, to_uint8
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import coordinate_grid
+from talkbench.methods.mcnet.memory import Compensation, MemoryInside, MemoryMethod
 from talkbench.reports.pages import inspection as draw
 from talkbench.reports.pages.figure import Grid
 from talkbench.reports.pages.figure import draw as draw_grid
@@ -49,6 +50,12 @@ class Seen:
         """The image that the method makes."""
         return _image(self.inside.prediction)
 
+    @property
+    def compensations(self) -> Mapping[int, Compensation]:
+        """What the memory is for this face and is asked, by level; the method must have one."""
+        assert isinstance(self.inside, MemoryInside)
+        return self.inside.compensations
+
 
 @dataclass(frozen=True)
 class ShownModel:
@@ -59,8 +66,14 @@ class ShownModel:
     seen: Sequence[Seen] = ()
 
     @property
+    def has_memory(self) -> bool:
+        """Whether there is a memory of faces to look at."""
+        return isinstance(self.method, MemoryMethod) and self.method.memory() is not None
+
+    @property
     def memory(self) -> np.ndarray:
-        """The memory of all faces, (C, m, m)."""
+        """The memory of all faces, (C, m, m); there must be one."""
+        assert isinstance(self.method, MemoryMethod)
         memory = self.method.memory()
         assert memory is not None
         return _array(memory[0])
@@ -86,15 +99,13 @@ def conditioned_memory(
     """What the memory becomes for each face, below what it is for all: the `channels` (None: a few) in a row for each,
     or in a grid if they are many; for the map of the side `level` (None: the deepest)."""
     first = shown[0]
-    levels = list(first.seen[0].inside.compensations)
+    levels = list(first.seen[0].compensations)
     level = levels[0] if level is None else level
     if level not in levels:
         raise TalkbenchError(f"{first.method.name} has no level {level}; it has {', '.join(map(str, levels))}")
     chosen = _characteristic(first.memory) if channels is None else _chosen(channels, first)
     meta = np.stack([one.memory[chosen] for one in shown])
-    faces = np.stack(
-        [[_array(seen.inside.compensations[level].memory[0])[chosen] for seen in one.seen] for one in shown]
-    )
+    faces = np.stack([[_array(seen.compensations[level].memory[0])[chosen] for seen in one.seen] for one in shown])
     tiles = [draw.grey(x.reshape(-1, *x.shape[-2:]), scaling).reshape(x.shape) for x in (meta[:, None], faces)]
     blocks = []
     for one, rows in zip(shown, np.concatenate(tiles, axis=1), strict=True):
@@ -174,7 +185,7 @@ class _Lookup:
 
 def _lookups(seen: Seen, places: Sequence[tuple[float, float]]) -> dict[int, _Lookup]:
     found = {}
-    for level, compensation in seen.inside.compensations.items():
+    for level, compensation in seen.compensations.items():
         weights, side = compensation.attention()[0], compensation.query.shape[-1]
         rows = [weights[int(y * side) * side + int(x * side)] for x, y in places] + [weights.mean(0)]
         maps = [_array(len(row) * row.view(compensation.key.shape[-2:])) for row in rows]

@@ -14,10 +14,12 @@ from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
+from talkbench.methods.fomm.memory import CONFIGS
 from talkbench.methods.fomm.model import FOMMConfig, Generator, SourceMaps
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+from talkbench.methods.mcnet import MCNet
 from talkbench.methods.warping import warp
 
 DEFAULT = "vox-256"
@@ -111,3 +113,7 @@ class FOMM(Method[SourceMaps, Keypoints]):
 registry.register("fomm")(partial(FOMM, variant=DEFAULT))
 for _variant in VARIANTS:
     registry.register(f"fomm@{_variant}", listed=_variant != "demo")(partial(FOMM, variant=_variant))
+for _size in ("", "-demo"):
+    _name = f"fomm@memory{_size}"
+    registry.register(_name, listed=not _size)(partial(MCNet, variant=(_name, CONFIGS[_name])))
+    registry.alias(f"mcnet@fomm_backbone{_size}", _name, listed=not _size)

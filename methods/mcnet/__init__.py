@@ -15,11 +15,9 @@ from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
-from talkbench.methods.inside import Inside
-from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
 from talkbench.methods.mcnet.ablations import ABLATIONS
-from talkbench.methods.mcnet.memory import MemoryConfig
+from talkbench.methods.mcnet.memory import MemoryConfig, MemoryInside, MemoryMethod
 from talkbench.methods.mcnet.model import Generator, MCNetConfig, SourceMaps
 
 NOISES = ("zero", "random", "fixed")
@@ -42,15 +40,13 @@ VARIANTS: dict[str, MCNetConfig] = {
     **{slug: change(SIZES[""]) for slug, change in ABLATIONS.items()},
     **{f"{slug}-demo": change(SIZES["demo"]) for slug, change in ABLATIONS.items()},
 }
-# The memory in a generator of FOMM's depth is the paper's "FOMM + IICM + MCM".
-NAMES = {"": "mcnet", "fomm_backbone": "fomm@memory", "fomm_backbone-demo": "fomm@memory-demo"}
 
 
-class MCNet(Method[SourceMaps, Keypoints]):
+class MCNet(MemoryMethod[SourceMaps, Keypoints]):
     """MCNet and its ablation variants.
 
     Args:
-        variant: a key of `VARIANTS`; "" is the paper's model.
+        variant: a key of `VARIANTS`, "" being the paper's model; or another configuration, after its registered name.
         weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
         noise: of the style convolution. ``zero``: none; ``random``: drawn anew for every frame, as the
             authors' code does; ``fixed``: one map per level for all frames.
@@ -62,18 +58,19 @@ class MCNet(Method[SourceMaps, Keypoints]):
 
     def __init__(
         self,
-        variant: str = "",
+        variant: str | tuple[str, MCNetConfig] = "",
         weights: str | Path | None = None,
         noise: str = "zero",
         seed: int = 0,
         adapt_scale: bool = True,
     ) -> None:
-        if variant not in VARIANTS:
-            raise TalkbenchError(f"unknown variant mcnet@{variant}: {nearest(variant, filter(None, VARIANTS))}")
+        if isinstance(variant, str):
+            if variant not in VARIANTS:
+                raise TalkbenchError(f"unknown variant mcnet@{variant}: {nearest(variant, filter(None, VARIANTS))}")
+            variant = (_name(variant), VARIANTS[variant])
         if noise not in NOISES:
             raise TalkbenchError(f"unknown noise {noise!r}: {nearest(noise, NOISES)}")
-        self.name = NAMES.get(variant, f"mcnet@{variant}")
-        self.config = VARIANTS[variant]
+        self.name, self.config = variant
         self.resolution = self.config.resolution
         self.detector = KeypointDetector(self.config.num_kp, self.config.kp_detector)
         self.generator = Generator(self.config)
@@ -112,9 +109,9 @@ class MCNet(Method[SourceMaps, Keypoints]):
         return prediction
 
     @torch.no_grad()
-    def inspect(self, images: Tensor, source: SourceMaps, motion: Keypoints) -> Inside:
+    def inspect(self, images: Tensor, source: SourceMaps, motion: Keypoints) -> MemoryInside:
         made = self.generator(source, motion, self._noise(motion))
-        return Inside(
+        return MemoryInside(
             made.prediction,
             source.keypoints.value,
             motion.value,
@@ -139,10 +136,12 @@ class MCNet(Method[SourceMaps, Keypoints]):
         return tuple(torch.stack(drawn, dim=1).to(motion.value.device))
 
 
+def _name(variant: str) -> str:
+    return f"mcnet@{variant}" if variant else "mcnet"
+
+
 for _variant in VARIANTS:
-    _name = NAMES.get(_variant, f"mcnet@{_variant}")
-    registry.register(_name, listed=not _variant.endswith("-demo"))(partial(MCNet, variant=_variant))
+    registry.register(_name(_variant), listed=not _variant.endswith("-demo"))(partial(MCNet, variant=_variant))
 for _size, _model in {"": "mcnet", "-demo": "mcnet@demo"}.items():
     for _row in ("full", "memory32"):
         registry.alias(f"mcnet@{_row}{_size}", _model, listed=not _size)
-    registry.alias(f"mcnet@fomm_backbone{_size}", f"fomm@memory{_size}", listed=not _size)

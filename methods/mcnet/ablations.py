@@ -32,18 +32,11 @@ def _side(of_paper: int) -> Change:
     return change
 
 
-def _fomms_depth(config: MCNetConfig) -> MCNetConfig:
-    """Two steps down instead of three, as FOMM's generator has it; the host is inferred from the paper
-    (docs/specs/mcnet.md 8.1)."""
-    return replace(config, num_down_blocks=2, max_features=4 * config.block_expansion)
-
-
-# The rows "full" and "memory32" are the paper's model itself.
+# The rows "full" and "memory32" are the paper's model itself; those of other hosts are in the folders of their methods.
 ABLATIONS: dict[str, Change] = {
     "baseline": lambda config: replace(config, memory=None),
     "mcm": _memory(style=()),
     "mcm_no_split": _memory(style=(), share=AllChannels()),
-    "fomm_backbone": _fomms_depth,
     "pe10": _memory(style=(PooledFeature(), Positions(10))),
     "pe20": _memory(style=(PooledFeature(), Positions(20))),
     "iicm_no_feature": _memory(style=(Positions(),)),

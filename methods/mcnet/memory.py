@@ -6,6 +6,8 @@ the identity code, the modulated convolution, the query and ``diff_conv``. Attri
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkbench.methods.attention import attend
+from talkbench.methods.inside import Inside
+from talkbench.methods.interface import Method, Motion, Source
 from talkbench.methods.mcnet.parts import (
     DynamicConv,
     OddChannels,
@@ -71,6 +75,25 @@ class Compensation:
         """
         logits = self.query.float().flatten(2).mT @ self.key.float().flatten(2)
         return (ATTENTION_SCALE * logits).softmax(-1)
+
+
+@dataclass(frozen=True)
+class MemoryInside(Inside):
+    """With what the memory is for these faces and is asked, by the side of the compensated map; deepest first."""
+
+    compensations: Mapping[int, Compensation] = field(default_factory=dict)
+
+
+class MemoryMethod(Method[Source, Motion]):
+    """A method with a memory of faces that can be looked at."""
+
+    @abstractmethod
+    def memory(self) -> Tensor | None:
+        """What it has learned to remember of all faces, (1, C, m, m); None in a configuration without memory."""
+
+    @abstractmethod
+    def inspect(self, images: Tensor, source: Source, motion: Motion) -> MemoryInside:
+        """As `Method.inspect`; without memory there are no compensations."""
 
 
 class EqualLinear(nn.Module):

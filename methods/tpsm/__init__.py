@@ -15,10 +15,9 @@ from talkbench.methods import registry
 from talkbench.methods.avd import AVDNetwork
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import load_networks, read_states
-from talkbench.methods.inside import Inside
-from talkbench.methods.interface import MOTIONS, Batch, Method
+from talkbench.methods.interface import MOTIONS, Batch
 from talkbench.methods.keypoints import relative_values
-from talkbench.methods.mcnet.memory import MemoryConfig
+from talkbench.methods.mcnet.memory import MemoryConfig, MemoryInside, MemoryMethod
 from talkbench.methods.tpsm.model import (
     POINTS,
     BackgroundPredictor,
@@ -59,7 +58,7 @@ class KeypointMotion(Batch):
     images: Tensor | None
 
 
-class TPSM(Method[SourceMaps, KeypointMotion]):
+class TPSM(MemoryMethod[SourceMaps, KeypointMotion]):
     """TPSM in its released configurations, and with MCNet's memory.
 
     Relative motion is always scaled by the ratio of the keypoints' hulls.
@@ -138,10 +137,10 @@ class TPSM(Method[SourceMaps, KeypointMotion]):
         return prediction
 
     @torch.no_grad()
-    def inspect(self, images: Tensor, source: SourceMaps, motion: KeypointMotion) -> Inside:
+    def inspect(self, images: Tensor, source: SourceMaps, motion: KeypointMotion) -> MemoryInside:
         flow = self._flow(source, motion)
         made = self.inpainting_network(source, flow)
-        return Inside(
+        return MemoryInside(
             made.prediction,
             source.keypoints,
             motion.keypoints,

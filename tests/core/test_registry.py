@@ -88,6 +88,14 @@ def test_what_is_not_listed_is_built_all_the_same(shapes):
         shapes.get("circle@tny")
 
 
+def test_all_factories_by_their_own_names(shapes):
+    shapes.register("circle@tiny", listed=False)(lambda: "tiny circle")
+    shapes.alias("disc", "circle")
+    factories = shapes.factories()
+    assert list(factories) == ["circle", "square", "square@soft", "oval", "circle@tiny"]
+    assert factories["circle@tiny"]() == "tiny circle"
+
+
 def test_another_name_of_an_entry(shapes):
     shapes.alias("disc", "circle")
     assert shapes.create("disc", radius=2) == ("circle", 2)

@@ -14,7 +14,8 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.methods import cards, registry
 from talkbench.methods.mcnet.ablations import ABLATIONS
 
-ROWS = ["full", "memory32", "tpsm_backbone", *ABLATIONS]  # every slug of docs/specs/mcnet.md 8, and two rows more
+HOSTS = ["fomm_backbone", "tpsm_backbone"]  # the memory in other methods, which have it among their own
+ROWS = ["full", "memory32", *HOSTS, *ABLATIONS]  # every slug of docs/specs/mcnet.md 8, and two rows more
 STYLE = ("mbUnit.style_route", "mbUnit.styleconv")
 
 
@@ -55,7 +56,7 @@ def test_the_change_is_the_same_at_demo_size(row: str) -> None:
     assert changes[0] == changes[1]
 
 
-@pytest.mark.parametrize("row", ["tpsm_backbone", *ABLATIONS])
+@pytest.mark.parametrize("row", [*HOSTS, *ABLATIONS])
 def test_every_row_renders_at_demo_size(row: str) -> None:
     method, images = methods.create(cards.demo_name(f"mcnet@{row}")), image(1, 128)
     source = method.encode_source(images)

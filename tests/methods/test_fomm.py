@@ -10,6 +10,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.fomm import FOMM
 from talkbench.methods.keypoints import Keypoints
+from talkbench.methods.mcnet import MCNet
 from talkbench.methods.mcnet.memory import MemoryConfig
 from talkbench.methods.mcnet.model import Generator, MCNetConfig
 
@@ -47,6 +48,8 @@ def test_an_unknown_variant_is_answered_with_the_nearest() -> None:
 def test_the_memory_sits_in_a_generator_of_fomms_depth() -> None:
     with torch.device("meta"):
         method = methods.create("fomm@memory")
+    assert methods.class_of("fomm@memory") is MCNet
+    assert method.name == methods.registry.resolve("mcnet@fomm_backbone") == "fomm@memory"
     assert method.config.levels == {64: 256, 128: 128}
     assert method.networks["generator"].mbUnit.style_route[0].in_features == 512 + 30
 

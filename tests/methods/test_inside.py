@@ -9,7 +9,9 @@ from reference_fill import image
 from talkbench import methods
 from talkbench.methods import facevid2vid, fomm, mraa
 from talkbench.methods.blocks import HourglassConfig
+from talkbench.methods.inside import Inside
 from talkbench.methods.keypoints import coordinate_grid
+from talkbench.methods.mcnet.memory import MemoryInside, MemoryMethod
 
 SMALL = HourglassConfig(4, max_features=16, num_blocks=2, scale_factor=0.25)
 SIZES = {"resolution": 64, "block_expansion": 8, "max_features": 16}
@@ -58,8 +60,29 @@ def test_a_face_that_drives_itself_stays_where_it_is(small, module):
     assert inside.occlusion.shape == (1, 1, *inside.deformation.shape[1:3])
     assert inside.occlusion.min() >= 0
     assert inside.occlusion.max() <= 1
-    assert method.memory() is None
-    assert not inside.compensations
+    assert type(inside) is Inside
+    assert not isinstance(method, MemoryMethod)
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"),
+    [
+        ("mcnet@demo", [16, 32, 64]),
+        ("fomm@memory-demo", [32, 64]),
+        ("tpsm@memory-demo", [16, 32, 64]),
+        ("mcnet@baseline-demo", []),
+        ("tpsm@demo", []),
+    ],
+)
+def test_a_memory_shows_what_it_is_for_a_face(name, sides):
+    method, face = methods.create(name), image(1, 128)
+    inside = method.inspect(face, method.encode_source(face), method.encode_motion(face))
+    assert isinstance(method, MemoryMethod)
+    assert isinstance(inside, MemoryInside)
+    assert list(inside.compensations) == sides
+    assert (method.memory() is not None) == bool(sides)
+    for compensation in inside.compensations.values():
+        assert compensation.memory.shape == method.memory().shape == (1, 64, 16, 16)
 
 
 def test_the_flow_goes_from_the_driving_to_the_source_points(small):
@@ -80,4 +103,4 @@ def test_a_method_that_says_nothing_shows_its_image_alone():
     inside = method.inspect(face, method.encode_source(face), method.encode_motion(face))
     assert inside.prediction is face
     assert inside.driving_points is inside.deformation is inside.occlusion is None
-    assert method.memory() is None
+    assert not isinstance(method, MemoryMethod)

@@ -1,34 +1,77 @@
-"""Which objective belongs to which method."""
+"""What a step of training minimises: an objective per method, found by the method's class."""
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
 from torch import nn
 
+from talkbench import methods
 from talkbench.core.errors import TalkbenchError
-from talkbench.methods.fomm import FOMM
-from talkbench.methods.interface import Method
-from talkbench.methods.mcnet import MCNet
-from talkbench.methods.tpsm import TPSM
-from talkbench.training.config import LossWeights
-from talkbench.training.objectives.objective import FOMMObjective, MCNetObjective, Objective
-from talkbench.training.objectives.tpsm import TPSMObjective
+from talkbench.core.registry import Registry
 
-OBJECTIVES: dict[type[Method], type[Objective]] = {
-    MCNet: MCNetObjective,
-    FOMM: FOMMObjective,
-    TPSM: TPSMObjective,
-}
+if TYPE_CHECKING:
+    from talkbench.methods.interface import Method
+    from talkbench.training.config import LossWeights
+    from talkbench.training.objectives.objective import Objective
+
+LOG = logging.getLogger("talkbench")
+
+registry: Registry[Objective] = Registry("objective", "talkbench.training.objectives")
 
 
-def create(method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> Objective:
+def create(method: Method[Any, Any], image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> Objective:
     """The objective of a method; the arguments are those of `Objective`.
 
     Raises:
-        TalkbenchError: there is none, so that it cannot be trained here.
+        TalkbenchError: as `find`.
     """
-    for kind, objective in OBJECTIVES.items():
-        if isinstance(method, kind):
-            return objective(method, image_loss, weights, sync)
+    return find(type(method), method.name)(method, image_loss, weights, sync)
+
+
+def find(kind: type[Method[Any, Any]], name: str) -> type[Objective]:
+    """The objective that trains the class `kind` of methods, or else the nearest class that this one is made from.
+
+    Args:
+        name: of the method, for the error.
+
+    Raises:
+        TalkbenchError: there is none, so that the method cannot be trained.
+    """
+    objectives = _by_class()
+    for ancestor in kind.__mro__:
+        if ancestor in objectives:
+            return objectives[ancestor]
     raise TalkbenchError(
-        f"{method.name} cannot be trained here; bench train takes mcnet, fomm, tpsm and their variants"
+        f"{name} cannot be trained here, since no objective is for it; those that can be: "
+        f"{', '.join(_trainable(objectives)) or 'none'}; see docs/training.md for methods of your own"
     )
+
+
+def _trainable(objectives: dict[type, type[Objective]]) -> list[str]:
+    """The methods that have an objective, without their variants."""
+    names = [name for name in methods.registry.importable() if "@" not in name]
+    classes = {name: methods.class_of(name) for name in names}
+    return [name for name in names if not objectives.keys().isdisjoint(getattr(classes[name], "__mro__", ()))]
+
+
+def _by_class() -> dict[type, type[Objective]]:
+    """The objectives by the classes that they train: those of the tree before others, of which one may be left out."""
+    objectives: dict[type, Any] = {}
+    for name, objective in registry.factories().items():
+        kind = getattr(objective, "trains", None)
+        if not isinstance(kind, type):
+            _warn(f"objective {name!r} is left out, since it trains no class of methods; name one as its `trains`")
+        elif kind in objectives:
+            _warn(f"objective {name!r} is left out, since {kind.__name__} has one already; train a subclass of it")
+        else:
+            objectives[kind] = objective
+    return objectives
+
+
+@cache
+def _warn(line: str) -> None:
+    """Say it once."""
+    LOG.warning("%s", line)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from talkbench.methods.tpsm import TPSM
 from talkbench.training.config import LossWeights
+from talkbench.training.objectives import registry
 from talkbench.training.objectives.losses import (
     background_consistency,
     consistency,
@@ -65,9 +66,11 @@ class Random(NamedTuple):
     background: bool
 
 
+@registry.register("tpsm")
 class TPSMObjective(Objective):
     """TPSM's terms; its AVD network is trained afterwards, by another objective."""
 
+    trains = TPSM
     clip_type = math.inf
     idle = True  # the background predictor, before its first epoch
 

@@ -5,6 +5,7 @@ import torch
 import toy_training
 from reference_fill import image
 
+from talkbench.methods.fomm.memory import of_fomms_depth
 from talkbench.methods.mcnet.ablations import ABLATIONS
 from talkbench.methods.mcnet.model import Generator
 from talkbench.training import objectives
@@ -12,12 +13,14 @@ from talkbench.training.config import LossWeights
 from talkbench.training.objectives.losses import MultiScaleL1
 from talkbench.training.state.draw import Draw
 
+ROWS = {**ABLATIONS, "fomm_backbone": of_fomms_depth}
 
-@pytest.mark.parametrize("row", ABLATIONS)
+
+@pytest.mark.parametrize("row", ROWS)
 def test_every_parameter_of_a_row_is_taught(row: str) -> None:
     torch.manual_seed(0)
     method = toy_training.tiny()
-    method.config = ABLATIONS[row](method.config)
+    method.config = ROWS[row](method.config)
     method.generator = Generator(method.config)
     method.networks["generator"] = method.generator
     step = objectives.create(method, MultiScaleL1(), LossWeights()).train()

@@ -1,0 +1,46 @@
+"""MCNet's objective (docs/specs/mcnet.md 5.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from talkbench.methods.keypoints import Keypoints
+from talkbench.methods.mcnet import MCNet
+from talkbench.methods.mcnet.model import Generated
+from talkbench.training.config import LossWeights
+from talkbench.training.objectives import registry
+from talkbench.training.objectives.fomm import FOMMObjective
+from talkbench.training.objectives.losses import consistency, keypoint_distance, keypoint_separation
+from talkbench.training.objectives.objective import Losses
+from talkbench.training.objectives.transform import EquivarianceTransform
+from talkbench.training.state.draw import Draw
+
+
+@registry.register("mcnet")
+class MCNetObjective(FOMMObjective):
+    """FOMM's, the distance of keypoints, and memory values that follow the features."""
+
+    trains = MCNet
+
+    def __init__(self, method: MCNet, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
+        super().__init__(method, image_loss, weights, sync)
+        self.config = method.config
+
+    def random(self, draw: Draw) -> tuple[EquivarianceTransform, tuple[Any, ...]]:
+        memory, transform = self.config.memory, EquivarianceTransform.random(draw)
+        if memory is None or not memory.conditioned:
+            return transform, (None,)
+        maps = draw.normal(len(self.config.levels), 1, memory.side, memory.side)
+        return transform, (maps.unbind(1),)
+
+    def more(self, kp_source: Keypoints, kp_driving: Keypoints, generated: Generated) -> Losses:
+        both = kp_source.value, kp_driving.value
+        terms = {"kp_distance": torch.stack([keypoint_distance(value) for value in both]).sum()}
+        if self.weights.kp_separation:
+            terms["kp_separation"] = torch.stack([keypoint_separation(value) for value in both]).sum()
+        if generated.compensations and self.config.consistent:
+            terms["consistency"] = consistency(generated.compensations)
+        return terms
