@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from talkbench.metrics import weights
 from talkbench.metrics.extractors import pyfeat
-from talkbench.metrics.extractors.isolation import isolated
+from talkbench.metrics.networks import isolated
 
 State = dict[str, Tensor]
 

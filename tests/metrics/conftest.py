@@ -90,10 +90,10 @@ def load(
     which must change nothing."""
 
     def extractor(name: str, images: Tensor = faces[:1]) -> metrics.Extractor:
-        for file in weights.named(name) or ():
+        new = metrics.create_extractor(name)
+        for file in new.files():
             place(file)
         if name not in loaded:
-            new = metrics.create_extractor(name)
             with unchanged():
                 new.extract(images)
             loaded[name] = new

@@ -191,7 +191,7 @@ def test_without_its_files_it_says_which(name, frames, tmp_path, monkeypatch):
 @every
 def test_without_the_library_it_says_what_to_install(name, frames, place, monkeypatch):
     extractor = metrics.create_extractor(name)
-    for file in weights.named(name):
+    for file in extractor.files():
         place(file)
     if not extractor.libraries:
         assert extractor.problem() is None
