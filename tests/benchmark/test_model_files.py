@@ -42,5 +42,4 @@ def test_what_a_broken_plugin_needs_is_left_out(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(metrics.registry._plugins, "broken", broken)
     monkeypatch.setattr(metrics.registry, "_broken", {})
     assert "lpips@vgg" in users()["vgg16"]
-    with pytest.raises(TalkbenchError, match="metric 'broken' of no_such_library:Broken is left out"):
-        named("broken")
+    assert named("broken") is None

@@ -192,7 +192,8 @@ def test_a_way_to_a_machine_without_network(bench, server, home, place, monkeypa
     """Export here, add there: files of metrics from the store and from a library's own place, and a method's."""
     bench("weights", "pull", "openface-nn4", "csim")
     library = put(place / "torch" / "hub" / "checkpoints" / "vgg.pth", CONTENT["vgg16"])
-    monkeypatch.setitem(weights._table()["vgg16"], "elsewhere", [str(library)])
+    table = weights.cards()
+    monkeypatch.setitem(table, "vgg16", table["vgg16"].model_copy(update={"elsewhere": (str(library),)}))
     demo = methods.create("mcnet@demo"), None
     monkeypatch.setattr(cards, "known_names", lambda: ["mcnet@demo"])  # to build all methods takes seconds
     monkeypatch.setattr(recognition, "skeleton", lambda name: demo)
@@ -206,7 +207,7 @@ def test_a_way_to_a_machine_without_network(bench, server, home, place, monkeypa
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=place / "stick", check=True)
 
     monkeypatch.setattr(socket.socket, "connect", None)
-    monkeypatch.setitem(weights._table()["vgg16"], "elsewhere", [])
+    monkeypatch.setitem(table, "vgg16", table["vgg16"].model_copy(update={"elsewhere": ()}))
     monkeypatch.setenv("TALKBENCH_HOME", str(place / "offline"))
     assert bench("weights", "add", "stick").code == 0
     assert everything(place / "offline" / "weights") == sorted(files)
