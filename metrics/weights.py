@@ -58,7 +58,6 @@ class FileCard(Card):
         name = Path(self.path).name
         return f"{HUB}/{self.hub}/resolve/{HUB_REVISION}/{name}" if self.hub else self.url
 
-    @property
     def places(self) -> Iterator[Path]:
         """Where it may be besides the store."""
         cache_folder = os.environ.get("XDG_CACHE_HOME", "~/.cache")
@@ -110,7 +109,7 @@ def find(name: str) -> Path | None:
     if name not in cards():
         raise TalkbenchError(f"unknown weight file {name!r}: {nearest(name, cards())}")
     card = cards()[name]
-    return next((place for place in [store() / card.path, *card.places] if place.is_file()), None)
+    return next((place for place in [store() / card.path, *card.places()] if place.is_file()), None)
 
 
 def path(name: str) -> Path:
