@@ -30,7 +30,7 @@ class Squint(Metric):
     """How far the eyes are
     apart, by `eyes`.
 
-    As the paper has it (specs evaluation 3.5),
+    As the paper has it (docs/specs/evaluation.md 3.5),
     and not otherwise.
 
     Nobody knows more.
