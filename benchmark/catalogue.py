@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from typing import Any
 
 from talkbench import datasets, metrics
@@ -77,26 +75,24 @@ def _yardstick(name: str) -> bool:
 
 
 def metric_card(metric: Metric[Any]) -> MetricCard:
-    """The card of a metric: its attributes, its docstring (without its references) and what is known of its family."""
-    text = re.sub(r"\s*\(docs/specs/[^)]*\)|`", "", inspect.getdoc(type(metric)) or metric.name)
-    about, *definition = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
-    least, greatest = (end * metric.scale for end in metric.range)
+    """The card of a metric, with what is known of its family."""
+    card = metric.card()
     return MetricCard(
-        name=metric.variant,
-        short=metric.name,
-        about=about,
-        definition=tuple(definition),
-        direction=metric.direction,
-        unit=metric.unit,
-        range=(least, greatest),
-        decimals=metric.decimals,
-        needs_truth=metric.needs_truth,
-        ranks=metric.ranks,
-        target=metric.target,
-        extractor=metric.extractor or "",
-        aggregation=metric.aggregation,
-        version=metric.version,
-        faults=family_notes(metric.variant.split("@", 1)[0]).faults,
+        name=card.name,
+        short=card.short,
+        about=card.about,
+        definition=card.definition,
+        direction=card.direction,
+        unit=card.unit,
+        range=card.printed_range,
+        decimals=card.decimals,
+        needs_truth=card.needs_truth,
+        ranks=card.ranks,
+        target=card.target,
+        extractor=card.extractor or "",
+        aggregation=card.aggregation,
+        version=card.version,
+        faults=family_notes(card.family).faults,
     )
 
 

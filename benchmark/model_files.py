@@ -61,10 +61,40 @@ def entries(names: Sequence[str] = ()) -> list[Entry]:
     return list(dict.fromkeys(entry for name in names for entry in _named(name)))
 
 
+def named(name: str) -> list[str] | None:
+    """The metrics' files that a name stands for: a file itself, those of a metric or of an extractor; None if it is
+    none of these.
+
+    Raises:
+        TalkbenchError: an unknown variant of a metric.
+    """
+    from talkbench import metrics
+    from talkbench.metrics import extractors
+    from talkbench.metrics.weights import cards
+
+    if name in cards():
+        return [name]
+    if name in metrics.registry or name.partition("@")[0] in metrics.registry:
+        return metrics.create(name).files()
+    return metrics.create_extractor(name).files() if name in extractors.registry else None
+
+
+def users() -> dict[str, list[str]]:
+    """By file, what needs it: metrics, themselves, through their extractor or what that one `uses`, or a command."""
+    from talkbench import metrics
+    from talkbench.metrics.weights import cards
+
+    needed = {name: list(card.used_by) for name, card in cards().items()}
+    for metric in metrics.registry.importable():
+        for name in metrics.create(metric).files():
+            needed.setdefault(name, []).append(metric)
+    return needed
+
+
 def _named(name: str) -> Iterable[Entry]:
     from talkbench import methods, metrics
     from talkbench.metrics import extractors
-    from talkbench.metrics.weights import files, named
+    from talkbench.metrics.weights import files
 
     found = named(name)
     if found is not None:
@@ -87,7 +117,7 @@ def _of_methods(method: str) -> Iterator[Entry]:
 
 
 def _of_metrics(names: Iterable[str]) -> Iterator[Entry]:
-    from talkbench.metrics.weights import files, find, status, store, users
+    from talkbench.metrics.weights import files, find, status, store
 
     needed = users()
     for name in names:
@@ -199,8 +229,6 @@ def add(path: Path, name: str = "", sha256: str = "") -> Added:
 
 def _meant(name: str) -> str | None:
     """The metrics' file that `name` stands for; None if it is a method."""
-    from talkbench.metrics.weights import named
-
     files = named(name)
     if files is None:
         _named(name)  # refuses what is unknown

@@ -195,8 +195,9 @@ class MetricCard(Card):
         short: the name that stands for it, without variant for the default of its family.
         about: one sentence.
         definition: paragraphs: the formula and where it is from.
-        backend: what computes it; "" where `problem` says why it cannot be computed here.
-        problem: why it cannot be computed here, with the remedy; "" where it can.
+        extractor_id: of its extractor, with everything that decides the features; "" if there is none.
+        backend: what computes it.
+        problem: why it cannot be computed here, with the remedy; "" where it can. Else the two before it are "".
     """
 
     name: str
@@ -216,6 +217,7 @@ class MetricCard(Card):
     extractor: str | None = None
     aggregation: Literal["mean", "root-mean", "set"] = "mean"
     history: int = 0
+    extractor_id: str = ""
     backend: str = ""
     problem: str = ""
 

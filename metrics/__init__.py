@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from talkbench.core.registry import Registry
 from talkbench.metrics.cache import FeatureCache
-from talkbench.metrics.interface import Extractor, Metric, MetricCard
+from talkbench.metrics.interface import Extractor, Metric, extractor_registry, registry
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Extractor", "FeatureCache", "Metric", "MetricCard", "create", "create_extractor", "registry"]
-
-registry: Registry[Metric] = Registry("metric", "talkbench.metrics")
+__all__ = ["Extractor", "FeatureCache", "Metric", "create", "create_extractor", "registry"]
 
 
 def create(name: str) -> Metric:
@@ -40,6 +37,4 @@ def create_extractor(name: str, device: str | torch.device = "cpu") -> Extractor
     Raises:
         TalkbenchError: unknown name; the nearest known ones are offered.
     """
-    from talkbench.metrics.extractors import registry as extractors
-
-    return extractors.create(name, device=device)
+    return extractor_registry.create(name, device=device)

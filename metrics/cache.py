@@ -19,7 +19,7 @@ from talkbench.core.files import sha256_bytes
 from talkbench.core.images import to_tensor
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
-from talkbench.metrics.interface import Extractor
+from talkbench.metrics.interface import Extractor, extractor_registry
 
 LAYOUT = 1
 """Of the database; raised whenever the tables or the meaning of a column change."""
@@ -141,11 +141,9 @@ class FeatureCache:
     def _extract(
         self, extractor: Extractor, frames: list[np.ndarray], bases: Mapping[str, Extractor]
     ) -> list[np.ndarray | None]:
-        from talkbench.metrics import create_extractor
-
         base = None
         if extractor.uses:
-            below = bases.get(extractor.uses) or create_extractor(extractor.uses, extractor.device)
+            below = bases.get(extractor.uses) or extractor_registry.create(extractor.uses, device=extractor.device)
             base = self.get_or_extract(below, frames, bases)
         return extractor.extract(to_tensor(np.stack(frames), extractor.device), base)
 

@@ -1,18 +1,21 @@
-"""What a metric is: features of frames by a shared extractor, then one number per pair."""
+"""What a metric is: features of frames by a shared extractor, then one number per pair. And where both register."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import numpy as np
 
+from talkbench.core.cards import Card, ExtractorCard, MetricCard, parse_card
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.registry import nearest
+from talkbench.core.registry import Registry, nearest
+from talkbench.metrics.weights import digests
+from talkbench.metrics.weights import problem as problem_of
 
 if TYPE_CHECKING:
     import torch
@@ -21,18 +24,27 @@ if TYPE_CHECKING:
 Features = TypeVar("Features")
 """What a metric compares: a Tensor of images (B, 3, H, W), or an ndarray of stacked features (B, …)."""
 
+registry: Registry[Metric[Any]] = Registry("metric", "talkbench.metrics")
+"""The metrics by name; other people's register under the entry-point group ``talkbench.metrics``."""
 
-def missing(libraries: Sequence[str], weights: Sequence[str]) -> str | None:
+extractor_registry: Registry[Extractor] = Registry("extractor", "talkbench.metrics.extractors")
+"""The extractors by name; other people's register under the entry-point group ``talkbench.extractors``."""
+
+
+def _missing(libraries: Sequence[str], weights: Sequence[str], through: str | None) -> str | None:
     """What keeps a model from running here, and the remedy: libraries that are not installed, files that are not there
-    or not sound (names of ``weights.yaml``); None if nothing does."""
-    from talkbench.metrics.weights import problem
-
+    or not sound (names of ``weights.yaml``), what the extractor that it starts from lacks; None if nothing does."""
     for library in libraries:
         try:
             version(library)
         except PackageNotFoundError:
             return f"needs {library}: pip install 'talkbench[full]'"
-    return problem(*weights)
+    return problem_of(*weights) or (extractor_registry.create(through).problem() if through else None)
+
+
+def _files(weights: Sequence[str], through: str | None) -> list[str]:
+    """The files of a model and of the extractor that it starts from, each once."""
+    return list(dict.fromkeys([*weights, *(extractor_registry.create(through).files() if through else [])]))
 
 
 class Extractor(ABC):
@@ -75,7 +87,7 @@ class Extractor(ABC):
 
         All arrays have one shape and are on the CPU; None where the image does not show the subject, or has values that
         are not finite. Nothing outside the extractor changes: random state, autograd, threads and backend flags stay
-        (`isolation.isolated`).
+        (`networks.isolated`).
 
         Args:
             images: the frames.
@@ -87,48 +99,29 @@ class Extractor(ABC):
 
     def problem(self) -> str | None:
         """Why it cannot run here (a missing library or weight file, and the remedy); None if it can."""
-        if self.uses:
-            from talkbench.metrics import create_extractor
+        return _missing(self.libraries, self.weights, self.uses)
 
-            return missing(self.libraries, self.weights) or create_extractor(self.uses).problem()
-        return missing(self.libraries, self.weights)
+    def files(self) -> list[str]:
+        """All files of ``weights.yaml`` without which it has no features: its own, and those of what it `uses`."""
+        return _files(self.weights, self.uses)
+
+    def card(self) -> ExtractorCard:
+        """The extractor as plain data.
+
+        Raises:
+            TalkbenchError: it does not declare what it must, or something else than it may.
+        """
+        about, _ = _documentation(self)
+        problem = self.problem() or ""
+        content = {"about": about, "id": "" if problem else self.id, "problem": problem}
+        return parse_card(ExtractorCard, _declared(self, ExtractorCard) | content, f"extractor {self.name}")
 
     def identity(self, *settings: str) -> str:
         """An `id`: name, versions of the `libraries`, digests of the `weights`, id of what it `uses`, `settings`."""
-        from talkbench.metrics import create_extractor
-        from talkbench.metrics.weights import digests
-
         parts = [self.name, *(f"{library}-{version(library)}" for library in self.libraries)]
         parts += [digests(*self.weights)] if self.weights else []
-        parts += [create_extractor(self.uses).id] if self.uses else []
+        parts += [extractor_registry.create(self.uses).id] if self.uses else []
         return "@".join([*parts, *settings])
-
-
-@dataclass(frozen=True)
-class MetricCard:
-    """A metric described as plain data, for listings and the record; fields as in `Metric`.
-
-    `backend` is empty where `problem` says why the metric cannot run; `about` is one sentence.
-    """
-
-    name: str
-    variant: str
-    version: int
-    direction: str
-    unit: str
-    range: tuple[float, float]
-    decimals: int
-    scale: float
-    needs_truth: bool
-    target: str
-    ranks: bool
-    missing_generated: float | None
-    extractor: str | None
-    aggregation: str
-    history: int
-    backend: str
-    problem: str | None
-    about: str
 
 
 class Metric(ABC, Generic[Features]):
@@ -191,8 +184,6 @@ class Metric(ABC, Generic[Features]):
 
     def __init__(self, variant: str | None = None) -> None:
         if variant not in (None, self.default_variant):
-            from talkbench.metrics import registry
-
             name = f"{self.name}@{variant}"
             raise TalkbenchError(f"unknown metric {name!r}: {nearest(name, registry.names())}")
 
@@ -222,40 +213,48 @@ class Metric(ABC, Generic[Features]):
 
     def backend(self) -> str:
         """What computes it: the extractor's id, or ``talkbench`` where a formula of ours is all."""
-        if self.extractor is None:
-            return "talkbench"
-        from talkbench.metrics import create_extractor
-
-        return create_extractor(self.extractor).id
+        return extractor_registry.create(self.extractor).id if self.extractor else "talkbench"
 
     def problem(self) -> str | None:
         """Why it cannot be computed here, with the remedy; None if it can."""
-        if self.extractor is None:
-            return missing(self.libraries, self.weights)
-        from talkbench.metrics import create_extractor
+        return _missing(self.libraries, self.weights, self.extractor)
 
-        return missing(self.libraries, self.weights) or create_extractor(self.extractor).problem()
+    def files(self) -> list[str]:
+        """All files of ``weights.yaml`` without which it cannot be computed: its own, and those of its extractor."""
+        return _files(self.weights, self.extractor)
 
     def card(self) -> MetricCard:
-        """The metric as plain data."""
-        problem = self.problem()
-        return MetricCard(
-            name=self.name,
-            variant=self.variant,
-            version=self.version,
-            direction=self.direction,
-            unit=self.unit,
-            range=self.range,
-            decimals=self.decimals,
-            scale=self.scale,
-            needs_truth=self.needs_truth,
-            target=self.target,
-            ranks=self.ranks,
-            missing_generated=self.missing_generated,
-            extractor=self.extractor,
-            aggregation=self.aggregation,
-            history=self.history,
-            backend="" if problem else self.backend(),
-            problem=problem,
-            about=(inspect.getdoc(type(self)) or self.name).splitlines()[0],
-        )
+        """The metric as plain data.
+
+        Raises:
+            TalkbenchError: it does not declare what it must, or something else than it may.
+        """
+        about, definition = _documentation(self)
+        problem = self.problem() or ""
+        content = {
+            "name": self.variant,
+            "short": self.name,
+            "about": about,
+            "definition": definition,
+            "extractor_id": extractor_registry.create(self.extractor).id if self.extractor and not problem else "",
+            "backend": "" if problem else self.backend(),
+            "problem": problem,
+        }
+        return parse_card(MetricCard, _declared(self, MetricCard) | content, f"metric {self.name}")
+
+
+def _documentation(instance: Extractor | Metric[Any]) -> tuple[str, tuple[str, ...]]:
+    """The first paragraph of the docstring, and the others, each in one line, without references to the specs."""
+    text = re.sub(r"\s*\(docs/specs/[^)]*\)|`", "", inspect.cleandoc(type(instance).__doc__ or instance.name))
+    about, *others = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    return about, tuple(others)
+
+
+def _declared(instance: Extractor | Metric[Any], model: type[Card]) -> dict[str, Any]:
+    """The attributes of a class that its card has too, under the same names."""
+    base = Metric if isinstance(instance, Metric) else Extractor
+    try:
+        return {name: getattr(instance, name) for name in model.model_fields if name in base.__annotations__}
+    except AttributeError as error:
+        kind = type(instance).__qualname__
+        raise TalkbenchError(f"{kind} declares no {error.name!r}; add it to the class") from error

@@ -16,8 +16,7 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import digest
 from talkbench.metrics import registry
-from talkbench.metrics.extractors.isolation import isolated
-from talkbench.metrics.extractors.networks import fill, read_state
+from talkbench.metrics.networks import fill, isolated, read_state
 from talkbench.metrics.pixel import ImageMetric
 from talkbench.metrics.weights import digests
 

@@ -7,18 +7,17 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from talkbench.core.cards import Card, Texts, parse_card
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import RemoteFile, copy, digest, fetch, note, noted
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 
-if TYPE_CHECKING:
-    from talkbench.metrics.interface import Metric
-
+TABLE = Path(__file__).parent / "weights.yaml"
 HUB = "https://huggingface.co"
 HUB_REVISION = "main"
 """py-feat pins no revision of its files; what came is told by its sha256, which is in every extractor's id."""
@@ -26,9 +25,78 @@ VAGUE = ("config.json", "model.safetensors")
 """Published names that many files of other models have too."""
 
 
+class FileCard(Card):
+    """What ``weights.yaml`` says of a file.
+
+    Attributes:
+        path: where it lies in the store, relative and with its published name.
+        url: where it is downloaded from.
+        hub: the repository of the Hugging Face hub that has it, in place of `url`.
+        page: in words, where it is published; needed where there is neither.
+        licence: of the weights, in words.
+        sha256: of its contents, or the first digits.
+        git_blob: its id in git.
+        size: bytes.
+        used_by: commands that need it; the metrics say so themselves.
+        elsewhere: where the library that published it keeps it; ``{torch}`` is torch's cache folder.
+    """
+
+    path: str
+    url: str = ""
+    hub: str = ""
+    page: str = ""
+    licence: str
+    sha256: str = ""
+    git_blob: str = ""
+    size: int | None = None
+    used_by: Texts = ()
+    elsewhere: Texts = ()
+
+    @property
+    def source(self) -> str:
+        """Its address; "" where only a person can fetch it."""
+        name = Path(self.path).name
+        return f"{HUB}/{self.hub}/resolve/{HUB_REVISION}/{name}" if self.hub else self.url
+
+    def places(self) -> Iterator[Path]:
+        """Where it may be besides the store."""
+        cache_folder = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+        torch_home = Path(os.environ.get("TORCH_HOME", f"{cache_folder}/torch")).expanduser()
+        for place in self.elsewhere:
+            yield Path(place.format(torch=torch_home))
+        if self.hub:  # py-feat keeps the hub's cache inside its own package
+            spec = importlib.util.find_spec("feat")
+            for folder in (spec and spec.submodule_search_locations) or []:
+                repository = Path(folder) / "resources" / f"models--{self.hub.replace('/', '--')}"
+                yield from sorted(repository.glob(f"snapshots/*/{Path(self.path).name}"))
+
+
 def files() -> dict[str, RemoteFile]:
     """All files by their names here, in the order of ``weights.yaml``."""
-    return {name: _file(name, entry) for name, entry in _table().items()}
+    return {
+        name: RemoteFile(
+            name=name,
+            path=card.path,
+            url=card.source,
+            page=card.page or card.source,
+            licence=card.licence,
+            sha256=card.sha256,
+            git_blob=card.git_blob,
+            size=card.size,
+        )
+        for name, card in cards().items()
+    }
+
+
+@cache
+def cards() -> dict[str, FileCard]:
+    """What ``weights.yaml`` says, by the names of the files.
+
+    Raises:
+        TalkbenchError: an entry does not fit, see `parse_card`.
+    """
+    table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    return {name: parse_card(FileCard, entry, f"{name!r} in {TABLE}") for name, entry in table.items()}
 
 
 def store() -> Path:
@@ -38,8 +106,10 @@ def store() -> Path:
 
 def find(name: str) -> Path | None:
     """Where a file is: in the store, else where the library that published it keeps it; None if in neither."""
-    places = [store() / _entry(name)["path"], *_elsewhere(_entry(name))]
-    return next((place for place in places if place.is_file()), None)
+    if name not in cards():
+        raise TalkbenchError(f"unknown weight file {name!r}: {nearest(name, cards())}")
+    card = cards()[name]
+    return next((place for place in [store() / card.path, *card.places()] if place.is_file()), None)
 
 
 def path(name: str) -> Path:
@@ -98,50 +168,6 @@ def status(name: str) -> str:
     return "official" if file.hashed else "as added" if noted(found) else "present"
 
 
-def users() -> dict[str, list[str]]:
-    """By file, what needs it: metrics, themselves, through their extractor or what that one `uses`, or a command."""
-    from talkbench.metrics import create, registry
-
-    needed: dict[str, list[str]] = {name: list(entry.get("used_by", [])) for name, entry in _table().items()}
-    for metric in registry.names():
-        try:
-            wanted = _of_metric(create(metric))
-        except TalkbenchError:  # one broken plugin must not hide the others
-            continue
-        for name in wanted:
-            needed.setdefault(name, []).append(metric)
-    return needed
-
-
-def named(name: str) -> list[str] | None:
-    """The files that a name stands for: a file of the table itself, those of a metric or of an extractor; None if it is
-    none of these.
-
-    Raises:
-        TalkbenchError: an unknown variant of a metric.
-    """
-    from talkbench.metrics import create, registry
-    from talkbench.metrics.extractors import registry as extractors
-
-    if name in files():
-        return [name]
-    if name in registry.names() or name.partition("@")[0] in registry.names():
-        return _of_metric(create(name))
-    return _of_extractor(name) if name in extractors.names() else None
-
-
-def _of_metric(metric: Metric[Any]) -> list[str]:
-    through = _of_extractor(metric.extractor) if metric.extractor else []
-    return list(dict.fromkeys([*metric.weights, *through]))
-
-
-def _of_extractor(name: str) -> list[str]:
-    from talkbench.metrics import create_extractor
-
-    extractor = create_extractor(name)
-    return [*extractor.weights, *(_of_extractor(extractor.uses) if extractor.uses else [])]
-
-
 def pull(name: str, progress: Any = None) -> Path:
     """Download a file into the store; see `core.model_files.fetch`.
 
@@ -185,43 +211,3 @@ def add(path: Path, name: str) -> Path:
     copy(path, store() / file.path)
     note(store() / file.path)
     return store() / file.path
-
-
-@cache
-def _table() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load((Path(__file__).parent / "weights.yaml").read_text(encoding="utf-8"))
-
-
-def _entry(name: str) -> dict[str, Any]:
-    try:
-        return _table()[name]
-    except KeyError:
-        raise TalkbenchError(f"unknown weight file {name!r}: {nearest(name, _table())}") from None
-
-
-def _file(name: str, entry: dict[str, Any]) -> RemoteFile:
-    url = entry.get("url", "")
-    if "hub" in entry:
-        url = f"{HUB}/{entry['hub']}/resolve/{HUB_REVISION}/{Path(entry['path']).name}"
-    return RemoteFile(
-        name=name,
-        path=entry["path"],
-        url=url,
-        page=entry.get("page", url),
-        licence=entry["licence"],
-        sha256=entry.get("sha256", ""),
-        git_blob=entry.get("git_blob", ""),
-        size=entry.get("size"),
-    )
-
-
-def _elsewhere(entry: dict[str, Any]) -> Iterator[Path]:
-    cache_folder = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    torch_home = Path(os.environ.get("TORCH_HOME", f"{cache_folder}/torch")).expanduser()
-    for place in entry.get("elsewhere", []):
-        yield Path(place.format(torch=torch_home))
-    if "hub" in entry:  # py-feat keeps the hub's cache inside its own package
-        spec = importlib.util.find_spec("feat")
-        for folder in (spec and spec.submodule_search_locations) or []:
-            repository = Path(folder) / "resources" / f"models--{entry['hub'].replace('/', '--')}"
-            yield from sorted(repository.glob(f"snapshots/*/{Path(entry['path']).name}"))

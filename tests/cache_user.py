@@ -38,6 +38,18 @@ def check(features: Sequence[np.ndarray | None], frames: Sequence[np.ndarray]) -
             np.testing.assert_allclose(feature, frame.mean(axis=(0, 1)) / 255, rtol=1e-5)
 
 
+def coloured() -> list[np.ndarray]:
+    """Three frames, the second of them black."""
+    some = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    some[1] = 0
+    return list(some)
+
+
+def stored(cache: FeatureCache) -> int:
+    """How many frames it holds features of."""
+    return sum(usage.frames for usage in cache.info().extractors)
+
+
 def even(*levels: int) -> list[np.ndarray]:
     """Grey frames."""
     return [np.full((8, 8, 3), level, np.uint8) for level in levels]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import model_files
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,7 +28,7 @@ def expression(draw: np.random.Generator, gaze: int) -> np.ndarray:
     return np.concatenate([draw.uniform(0, 1, 20), angles]).astype(np.float32)
 
 
-SAMPLES = {
+SAMPLES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "fan68": lambda draw: landmarks(draw, 68),
     "mtcnn5": lambda draw: landmarks(draw, 7),
     "body-pose": joints,
@@ -38,13 +41,21 @@ SAMPLES = {
     "pyfeat-2-mlp": lambda draw: expression(draw, 0),
     "pyfeat-2-multitask": lambda draw: expression(draw, 2),
 }
+"""Of extractors whose features are not any numbers, or slow to compute; others' are shaped as a face's."""
+
+
+def sample(extractor: str, draw: np.random.Generator) -> np.ndarray:
+    if extractor in SAMPLES:
+        return SAMPLES[extractor](draw)
+    feature = model_files.features(extractor)
+    return draw.standard_normal(feature.shape).astype(feature.dtype)
 
 
 def truth(metric: Metric, count: int = 3, seed: int = 0) -> np.ndarray:
     """Features of `count` real frames, or of as many stretches of frames where the metric looks back."""
     assert metric.extractor is not None
     draw = np.random.default_rng(seed)
-    features = np.stack([SAMPLES[metric.extractor](draw) for _ in range(count * (1 + metric.history))])
+    features = np.stack([sample(metric.extractor, draw) for _ in range(count * (1 + metric.history))])
     return features.reshape(count, 1 + metric.history, *features.shape[1:]) if metric.history else features
 
 

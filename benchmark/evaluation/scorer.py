@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkbench.core.cards import MetricCard
 from talkbench.core.errors import PairError
 from talkbench.core.images import through_jpeg, to_tensor
 from talkbench.datasets import Pair, Split
@@ -238,7 +239,7 @@ class _Pixels:
         return self._known[target]
 
 
-def target_of(metric: Metric, has_truth: bool) -> Literal["driving", "source"]:
+def target_of(metric: Metric | MetricCard, has_truth: bool) -> Literal["driving", "source"]:
     """The frame that `metric` compares the generated one with, where the driving frame is the truth or is not:
     ``driving`` or ``source``."""
     if metric.target == "identity":

@@ -149,25 +149,16 @@ def members(names: Sequence[str]) -> list[str]:
         if name not in known and name.partition("@")[0] not in known:
             raise TalkbenchError(f"unknown metric or extractor {name!r}: {nearest(name, known)}")
         if name == ALL:
-            found += [*extractors.names(), *(each for each in metrics.registry.names() if _extractor(each) is None)]
+            images = [each for each in metrics.registry.importable() if metrics.create(each).extractor is None]
+            found += [*extractors.importable(), *images]
         else:
-            found.append(name if name in extractors.names() else _extractor(name) or name)
+            found.append(name if name in extractors else metrics.create(name).extractor or name)
     return list(dict.fromkeys(part for name in found for part in _chain(name)))
-
-
-def _extractor(metric: str) -> str | None:
-    try:
-        return metrics.create(metric).extractor
-    except TalkbenchError:  # a broken plugin: the reason in its row
-        return None
 
 
 def _chain(name: str) -> list[str]:
     """`name` after all that it starts from."""
-    try:
-        uses = metrics.create_extractor(name).uses if name in extractors.names() else None
-    except TalkbenchError:
-        uses = None
+    uses = metrics.create_extractor(name).uses if name in extractors else None
     return [*(_chain(uses) if uses else ()), name]
 
 
@@ -186,7 +177,7 @@ def face_frames(count: int, size: int) -> tuple[Tensor, str]:
 
 def measure(names: Sequence[str], images: Tensor, repeat: int, remark: str) -> MetricRow:
     """One row on images (batch size + 1, 3, H, W): each is generated, and paired with the one before it."""
-    kind = "set" if len(names) > 1 else "extractor" if names[0] in extractors.names() else "metric"
+    kind = "set" if len(names) > 1 else "extractor" if names[0] in extractors else "metric"
     cost, reason = None, ""
     parts: list[Part] = []
     try:
@@ -216,7 +207,7 @@ def measure(names: Sequence[str], images: Tensor, repeat: int, remark: str) -> M
 
 
 def _create(name: str, device: torch.device) -> Part:
-    return metrics.create_extractor(name, device) if name in extractors.names() else metrics.create(name)
+    return metrics.create_extractor(name, device) if name in extractors else metrics.create(name)
 
 
 def _cost(parts: Sequence[Part], images: Tensor, repeat: int) -> MetricCost:

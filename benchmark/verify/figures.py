@@ -243,7 +243,7 @@ def _definitions(record: RunRecord) -> Iterator[Figure]:
         if problem:
             yield _unknown("metrics", spec.name, "definition", problem)
             continue
-        yield _defined(spec, spec_of(metric, record.dataset.task))
+        yield _defined(spec, spec_of(metric.card(), record.dataset.task))
 
 
 def _defined(stored: MetricSpec, here: MetricSpec) -> Figure:

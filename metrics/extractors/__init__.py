@@ -1,8 +1,5 @@
-"""The extractors by name; other people's register under the entry-point group ``talkbench.extractors``."""
+"""The extractors, and their registry; other people's register under the entry-point group ``talkbench.extractors``."""
 
-from __future__ import annotations
+from talkbench.metrics.interface import extractor_registry as registry
 
-from talkbench.core.registry import Registry
-from talkbench.metrics.interface import Extractor
-
-registry: Registry[Extractor] = Registry("extractor", "talkbench.metrics.extractors")
+__all__ = ["registry"]

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import FaceEmbedding
-from talkbench.metrics.extractors.networks import fill, read_state
 from talkbench.metrics.landmarks import POINTS
+from talkbench.metrics.networks import fill, read_state
 
 SIZE = 112
 TEMPLATE = np.array(

@@ -14,10 +14,9 @@ from torch.nn import functional
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import quantise
 from talkbench.metrics.extractors import registry
-from talkbench.metrics.extractors.isolation import isolated
-from talkbench.metrics.extractors.networks import fill, read_state
 from talkbench.metrics.extractors.skeleton import AFFINITY, PEAK, SCORE, SIGMA, decode, unmirror
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.networks import fill, isolated, read_state
 
 HEIGHT = 368
 """Pixels to which images are scaled for the network (docs/specs/evaluation.md 3.5)."""

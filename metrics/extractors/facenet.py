@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from talkbench.core.images import to_uint8
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import FaceEmbedding
-from talkbench.metrics.extractors.networks import fill, read_state
+from talkbench.metrics.networks import fill, read_state
 
 SIZE = 160
 

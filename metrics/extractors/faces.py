@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import quantise
-from talkbench.metrics.extractors.isolation import isolated
+from talkbench.metrics.extractors import registry
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.networks import isolated
 
 logger = logging.getLogger(__name__)
 
@@ -89,9 +90,7 @@ class FaceEmbedding(Extractor):
 
     @cached_property
     def _detector(self) -> Extractor:
-        from talkbench.metrics import create_extractor
-
-        return create_extractor("mtcnn5", self.device)
+        return registry.create(self.uses, device=self.device)
 
     @cached_property
     def _network(self) -> nn.Module:

@@ -15,9 +15,8 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import to_uint8
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
-from talkbench.metrics.extractors.isolation import isolated
-from talkbench.metrics.extractors.networks import fill, read_state
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.networks import fill, isolated, read_state
 
 SCORE = 0.5
 """Least score of a face (docs/specs/evaluation.md 3.8)."""

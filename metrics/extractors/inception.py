@@ -14,9 +14,8 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import quantise
 from talkbench.metrics.extractors import registry
-from talkbench.metrics.extractors.isolation import isolated
-from talkbench.metrics.extractors.networks import read_state, refusal
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.networks import isolated, read_state, refusal
 
 FEATURES = "2048"
 """The library's name for the values after the last average pooling (docs/specs/evaluation.md 9: 2048 dimensions)."""

@@ -15,8 +15,8 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_bytes
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
-from talkbench.metrics.extractors.isolation import isolated
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.networks import isolated
 
 MIN_FACE = 40
 """Pixels at 256. Talking-head crops show faces of 100 and more; searching for smaller ones costs time."""

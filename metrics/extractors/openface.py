@@ -15,9 +15,8 @@ from torch.nn import functional
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import resize_weights
 from talkbench.metrics.extractors import registry
-from talkbench.metrics.extractors.isolation import isolated
-from talkbench.metrics.extractors.networks import fill, read_state
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.networks import fill, isolated, read_state
 
 SIZE = 96
 

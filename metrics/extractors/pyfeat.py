@@ -20,9 +20,8 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import weights
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
-from talkbench.metrics.extractors.isolation import isolated
-from talkbench.metrics.extractors.networks import refusal
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.networks import isolated, refusal
 
 ACTION_UNITS = tuple(
     f"AU{unit:02}" for unit in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)

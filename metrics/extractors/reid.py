@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import to_uint8
 from talkbench.metrics.extractors import registry
-from talkbench.metrics.extractors.isolation import isolated
-from talkbench.metrics.extractors.networks import fill, read_state
 from talkbench.metrics.interface import Extractor
+from talkbench.metrics.networks import fill, isolated, read_state
 
 HEIGHT, WIDTH = 288, 144
 """Pixels to which images are scaled, bicubic (docs/specs/evaluation.md 3.6)."""

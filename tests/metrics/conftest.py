@@ -1,6 +1,5 @@
 """Real faces, the goldens, and pairs measured as a run measures them."""
 
-import importlib.util
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from torch import Tensor
 from unchanged import unchanged
 
 from talkbench import metrics
-from talkbench.core.images import read_image, resize, to_tensor
+from talkbench.core.images import resize, to_tensor
 from talkbench.core.model_files import RemoteFile
 from talkbench.metrics import weights
 
@@ -90,10 +89,10 @@ def load(
     which must change nothing."""
 
     def extractor(name: str, images: Tensor = faces[:1]) -> metrics.Extractor:
-        for file in weights.named(name) or ():
+        new = metrics.create_extractor(name)
+        for file in new.files():
             place(file)
         if name not in loaded:
-            new = metrics.create_extractor(name)
             with unchanged():
                 new.extract(images)
             loaded[name] = new
@@ -102,24 +101,16 @@ def load(
     return extractor
 
 
-def still(name: str) -> np.ndarray:
-    spec = importlib.util.find_spec("feat")
-    folder = Path(spec.submodule_search_locations[0]) / "tests" / "data"
-    image = read_image(folder / name)
-    side = min(image.shape[:2])
-    return image[:side, :side]
-
-
 @pytest.fixture(scope="session")
 def portrait() -> np.ndarray:
     """One face, uint8 (562, 562, 3)."""
-    return still("single_face.jpg")
+    return model_files.still("single_face.jpg")
 
 
 @pytest.fixture(scope="session")
 def crowd() -> np.ndarray:
     """Four faces, uint8 (667, 667, 3)."""
-    return still("multi_face.jpg")
+    return model_files.still("multi_face.jpg")
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,23 @@
-"""The table of the metrics' model files: what it says, who needs what, and what is said of files that are not right."""
+"""The table of the metrics' model files: what it says, and what is said of files that are not right."""
 
 import hashlib
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from talkbench import metrics
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import RemoteFile, note
 from talkbench.metrics import weights
-from talkbench.metrics.extractors import registry as extractors
+from talkbench.metrics.weights import FileCard
 
 TABLE = {
-    "eyes": {"path": "lab/eyes.pth", "url": "https://lab.example/eyes.pth", "sha256": "11f355bf06", "licence": "MIT"},
-    "mouth": {"path": "lab/mouth.pth", "url": "https://lab.example/mouth.pth", "licence": "CC BY-NC 4.0"},
-    "body": {"path": "other/body.pth", "page": "the README of body", "licence": "MIT"},
-    "hub": {"path": "py-feat/nose/model.safetensors", "hub": "py-feat/nose", "licence": "MIT"},
-    "cached": {"path": "lab/ear.pth", "page": "p", "licence": "MIT", "elsewhere": ["{torch}/hub/checkpoints/ear.pth"]},
+    "eyes": FileCard(path="lab/eyes.pth", url="https://lab.example/eyes.pth", sha256="11f355bf06", licence="MIT"),
+    "mouth": FileCard(path="lab/mouth.pth", url="https://lab.example/mouth.pth", licence="CC BY-NC 4.0"),
+    "body": FileCard(path="other/body.pth", page="the README of body", licence="MIT"),
+    "hub": FileCard(path="py-feat/nose/model.safetensors", hub="py-feat/nose", licence="MIT"),
+    "cached": FileCard(path="lab/ear.pth", page="p", licence="MIT", elsewhere=("{torch}/hub/checkpoints/ear.pth",)),
 }
 
 
@@ -30,7 +30,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def table(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_table", lambda: TABLE)
+    monkeypatch.setattr(weights, "cards", lambda: TABLE)
 
 
 def put(path: Path, content: bytes = b"weights") -> Path:
@@ -63,39 +63,24 @@ def test_digits_in_a_published_name_are_those_of_the_table() -> None:
         assert weights.files()[name].sha256.startswith(digits)
 
 
-def test_every_file_is_needed() -> None:
-    users = weights.users()
-    assert [name for name, needed in users.items() if not needed] == []
-    assert set(users) == set(weights.files())
-    assert users.pop("vgg19") == ["bench train"]
-    for name, needed in users.items():
-        assert all(name in (weights.named(metric) or ()) for metric in needed)
-
-
-def test_a_metric_needs_its_own_files_its_extractor_s_and_what_that_one_uses() -> None:
-    assert weights.named("lpips@vgg") == ["vgg16"]
-    assert (
-        weights.named("aed") == weights.named("aed@openface-nn4") == weights.named("openface-nn4") == ["openface-nn4"]
-    )
-    assert weights.named("ssim") == []
-    assert weights.named("akd") == ["s3fd", "fan-2d"]
-    for name in extractors.names():
-        extractor = metrics.create_extractor(name)
-        found = weights.named(name)
-        assert found is not None
-        assert set(extractor.weights) <= set(found)
-        assert extractor.uses is None or set(weights.named(extractor.uses) or ()) <= set(found)
-    assert weights.named("mcnet") is None
-    with pytest.raises(TalkbenchError, match=r"unknown metric 'aed@opnface': did you mean"):
-        weights.named("aed@opnface")
-
-
-def test_what_a_broken_plugin_needs_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> None:
-        raise TalkbenchError("a broken plugin")
-
-    monkeypatch.setitem(metrics.registry._factories, "broken", broken)
-    assert "lpips@vgg" in weights.users()["vgg16"]
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ({"licens": "MIT"}, "unknown key 'licens': did you mean licence?"),
+        ({"path": 5}, "path: input should be a valid string"),
+        ({"elsewhere": "{torch}/eyes.pth"}, "elsewhere: input should be a valid tuple"),
+        ({"size": "large"}, "size: input should be a valid integer, unable to parse string as an integer"),
+    ],
+)
+def test_an_entry_that_does_not_fit_is_refused(
+    entry: dict[str, object], fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "weights.yaml"
+    path.write_text(yaml.safe_dump({"eyes": {"path": "lab/eyes.pth", "page": "p", "licence": "MIT", **entry}}))
+    monkeypatch.setattr(weights, "TABLE", path)
+    with pytest.raises(TalkbenchError) as caught:
+        weights.cards.__wrapped__()
+    assert str(caught.value) == f"'eyes' in {path} does not fit: {fault}"
 
 
 @pytest.mark.usefixtures("table")
@@ -147,7 +132,7 @@ def test_a_file_without_published_hash_must_stay_as_it_came(store: Path) -> None
 def test_a_published_hash_makes_a_file_official(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(store / "lab" / "eyes.pth")
     digest = hashlib.sha256(b"weights").hexdigest()
-    monkeypatch.setitem(TABLE, "eyes", {**TABLE["eyes"], "sha256": digest[:8]})
+    monkeypatch.setitem(TABLE, "eyes", TABLE["eyes"].model_copy(update={"sha256": digest[:8]}))
     assert (weights.status("eyes"), weights.path("eyes")) == ("official", path)
     assert weights.digests("eyes") == digest[:12]
 
@@ -181,7 +166,8 @@ def test_files_are_found_where_their_libraries_keep_them(
 
 @pytest.mark.usefixtures("table")
 def test_a_file_is_recognised_by_hash_then_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(TABLE, "eyes", {**TABLE["eyes"], "sha256": hashlib.sha256(b"eyes").hexdigest()[:10]})
+    sha256 = hashlib.sha256(b"eyes").hexdigest()[:10]
+    monkeypatch.setitem(TABLE, "eyes", TABLE["eyes"].model_copy(update={"sha256": sha256}))
     assert weights.recognise(put(tmp_path / "a" / "download(1)", b"eyes")) == "eyes"
     assert weights.recognise(put(tmp_path / "a" / "body.pth")) == "body"
     assert weights.recognise(put(tmp_path / "a" / "body.pth", b"eyes")) == "eyes"

@@ -59,11 +59,11 @@ def _metric(name: str) -> tuple[str, ...]:
     from talkbench import metrics
 
     known = metrics.create(name).card()
-    if known.problem is None:
-        return known.variant, known.direction, known.unit, known.about
+    if not known.problem:
+        return known.name, known.direction, known.unit, known.about
     lacking, address, _ = known.problem.partition(" (")  # the addresses and folders of its files fill several lines
     problem = f"{lacking}, see bench weights" if address else lacking
-    return known.variant, known.direction, known.unit, f"{known.about} (not available here: {problem})"
+    return known.name, known.direction, known.unit, f"{known.about} (not available here: {problem})"
 
 
 def _dataset(name: str) -> tuple[str, ...]:

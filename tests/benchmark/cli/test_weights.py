@@ -38,20 +38,19 @@ def server(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]
     """Publishes the `CONTENT` of files of which the first digits are known, the git id, nothing, not even a URL."""
     git = hashlib.sha1(b"blob 400\0" + CONTENT["openface-nn4"], usedforsecurity=False).hexdigest()
     with serving() as server:
-        real = weights._table()
+        real = weights.cards()
         known = {
             "vgg16": {"url": f"{server.url}/vgg16.pth", "sha256": sha256("vgg16")[:8]},
             "openface-nn4": {"url": f"{server.url}/openface.pth", "git_blob": git},
             "arcface-r50": {"url": f"{server.url}/arcface.safetensors"},
             "body-pose": {},
         }
-        table = {name: {**real[name], **facts} for name, facts in known.items()}
-        del table["arcface-r50"]["hub"]
-        for name, entry in table.items():
-            entry.pop("elsewhere", None)
-            if entry.get("url"):
-                server.files[entry["url"].removeprefix(server.url)] = CONTENT[name]
-        monkeypatch.setattr(weights, "_table", lambda: table)
+        here = {"hub": "", "elsewhere": ()}
+        table = {name: real[name].model_copy(update=here | facts) for name, facts in known.items()}
+        for name, card in table.items():
+            if card.url:
+                server.files[card.url.removeprefix(server.url)] = CONTENT[name]
+        monkeypatch.setattr(weights, "cards", lambda: table)
         yield server
 
 
@@ -193,7 +192,8 @@ def test_a_way_to_a_machine_without_network(bench, server, home, place, monkeypa
     """Export here, add there: files of metrics from the store and from a library's own place, and a method's."""
     bench("weights", "pull", "openface-nn4", "csim")
     library = put(place / "torch" / "hub" / "checkpoints" / "vgg.pth", CONTENT["vgg16"])
-    monkeypatch.setitem(weights._table()["vgg16"], "elsewhere", [str(library)])
+    table = weights.cards()
+    monkeypatch.setitem(table, "vgg16", table["vgg16"].model_copy(update={"elsewhere": (str(library),)}))
     demo = methods.create("mcnet@demo"), None
     monkeypatch.setattr(cards, "known_names", lambda: ["mcnet@demo"])  # to build all methods takes seconds
     monkeypatch.setattr(recognition, "skeleton", lambda name: demo)
@@ -207,7 +207,7 @@ def test_a_way_to_a_machine_without_network(bench, server, home, place, monkeypa
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=place / "stick", check=True)
 
     monkeypatch.setattr(socket.socket, "connect", None)
-    monkeypatch.setitem(weights._table()["vgg16"], "elsewhere", [])
+    monkeypatch.setitem(table, "vgg16", table["vgg16"].model_copy(update={"elsewhere": ()}))
     monkeypatch.setenv("TALKBENCH_HOME", str(place / "offline"))
     assert bench("weights", "add", "stick").code == 0
     assert everything(place / "offline" / "weights") == sorted(files)

@@ -1,6 +1,7 @@
 """`bench perf --metrics`: what is measured by itself and together, on which frames, and what is refused."""
 
 import csv
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -218,14 +219,18 @@ def test_what_fails_is_a_row_and_not_in_the_whole_set(measured, monkeypatch):
     assert "not measured: iris: TalkbenchError: iris.pth" in out
 
 
-def test_a_broken_plugin_does_not_hide_the_others(measured, monkeypatch):
-    def broken():
-        raise TalkbenchError("metric 'odd' cannot be imported; mend it")
-
-    monkeypatch.setitem(metrics.registry._factories, "odd", broken)
+def test_a_broken_plugin_is_named_and_left_out(measured, monkeypatch, caplog):
+    for registry in (metrics.registry, extractors):
+        monkeypatch.setitem(registry._plugins, "odd", EntryPoint("odd", "no_such_library:Odd", registry.group))
+        monkeypatch.setattr(registry, "_broken", {})
     rows, _ = measured("all", "--batch-size", 1)
-    assert {row["name"]: row["reason"] for row in rows}["odd"].endswith("metric 'odd' cannot be imported; mend it")
+    assert "odd" not in {row["name"] for row in rows}
     assert rows[-1]["members"] == "eyes iris l1 step"
+    named = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" is left out")[0] for line in named] == [
+        "metric 'odd' of no_such_library:Odd",
+        "extractor 'odd' of no_such_library:Odd",
+    ]
 
 
 def test_the_table_keeps_one_row_per_setting(measured):

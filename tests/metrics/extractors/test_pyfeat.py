@@ -13,7 +13,7 @@ from talkbench import metrics
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import weights
 from talkbench.metrics.extractors import pyfeat
-from talkbench.metrics.extractors.isolation import isolated
+from talkbench.metrics.networks import isolated
 
 NAMES = ("pyfeat-2", "pyfeat-2-mlp", "pyfeat-2-multitask")
 

@@ -1,17 +1,22 @@
-"""Weight files that fit, and those that are refused in one line."""
+"""Weight files that fit, those that are refused in one line, and settings that stand after a network ran."""
 
+import os
+import random
 import re
 import subprocess
+import warnings
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from unchanged import unchanged
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import RemoteFile
 from talkbench.metrics import weights
-from talkbench.metrics.extractors.networks import fill, read_state
+from talkbench.metrics.networks import fill, isolated, read_state
 
 NAME, WHAT = "body-pose", "a small network"
 
@@ -99,3 +104,40 @@ def test_safetensors_are_read_too(monkeypatch, tmp_path):
     path.write_bytes(b"\x00")
     with pytest.raises(TalkbenchError, match=refusal(path, "", "bench weights pull arcface-r50")):
         read_state("arcface-r50", WHAT)
+
+
+def test_no_tf32_inside():
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = [backend.fp32_precision for backend in backends]
+    try:
+        for backend in backends:
+            backend.fp32_precision = "tf32"
+        with isolated():
+            assert [backend.fp32_precision for backend in backends] == ["ieee", "ieee"]
+        assert [backend.fp32_precision for backend in backends] == ["tf32", "tf32"]
+    finally:
+        for backend, precision in zip(backends, before, strict=True):
+            backend.fp32_precision = precision
+
+
+def test_what_is_switched_inside_is_switched_back():
+    with unchanged(), isolated():
+        torch.set_grad_enabled(True)
+        torch.set_num_threads(5)
+        torch.backends.cudnn.enabled = False
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.conv.fp32_precision = "tf32"
+        torch.manual_seed(5)
+        np.random.seed(5)  # noqa: NPY002
+        random.seed(5)
+        warnings.simplefilter("error")
+        os.environ["A_LIBRARY_WAS_HERE"] = "1"
+
+
+def test_threads_are_as_many_as_asked_for_inside():
+    with unchanged():
+        with isolated(threads=1):
+            assert torch.get_num_threads() == 1
+        with isolated():
+            assert torch.get_num_threads() == 2

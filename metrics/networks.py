@@ -1,0 +1,108 @@
+"""Other people's networks: filled from their weight files, strictly, and run so that nothing stays switched."""
+
+from __future__ import annotations
+
+import os
+import random
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.metrics import weights
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def read_state(name: str, what: str) -> dict[str, Tensor]:
+    """The state dict in a file, safetensors or by ``torch.save``, on the CPU, without the ``module.`` of DataParallel.
+
+    Args:
+        name: of the file in ``weights.yaml``.
+        what: what it should be, for messages: "the body pose network".
+
+    Raises:
+        TalkbenchError: the file is missing, damaged, holds code, or is no state dict.
+    """
+    path = weights.path(name)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: object = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged files fail in torch, zipfile, pickle and struct, each with its own error
+        raise refusal(name, what, str(error) or type(error).__name__) from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise refusal(name, what, "it holds no state dict")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def fill(network: Network, state: Mapping[str, Tensor], name: str, what: str) -> Network:
+    """`network` with the weights of `state`, which must agree in keys and shapes; in evaluation mode, no gradients.
+
+    Counters of batch normalisation that an old file lacks are no difference.
+
+    Raises:
+        TalkbenchError: `state` is of another model.
+    """
+    try:
+        network.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        raise refusal(name, what, str(error).partition("\n")[2]) from error
+    return network.eval().requires_grad_(False)
+
+
+def refusal(name: str, what: str, reason: str) -> TalkbenchError:
+    """The error of a weight file that is not `what` it should be: names it, the reason in one line, the remedy."""
+    remedy = weights.remedy(weights.files()[name])
+    told = textwrap.shorten(reason, 160, placeholder="…")
+    return TalkbenchError(f"{weights.find(name)} is not {what} ({told}); delete it and fetch it anew: {remedy}")
+
+
+@contextmanager
+def isolated(threads: int | None = None) -> Iterator[None]:
+    """The same float32 arithmetic whatever the caller runs under, and the caller's settings back at the end.
+
+    Inside: no gradients, no autocast, no TF32. Afterwards as before: autograd (py-feat switches it off for the whole
+    process), torch's thread count, the flags of cuDNN (face-alignment sets ``benchmark``), the random state of torch,
+    NumPy and Python, the warning filters, and the environment (py-feat sets ``OMP_NUM_THREADS``).
+
+    Args:
+        threads: of torch on the CPU; one for networks so small that a second would only wait. None: as they are.
+    """
+    cudnn, convolution = torch.backends.cudnn, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    product = torch.backends.cuda.matmul
+    precision = product.fp32_precision
+    flags = cudnn.enabled, cudnn.benchmark, cudnn.deterministic, convolution.fp32_precision
+    gradients, count, environment = torch.is_grad_enabled(), torch.get_num_threads(), dict(os.environ)
+    states = np.random.get_state(), random.getstate()  # noqa: NPY002
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(torch.autocast("cpu", enabled=False))
+        stack.enter_context(torch.autocast("cuda", enabled=False))
+        try:
+            convolution.fp32_precision = product.fp32_precision = "ieee"
+            torch.set_grad_enabled(False)
+            if threads:
+                torch.set_num_threads(threads)
+            yield
+        finally:
+            cudnn.enabled, cudnn.benchmark, cudnn.deterministic, convolution.fp32_precision = flags
+            product.fp32_precision = precision
+            torch.set_grad_enabled(gradients)
+            if torch.get_num_threads() != count:
+                torch.set_num_threads(count)
+            np.random.set_state(states[0])  # noqa: NPY002
+            random.setstate(states[1])
+            if dict(os.environ) != environment:
+                os.environ.clear()
+                os.environ.update(environment)
