@@ -13,7 +13,7 @@ from talkbench.reports.numbers import format_mean, unit_sign
 from talkbench.reports.pages.strips import ERROR_RANGE
 from talkbench.results import MetricSpec
 from talkbench.results.entries import Entry, Thumbnail
-from talkbench.results.record import IN_SET
+from talkbench.results.rows import IN_SET
 
 PAIR = ["source_clip", "source_index", "driving_clip", "driving_index"]
 
