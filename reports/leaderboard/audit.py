@@ -13,8 +13,8 @@ from talkbench.reports.leaderboard.boards import Clusters
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.numbers import coverage
-from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import by_clip, interval
+from talkbench.reports.runs import Run, by_clip
+from talkbench.reports.statistics.intervals import interval
 from talkbench.reports.tables.layout import Column, Group, Layout, Row, keys, load_layout, names
 from talkbench.reports.tables.measured_cells import column_entry
 from talkbench.reports.tables.table import LETTERS, Notes

@@ -12,7 +12,7 @@ from typing import Literal
 
 from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard
 from talkbench.reports.leaderboard.site import board_path, comparison_path
-from talkbench.reports.statistics.estimates import Cluster
+from talkbench.reports.runs import Cluster
 from talkbench.results.entries import Entry
 
 Clusters = Mapping[str, Cluster]

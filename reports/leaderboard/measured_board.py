@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from talkbench.reports.leaderboard.boards import Cell, Clusters, Column, Group, Line, compared, ordered
 from talkbench.reports.leaderboard.catalogue import Catalogue
 from talkbench.reports.numbers import coverage, format_mean, format_value
-from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import Cluster, Interval, by_clip, interval, rank_intervals
+from talkbench.reports.runs import Cluster, Run, by_clip
+from talkbench.reports.statistics.intervals import Interval, interval
+from talkbench.reports.statistics.ranks import rank_intervals
 from talkbench.reports.statistics.resampling import FEWEST
 from talkbench.reports.tables.measured_cells import MAX_COVERAGE_GAP
 from talkbench.results import MetricSpec, MetricSummary

@@ -11,8 +11,8 @@ import numpy as np
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.reports.numbers import heading, unit_sign
-from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import Cluster, Paired, paired_values
+from talkbench.reports.runs import Cluster, Run
+from talkbench.reports.statistics.paired import Paired, paired_values
 from talkbench.reports.tables.comparison import interval_of, labels_of, signed
 
 if TYPE_CHECKING:

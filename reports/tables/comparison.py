@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from talkbench.reports.numbers import counts, format_value, heading, share
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import Paired
+from talkbench.reports.statistics.paired import Paired
 from talkbench.reports.statistics.resampling import FEWEST, LEVEL, RESAMPLES, SEED
 from talkbench.reports.tables.table import SYMBOLS, Block, Cell, Line, Notes, Table
 from talkbench.results import MetricSpec

@@ -14,7 +14,7 @@ from itertools import chain, groupby, zip_longest
 from talkbench.core.errors import TalkbenchError
 from talkbench.reports.numbers import format_interval, heading, share
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import count_clusters, interval
+from talkbench.reports.statistics.intervals import count_clusters, interval
 from talkbench.reports.tables.layout import Layout, Row, keys, load_layout, names
 from talkbench.reports.tables.legend import BEST, about, contradictions, legend
 from talkbench.reports.tables.measured_cells import Entry, column_entry, entry, finish
