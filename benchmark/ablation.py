@@ -15,7 +15,7 @@ from talkbench.benchmark.training_tracker import RUNS
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import demo_name
-from talkbench.reports.tables.layout import Layout, Row, keys, load_layout
+from talkbench.reports.tables.layout import Layout, LayoutRow, keys, load_layout
 from talkbench.training.loop import TrainProgress
 from talkbench.training.session import TrainOptions, recipe, train
 
@@ -118,7 +118,7 @@ def demo_layout(name: str) -> Layout:
         update={"published": "", "dataset": DEMO, "pairs": (), "pair_lists": (), "image_size": 128, "columns": columns}
     )
     rows = tuple(
-        Row(label=labels[row.published], methods=tuple(demo_name(method) for method in row.methods))
+        LayoutRow(label=labels[row.published], methods=tuple(demo_name(method) for method in row.methods))
         for row in layout.rows
     )
     said = (

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from talkbench.results.record import RunRecord, Summary
+from talkbench.results.record import RunRecord
+from talkbench.results.rows import Summary
 
 if TYPE_CHECKING:
     import pandas as pd

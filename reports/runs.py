@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from talkbench.reports.statistics.estimates import Cluster, by_clip
+from talkbench.core.errors import TalkbenchError
 from talkbench.results import RunRecord, RunStore, Summary, common_pairs, summary_of
 
 if TYPE_CHECKING:
@@ -17,13 +17,21 @@ MissingFaces = Literal["drop", "intersect", "worst"]
 NOT_COMMON = "not-common"
 """Reason of a pair that has a value here and none in another run of the table."""
 
+Cluster = Callable[[str], str]
+"""Maps a driving clip to what the statistics resample with all its pairs: the clip, or who is seen in it."""
+
+
+def by_clip(clip: str) -> str:
+    """Every clip by itself."""
+    return clip
+
 
 @dataclass(frozen=True)
 class Run:
     """A stored run: how it was made and what came out; its rows, if there is need of them.
 
     Attributes:
-        cluster: what the statistics resample; for the caller to say, who knows the data set.
+        cluster: for the caller to say, who knows the data set.
     """
 
     record: RunRecord
@@ -40,6 +48,12 @@ class Run:
         """
         rows = store.rows()
         return cls(_under(store.read_record(), missing), summary_of(store, rows, missing), rows)
+
+    def pair_rows(self) -> pd.DataFrame:
+        """The rows; a run that was made without them raises `TalkbenchError`."""
+        if self.rows is None:
+            raise TalkbenchError(f"run {self.record.run_id} has no rows of its pairs; load it from its folder")
+        return self.rows
 
 
 def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -> list[Run]:

@@ -6,14 +6,12 @@ from talkbench.results.record import (
     GitState,
     MethodInfo,
     MetricSpec,
-    MetricSummary,
     ProtocolInfo,
-    Row,
     RunRecord,
-    Summary,
     UnavailableMetric,
     by_reason,
 )
+from talkbench.results.rows import MetricSummary, Row, Summary
 from talkbench.results.run_store import RunStore
 from talkbench.results.summary import common_pairs, summarise, summary_of
 

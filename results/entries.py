@@ -20,7 +20,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_folder, sha256_file, write_atomic
-from talkbench.results.record import RunRecord, Summary
+from talkbench.results.record import RunRecord
+from talkbench.results.rows import Summary
 from talkbench.results.run_store import read_rows, write_rows
 from talkbench.results.strict import SCHEMA_VERSION, M, StrictModel, parse_json
 
@@ -50,7 +51,7 @@ def _printable(text: str) -> str:
     return text
 
 
-Line = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True), AfterValidator(_printable)]
+OneLine = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True), AfterValidator(_printable)]
 """One line of text; it may hold any printable characters, so whoever prints it has to escape it."""
 
 Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[^\s<>\"'`\\]+)?$")]
@@ -58,7 +59,7 @@ Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[^\
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Slug = Annotated[str, StringConstraints(max_length=120, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
-Picture = Annotated[str, StringConstraints(pattern=rf"^{THUMBNAILS}/[0-9]{{6,}}-(source|driving|generated)\.webp$")]
+PicturePath = Annotated[str, StringConstraints(pattern=rf"^{THUMBNAILS}/[0-9]{{6,}}-(source|driving|generated)\.webp$")]
 FileName = Annotated[str, StringConstraints(max_length=120, pattern=rf"^({THUMBNAILS}/)?[a-z0-9][a-z0-9.-]*$")]
 
 
@@ -73,9 +74,9 @@ class Thumbnail(StrictModel):
     """Pictures of one pair, at most 128 pixels wide and high; their paths are relative to the entry's folder."""
 
     pair: int = Field(ge=0)
-    source: Picture
-    driving: Picture
-    generated: Picture
+    source: PicturePath
+    driving: PicturePath
+    generated: PicturePath
 
 
 class EntryDetails(StrictModel):
@@ -97,16 +98,16 @@ class EntryDetails(StrictModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: Slug
-    label: Annotated[Line, StringConstraints(min_length=1, max_length=80)]
+    label: Annotated[OneLine, StringConstraints(min_length=1, max_length=80)]
     links: Links = Links()
-    licence: Line = ""
+    licence: OneLine = ""
     year: int | None = Field(default=None, ge=1900, le=9999)
-    training_data: Line = ""
+    training_data: OneLine = ""
     leakage: bool | None = None
     parameters: int | None = Field(default=None, ge=0)
     frames_per_second: float | None = Field(default=None, gt=0)
-    device: Annotated[Line, StringConstraints(min_length=1)] | None = None
-    note: Line = ""
+    device: Annotated[OneLine, StringConstraints(min_length=1)] | None = None
+    note: OneLine = ""
     provenance: Literal["measured"] = "measured"
 
     @model_validator(mode="after")
@@ -269,8 +270,8 @@ def read_json(path: Path) -> str:
 
 def file_faults(folder: Path, info: EntryInfo) -> Iterator[str]:
     """What is wrong with the files of an entry, a line each: links, files that are not listed, missing or changed."""
-    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
-    for name, path in found.items():
+    paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
+    for name, path in paths.items():
         if path.is_symlink():
             yield f"{path} is a link; put the file itself there"
         elif not path.is_dir() and name not in (*info.files, ENTRY):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from talkbench.results.entries import ENTRY, RECORD, SUMMARY, EntryInfo
-from talkbench.results.record import RunRecord, Summary
+from talkbench.results.record import RunRecord
+from talkbench.results.rows import Summary
 from talkbench.results.strict import StrictModel
 
 FILES: dict[str, type[StrictModel]] = {ENTRY: EntryInfo, RECORD: RunRecord, SUMMARY: Summary}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.results.entries import ENTRY, RECORD, SUMMARY, Entry
-from talkbench.results.record import MetricSpec, RunRecord, Summary
+from talkbench.results.record import MetricSpec, RunRecord
+from talkbench.results.rows import Summary
 from talkbench.results.run_store import RunStore
 from talkbench.results.summary import summary_of
 
@@ -55,10 +56,10 @@ def read_results(*folders: Path | str) -> list[Result]:
 def _places(folder: Path) -> list[Path]:
     if (folder / RECORD).is_file():
         return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{SUMMARY}"))
-    if not found:
+    folders = sorted(path.parent for path in folder.glob(f"*/{SUMMARY}"))
+    if not folders:
         raise TalkbenchError(f"{folder} neither is nor holds a finished run; make one with bench run")
-    return found
+    return folders
 
 
 def load(*folders: Path | str) -> pd.DataFrame:
@@ -112,28 +113,28 @@ def _run(result: Result) -> dict[str, str]:
 def _metric_rows(result: Result) -> Iterator[dict[str, Any]]:
     record = result.record
     for spec in record.metrics:
-        found = result.summary.metric(spec.name)
-        if found is None:
+        metric = result.summary.metric(spec.name)
+        if metric is None:
             raise TalkbenchError(f"{result.folder / SUMMARY} lacks {spec.name}; run again")
         yield {
             **_run(result),
             "protocol": record.protocol.name if record.protocol else "",
             "metric": spec.name,
-            "value": printed(found.mean, spec),
+            "value": printed_value(metric.mean, spec),
             "unit": spec.unit,
             "direction": spec.direction,
-            "video_value": printed(found.video_mean, spec),
-            "pairs": found.pairs,
-            "coverage": found.coverage,
-            "missing_generated": found.missing_generated,
-            "infinite": found.infinite,
-            "failed": sum(found.failures.values()),
+            "video_value": printed_value(metric.video_mean, spec),
+            "pairs": metric.pairs,
+            "coverage": metric.coverage,
+            "missing_generated": metric.missing_generated,
+            "infinite": metric.infinite,
+            "failed": sum(metric.failures.values()),
             "protocol_id": record.protocol_id(spec.name),
             "checkpoint_sha256": record.method.checkpoint_sha256 or "",
             "created": record.created,
         }
 
 
-def printed(value: float | None, spec: MetricSpec) -> float:
+def printed_value(value: float | None, spec: MetricSpec) -> float:
     """A value in the unit that it is printed in, not rounded; NaN if there is none."""
     return float("nan") if value is None else value * spec.scale

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from talkbench.results.loading import Result, printed
-from talkbench.results.record import MetricSpec, MetricSummary, RunRecord
+from talkbench.results.loading import Result, printed_value
+from talkbench.results.record import MetricSpec, RunRecord
+from talkbench.results.rows import MetricSummary
 
 TASK_TYPE = "image-to-video"
 """The nearest of the Hub's tasks."""
@@ -23,15 +24,17 @@ def model_index(results: Sequence[Result]) -> str:
     models: dict[str, list[dict[str, Any]]] = {}
     for result in results:
         models.setdefault(result.record.method.name, []).append(_evaluation(result))
-    index = [{"name": name, "results": found} for name, found in models.items()]
+    index = [{"name": name, "results": evaluations} for name, evaluations in models.items()]
     text = yaml.safe_dump({"model-index": index}, sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{text}---\n"
 
 
 def _evaluation(result: Result) -> dict[str, Any]:
     data = result.record.dataset
-    found = [(spec, result.summary.metric(spec.name)) for spec in result.record.metrics]
-    metrics = [_metric(result.record, spec, one) for spec, one in found if one is not None and one.mean is not None]
+    summaries = [(spec, result.summary.metric(spec.name)) for spec in result.record.metrics]
+    metrics = [
+        _metric(result.record, spec, summary) for spec, summary in summaries if summary and summary.mean is not None
+    ]
     return {
         "task": {"type": TASK_TYPE, "name": f"Talking-head generation, {data.task}"},
         "dataset": {
@@ -45,16 +48,16 @@ def _evaluation(result: Result) -> dict[str, Any]:
     }
 
 
-def _metric(record: RunRecord, spec: MetricSpec, found: MetricSummary) -> dict[str, Any]:
+def _metric(record: RunRecord, spec: MetricSpec, summary: MetricSummary) -> dict[str, Any]:
     return {
         "type": spec.family,
-        "value": printed(found.mean, spec),
+        "value": printed_value(summary.mean, spec),
         "name": spec.name,
         "args": {
             "unit": spec.unit,
             "better": spec.direction,
-            "pairs": found.pairs,
-            "coverage": found.coverage,
+            "pairs": summary.pairs,
+            "coverage": summary.coverage,
             "protocol_id": record.protocol_id(spec.name),
             "talkbench": record.talkbench,
         },

@@ -28,9 +28,9 @@ def without_folders(text: str) -> str:
     >>> without_folders("needs a.pth (https://x.org/b/a.pth) in /home/me/.cache/weights: pull it")
     'needs a.pth (https://x.org/b/a.pth) in .../weights: pull it'
     """
-    for known in {str(Path.home()), str(Path.cwd()), str(home())}:
-        if " " in known:  # a path of one's own that the pattern would see the end of too early
-            text = text.replace(known + "/", f"{HIDDEN}/")
+    for place in {str(Path.home()), str(Path.cwd()), str(home())}:
+        if " " in place:  # a path of one's own that the pattern would see the end of too early
+            text = text.replace(place + "/", f"{HIDDEN}/")
     return _FOLDERS.sub(_last_part, text)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, write_atomic
-from talkbench.results.record import Row, RunRecord, Summary
+from talkbench.results.record import RunRecord
+from talkbench.results.rows import Row, Summary
 from talkbench.results.strict import parse_json
 
 if TYPE_CHECKING:

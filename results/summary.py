@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.results.record import IN_SET, INFINITE, MISSING, MetricSpec, MetricSummary, Summary
+from talkbench.results.record import MetricSpec
+from talkbench.results.rows import IN_SET, INFINITE, MISSING, MetricSummary, Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +71,8 @@ def summary_of(store: RunStore, rows: pd.DataFrame | None = None, missing: str |
 def common_pairs(runs: Sequence[pd.DataFrame], metric: str) -> set[int]:
     """The pairs of which all runs have a value of `metric`: over these alone, systems that lose different faces compare
     (policy ``intersect`` of docs/specs/evaluation.md 4, point 3)."""
-    found = [set(rows.loc[(rows["metric"] == metric) & rows["value"].notna(), "pair"]) for rows in runs]
-    return set.intersection(*found) if found else set()
+    pairs = [set(rows.loc[(rows["metric"] == metric) & rows["value"].notna(), "pair"]) for rows in runs]
+    return set.intersection(*pairs) if pairs else set()
 
 
 def _one(spec: MetricSpec, rows: pd.DataFrame, total: int, missing: str) -> MetricSummary:

@@ -26,7 +26,8 @@ from talkbench.results.entries import (
     read_json,
 )
 from talkbench.results.privacy import public, without_folders
-from talkbench.results.record import RunRecord, Summary
+from talkbench.results.record import RunRecord
+from talkbench.results.rows import Summary
 from talkbench.results.run_store import read_rows
 from talkbench.results.summary import summarise
 
@@ -143,9 +144,9 @@ def _row_faults(path: Path, table: pa.Table, record: RunRecord) -> Iterator[str]
 
 
 def _pair_faults(path: Path, rows: pd.DataFrame, record: RunRecord) -> Iterator[str]:
-    wanted, found = record.dataset.pairs, set(rows["pair"])
-    if found != set(range(wanted)):
-        yield f"{path} has rows of {len(found)} pairs, and the run is of {wanted}, from 0 on; {NEW_EXPORT}"
+    count, numbers = record.dataset.pairs, set(rows["pair"])
+    if numbers != set(range(count)):
+        yield f"{path} has rows of {len(numbers)} pairs, and the run is of {count}, from 0 on; {NEW_EXPORT}"
     twice = rows[rows.duplicated(["pair", "metric"])]
     if len(twice):
         yield f"{path} has two rows of pair {twice['pair'].iloc[0]} and {twice['metric'].iloc[0]}; {NEW_EXPORT}"
@@ -167,9 +168,9 @@ def _summary_faults(folder: Path, record: RunRecord, rows: pd.DataFrame, summary
         return
     if derived == summary:
         return
-    mine = {result.metric: result for result in derived.metrics}
-    other = [result.metric for result in summary.metrics if mine.get(result.metric) != result]
-    what = f"of {other[0]}" if other else "as a whole"
+    expected = {result.metric: result for result in derived.metrics}
+    wrong = [result.metric for result in summary.metrics if expected.get(result.metric) != result]
+    what = f"of {wrong[0]}" if wrong else "as a whole"
     yield f"{folder / SUMMARY}: the summary {what} does not follow from {ROWS}; {NEW_EXPORT}"
 
 
@@ -179,10 +180,10 @@ def import_entry(folder: Path | str, out: Path) -> Entry:
     Raises:
         TalkbenchError: it is not sound, is there already, or is of the same run as another.
     """
-    found = faults(folder)
-    if found:
-        more = f" (and {len(found) - 1} more; see bench results validate)" if found[1:] else ""
-        raise TalkbenchError(found[0] + more)
+    lines = faults(folder)
+    if lines:
+        more = f" (and {len(lines) - 1} more; see bench results validate)" if lines[1:] else ""
+        raise TalkbenchError(lines[0] + more)
     entry = Entry.load(folder)
     if out.is_dir():
         check_distinct([*load_entries(out), entry])
@@ -201,14 +202,14 @@ def validate(folder: Path) -> tuple[list[Entry], list[str]]:
     folders = [folder] if (folder / ENTRY).exists() else entry_folders(folder)
     if not folders:
         raise TalkbenchError(f"{folder} holds no entry; make one with bench results export")
-    sound, found = [], []
+    sound, lines = [], []
     for place in folders:
-        mine = faults(place)
-        found += mine
-        if not mine:
+        own = faults(place)
+        lines += own
+        if not own:
             sound.append(Entry.load(place))
     try:
         check_distinct(sound)
     except TalkbenchError as error:
-        found.append(str(error))
-    return sound, found
+        lines.append(str(error))
+    return sound, lines

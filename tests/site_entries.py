@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from talkbench.reports.leaderboard.boards import BARS, Cell, Column, Group, Line
+from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, BoardGroup, BoardLine
 from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
 from talkbench.results import RunRecord, summarise
 from talkbench.results.entries import Entry, EntryDetails, write_entry
@@ -164,15 +164,15 @@ def _rows(
     return pd.DataFrame(table).sort_values(["pair", "metric"], kind="stable", ignore_index=True)
 
 
-def crowd(count: int) -> Group:
+def crowd(count: int) -> BoardGroup:
     """A group of a leaderboard: many systems with twelve metrics."""
     metrics = [*METRICS, *(f"metric-{number}" for number in range(7))]
-    columns = tuple(Column(name, "lower", page=name) for name in metrics)
+    columns = tuple(BoardColumn(name, "lower", page=name) for name in metrics)
     lines = tuple(
-        Line(
+        BoardLine(
             f"System number {number}",
             tuple(
-                Cell(f"{number % 97 / 97:.4f}", number % 97 / 97, "0.1234 – 0.2345", compared=True,
+                BoardCell(f"{number % 97 / 97:.4f}", number % 97 / 97, "0.1234 – 0.2345", compared=True,
                      ranks=(number + 1, number + 9), leads=number == 0, bar=number % BARS,
                      note=f"{1900 + number} of 2083 pairs used: 3 no-face-generated")
                 for _ in metrics
@@ -192,4 +192,4 @@ def crowd(count: int) -> Group:
         )
         for number in range(count)
     )  # fmt: skip
-    return Group("measured", "A crowd", columns, lines, ("2083 pairs",))
+    return BoardGroup("measured", "A crowd", columns, lines, ("2083 pairs",))

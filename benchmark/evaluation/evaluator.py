@@ -21,7 +21,7 @@ from talkbench.core.images import to_tensor, to_uint8
 from talkbench.datasets import Frame, Pair, Split
 from talkbench.methods.interface import Batch, Method
 from talkbench.metrics import Extractor, FeatureCache, Metric
-from talkbench.results.record import Row
+from talkbench.results.rows import Row
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ from talkbench.reports.pages.strips import strip
 from talkbench.reports.runs import Run
 from talkbench.reports.tables.composition import published_table
 from talkbench.reports.tables.writers import to_markdown
-from talkbench.results.record import RunRecord, Summary
+from talkbench.results.record import RunRecord
+from talkbench.results.rows import Summary
 from talkbench.results.run_store import RunStore
 from talkbench.results.summary import summarise
 

@@ -16,7 +16,7 @@ from talkbench.core.errors import PairError
 from talkbench.core.images import through_jpeg, to_tensor
 from talkbench.datasets import Pair, Split
 from talkbench.metrics import Extractor, FeatureCache, Metric
-from talkbench.results.record import IN_SET, Row
+from talkbench.results.rows import IN_SET, Row
 
 Windows = list[list[int] | None]
 """Of each frame, the places of those that a metric looks at together, oldest first; None: its video begins here."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
-from talkbench.reports.statistics.estimates import Cluster, by_clip
+from talkbench.reports.runs import Cluster, by_clip
 
 if TYPE_CHECKING:
     from talkbench.reports.runs import Run

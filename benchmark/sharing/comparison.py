@@ -12,7 +12,7 @@ from talkbench.core.files import write_atomic
 from talkbench.reports.pages.differences import draw_differences, figure_format
 from talkbench.reports.pages.templates import render
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import compare
+from talkbench.reports.statistics.paired import compare
 from talkbench.reports.tables.comparison import comparison_table
 from talkbench.reports.tables.table import Table
 from talkbench.results import RunStore

@@ -9,14 +9,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from talkbench.reports.leaderboard.boards import Clusters
+from talkbench.reports.leaderboard.board import Clusters
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.numbers import coverage
-from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import by_clip, interval
-from talkbench.reports.tables.layout import Column, Group, Layout, Row, keys, load_layout, names
-from talkbench.reports.tables.measured_cells import column_entry
+from talkbench.reports.runs import Run, by_clip
+from talkbench.reports.statistics.intervals import interval
+from talkbench.reports.tables.layout import Layout, LayoutColumn, LayoutGroup, LayoutRow, keys, load_layout, names
+from talkbench.reports.tables.measured_cells import column_cell
 from talkbench.reports.tables.table import LETTERS, Notes
 from talkbench.results.entries import Entry
 from talkbench.results.published import PublishedCell, notes
@@ -29,7 +29,7 @@ VERDICTS = {
 
 
 @dataclass(frozen=True)
-class Measured:
+class Remeasurement:
     """Our number for a printed one.
 
     Attributes:
@@ -47,13 +47,13 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Judged:
+class AuditedCell:
     """A printed number: whether it can be measured again, the letters of what stands in the way, and what came out."""
 
     cell: PublishedCell
     verdict: str
     marks: tuple[str, ...]
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[Remeasurement, ...] = ()
 
     @property
     def sign(self) -> str:
@@ -61,30 +61,30 @@ class Judged:
 
 
 @dataclass
-class Table:
+class AuditTable:
     """A table of the papers; `lines`: label and, per column, the number if one is printed."""
 
     key: str
     layout: Layout
-    columns: list[tuple[Group, Column]]
-    lines: list[tuple[str, list[Judged | None]]] = field(default_factory=list)
+    columns: list[tuple[LayoutGroup, LayoutColumn]]
+    lines: list[tuple[str, list[AuditedCell | None]]] = field(default_factory=list)
     reasons: tuple[tuple[str, str], ...] = ()
 
     @property
-    def numbers(self) -> list[Judged]:
-        return [judged for _, line in self.lines for judged in line if judged]
+    def numbers(self) -> list[AuditedCell]:
+        return [cell for _, line in self.lines for cell in line if cell]
 
     def count(self, verdict: str) -> int:
-        return sum(judged.verdict == verdict for judged in self.numbers)
+        return sum(cell.verdict == verdict for cell in self.numbers)
 
     @property
-    def compared(self) -> list[Measured]:
+    def compared(self) -> list[Remeasurement]:
         """The measurements that are of the printed test."""
-        return [made for judged in self.numbers for made in judged.measured if made.agrees is not None]
+        return [measurement for cell in self.numbers for measurement in cell.measured if measurement.agrees is not None]
 
     @property
     def agreeing(self) -> int:
-        return sum(bool(made.agrees) for made in self.compared)
+        return sum(bool(measurement.agrees) for measurement in self.compared)
 
 
 def add_audit(site: Site, entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> None:
@@ -120,14 +120,14 @@ def contradictions() -> Iterator[dict[str, Any]]:
         }
 
 
-def audit(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> list[Table]:
+def audit(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> list[AuditTable]:
     """All tables of the papers with their numbers judged, and measured ones beside them where there are entries."""
-    known = _Known(tuple((entry, Run(entry.record, entry.summary)) for entry in entries), catalogue, clusters or {})
-    return [_table(name, load_layout(name), known) for name in names()]
+    basis = _Basis(tuple((entry, Run(entry.record, entry.summary)) for entry in entries), catalogue, clusters or {})
+    return [_table(name, load_layout(name), basis) for name in names()]
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Basis:
     """What numbers are judged by."""
 
     runs: tuple[tuple[Entry, Run], ...]
@@ -135,15 +135,15 @@ class _Known:
     clusters: Clusters
 
 
-def _table(name: str, layout: Layout, known: _Known) -> Table:
+def _table(name: str, layout: Layout, basis: _Basis) -> AuditTable:
     letters = Notes(LETTERS)
-    table = Table(name, layout, layout.columns)
+    table = AuditTable(name, layout, layout.columns)
     printed = {(cell.dataset, cell.metric, key): cell for group in layout.groups for cell in group.cells()
                if cell.value for key in keys(cell)}  # fmt: skip
     for row in layout.rows:
         cells = [printed.get((group.dataset, column.metric, row.published)) for group, column in layout.columns]
         line = [
-            _judged(cell, row, group, column, known, letters) if cell else None
+            _audited(cell, row, group, column, basis, letters) if cell else None
             for cell, (group, column) in zip(cells, layout.columns, strict=True)
         ]
         first = next((cell for cell in cells if cell), None)
@@ -158,20 +158,22 @@ def label_of(cell: PublishedCell) -> str:
     return f"{cell.system}, {cell.variant}" if cell.variant and cell.system.lower() == cell.system_key else cell.system
 
 
-def _judged(cell: PublishedCell, row: Row, group: Group, column: Column, known: _Known, letters: Notes) -> Judged:
-    against, doubts = obstacles(cell, row, group, column, known.catalogue)
+def _audited(
+    cell: PublishedCell, row: LayoutRow, group: LayoutGroup, column: LayoutColumn, basis: _Basis, letters: Notes
+) -> AuditedCell:
+    against, doubts = obstacles(cell, row, group, column, basis.catalogue)
     measured = tuple(
-        made
-        for entry, run in known.runs
+        measurement
+        for entry, run in basis.runs
         if run.record.method.name in row.methods and group.holds(run.record)
-        if (made := _measured(cell, entry, run, group, column, known.clusters))
+        if (measurement := _remeasured(cell, entry, run, group, column, basis.clusters))
     )
     verdict = "no" if against else "partly" if doubts else "yes"
-    return Judged(cell, verdict, tuple(letters.mark(text) for text in against or doubts), measured)
+    return AuditedCell(cell, verdict, tuple(letters.mark(text) for text in against or doubts), measured)
 
 
 def obstacles(
-    cell: PublishedCell, row: Row, group: Group, column: Column, catalogue: Catalogue
+    cell: PublishedCell, row: LayoutRow, group: LayoutGroup, column: LayoutColumn, catalogue: Catalogue
 ) -> tuple[list[str], list[str]]:
     """What keeps a printed number from being measured again, and what leaves a doubt."""
     kind, _, source = cell.provenance.partition(":")
@@ -181,9 +183,9 @@ def obstacles(
         "uncertain": ["where the number is from cannot be told"],
     }.get(kind, [])
     against += [group.departs] if group.departs else []
-    known = [entry["reason"] for entry in _added()["cells"] if _is_of(entry, cell)]
-    against += known
-    if not known and not any(card.weights for card in cards):
+    reasons = [entry["reason"] for entry in _added()["cells"] if _is_of(entry, cell)]
+    against += reasons
+    if not reasons and not any(card.weights for card in cards):
         against.append("no weights of it are published")
     return against, [*_foreign(cards), *filter(None, [group.caveat, column.caveat])]
 
@@ -200,29 +202,29 @@ def _is_of(entry: dict[str, str], cell: PublishedCell) -> bool:
     return entry["table"] == f"{cell.document} {cell.table}" and entry["system"] in keys(cell)
 
 
-def _measured(
-    cell: PublishedCell, entry: Entry, run: Run, group: Group, column: Column, clusters: Clusters
-) -> Measured | None:
-    """The entry's number in the place of `cell`; None if it has none."""
-    made = column_entry(run, group, column, int(cell.decimals))
-    if made.spec is None or made.result is None or made.result.mean is None:
+def _remeasured(
+    printed: PublishedCell, entry: Entry, run: Run, group: LayoutGroup, column: LayoutColumn, clusters: Clusters
+) -> Remeasurement | None:
+    """The entry's number in the place of a printed one; None if it has none."""
+    cell = column_cell(run, group, column, int(printed.decimals))
+    if cell.spec is None or cell.result is None or cell.result.mean is None:
         return None
     done, asked = run.summary.pairs, run.record.dataset.pairs
     unfinished = [f"only {done} of {asked} pairs were run"] if done != asked else []
-    lost = [text] if (text := coverage(made.result, asked)) and not unfinished else []
-    reasons = (*made.departures, *unfinished, *lost)
-    if made.departures or unfinished or cell.provenance.startswith("carried:"):
-        return Measured(entry, made.text, reasons=reasons)
-    spec, printed = made.spec, Decimal(cell.value)
-    sure = interval(entry.rows(), spec, run.record.missing_faces, clusters.get(run.record.dataset.name, by_clip))
-    mean = made.result.mean * spec.scale
-    low, high = (sure.low * spec.scale, sure.high * spec.scale) if sure else (mean, mean)
-    unit = float(Decimal(1).scaleb(-int(cell.decimals)))
-    return Measured(
+    lost = [text] if (text := coverage(cell.result, asked)) and not unfinished else []
+    reasons = (*cell.departures, *unfinished, *lost)
+    if cell.departures or unfinished or printed.provenance.startswith("carried:"):
+        return Remeasurement(entry, cell.text, reasons=reasons)
+    spec, value = cell.spec, Decimal(printed.value)
+    bounds = interval(entry.rows(), spec, run.record.missing_faces, clusters.get(run.record.dataset.name, by_clip))
+    mean = cell.result.mean * spec.scale
+    low, high = (bounds.low * spec.scale, bounds.high * spec.scale) if bounds else (mean, mean)
+    unit = float(Decimal(1).scaleb(-int(printed.decimals)))
+    return Remeasurement(
         entry,
-        made.text,
-        f"{Decimal(made.text) - printed:+}".replace("-", "−"),
-        low - unit <= float(printed) <= high + unit,
+        cell.text,
+        f"{Decimal(cell.text) - value:+}".replace("-", "−"),
+        low - unit <= float(value) <= high + unit,
         reasons,
     )
 

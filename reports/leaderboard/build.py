@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from talkbench.reports.leaderboard.audit import add_audit
-from talkbench.reports.leaderboard.boards import Clusters, boards
+from talkbench.reports.leaderboard.board import Clusters
+from talkbench.reports.leaderboard.board_pages import add_boards
+from talkbench.reports.leaderboard.boards import boards
 from talkbench.reports.leaderboard.catalogue import Catalogue
-from talkbench.reports.leaderboard.comparison import add_comparisons
-from talkbench.reports.leaderboard.front import add_boards
+from talkbench.reports.leaderboard.comparison_pages import add_comparisons
 from talkbench.reports.leaderboard.method_pages import add_methods
 from talkbench.reports.leaderboard.metric_pages import add_metrics
 from talkbench.reports.leaderboard.site import Site
@@ -24,10 +25,10 @@ def build_site(entries: Sequence[Entry], catalogue: Catalogue, clusters: Cluster
     Raises:
         TalkbenchError: damaged rows.
     """
-    site, made = Site(), boards(entries, catalogue, clusters)
-    add_boards(site, made)
-    add_comparisons(site, made)
-    add_methods(site, made, catalogue)
-    add_metrics(site, made, catalogue)
+    site, all_boards = Site(), boards(entries, catalogue, clusters)
+    add_boards(site, all_boards)
+    add_comparisons(site, all_boards)
+    add_methods(site, all_boards, catalogue)
+    add_metrics(site, all_boards, catalogue)
     add_audit(site, entries, catalogue, clusters)
     return site

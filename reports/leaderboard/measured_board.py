@@ -6,11 +6,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from talkbench.reports.leaderboard.boards import Cell, Clusters, Column, Group, Line, compared, ordered
+from talkbench.reports.leaderboard.board import (
+    BoardCell,
+    BoardColumn,
+    BoardGroup,
+    BoardLine,
+    Clusters,
+    compared,
+    ordered,
+)
 from talkbench.reports.leaderboard.catalogue import Catalogue
-from talkbench.reports.numbers import coverage, format_mean, format_value
-from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import Cluster, Interval, by_clip, interval, rank_intervals
+from talkbench.reports.numbers import coverage, format_interval, format_mean
+from talkbench.reports.runs import Cluster, Run, by_clip
+from talkbench.reports.statistics.intervals import interval
+from talkbench.reports.statistics.ranks import rank_intervals
 from talkbench.reports.statistics.resampling import FEWEST
 from talkbench.reports.tables.measured_cells import MAX_COVERAGE_GAP
 from talkbench.results import MetricSpec, MetricSummary
@@ -25,7 +34,7 @@ LEGEND = {
 
 
 @dataclass
-class _Found:
+class _EntryNumber:
     """A number of an entry."""
 
     entry: Entry
@@ -43,12 +52,12 @@ class _Found:
         return self.result.pairs / max(1, self.run.record.dataset.pairs)
 
 
-def measured_groups(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters) -> list[Group]:
+def measured_groups(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters) -> list[BoardGroup]:
     """The entries of one data set and task, those of the same test together, the largest group first."""
     tests: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         tests.setdefault(_facts(entry), []).append(entry)
-    groups = [_group(facts, mine, catalogue, clusters) for facts, mine in tests.items()]
+    groups = [_group(facts, of_test, catalogue, clusters) for facts, of_test in tests.items()]
     return sorted(groups, key=lambda group: (-len(group.lines), group.title, group.facts))
 
 
@@ -56,7 +65,7 @@ def _facts(entry: Entry) -> tuple[str, ...]:
     """What the test was: entries of which this differs stand in different groups."""
     record = entry.record
     data = record.dataset
-    known = [
+    facts = [
         f"{data.motion} motion",
         f"{data.pairs} pairs",
         f"list {data.pairs_sha256[:12]}",
@@ -65,22 +74,22 @@ def _facts(entry: Entry) -> tuple[str, ...]:
         f"JPEG quality {record.jpeg_quality}" if record.jpeg_quality else "",
         f"missing faces: {record.missing_faces}",
     ]
-    return tuple(filter(None, known))
+    return tuple(filter(None, facts))
 
 
-def _group(facts: tuple[str, ...], entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters) -> Group:
+def _group(facts: tuple[str, ...], entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters) -> BoardGroup:
     cluster = clusters.get(entries[0].record.dataset.name, by_clip)
     runs = [Run(entry.record.model_copy(update={"run_id": entry.info.name}), entry.summary, entry.rows())
             for entry in entries]  # fmt: skip
     columns, table = [], []
     for name in dict.fromkeys(spec.name for run in runs for spec in run.record.metrics):
-        found = [_found(entry, run, name) for entry, run in zip(entries, runs, strict=True)]
-        column, cells = _column(found, cluster)
+        numbers = [_number(entry, run, name) for entry, run in zip(entries, runs, strict=True)]
+        column, cells = _column(numbers, cluster)
         columns.append(column)
         table.append(cells)
     lines = [_line(entry, tuple(cells[number] for cells in table), catalogue) for number, entry in enumerate(entries)]
     used = {cell.marks for cells in table for cell in cells}
-    return Group(
+    return BoardGroup(
         kind="measured",
         title=f"{facts[0].capitalize()}, {facts[1]}",
         columns=tuple(columns),
@@ -90,19 +99,19 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], catalogue: Catalogu
     )
 
 
-def _found(entry: Entry, run: Run, metric: str) -> _Found | None:
+def _number(entry: Entry, run: Run, metric: str) -> _EntryNumber | None:
     spec = next((spec for spec in run.record.metrics if spec.name == metric), None)
     result = run.summary.metric(metric)
-    return _Found(entry, run, spec, result) if spec and result else None
+    return _EntryNumber(entry, run, spec, result) if spec and result else None
 
 
-def _column(found: Sequence[_Found | None], cluster: Cluster) -> tuple[Column, list[Cell]]:
+def _column(numbers: Sequence[_EntryNumber | None], cluster: Cluster) -> tuple[BoardColumn, list[BoardCell]]:
     """A metric with its cells; the protocol of most of them is the column's."""
-    present = [number for number in found if number]
+    present = [number for number in numbers if number]
     protocols = Counter(number.protocol for number in present)
     protocol = min(protocols, key=lambda name: (-protocols[name], name))
     spec = next(number.spec for number in present if number.protocol == protocol)
-    column = Column(spec.name, spec.direction, spec.unit, spec.name, spec.ranks, protocol=protocol)
+    column = BoardColumn(spec.name, spec.direction, spec.unit, spec.name, spec.ranks, protocol=protocol)
     if not spec.ranks:
         column = replace(column, note="not monotone in quality, so nothing is ranked by it")
     most = max(number.share for number in present)
@@ -115,15 +124,15 @@ def _column(found: Sequence[_Found | None], cluster: Cluster) -> tuple[Column, l
     ]
     ranks = rank_intervals(ranked, spec.name, cluster) if len(ranked) > 1 else {}
     ids = {run.record.run_id for run in ranked}
-    cells = [_cell(number, marks[id(number)], ranks, cluster) if number else Cell() for number in found]
+    cells = [_cell(number, marks[id(number)], ranks, cluster) if number else BoardCell() for number in numbers]
     cells = [
         replace(cell, compared=bool(number and number.run.record.run_id in ids))
-        for cell, number in zip(cells, found, strict=True)
+        for cell, number in zip(cells, numbers, strict=True)
     ]
     return column, compared(cells, column)
 
 
-def _mark(number: _Found, protocol: str, most: float) -> str:
+def _mark(number: _EntryNumber, protocol: str, most: float) -> str:
     """Why the number cannot be ranked in its column; "" if it can."""
     if number.protocol != protocol:
         return OTHER_PROTOCOL
@@ -132,16 +141,16 @@ def _mark(number: _Found, protocol: str, most: float) -> str:
     return FEWER_PAIRS if most - number.share > MAX_COVERAGE_GAP + 1e-9 else ""
 
 
-def _cell(number: _Found, mark: str, ranks: Mapping[str, tuple[int, int]], cluster: Cluster) -> Cell:
+def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]], cluster: Cluster) -> BoardCell:
     record, spec, result = number.run.record, number.spec, number.result
     rows = number.run.rows
-    sure = interval(rows, spec, record.missing_faces, cluster) if rows is not None else None
+    bounds = interval(rows, spec, record.missing_faces, cluster) if rows is not None else None
     notes = [f"protocol {number.protocol}" if mark == OTHER_PROTOCOL else "", coverage(result, record.dataset.pairs)]
-    return Cell(
+    return BoardCell(
         text=format_mean(result, spec),
         value=None if result.mean is None else result.mean * spec.scale,
-        interval=_ends(sure, spec),
-        ends=(sure.low * spec.scale, sure.high * spec.scale) if sure else None,
+        interval=format_interval(bounds.low, bounds.high, spec) if bounds else "",
+        ends=(bounds.low * spec.scale, bounds.high * spec.scale) if bounds else None,
         ranks=ranks.get(record.run_id),
         marks=mark,
         note="; ".join(filter(None, notes)),
@@ -157,18 +166,12 @@ def _clusters(run: Run, cluster: Cluster) -> list[str]:
     return [f"{count} {what}" + (", too few for intervals and tests" if count < FEWEST else "")]
 
 
-def _ends(sure: Interval | None, spec: MetricSpec) -> str:
-    if sure is None:
-        return ""
-    return f"{format_value(sure.low, spec)} – {format_value(sure.high, spec)}"
-
-
-def _line(entry: Entry, cells: tuple[Cell, ...], catalogue: Catalogue) -> Line:
+def _line(entry: Entry, cells: tuple[BoardCell, ...], catalogue: Catalogue) -> BoardLine:
     """A line with what the entry says of its method and, where it is silent, the card."""
     info, record = entry.info, entry.record
     card = catalogue.method(record.method.name)
     shares = [result.pairs / max(1, record.dataset.pairs) for result in entry.summary.metrics]
-    return Line(
+    return BoardLine(
         label=info.label,
         cells=cells,
         key=info.name,

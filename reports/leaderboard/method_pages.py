@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from talkbench.reports.leaderboard.boards import Board, Cell, Column, Group, Line
+from talkbench.reports.leaderboard.board import Board, BoardCell, BoardColumn, BoardGroup, BoardLine
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
-from talkbench.reports.leaderboard.comparison import shown_pairs
+from talkbench.reports.leaderboard.comparison_pages import shown_pairs
 from talkbench.reports.leaderboard.site import Site, method_path
 from talkbench.reports.numbers import unit_sign
 from talkbench.reports.tables.table import LETTERS, Notes
@@ -19,7 +19,7 @@ SIGN = {"lower": 1, "higher": -1}
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Standing:
     """The numbers of a method in one group of a board.
 
     Attributes:
@@ -28,8 +28,8 @@ class Numbers:
     """
 
     board: Board
-    group: Group
-    line: Line
+    group: BoardGroup
+    line: BoardLine
     entry: Entry | None
 
     @property
@@ -37,13 +37,13 @@ class Numbers:
         return len(self.group.lines)
 
     @property
-    def cells(self) -> list[tuple[Column, Cell]]:
+    def cells(self) -> list[tuple[BoardColumn, BoardCell]]:
         """The numbers that there are, each with its column."""
         return [pair for pair in zip(self.group.columns, self.line.cells, strict=True) if pair[1].value is not None]
 
 
 @dataclass(frozen=True)
-class Printed:
+class PublishedNumbers:
     """The published numbers of a method on one board.
 
     Attributes:
@@ -52,13 +52,13 @@ class Printed:
     """
 
     board: Board
-    columns: tuple[Column, ...]
+    columns: tuple[BoardColumn, ...]
     lines: tuple[tuple[str, str, tuple[tuple[str, str] | None, ...]], ...]
     origins: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Picture:
+class EntryPair:
     """A pair of an entry: paths of files of the site, and its values as printed, by metric."""
 
     pair: int
@@ -71,49 +71,49 @@ class Picture:
 
 def add_methods(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> None:
     """Add the list of all methods and a page for each that has numbers, or that a bare name stands for."""
-    numbers = numbers_by_method(boards)
-    names = sorted({*numbers, *(card.name for card in catalogue.methods.values() if _main(card))})
+    standings = standings_by_method(boards)
+    names = sorted({*standings, *(card.name for card in catalogue.methods.values() if _main(card))})
     for name in names:
-        mine = numbers.get(name, [])
+        own = standings.get(name, [])
         site.add(
             method_path(name),
             "method.html",
             card=catalogue.method(name),
-            measured=[found for found in mine if found.entry],
-            printed=printed([found for found in mine if not found.entry]),
-            strips_of={found.line.key: pictures(site, found.entry) for found in mine if found.entry},
+            measured=[standing for standing in own if standing.entry],
+            printed=published_numbers([standing for standing in own if not standing.entry]),
+            strips_of={standing.line.key: entry_pairs(site, standing.entry) for standing in own if standing.entry},
             relatives=_relatives(name, names, catalogue),
         )
-    cards = [(catalogue.method(name), numbers.get(name, [])) for name in names]
+    cards = [(catalogue.method(name), standings.get(name, [])) for name in names]
     site.add("methods/index.html", "methods.html", families=_families(cards))
 
 
-def numbers_by_method(boards: Iterable[Board]) -> dict[str, list[Numbers]]:
+def standings_by_method(boards: Iterable[Board]) -> dict[str, list[Standing]]:
     """All lines of all boards by the method that they are of."""
-    found: dict[str, list[Numbers]] = {}
+    standings: dict[str, list[Standing]] = {}
     for board in boards:
         entries = {entry.info.name: entry for entry in board.entries}
         for group in board.groups:
             for line in group.lines:
-                found.setdefault(line.method, []).append(Numbers(board, group, line, entries.get(line.key)))
-    return found
+                standings.setdefault(line.method, []).append(Standing(board, group, line, entries.get(line.key)))
+    return standings
 
 
-def printed(numbers: Sequence[Numbers]) -> list[Printed]:
+def published_numbers(standings: Sequence[Standing]) -> list[PublishedNumbers]:
     """Published numbers by board, a line per table, in columns that have the same name."""
-    made = []
-    for path in dict.fromkeys(found.board.path for found in numbers):
-        mine, letters = [found for found in numbers if found.board.path == path], Notes(LETTERS)
-        columns = {column.name: column for found in mine for column, _ in found.cells}
+    by_board = []
+    for path in dict.fromkeys(standing.board.path for standing in standings):
+        of_board, letters = [standing for standing in standings if standing.board.path == path], Notes(LETTERS)
+        columns = {column.name: column for standing in of_board for column, _ in standing.cells}
         lines = []
-        for found in mine:
-            cells = {column.name: (cell.text, letters.mark(cell.note)) for column, cell in found.cells}
-            lines.append((found.group.title, found.line.label, tuple(cells.get(name) for name in columns)))
-        made.append(Printed(mine[0].board, tuple(columns.values()), tuple(lines), letters.listed()))
-    return made
+        for standing in of_board:
+            cells = {column.name: (cell.text, letters.mark(cell.note)) for column, cell in standing.cells}
+            lines.append((standing.group.title, standing.line.label, tuple(cells.get(name) for name in columns)))
+        by_board.append(PublishedNumbers(of_board[0].board, tuple(columns.values()), tuple(lines), letters.listed()))
+    return by_board
 
 
-def pictures(site: Site, entry: Entry | None) -> list[Picture]:
+def entry_pairs(site: Site, entry: Entry | None) -> list[EntryPair]:
     """The pairs that an entry has pictures of, from the best to the worst by the first metric that ranks."""
     if entry is None:
         return []
@@ -124,14 +124,14 @@ def pictures(site: Site, entry: Entry | None) -> list[Picture]:
         source, driving, generated = (
             site.thumbnail(entry, file) for file in (item.source, item.driving, item.generated)
         )
-        texts = tuple((name, _printed(values[name], spec)) for name, spec in specs.items() if name in values)
+        texts = tuple((name, _value_text(values[name], spec)) for name, spec in specs.items() if name in values)
         value = values.get(main.name) if main else None
         rank = float("inf") if main is None or not isinstance(value, float) else value * SIGN[main.direction]
-        rated.append((rank, item.pair, Picture(item.pair, frames, source, driving, generated, texts)))
-    return [picture for _, _, picture in sorted(rated, key=lambda item: item[:2])]
+        rated.append((rank, item.pair, EntryPair(item.pair, frames, source, driving, generated, texts)))
+    return [pair for _, _, pair in sorted(rated, key=lambda item: item[:2])]
 
 
-def _printed(value: float | str, spec: MetricSpec) -> str:
+def _value_text(value: float | str, spec: MetricSpec) -> str:
     """A value on the printed scale with its unit; a reason as it is."""
     if isinstance(value, str):
         return value
@@ -153,12 +153,12 @@ def _relatives(name: str, names: Sequence[str], catalogue: Catalogue) -> list[Me
 
 
 def _families(
-    cards: Sequence[tuple[MethodCard, list[Numbers]]],
-) -> list[list[tuple[MethodCard, list[Numbers]]]]:
+    cards: Sequence[tuple[MethodCard, list[Standing]]],
+) -> list[list[tuple[MethodCard, list[Standing]]]]:
     """Cards by family, in each the one that a bare name stands for first; yardsticks last."""
-    families: dict[str, list[tuple[MethodCard, list[Numbers]]]] = {}
-    for card, numbers in cards:
-        families.setdefault(_family(card.name), []).append((card, numbers))
+    families: dict[str, list[tuple[MethodCard, list[Standing]]]] = {}
+    for card, standings in cards:
+        families.setdefault(_family(card.name), []).append((card, standings))
     for members in families.values():
         members.sort(key=lambda member: (not _main(member[0]), member[0].name))
     return sorted(families.values(), key=lambda members: (members[0][0].yardstick, members[0][0].name))

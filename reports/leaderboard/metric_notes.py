@@ -26,11 +26,11 @@ class FamilyNotes:
 
 def family_notes(family: str) -> FamilyNotes:
     """What is known of `family`; of one that is not ours, its name."""
-    return _known().get(family) or FamilyNotes(family)
+    return _notes().get(family) or FamilyNotes(family)
 
 
 @cache
-def _known() -> dict[str, FamilyNotes]:
+def _notes() -> dict[str, FamilyNotes]:
     """``metric_notes.yaml``."""
     import yaml
 

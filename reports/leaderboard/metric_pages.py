@@ -6,20 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from talkbench.reports.leaderboard.boards import Board, Cell, Column, Group, Line
+from talkbench.reports.leaderboard.board import Board, BoardCell, BoardColumn, BoardGroup, BoardLine
 from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.reports.leaderboard.site import Site, metric_path
 
 
 @dataclass(frozen=True)
-class Part:
+class FamilyColumns:
     """The columns of one family in a group of a board; `lines`: those with a number in any of them."""
 
     board: Board
-    group: Group
-    columns: tuple[Column, ...]
-    lines: tuple[tuple[Line, tuple[Cell, ...]], ...]
+    group: BoardGroup
+    columns: tuple[BoardColumn, ...]
+    lines: tuple[tuple[BoardLine, tuple[BoardCell, ...]], ...]
 
 
 def add_metrics(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> None:
@@ -33,7 +33,7 @@ def add_metrics(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> No
     index = []
     for family, cards in sorted(families.items()):
         cards.sort(key=lambda card: (card.short != family, card.name))
-        parts = [made for board, group in groups if (made := _part(board, group, family))]
+        parts = [of_family for board, group in groups if (of_family := _family_columns(board, group, family))]
         count = sum(len(part.lines) for part in parts)
         notes = family_notes(family)
         faults = tuple(dict.fromkeys(fault for card in cards for fault in card.faults)) or notes.faults
@@ -52,16 +52,16 @@ def add_metrics(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> No
     site.add("metrics/index.html", "metrics.html", index=index)
 
 
-def _family(column: Column) -> str:
+def _family(column: BoardColumn) -> str:
     """A printed column belongs to the family of the metric that it is taken for."""
     return (column.page or column.name).lower().split("@", 1)[0]
 
 
-def _part(board: Board, group: Group, family: str) -> Part | None:
+def _family_columns(board: Board, group: BoardGroup, family: str) -> FamilyColumns | None:
     places = [number for number, column in enumerate(group.columns) if _family(column) == family]
     lines = [(line, tuple(line.cells[place] for place in places)) for line in group.lines]
     filled = tuple((line, cells) for line, cells in lines if any(cell.value is not None for cell in cells))
-    return Part(board, group, tuple(group.columns[place] for place in places), filled) if filled else None
+    return FamilyColumns(board, group, tuple(group.columns[place] for place in places), filled) if filled else None
 
 
 def _range(card: MetricCard) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from talkbench.reports.leaderboard.boards import Cell, Column, Group, Line
+from talkbench.reports.leaderboard.board import BoardCell, BoardColumn, BoardGroup, BoardLine
 from talkbench.reports.numbers import unit_sign
 
 WIDTH, HEIGHT = 760, 400
@@ -65,7 +65,7 @@ class Plot:
     bottom: int = BOTTOM
 
 
-def plot_of(group: Group) -> Plot | None:
+def plot_of(group: BoardGroup) -> Plot | None:
     """The systems of a group by their speed and the first metric that orders them, the better end of which is up; None
     if fewer than two have both."""
     if group.main is None:
@@ -116,12 +116,12 @@ def plot_of(group: Group) -> Plot | None:
     )
 
 
-def _about(line: Line, column: Column, cell: Cell) -> str:
+def _about(line: BoardLine, column: BoardColumn, cell: BoardCell) -> str:
     sure = f" ({cell.interval})" if cell.interval else ""
     return f"{line.label}: {column.name} {cell.text}{sure}, {line.fps:.1f} frames/s on {line.device}"
 
 
-def _title(column: Column) -> str:
+def _title(column: BoardColumn) -> str:
     unit = unit_sign(column.unit)
     return f"{column.title} ({unit})" if unit else column.title
 
@@ -179,7 +179,7 @@ def _front(points: Sequence[Point]) -> str:
 def _labelled(points: Sequence[Point]) -> list[Point]:
     """The points with a label each where there is room for it, the better ones first."""
     taken = [(point.x - 7, point.y - 7, point.x + 7, point.y + 7) for point in points]
-    made = []
+    labelled = []
     for point in sorted(points, key=lambda point: (point.y, -point.x)):
         label = point.label if len(point.label) <= 28 else point.label[:27] + "…"
         width = LETTER * len(label)
@@ -196,8 +196,8 @@ def _labelled(points: Sequence[Point]) -> list[Point]:
                 point = Point(**{**vars(point), "label": label, "anchor": anchor,
                                  "text_x": round(x, 1), "text_y": round(y, 1)})  # fmt: skip
                 break
-        made.append(point)
-    return made
+        labelled.append(point)
+    return labelled
 
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from talkbench.reports.leaderboard.boards import Cell, Column, Group, Line, compared, ordered
+from talkbench.reports.leaderboard.board import BoardCell, BoardColumn, BoardGroup, BoardLine, compared, ordered
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
-from talkbench.reports.tables.layout import Group as Test
 from talkbench.reports.tables.layout import Layout, load_layout, names
+from talkbench.reports.tables.layout import LayoutGroup as LayoutGroup
+from talkbench.reports.tables.legend import contradictions
 from talkbench.reports.tables.table import LETTERS, Notes
-from talkbench.results.published import PublishedCell, cells, notes
+from talkbench.results.published import PublishedCell, cells
 
 COMPARABLE = ("own", "remeasured")
 """Provenance of numbers that the authors of a table measured themselves, and so in one way."""
@@ -23,20 +24,20 @@ def printed_tests() -> set[tuple[str, str]]:
     return {(cell.dataset, cell.task) for cell in cells()}
 
 
-def printed_groups(dataset: str, task: str, catalogue: Catalogue) -> list[Group]:
+def printed_groups(dataset: str, task: str, catalogue: Catalogue) -> list[BoardGroup]:
     """The published numbers of a data set and task, one group per table."""
-    found: dict[tuple[str, str], list[PublishedCell]] = {}
+    by_table: dict[tuple[str, str], list[PublishedCell]] = {}
     for cell in cells():
         if (cell.dataset, cell.task) == (dataset, task):
-            found.setdefault((cell.document, cell.table), []).append(cell)
-    return [_group(where, mine, catalogue) for where, mine in found.items()]
+            by_table.setdefault((cell.document, cell.table), []).append(cell)
+    return [_group(where, of_table, catalogue) for where, of_table in by_table.items()]
 
 
-def _group(where: tuple[str, str], mine: Sequence[PublishedCell], catalogue: Catalogue) -> Group:
-    layout, test = _layout(where, mine[0])
-    columns = [_column(name, mine, test, catalogue) for name in dict.fromkeys(cell.metric for cell in mine)]
-    systems = list(dict.fromkeys((cell.system, cell.system_key, cell.variant) for cell in mine))
-    by_place = {(cell.system, cell.system_key, cell.variant, cell.metric): cell for cell in mine}
+def _group(where: tuple[str, str], of_table: Sequence[PublishedCell], catalogue: Catalogue) -> BoardGroup:
+    layout, test = _layout(where, of_table[0])
+    columns = [_column(name, of_table, test, catalogue) for name in dict.fromkeys(cell.metric for cell in of_table)]
+    systems = list(dict.fromkeys((cell.system, cell.system_key, cell.variant) for cell in of_table))
+    by_place = {(cell.system, cell.system_key, cell.variant, cell.metric): cell for cell in of_table}
     letters = Notes(LETTERS)
     table = [
         _cells(column, [by_place.get((*system, column.name)) for system in systems], letters) for column in columns
@@ -44,18 +45,18 @@ def _group(where: tuple[str, str], mine: Sequence[PublishedCell], catalogue: Cat
     lines = [
         _line(system, tuple(row[number] for row in table), layout, catalogue) for number, system in enumerate(systems)
     ]
-    return Group(
+    return BoardGroup(
         kind="published",
         title=_DOCUMENTS[where[0]].format(where[1]),
         columns=tuple(columns),
         lines=ordered(lines, columns),
         facts=(layout.title.partition(": ")[2] or layout.title, *([test.caveat] if test and test.caveat else [])),
         legend=letters.listed(),
-        remarks=(*layout.remarks, *_known_faults(layout)),
+        remarks=(*layout.remarks, *contradictions(layout)),
     )
 
 
-def _layout(where: tuple[str, str], cell: PublishedCell) -> tuple[Layout, Test | None]:
+def _layout(where: tuple[str, str], cell: PublishedCell) -> tuple[Layout, LayoutGroup | None]:
     """What is known of a published table: its layout, and the test of this data set."""
     for name in names():
         layout = load_layout(name)
@@ -65,36 +66,38 @@ def _layout(where: tuple[str, str], cell: PublishedCell) -> tuple[Layout, Test |
     raise LookupError(f"no layout of {where}")
 
 
-def _column(name: str, mine: Sequence[PublishedCell], test: Test | None, catalogue: Catalogue) -> Column:
-    cell = next(cell for cell in mine if cell.metric == name)
-    known = next((column for column in test.columns if column.metric == name), None) if test else None
-    variant = known.variants[0] if known and known.variants else ""
+def _column(
+    name: str, of_table: Sequence[PublishedCell], test: LayoutGroup | None, catalogue: Catalogue
+) -> BoardColumn:
+    cell = next(cell for cell in of_table if cell.metric == name)
+    described = next((column for column in test.columns if column.metric == name), None) if test else None
+    variant = described.variants[0] if described and described.variants else ""
     ranked = catalogue.metric(variant).ranks
-    return Column(
+    return BoardColumn(
         name,
         "higher" if cell.direction == "higher" else "lower",
         cell.unit,
         variant,
         ranked,
-        (known.caveat if known else ""),
+        (described.caveat if described else ""),
     )
 
 
-def _cells(column: Column, printed: Sequence[PublishedCell | None], letters: Notes) -> list[Cell]:
+def _cells(column: BoardColumn, printed: Sequence[PublishedCell | None], letters: Notes) -> list[BoardCell]:
     """The numbers of a column; those that the authors took from elsewhere are marked and not ranked."""
     values = sorted(
         (Decimal(cell.value) for cell in printed if column.ranked and cell and _comparable(cell)),
         reverse=column.direction == "higher",
     )
-    made = []
+    shown = []
     for cell in printed:
         if cell is None or not cell.value:
-            made.append(Cell())
+            shown.append(BoardCell())
             continue
         value = Decimal(cell.value)
         rank = values.index(value) + 1 if column.ranked and _comparable(cell) else None
-        made.append(
-            Cell(
+        shown.append(
+            BoardCell(
                 text=cell.value,
                 value=float(value),
                 ranks=(rank, rank) if rank else None,
@@ -103,7 +106,7 @@ def _cells(column: Column, printed: Sequence[PublishedCell | None], letters: Not
                 note=_origin(cell.provenance),
             )
         )
-    return compared(made, column)
+    return compared(shown, column)
 
 
 def _comparable(cell: PublishedCell) -> bool:
@@ -120,10 +123,10 @@ def _origin(provenance: str) -> str:
     }.get(kind, "where this number is from cannot be told; not ranked")
 
 
-def _line(system: tuple[str, str, str], row: tuple[Cell, ...], layout: Layout, catalogue: Catalogue) -> Line:
+def _line(system: tuple[str, str, str], row: tuple[BoardCell, ...], layout: Layout, catalogue: Catalogue) -> BoardLine:
     label, key, variant = system
     card = _card(key, variant, layout, catalogue)
-    return Line(
+    return BoardLine(
         label=f"{label}, {variant}" if variant and label.lower() == key else label,
         cells=row,
         method=card.name,
@@ -141,8 +144,3 @@ def _card(key: str, variant: str, layout: Layout, catalogue: Catalogue) -> Metho
     methods = [method for row in layout.rows if row.published in named for method in row.methods]
     methods += [card.name for card in catalogue.methods.values() if card.published == key]
     return next((catalogue.methods[name] for name in methods if name in catalogue.methods), MethodCard(key))
-
-
-def _known_faults(layout: Layout) -> tuple[str, ...]:
-    known = [notes()["notes"][name] for name in layout.notes]
-    return tuple(" ".join(filter(None, [f"{note['where']}: {note['what']}", note.get("effect")])) for note in known)

@@ -122,8 +122,8 @@ class Site:
 
     def render(self) -> dict[str, bytes]:
         """All files by path, in the order of their paths."""
-        made = self._files | {path: self._render(path, page).encode() for path, page in self._pages.items()}
-        return dict(sorted(made.items()))
+        files = self._files | {path: self._render(path, page).encode() for path, page in self._pages.items()}
+        return dict(sorted(files.items()))
 
     def write(self, out: Path) -> Path:
         """Write the site to `out`, whose other files stay; those of an earlier build that are gone are removed.
@@ -203,8 +203,8 @@ def millions(count: int | None) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = environment(Path(__file__).parent)
-    made.globals.update(
+    templates = environment(Path(__file__).parent)
+    templates.globals.update(
         external=external,
         arrows=ARROWS,
         share=share,
@@ -215,7 +215,7 @@ def _environment() -> Environment:
         method_path=method_path,
         metric_path=metric_path,
     )
-    return made
+    return templates
 
 
 @cache

@@ -11,8 +11,8 @@ import numpy as np
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.reports.numbers import heading, unit_sign
-from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import Cluster, Paired, paired_values
+from talkbench.reports.runs import Cluster, Run
+from talkbench.reports.statistics.paired import Paired, paired_values
 from talkbench.reports.tables.comparison import interval_of, labels_of, signed
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def figure_format(path: Path) -> str:
     return form
 
 
-def draw_differences(a: Run, b: Run, found: Sequence[Paired], cluster: Cluster, form: str = "png") -> bytes:
+def draw_differences(a: Run, b: Run, comparisons: Sequence[Paired], cluster: Cluster, form: str = "png") -> bytes:
     """The picture: of each metric with common pairs a row of two panels, the values of a over those of b, with the
     means of clusters, and how often which difference a - b is met, with its mean and 95 % interval.
 
@@ -50,7 +50,7 @@ def draw_differences(a: Run, b: Run, found: Sequence[Paired], cluster: Cluster, 
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    shown = [paired for paired in found if paired.clusters]
+    shown = [paired for paired in comparisons if paired.clusters]
     names = labels_of(a, b)
     figure = Figure(figsize=(2.2 * SIDE, SIDE * max(1, len(shown))), layout="constrained")
     with mpl.rc_context({"font.size": 9, "text.usetex": False, "svg.hashsalt": "talkbench", "svg.fonttype": "path"}):

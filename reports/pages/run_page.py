@@ -16,7 +16,7 @@ from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value,
 from talkbench.reports.pages.strips import ERROR_RANGE
 from talkbench.reports.tables.table import Table
 from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, by_reason, summary_of
-from talkbench.results.record import IN_SET
+from talkbench.results.rows import IN_SET
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -47,8 +47,8 @@ def _digest(text: str) -> str:
 @cache
 def _environment() -> Environment:
     folder = Path(__file__).parent
-    made = environment(folder)
+    templates = environment(folder)
     style = (folder / "style.css").read_text(encoding="utf-8")
-    made.globals.update(style=Markup(style), policy=policy(style))  # noqa: S704, our own file
-    made.globals.update(systems=SYSTEMS, contradictions=CONTRADICTIONS)
-    return made
+    templates.globals.update(style=Markup(style), policy=policy(style))  # noqa: S704, our own file
+    templates.globals.update(systems=SYSTEMS, contradictions=CONTRADICTIONS)
+    return templates

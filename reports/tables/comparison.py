@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from talkbench.reports.numbers import counts, format_value, heading, share
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import Paired
+from talkbench.reports.statistics.paired import Paired
 from talkbench.reports.statistics.resampling import FEWEST, LEVEL, RESAMPLES, SEED
-from talkbench.reports.tables.table import SYMBOLS, Block, Cell, Line, Notes, Table
+from talkbench.reports.tables.table import SYMBOLS, Cell, Line, Notes, Table, TableBlock
 from talkbench.results import MetricSpec
 
 COLUMNS = ("difference", "interval (95 %)", "p", "p (Holm)", "pairs/clusters", "coverage")
@@ -27,24 +27,25 @@ def labels_of(a: Run, b: Run) -> tuple[str, str]:
     return names if names[0] != names[1] else (f"{names[0]} (A)", f"{names[1]} (B)")
 
 
-def comparison_table(a: Run, b: Run, found: Sequence[Paired]) -> Table:
+def comparison_table(a: Run, b: Run, comparisons: Sequence[Paired]) -> Table:
     """What `compare` found, a line for each metric, with all that is left out or unlike said below."""
     names = labels_of(a, b)
     data = a.record.dataset
     ranked = a.record.method.ranked and b.record.method.ranked
     notes = Notes(SYMBOLS)
+    lines = tuple(_line(paired, ranked, notes) for paired in comparisons)
     return Table(
         title=f"{names[0]} and {names[1]} on {data.name}, {data.task}",
         corner="Metric",
         columns=(*names, *COLUMNS),
-        blocks=(Block("Pairs with a value in both", tuple(_line(one, ranked, notes) for one in found)),),
+        blocks=(TableBlock("Pairs with a value in both", lines),),
         notes=notes.listed(),
         remarks=(
             f"Bold: better, with p (Holm) of at most {1 - LEVEL:.2f}; difference: {names[0]} minus {names[1]}.",
             *([f"A is {a.record.run_id}, B is {b.record.run_id}."] if names[0].endswith("(A)") else []),
             *HOW,
-            *_too_few(found),
-            *_left_out(found, names),
+            *_too_few(comparisons),
+            *_left_out(comparisons, names),
             *(["Not ranked: a yardstick that sees the truth is one of the two."] if not ranked else []),
         ),
     )
@@ -90,10 +91,10 @@ def interval_of(paired: Paired) -> str:
     return f"[{signed(paired.low, paired.spec)}, {signed(paired.high, paired.spec)}]"
 
 
-def _too_few(found: Sequence[Paired]) -> list[str]:
+def _too_few(comparisons: Sequence[Paired]) -> list[str]:
     """What so few clusters cannot show."""
     remarks = []
-    for count in sorted({paired.clusters for paired in found if 0 < paired.clusters <= FEWEST}):
+    for count in sorted({paired.clusters for paired in comparisons if 0 < paired.clusters <= FEWEST}):
         text = (
             f"{count} cluster{'s' if count > 1 else ''}: p is at least {2.0 ** (1 - count):g}, whatever the difference"
         )
@@ -101,10 +102,10 @@ def _too_few(found: Sequence[Paired]) -> list[str]:
     return remarks
 
 
-def _left_out(found: Sequence[Paired], names: Sequence[str]) -> list[str]:
+def _left_out(comparisons: Sequence[Paired], names: Sequence[str]) -> list[str]:
     """Which pairs are in both runs and not in the comparison, metrics of which the same is to be said together."""
     texts: dict[str, list[str]] = {}
-    for paired in found:
+    for paired in comparisons:
         parts = [
             f"{counts(reasons)} in {name}"
             for name, reasons in zip(names, (paired.left_out_a, paired.left_out_b), strict=True)

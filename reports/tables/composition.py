@@ -6,34 +6,19 @@ published cells carried over from another publication (docs/specs/evaluation.md 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain, groupby, zip_longest
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.reports.numbers import format_interval, heading, share
+from talkbench.reports.numbers import heading
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics.estimates import count_clusters, interval
-from talkbench.reports.tables.layout import Layout, Row, keys, load_layout, names
+from talkbench.reports.tables.layout import Layout, keys, load_layout, names
 from talkbench.reports.tables.legend import BEST, about, contradictions, legend
-from talkbench.reports.tables.measured_cells import Entry, column_entry, entry, finish
-from talkbench.reports.tables.table import LETTERS, SYMBOLS, Block, Cell, Line, Notes, Table
+from talkbench.reports.tables.lines import LineWriter, MeasuredLine, label_lines
+from talkbench.reports.tables.measured_cells import column_cell, finish, measured_cell
+from talkbench.reports.tables.table import Line, Table, TableBlock
 from talkbench.results import MetricSpec, RunRecord
 from talkbench.results.published import PublishedCell
-
-
-@dataclass
-class _Measured:
-    """A line of measured numbers: per group of columns, the run they are from, and per column the number."""
-
-    runs: tuple[Run | None, ...]
-    entries: tuple[Entry | None, ...] = ()
-
-    @property
-    def filled(self) -> bool:
-        """Whether there is any number."""
-        return any(made and made.spec for made in self.entries)
 
 
 def published_table(runs: Sequence[Run], name: str | None = None) -> Table:
@@ -90,49 +75,56 @@ def layout_table(
         with_published, with_measured: what to show; of both, also the difference.
         intervals: below each measured number its 95 % interval, the numbers of pairs and clusters, and the coverage.
     """
-    letters, symbols = Notes(LETTERS), Notes(SYMBOLS)
+    runs = runs if with_measured else ()
     printed = _printed(layout)
-    rows, below = _arrange(layout, runs if with_measured else ())
-    lines = [*chain.from_iterable(rows), *below]
-    _fill(lines, layout, printed)
-    without = [measured for measured in below if not measured.filled]
-    below = [measured for measured in below if measured.filled]
-    labels = [label for place in (*rows, below) for label in _labels(place)]
-    main: list[Line] = []
-    for number, row in enumerate(layout.rows):
-        cells = [column.get(number) for column in printed]
-        if with_published:
-            main.append(_published_line(row, cells, letters))
-        for measured in rows[number]:
-            label, depth = labels.pop(0), int(with_published)
-            named = f"{row.label}: {label}" if row.label and not with_published else label
-            main += _measured_lines(measured, named, symbols, depth, intervals)
-            if with_published and any(cells):
-                main.append(_difference(measured, cells, letters, symbols))
-    title = {(True, True): "Published and measured", (True, False): "Published"}.get(
-        (with_published, any(rows)), "Measured"
-    )
-    rest = [line for measured in below for line in _measured_lines(measured, labels.pop(0), symbols, 0, intervals)]
-    if not with_published:
-        main, rest = [*main, *rest], []
-    blocks = [Block(head, tuple(block)) for head, block in ((title, main), ("Measured", rest)) if block]
-    used = [run for run in runs if with_measured]
+    rows, below = _arrange(layout, runs)
+    _fill([*chain.from_iterable(rows), *below], layout, printed)
+    without, below = [line for line in below if not line.filled], [line for line in below if line.filled]
+    for lines in (*rows, below):
+        label_lines(lines)
+    writer = LineWriter(intervals)
+    main = _main_lines(layout, printed if with_published else None, rows, writer)
+    rest = [line for measured in below for line in writer.measured(measured)]
+    beside = any(rows)
+    title = "Published and measured" if beside else "Published"
+    blocks = ((title, main), ("Measured", rest)) if with_published else (("Measured", main + rest),)
+    grouped = any(group.heading for group in layout.groups)
     return Table(
         title=layout.title,
-        columns=_headings(layout, printed, used),
-        groups=tuple((group.heading, len(group.columns)) for group in layout.groups)
-        if any(group.heading for group in layout.groups)
-        else (),
-        blocks=tuple(blocks),
-        notes=letters.listed() + symbols.listed(),
+        columns=_headings(layout, printed, runs),
+        groups=tuple((group.heading, len(group.columns)) for group in layout.groups) if grouped else (),
+        blocks=tuple(TableBlock(title, tuple(lines)) for title, lines in blocks if lines),
+        notes=writer.notes,
         remarks=(
-            *legend(layout, with_published, bool(lines), any(rows)),
-            *about(used, intervals),
+            *legend(layout, with_published, bool(runs), beside),
+            *about(runs, intervals),
             *_left_out(without),
             *layout.remarks,
         ),
         contradictions=contradictions(layout) if with_published else (),
     )
+
+
+def _main_lines(
+    layout: Layout,
+    printed: Sequence[dict[int, PublishedCell]] | None,
+    rows: Sequence[Sequence[MeasuredLine]],
+    writer: LineWriter,
+) -> list[Line]:
+    """The lines of the layout's rows: what is printed, then what was measured and how far it is off; without `printed`
+    the latter alone."""
+    lines = []
+    for number, (row, measured_lines) in enumerate(zip(layout.rows, rows, strict=True)):
+        if printed is None:
+            lines += [line for measured in measured_lines for line in writer.measured(measured, system=row.label)]
+            continue
+        cells = [column.get(number) for column in printed]
+        lines.append(writer.published(row, cells))
+        for measured in measured_lines:
+            lines += writer.measured(measured, indent=1)
+            if any(cells):
+                lines.append(writer.difference(measured, cells))
+    return lines
 
 
 def measured_table(runs: Sequence[Run], intervals: bool = False) -> Table:
@@ -145,29 +137,25 @@ def measured_table(runs: Sequence[Run], intervals: bool = False) -> Table:
         raise TalkbenchError("no runs to tabulate; give the folder of at least one run")
     specs = {spec.name: spec for run in runs for spec in run.record.metrics}
     conditions = [_conditions(run.record) for run in runs]
+    alike = len(set(conditions)) == 1
     columns = []
     for name in specs:
-        entries = [entry(run, [name], name) for run in runs]
-        if len(set(conditions)) > 1:
-            for made, text in zip(entries, conditions, strict=True):
-                if made.spec:
-                    made.notes.append(text)
-        finish(entries)
-        columns.append(entries)
-    notes = Notes(SYMBOLS)
-    lines = [_Measured((run,), tuple(column[number] for column in columns)) for number, run in enumerate(runs)]
-    labels = _labels(lines)
-    shown = [
-        line
-        for measured, label in zip(lines, labels, strict=True)
-        for line in _measured_lines(measured, label, notes, 0, intervals)
-    ]
-    remarks = [f"All rows: {conditions[0]}."] if len(set(conditions)) == 1 else []
+        cells = [measured_cell(run, [name], name) for run in runs]
+        for cell, text in zip(cells, conditions, strict=True):
+            if cell.spec and not alike:
+                cell.notes.append(text)
+        finish(cells)
+        columns.append(cells)
+    writer = LineWriter(intervals)
+    lines = [MeasuredLine((run,), tuple(column[number] for column in columns)) for number, run in enumerate(runs)]
+    label_lines(lines)
+    block = TableBlock("Measured", tuple(line for measured in lines for line in writer.measured(measured)))
+    remarks = [f"All rows: {conditions[0]}."] if alike else []
     return Table(
         title="All measured metrics",
         columns=tuple(heading(spec.name, spec.unit, spec.direction) for spec in specs.values()),
-        blocks=(Block("Measured", tuple(shown)),),
-        notes=notes.listed(),
+        blocks=(block,),
+        notes=writer.notes,
         remarks=(*remarks, BEST, *about(runs, intervals)),
     )
 
@@ -197,10 +185,10 @@ def _row_of(run: Run, layout: Layout) -> int | None:
     return None
 
 
-def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[_Measured]], list[_Measured]]:
+def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[MeasuredLine]], list[MeasuredLine]]:
     """The lines of runs per row, and those below. Runs of a method with the same weights on different data sets share
     a line, each in the columns of its own."""
-    rows: list[list[_Measured]] = [[] for _ in layout.rows]
+    rows: list[list[MeasuredLine]] = [[] for _ in layout.rows]
     below = []
 
     def system(run: Run) -> tuple[int, str, str]:
@@ -208,11 +196,11 @@ def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[_Measured]]
         return -1 if row is None else row, run.record.method.name, run.record.method.checkpoint_sha256 or ""
 
     order = {key: number for number, key in enumerate(dict.fromkeys(map(system, runs)))}
-    for (row, *_), mine in groupby(sorted(runs, key=lambda run: order[system(run)]), key=system):
-        shares = list(mine)
-        lists = [[run for run in shares if group.holds(run.record)] for group in layout.groups]
-        merged = [_Measured(tuple(line)) for line in zip_longest(*lists)]
-        alone = [run for run in shares if not any(group.holds(run.record) for group in layout.groups)]
+    for (row, *_), of_system in groupby(sorted(runs, key=lambda run: order[system(run)]), key=system):
+        members = list(of_system)
+        lists = [[run for run in members if group.holds(run.record)] for group in layout.groups]
+        merged = [MeasuredLine(tuple(line)) for line in zip_longest(*lists)]
+        alone = [run for run in members if not any(group.holds(run.record) for group in layout.groups)]
         if row >= 0:
             rows[row] += merged
         else:
@@ -220,147 +208,40 @@ def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[_Measured]]
     return rows, below
 
 
-def _elsewhere(run: Run, layout: Layout) -> _Measured:
+def _elsewhere(run: Run, layout: Layout) -> MeasuredLine:
     """A run on a data set that the layout does not have stands in the first columns of its task."""
     tasks = [run.record.dataset.task in group.tasks for group in layout.groups]
     place = tasks.index(True) if any(tasks) else 0
-    return _Measured(tuple(run if number == place else None for number in range(len(layout.groups))))
+    return MeasuredLine(tuple(run if number == place else None for number in range(len(layout.groups))))
 
 
-def _fill(lines: Sequence[_Measured], layout: Layout, printed: Sequence[dict[int, PublishedCell]]) -> None:
+def _fill(lines: Sequence[MeasuredLine], layout: Layout, printed: Sequence[dict[int, PublishedCell]]) -> None:
     """Set the numbers of all lines, compared column by column."""
     columns = []
     for (group, column), cells in zip(layout.columns, printed, strict=True):
         decimals = next((int(cell.decimals) for cell in cells.values() if cell.value), None)
         runs = [line.runs[layout.groups.index(group)] for line in lines]
-        entries = [column_entry(run, group, column, decimals) if run else None for run in runs]
-        finish([made for made in entries if made])
-        columns.append(entries)
+        measured = [column_cell(run, group, column, decimals) if run else None for run in runs]
+        finish([cell for cell in measured if cell])
+        columns.append(measured)
     for number, line in enumerate(lines):
-        line.entries = tuple(entries[number] for entries in columns)
+        line.cells = tuple(column[number] for column in columns)
 
 
 def _headings(layout: Layout, printed: Sequence[dict[int, PublishedCell]], runs: Sequence[Run]) -> tuple[str, ...]:
     heads = []
     specs = {spec.name: spec for run in runs for spec in run.record.metrics}
     for (_, column), cells in zip(layout.columns, printed, strict=True):
-        known: list[PublishedCell | MetricSpec] = [
+        sources: list[PublishedCell | MetricSpec] = [
             *cells.values(),
             *(specs[name] for name in column.variants if name in specs),
         ]
-        heads.append(heading(column.metric, known[0].unit, known[0].direction) if known else column.metric)
+        heads.append(heading(column.metric, sources[0].unit, sources[0].direction) if sources else column.metric)
     return tuple(heads)
 
 
-_PAPERS = {
-    "fomm": "FOMM",
-    "marionette": "MarioNETte",
-    "meshg": "MeshG",
-    "dagan": "DaGAN",
-    "mraa": "MRAA",
-    "tpsm": "TPSM",
-}
-
-_MEASURED_BY = {
-    "own": "cells without a letter: a model of the paper's authors, measured by them",
-    "remeasured": "cells without a letter: another group's model, measured by the paper's authors",
-}
-
-
-def _published_line(row: Row, cells: Sequence[PublishedCell | None], notes: Notes) -> Line:
-    known = [cell for cell in cells if cell]
-    origins = dict.fromkeys(cell.provenance for cell in known if cell.provenance in _MEASURED_BY)
-    shown = tuple(
-        Cell(cell.value or "–", best=cell.bold == "yes", marks=_provenance(cell, notes)) if cell else Cell("")
-        for cell in cells
-    )
-    marks = tuple(notes.mark(_MEASURED_BY[origin]) for origin in origins)
-    return Line(row.label or known[0].system, shown, marks, "published")
-
-
-def _provenance(cell: PublishedCell, notes: Notes) -> tuple[str, ...]:
-    if cell.provenance.startswith("carried:"):
-        source = cell.provenance.removeprefix("carried:")
-        paper = _PAPERS.get(source, source)
-        return (notes.mark(f"carried over by the authors from the {paper} paper, made by another protocol"),)
-    if cell.provenance == "uncertain":
-        return (notes.mark("origin uncertain, possibly a copying slip"),)
-    return ()
-
-
-def _measured_lines(measured: _Measured, label: str, notes: Notes, indent: int, intervals: bool) -> list[Line]:
-    cells = tuple(
-        Cell(made.text, made.best, tuple(notes.mark(text) for text in made.notes), made.second) if made else Cell("")
-        for made in measured.entries
-    )
-    lines = [Line(label, cells, indent=indent)]
-    if intervals:
-        kinds = ("95 % interval", "pairs/clusters", "coverage")
-        columns = [_certainty(made) for made in measured.entries]
-        lines += [
-            Line(kind, tuple(Cell(text) for text in texts), kind=kind, indent=indent + 1)
-            for kind, texts in zip(kinds, zip(*columns, strict=True), strict=True)
-        ]
-    return lines
-
-
-def _certainty(made: Entry | None) -> tuple[str, str, str]:
-    """The interval of a measured mean, over how many pairs and clusters, and the share of pairs that could be used."""
-    if made is None or made.spec is None or made.result is None or made.run.rows is None:
-        return "", "", ""
-    of_mean = made.run.rows, made.spec, made.run.record.missing_faces, made.run.cluster
-    found = interval(*of_mean)
-    text = format_interval(found.low, found.high, made.spec) if found else "n/a"
-    return text, f"{made.result.pairs}/{count_clusters(*of_mean)}", share(made.result.coverage)
-
-
-def _difference(measured: _Measured, cells: Sequence[PublishedCell | None], letters: Notes, symbols: Notes) -> Line:
-    return Line(
-        "difference",
-        tuple(
-            _difference_cell(made, cell, letters, symbols) for made, cell in zip(measured.entries, cells, strict=True)
-        ),
-        kind="difference",
-        indent=2,
-    )
-
-
-def _difference_cell(made: Entry | None, cell: PublishedCell | None, letters: Notes, symbols: Notes) -> Cell:
-    """Measured minus published where both are of one protocol as far as is known; else why there is none."""
-    if made is None or cell is None or not cell.value or made.spec is None:
-        return Cell("")
-    if made.result is None or made.result.mean is None:
-        return Cell("n/a")
-    marks = _provenance(cell, letters)
-    if made.departures or cell.provenance.startswith("carried:"):
-        return Cell("n/a", marks=marks + tuple(symbols.mark(text) for text in made.departures))
-    value = made.result.mean * made.spec.scale - float(cell.value)
-    return Cell(f"{value:+z.{made.spec.decimals}f}".replace("-", "−"), marks=marks)
-
-
-def _labels(lines: Sequence[_Measured]) -> list[str]:
-    """What each line of measured numbers is called; runs of one name are told apart by their ids."""
-    of_lines = [[run for run in line.runs if run] for line in lines]
-    methods = [runs[0].record.method.name for runs in of_lines]
-    labels = []
-    for method, runs in zip(methods, of_lines, strict=True):
-        if Counter(methods)[method] > 1:
-            method += f", run {' and '.join(run.record.run_id for run in runs)}"
-        labels.append(f"{method} ({'; '.join(dict.fromkeys(map(_sample, runs)))})")
-    return labels
-
-
-def _sample(run: Run) -> str:
-    """``n = 200``, with what a reader must know about the row."""
-    total, done = run.record.dataset.pairs, run.summary.pairs
-    count = f"n = {total}" if done == total else f"incomplete, n = {done} of {total}"
-    if run.record.method.frames:
-        count += ", frames given"
-    return count if run.record.method.ranked else f"{count}, not ranked"
-
-
-def _left_out(lines: Sequence[_Measured]) -> list[str]:
-    names = [run.record.run_id for measured in lines for run in measured.runs if run]
+def _left_out(lines: Sequence[MeasuredLine]) -> list[str]:
+    names = [run.record.run_id for line in lines for run in line.runs if run]
     return [f"Left out, since they have none of these metrics: {', '.join(names)}."] if names else []
 
 

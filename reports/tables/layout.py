@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,12 +12,15 @@ from talkbench.core.registry import nearest
 from talkbench.results import RunRecord, published
 from talkbench.results.published import PublishedCell
 
+LAYOUTS = Path(__file__).parent / "layouts"
+"""The folder of the papers' layouts, ``<name>.yaml`` each."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Column(_Strict):
+class LayoutColumn(_Strict):
     """A column.
 
     Attributes:
@@ -32,7 +34,7 @@ class Column(_Strict):
     caveat: str = ""
 
 
-class Group(_Strict):
+class LayoutGroup(_Strict):
     """Columns whose numbers come from one test; a measured cell that departs from it is marked.
 
     Attributes:
@@ -56,7 +58,7 @@ class Group(_Strict):
     pair_lists: tuple[str, ...] = ()
     caveat: str = ""
     departs: str = ""
-    columns: tuple[Column, ...] = Field(min_length=1)
+    columns: tuple[LayoutColumn, ...] = Field(min_length=1)
 
     def holds(self, record: RunRecord) -> bool:
         """Whether the run is one of this data set and task."""
@@ -70,7 +72,7 @@ class Group(_Strict):
         return [cell for cell in published.table(document, table) if cell.dataset == self.dataset]
 
 
-class Row(_Strict):
+class LayoutRow(_Strict):
     """A system.
 
     Attributes:
@@ -84,7 +86,7 @@ class Row(_Strict):
     methods: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _named(self) -> Row:
+    def _named(self) -> LayoutRow:
         if not (self.published or self.label):
             raise ValueError("a row needs a label, or published")
         return self
@@ -99,13 +101,13 @@ class Layout(_Strict):
     """
 
     title: str
-    groups: tuple[Group, ...] = Field(min_length=1)
-    rows: tuple[Row, ...] = ()
+    groups: tuple[LayoutGroup, ...] = Field(min_length=1)
+    rows: tuple[LayoutRow, ...] = ()
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> list[tuple[Group, Column]]:
+    def columns(self) -> list[tuple[LayoutGroup, LayoutColumn]]:
         """All columns from left to right, each with its test."""
         return [(group, column) for group in self.groups for column in group.columns]
 
@@ -113,8 +115,7 @@ class Layout(_Strict):
 @cache
 def names() -> tuple[str, ...]:
     """The tables of the paper (``1a``, ``1b``, ``2``) and of its supplement (``s1`` to ``s7``)."""
-    layouts = (item.name for item in (files(__package__) / "layouts").iterdir())
-    return tuple(sorted(name.removesuffix(".yaml") for name in layouts if name.endswith(".yaml")))
+    return tuple(sorted(path.stem for path in LAYOUTS.glob("*.yaml")))
 
 
 @cache
@@ -126,7 +127,7 @@ def load_layout(name: str) -> Layout:
     """
     if name not in names():
         raise TalkbenchError(f"no table {name!r}: {nearest(name, names())}")
-    return read_layout(Path(str(files(__package__) / "layouts" / f"{name}.yaml")))
+    return read_layout(LAYOUTS / f"{name}.yaml")
 
 
 def read_layout(path: Path) -> Layout:
@@ -144,7 +145,7 @@ def read_layout(path: Path) -> Layout:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise TalkbenchError(f"{path}, {where}: {first['msg']}; see the layouts that ship with talkbench") from error
+        raise TalkbenchError(f"{path}, {where}: {first['msg']}; see those in {LAYOUTS}") from error
     unknown = [note for note in layout.notes if note not in published.notes()["notes"]]
     if unknown:
         raise TalkbenchError(f"{path}: no note {unknown[0]!r}: {nearest(unknown[0], published.notes()['notes'])}")

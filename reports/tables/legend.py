@@ -59,5 +59,5 @@ def about(runs: Sequence[Run], intervals: bool) -> list[str]:
 
 
 def contradictions(layout: Layout) -> tuple[str, ...]:
-    known = [published.notes()["notes"][key] for key in layout.notes]
-    return tuple(" ".join(filter(None, [f"{note['where']}: {note['what']}", note.get("effect")])) for note in known)
+    faults = [published.notes()["notes"][key] for key in layout.notes]
+    return tuple(" ".join(filter(None, [f"{note['where']}: {note['what']}", note.get("effect")])) for note in faults)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from talkbench.reports.numbers import coverage, format_mean
 from talkbench.reports.runs import Run
-from talkbench.reports.tables.layout import Column, Group
+from talkbench.reports.tables.layout import LayoutColumn, LayoutGroup
 from talkbench.results import MetricSpec, MetricSummary, RunRecord
 
 MAX_COVERAGE_GAP = 0.01
@@ -18,7 +18,7 @@ MAX_COVERAGE_GAP = 0.01
 
 
 @dataclass
-class Entry:
+class MeasuredCell:
     """A measured cell in the making.
 
     Attributes:
@@ -51,7 +51,7 @@ class Entry:
         return self.result.pairs / max(1, self.run.record.dataset.pairs) if self.result else 0.0
 
 
-def entry(run: Run, candidates: Sequence[str], wanted: str, decimals: int | None = None) -> Entry:
+def measured_cell(run: Run, candidates: Sequence[str], wanted: str, decimals: int | None = None) -> MeasuredCell:
     """The first of the `candidates` that the run has; else the reason why `wanted` is missing.
 
     Args:
@@ -62,32 +62,32 @@ def entry(run: Run, candidates: Sequence[str], wanted: str, decimals: int | None
     if spec is None:
         reasons = [miss.reason for miss in run.record.unavailable if wanted in (miss.name, miss.name.split("@", 1)[0])]
         why = reasons[0] if reasons else "it was not asked for in this run"
-        return Entry(run, None, None, [f"metric not computed: {why}"])
+        return MeasuredCell(run, None, None, [f"metric not computed: {why}"])
     shown = spec if decimals is None else spec.model_copy(update={"decimals": decimals})
-    return Entry(run, shown, run.summary.metric(spec.name))
+    return MeasuredCell(run, shown, run.summary.metric(spec.name))
 
 
-def column_entry(run: Run, group: Group, column: Column, decimals: int | None) -> Entry:
+def column_cell(run: Run, group: LayoutGroup, column: LayoutColumn, decimals: int | None) -> MeasuredCell:
     """The run's number for a column of a layout, with what tells it from the published ones."""
     family = column.metric.lower()
     others = [spec.name for spec in run.record.metrics if spec.family == family]
-    made = entry(run, [*column.variants, *others], family, decimals)
-    if made.spec is None:
-        return made
-    made.departures = _departures(run, group, column, made.spec)
-    made.notes = list(made.departures)
+    cell = measured_cell(run, [*column.variants, *others], family, decimals)
+    if cell.spec is None:
+        return cell
+    cell.departures = _departures(run, group, column, cell.spec)
+    cell.notes = list(cell.departures)
     data = run.record.dataset
     same = group.published and not group.departs and not _differing(run.record, group)
     if same and data.list_sha256 not in group.pair_lists:
-        made.notes.insert(0, f"pair list {data.pairs_sha256[:12]} is not verified to be the published one")
+        cell.notes.insert(0, f"pair list {data.pairs_sha256[:12]} is not verified to be the published one")
     if group.holds(run.record) and group.caveat:
-        made.notes.append(group.caveat)
-    if made.spec.name in column.variants and column.caveat:
-        made.notes.append(f"{made.spec.name}: {column.caveat}")
-    return made
+        cell.notes.append(group.caveat)
+    if cell.spec.name in column.variants and column.caveat:
+        cell.notes.append(f"{cell.spec.name}: {column.caveat}")
+    return cell
 
 
-def _differing(record: RunRecord, group: Group) -> list[str]:
+def _differing(record: RunRecord, group: LayoutGroup) -> list[str]:
     """In what the test of a run differs from that of the published numbers, or at all where there are none."""
     data = record.dataset
     checks: list[tuple[str, Sequence[str]]] = [(data.name, (group.dataset,)), (data.task, group.tasks)]
@@ -97,10 +97,10 @@ def _differing(record: RunRecord, group: Group) -> list[str]:
         (f"{data.image_size} px", (f"{group.image_size} px",)),
     ]
     checks += published if group.published else []
-    return [f"{mine} instead of {' or '.join(theirs)}" for mine, theirs in checks if mine not in theirs]
+    return [f"{own} instead of {' or '.join(allowed)}" for own, allowed in checks if own not in allowed]
 
 
-def _departures(run: Run, group: Group, column: Column, spec: MetricSpec) -> list[str]:
+def _departures(run: Run, group: LayoutGroup, column: LayoutColumn, spec: MetricSpec) -> list[str]:
     record = run.record
     differing, notes = _differing(record, group), []
     if differing:
@@ -115,41 +115,41 @@ def _departures(run: Run, group: Group, column: Column, spec: MetricSpec) -> lis
     return notes
 
 
-def finish(entries: Sequence[Entry]) -> None:
+def finish(cells: Sequence[MeasuredCell]) -> None:
     """Mark what protocols or counts of pairs tell apart in a column, then find the best within each protocol."""
-    present = [entry for entry in entries if entry.spec]
+    present = [cell for cell in cells if cell.spec]
     groups: dict[tuple[str, ...], set[str]] = {}
-    for entry in present:
-        groups.setdefault(tuple(entry.notes), set()).add(entry.protocol)
-    for entry in present:
-        if len(groups[tuple(entry.notes)]) > 1:
-            entry.notes.append(f"protocol {entry.protocol}: comparable only with cells of the same protocol")
-    for entry in present:
-        total = entry.run.record.dataset.pairs
-        if entry.result and (text := coverage(entry.result, total)):
-            entry.notes.append(text)
-            if entry.run.summary.pairs != total:
-                entry.departures.append(text)
-    for protocol in sorted({entry.protocol for entry in present}):
-        _rank([entry for entry in present if entry.protocol == protocol])
+    for cell in present:
+        groups.setdefault(tuple(cell.notes), set()).add(cell.protocol)
+    for cell in present:
+        if len(groups[tuple(cell.notes)]) > 1:
+            cell.notes.append(f"protocol {cell.protocol}: comparable only with cells of the same protocol")
+    for cell in present:
+        total = cell.run.record.dataset.pairs
+        if cell.result and (text := coverage(cell.result, total)):
+            cell.notes.append(text)
+            if cell.run.summary.pairs != total:
+                cell.departures.append(text)
+    for protocol in sorted({cell.protocol for cell in present}):
+        _rank([cell for cell in present if cell.protocol == protocol])
 
 
-def _rank(entries: list[Entry]) -> None:
+def _rank(cells: list[MeasuredCell]) -> None:
     """Set `best` among two or more comparable cells and `second` among three or more, ties in print included."""
     ranked = [
-        entry
-        for entry in entries
-        if entry.spec and entry.spec.ranks and entry.run.record.method.ranked
-        if entry.result and entry.result.mean is not None
+        cell
+        for cell in cells
+        if cell.spec and cell.spec.ranks and cell.run.record.method.ranked
+        if cell.result and cell.result.mean is not None
     ]
     if len(ranked) < 2 or ranked[0].spec is None:
         return
-    if max(entry.share for entry in ranked) - min(entry.share for entry in ranked) > MAX_COVERAGE_GAP + 1e-9:
-        for entry in ranked:
-            entry.notes.append("not ranked: the shares of pairs used differ by more than one point")
+    if max(cell.share for cell in ranked) - min(cell.share for cell in ranked) > MAX_COVERAGE_GAP + 1e-9:
+        for cell in ranked:
+            cell.notes.append("not ranked: the shares of pairs used differ by more than one point")
         return
-    values = sorted((float(entry.text) for entry in ranked), reverse=ranked[0].spec.direction == "higher")
+    values = sorted((float(cell.text) for cell in ranked), reverse=ranked[0].spec.direction == "higher")
     runner_up = next((value for value in values if value != values[0]), None)
-    for entry in ranked:
-        entry.best = float(entry.text) == values[0]
-        entry.second = len(ranked) > 2 and values.count(values[0]) == 1 and float(entry.text) == runner_up
+    for cell in ranked:
+        cell.best = float(cell.text) == values[0]
+        cell.second = len(ranked) > 2 and values.count(values[0]) == 1 and float(cell.text) == runner_up

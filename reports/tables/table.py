@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Block:
+class TableBlock:
     """Lines under a common heading."""
 
     title: str
@@ -65,7 +65,7 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[TableBlock, ...]
     notes: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()

@@ -136,10 +136,10 @@ def _print_notes(table: Table, console: Console) -> None:
     console.print(notes)
     if table.contradictions:
         console.print(Text(f"{CONTRADICTIONS}:", style="italic"))
-        known = RichTable.grid(padding=(0, 1))
+        contradictions = RichTable.grid(padding=(0, 1))
         for text in table.contradictions:
-            known.add_row(Text("·"), Text(text))
-        console.print(known)
+            contradictions.add_row(Text("·"), Text(text))
+        console.print(contradictions)
 
 
 def _print_whole(table: RichTable, console: Console) -> None:

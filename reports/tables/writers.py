@@ -1,4 +1,4 @@
-"""A table as Markdown, LaTeX, CSV or HTML; every text is escaped for its format."""
+"""A table as Markdown, LaTeX or CSV; every text is escaped for its format."""
 
 from __future__ import annotations
 
@@ -143,19 +143,27 @@ def to_csv(*tables: Table) -> str:
     """CSV for a program: table, block, system and its notes, line, then per column the bare number (empty if there is
     none, ``inf``) and its notes in full. Several tables share the columns of one heading; others stay empty there."""
     heads = [_heads(table) for table in tables]
-    columns = list(dict.fromkeys(head for mine in heads for head in mine))
+    columns = list(dict.fromkeys(head for names in heads for head in names))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     label = tables[0].corner.lower()
-    names = ["table", "block", label, f"{label} notes", "line"]
-    writer.writerow([*names, *(plain(head + kind) for head in columns for kind in ("", " notes"))])
-    for table, mine in zip(tables, heads, strict=True):
+    writer.writerow(
+        [
+            "table",
+            "block",
+            label,
+            f"{label} notes",
+            "line",
+            *(plain(head + kind) for head in columns for kind in ("", " notes")),
+        ]
+    )
+    for table, names in zip(tables, heads, strict=True):
         texts = dict(table.notes)
         for block in table.blocks:
             system = ""
             for line in block.lines:
                 system = system if line.kind not in SYSTEMS else line.label
-                fields = dict(zip(mine, line.cells, strict=True))
+                fields = dict(zip(names, line.cells, strict=True))
                 cells = [_csv_cell(fields.get(head, Cell("")), texts) for head in columns]
                 marks = "; ".join(texts[mark] for mark in line.marks)
                 start = [table.title, block.title, system, marks, line.kind]
@@ -166,14 +174,6 @@ def to_csv(*tables: Table) -> str:
 def _heads(table: Table) -> list[str]:
     groups = [heading for heading, span in table.groups for _ in range(span)]
     return [" ".join(filter(None, pair)) for pair in zip_longest(groups, table.columns, fillvalue="")]
-
-
-def to_html(*tables: Table) -> str:
-    """A whole HTML page with the tables and their notes."""
-    from talkbench.reports.pages.templates import render
-
-    title = tables[0].title if len(tables) == 1 else "Tables"
-    return render("table_page.html", title=title, tables=tables)
 
 
 _CSV_NUMBERS = {"–": "", "n/a": "", "∞": "inf"}

@@ -48,11 +48,11 @@ def table(document: str, table: str) -> list[PublishedCell]:
     Raises:
         TalkbenchError: there is no such table.
     """
-    found = [cell for cell in cells() if (cell.document, cell.table) == (document, table)]
-    if not found:
-        known = ", ".join(sorted({f"{cell.document} {cell.table}" for cell in cells()}))
-        raise TalkbenchError(f"no published table {document} {table}; known: {known}")
-    return found
+    printed = [cell for cell in cells() if (cell.document, cell.table) == (document, table)]
+    if not printed:
+        tables = ", ".join(sorted({f"{cell.document} {cell.table}" for cell in cells()}))
+        raise TalkbenchError(f"no published table {document} {table}; known: {tables}")
+    return printed
 
 
 def extra_precision() -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The papers' numbers as entries of the leaderboard: what one table says of one system on one task of a data set.
+"""The papers' numbers by lines: what one table says of one system on one task of a data set, as an entry does.
 
 They are derived from ``tables.csv``; nothing is stored twice. They share no ranking with measured ones: hardly a
 published number says exactly how it was made.
@@ -14,7 +14,7 @@ from talkbench.results.published import PublishedCell, cells
 
 
 @dataclass(frozen=True)
-class PublishedEntry:
+class PublishedLine:
     """A line of a published table.
 
     Attributes:
@@ -47,18 +47,18 @@ class PublishedEntry:
 
 
 @cache
-def published_entries() -> tuple[PublishedEntry, ...]:
+def published_lines() -> tuple[PublishedLine, ...]:
     """All lines of all tables, in the order of the tables."""
     lines: dict[tuple[str, ...], list[PublishedCell]] = {}
     for cell in cells():
         place = (cell.document, cell.table, cell.system, cell.variant, cell.dataset, cell.task)
         lines.setdefault(place, []).append(cell)
-    return tuple(_entry(tuple(found)) for found in lines.values())
+    return tuple(_line(tuple(line)) for line in lines.values())
 
 
-def _entry(line: tuple[PublishedCell, ...]) -> PublishedEntry:
+def _line(line: tuple[PublishedCell, ...]) -> PublishedLine:
     first = line[0]
-    return PublishedEntry(
+    return PublishedLine(
         document=first.document,
         table=first.table,
         label=first.system,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.results import MethodInfo, MetricSpec, Row, RunRecord
+from talkbench.results import MethodInfo, MetricSpec, RunRecord
 from talkbench.results.strict import parse_json
 
 
@@ -149,16 +149,3 @@ def test_bad_files_are_refused_in_one_line(text: str, message: str) -> None:
         parse_json(RunRecord, text, "x/run.json")
     assert str(caught.value).startswith("x/run.json")
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [(float("inf"), "infinite"), (float("-inf"), "infinite"), (float("nan"), "not-a-number")],
-)
-def test_values_that_are_not_finite_become_null_with_a_reason(value: float, reason: str) -> None:
-    frame = {"source_clip": "a", "source_index": 0, "driving_clip": "a", "driving_index": 1}
-    row = Row(pair=0, metric="psnr", value=value, **frame)
-    assert (row.value, row.reason, row.message) == (None, reason, str(value))
-    assert json.loads(row.to_json())["value"] is None
-    with pytest.raises(ValidationError, match="needs a reason"):
-        Row(pair=0, metric="psnr", value=None, **frame)

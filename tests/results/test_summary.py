@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from talkbench.results import MetricSpec, common_pairs, summarise
-from talkbench.results.record import IN_SET
+from talkbench.results.rows import IN_SET
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "metrics" / "golden.json").read_text())
 

@@ -52,8 +52,9 @@ def write_table(runs: Sequence[Path], options: TableOptions) -> None:
 
 def print_tables(tables: Sequence[Table], form: str, out: Path | None = None) -> None:
     """`tables` as ``terminal``, ``markdown``, ``latex``, ``csv`` or ``html``, on the terminal or in the file `out`."""
+    from talkbench.reports.pages.table_page import to_html
     from talkbench.reports.tables.terminal import print_table
-    from talkbench.reports.tables.writers import to_csv, to_html, to_latex, to_markdown
+    from talkbench.reports.tables.writers import to_csv, to_latex, to_markdown
 
     if form == "terminal":
         for table in tables:

@@ -11,7 +11,7 @@ from talkbench.datasets import Frame, Pair, Split
 from talkbench.methods.interface import Batch, Method
 from talkbench.metrics import Extractor, FeatureCache, Metric
 from talkbench.metrics.pixel import ImageMetric
-from talkbench.results.record import IN_SET
+from talkbench.results.rows import IN_SET
 
 
 class Images(Batch):

@@ -14,7 +14,7 @@ from site_entries import spec, write
 from talkbench.reports.leaderboard import audit as audited
 from talkbench.reports.leaderboard.build import build_site
 from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard, MetricCard
-from talkbench.reports.leaderboard.comparison import MAGMA, comparison_data, magma_tables
+from talkbench.reports.leaderboard.comparison_pages import MAGMA, comparison_data, magma_tables
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.pages.strips import ERROR_RANGE, error_colours
@@ -94,11 +94,11 @@ def data(files: dict[str, bytes]) -> dict[str, list]:
 
 
 @pytest.fixture(scope="module")
-def tables(root: Path) -> dict[str, audited.Table]:
+def tables(root: Path) -> dict[str, audited.AuditTable]:
     return {table.key: table for table in audited.audit(load_entries(root), CATALOGUE)}
 
 
-def number(table: audited.Table, system: str, metric: str) -> audited.Judged:
+def number(table: audited.AuditTable, system: str, metric: str) -> audited.AuditedCell:
     line = next(line for label, line in table.lines if label == system)
     return next(judged for judged in line if judged and judged.cell.metric == metric)
 
@@ -202,7 +202,7 @@ def test_cross_identity_has_no_error_maps(tmp_path: Path) -> None:
     assert b"<filter" not in page
 
 
-def test_every_printed_number_is_judged_once(tables: dict[str, audited.Table]) -> None:
+def test_every_printed_number_is_judged_once(tables: dict[str, audited.AuditTable]) -> None:
     judged = [number.cell for table in tables.values() for number in table.numbers]
     assert sorted(map(repr, judged)) == sorted(repr(cell) for cell in published.cells() if cell.value)
 
@@ -222,7 +222,7 @@ def test_every_printed_number_is_judged_once(tables: dict[str, audited.Table]) -
     ],
 )
 def test_what_stands_in_the_way_of_a_number(
-    tables: dict[str, audited.Table], table: str, system: str, metric: str, verdict: str, reason: str
+    tables: dict[str, audited.AuditTable], table: str, system: str, metric: str, verdict: str, reason: str
 ) -> None:
     found = number(tables[table], system, metric)
     texts = dict(tables[table].reasons)
@@ -231,7 +231,7 @@ def test_what_stands_in_the_way_of_a_number(
     assert reason in "; ".join(texts[mark] for mark in found.marks)
 
 
-def test_measured_numbers_agree_up_to_interval_and_a_unit(tables: dict[str, audited.Table]) -> None:
+def test_measured_numbers_agree_up_to_interval_and_a_unit(tables: dict[str, audited.AuditTable]) -> None:
     found = {metric: number(tables["1a"], "MCNet (Ours)", metric).measured for metric in ("L1", "LPIPS", "PSNR", "AKD")}
     assert [(made.text, made.difference, made.agrees) for made in found["L1"]] == [("0.0331", "+0.0000", True)]
     assert [(made.text, made.difference, made.agrees) for made in found["LPIPS"]] == [("0.300", "+0.126", False)]
@@ -240,7 +240,7 @@ def test_measured_numbers_agree_up_to_interval_and_a_unit(tables: dict[str, audi
     assert (len(tables["1a"].compared), tables["1a"].agreeing) == (3, 1)
 
 
-def test_a_measurement_of_another_test_is_not_compared(tables: dict[str, audited.Table]) -> None:
+def test_a_measurement_of_another_test_is_not_compared(tables: dict[str, audited.AuditTable]) -> None:
     lone = number(tables["1a"], "FOMM", "L1").measured
     assert [(made.difference, made.agrees) for made in lone] == [("", None)]
     assert "8 pairs instead of 2083 pairs" in lone[0].reasons[0]

@@ -10,10 +10,11 @@ import pytest
 from site_entries import CATALOGUE, crowd, spec, write
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.reports.leaderboard.boards import BARS, Cell, Column, boards, compared
+from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, compared
+from talkbench.reports.leaderboard.board_pages import add_boards, shown_pair
+from talkbench.reports.leaderboard.boards import boards
 from talkbench.reports.leaderboard.build import build_site
 from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard
-from talkbench.reports.leaderboard.front import add_boards, shown_pair
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site, external, slug
 from talkbench.results.entries import load_entries
@@ -111,8 +112,8 @@ def test_methods_that_cannot_be_told_apart_share_the_best_rank(made):
 def test_where_nothing_is_told_apart_nothing_is_the_best():
     ranks = [(1, 2), (1, 2)], [(1, 1), (2, 2)]
     tied, apart = (
-        compared([Cell(str(v), v, compared=True, ranks=r) for v, r in zip((1.0, 2.0), pairs, strict=True)],
-                 Column("l1", "lower"))
+        compared([BoardCell(str(v), v, compared=True, ranks=r) for v, r in zip((1.0, 2.0), pairs, strict=True)],
+                 BoardColumn("l1", "lower"))
         for pairs in ranks
     )  # fmt: skip
     assert [(cell.best, cell.leads) for cell in tied] == [(False, True), (False, False)]
@@ -171,10 +172,10 @@ def test_what_was_seen_in_training_is_flagged(tmp_path, said, trained, held_out,
 
 
 def test_bars_go_from_the_worst_to_the_best():
-    cells = [Cell(str(v), v, compared=v < 9) for v in (1.0, 2.0, 3.0, 9.0)]
-    assert [cell.bar for cell in compared(cells, Column("l1", "lower"))] == [BARS, BARS // 2, 0, None]
-    assert [cell.bar for cell in compared(cells, Column("psnr", "higher"))] == [0, BARS // 2, BARS, None]
-    assert [cell.bar for cell in compared(cells[:1], Column("l1", "lower"))] == [BARS]
+    cells = [BoardCell(str(v), v, compared=v < 9) for v in (1.0, 2.0, 3.0, 9.0)]
+    assert [cell.bar for cell in compared(cells, BoardColumn("l1", "lower"))] == [BARS, BARS // 2, 0, None]
+    assert [cell.bar for cell in compared(cells, BoardColumn("psnr", "higher"))] == [0, BARS // 2, BARS, None]
+    assert [cell.bar for cell in compared(cells[:1], BoardColumn("l1", "lower"))] == [BARS]
 
 
 def test_rebuilding_gives_the_same_bytes(root, site, tmp_path):

@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 from site_entries import CATALOGUE, crowd, write
 
-from talkbench.reports.leaderboard.boards import Board
+from talkbench.reports.leaderboard.board import Board
+from talkbench.reports.leaderboard.board_pages import add_boards
 from talkbench.reports.leaderboard.build import build_site
 from talkbench.reports.leaderboard.catalogue import DatasetCard
-from talkbench.reports.leaderboard.front import add_boards
 from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import load_entries
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from talkbench.reports.pages.table_page import to_html
 from talkbench.reports.runs import Run, load_runs
 from talkbench.reports.tables.composition import layout_table, measured_table, of_tables, published_table, touched
 from talkbench.reports.tables.layout import Layout, load_layout
 from talkbench.reports.tables.table import Line, Table
 from talkbench.reports.tables.terminal import print_table
-from talkbench.reports.tables.writers import to_csv, to_html, to_latex, to_markdown
+from talkbench.reports.tables.writers import to_csv, to_latex, to_markdown
 from talkbench.results import Row, RunStore
 
 MakeStore = Callable[..., RunStore]

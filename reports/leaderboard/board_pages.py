@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from talkbench.reports.leaderboard.boards import Board, Group, Shown
+from talkbench.reports.leaderboard.board import Board, BoardGroup, SharedPair
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import Entry
@@ -27,7 +27,7 @@ def add_boards(site: Site, boards: Sequence[Board]) -> None:
         site.add(board.path, "board.html", board=board, name=name, shown=shown, plots=plots)
 
 
-def shown_pair(site: Site, board: Board) -> Shown | None:
+def shown_pair(site: Site, board: Board) -> SharedPair | None:
     """Of the pairs that most entries of the first group have pictures of, the one on which these differ most by the
     metric that the group is sorted by; with the outputs of the first of these entries by rank."""
     groups = board.of("measured")
@@ -41,14 +41,14 @@ def shown_pair(site: Site, board: Board) -> Shown | None:
     column = None if groups[0].main is None else groups[0].columns[groups[0].main]
     spread = _spread(entries, column.name, common) if column else {}
     pair = max(common, key=lambda number: (spread.get(number, 0.0), -number))
-    found = [(entry, item) for entry in entries for item in entry.info.thumbnails if item.pair == pair][:SHOWN]
-    entry, item = found[0]
-    return Shown(
+    shown = [(entry, item) for entry in entries for item in entry.info.thumbnails if item.pair == pair][:SHOWN]
+    entry, item = shown[0]
+    return SharedPair(
         pair,
         site.thumbnail(entry, item.source),
         site.thumbnail(entry, item.driving),
         column.title if column and spread.get(pair) else "",
-        tuple((entry.info.label, site.thumbnail(entry, item.generated)) for entry, item in found),
+        tuple((entry.info.label, site.thumbnail(entry, item.generated)) for entry, item in shown),
     )
 
 
@@ -57,14 +57,14 @@ def _spread(entries: Sequence[Entry], metric: str, pairs: Sequence[int]) -> dict
     values: dict[int, list[float]] = {}
     for entry in entries:
         rows = entry.rows()
-        mine = rows[(rows["metric"] == metric) & rows["pair"].isin(pairs) & rows["value"].notna()]
-        for pair, value in zip(mine["pair"], mine["value"], strict=True):
+        rows_of_pairs = rows[(rows["metric"] == metric) & rows["pair"].isin(pairs) & rows["value"].notna()]
+        for pair, value in zip(rows_of_pairs["pair"], rows_of_pairs["value"], strict=True):
             values.setdefault(int(pair), []).append(float(value))
-    return {pair: max(found) - min(found) for pair, found in values.items()}
+    return {pair: max(of_pair) - min(of_pair) for pair, of_pair in values.items()}
 
 
-def _by_rank(group: Group, entries: Sequence[Entry]) -> list[Entry]:
+def _by_rank(group: BoardGroup, entries: Sequence[Entry]) -> list[Entry]:
     """The entries of a group in the order of its lines, yardsticks last."""
     order = [line.key for line in sorted(group.lines, key=lambda line: line.yardstick)]
-    mine = [entry for entry in entries if entry.info.name in order]
-    return sorted(mine, key=lambda entry: order.index(entry.info.name))
+    members = [entry for entry in entries if entry.info.name in order]
+    return sorted(members, key=lambda entry: order.index(entry.info.name))

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from talkbench.core.paths import inside
-from talkbench.reports.leaderboard.boards import Board
+from talkbench.reports.leaderboard.board import Board
 from talkbench.reports.leaderboard.site import Site, comparison_path
 from talkbench.reports.numbers import format_mean, unit_sign
 from talkbench.reports.pages.strips import ERROR_RANGE
 from talkbench.results import MetricSpec
 from talkbench.results.entries import Entry, Thumbnail
-from talkbench.results.record import IN_SET
+from talkbench.results.rows import IN_SET
 
 PAIR = ["source_clip", "source_index", "driving_clip", "driving_index"]
 
@@ -111,13 +111,15 @@ def shown_pairs(entry: Entry) -> Iterator[tuple[Thumbnail, str, dict[str, float 
     rows = entry.rows()
     by_pair = dict(list(rows[rows["pair"].isin([item.pair for item in entry.info.thumbnails])].groupby("pair")))
     for item in entry.info.thumbnails:
-        mine = by_pair.get(item.pair)
-        if mine is None:
+        pair_rows = by_pair.get(item.pair)
+        if pair_rows is None:
             continue
-        source, source_frame, driving, driving_frame = mine.iloc[0][PAIR]
+        source, source_frame, driving, driving_frame = pair_rows.iloc[0][PAIR]
         frames = f"{source}, frame {source_frame} → {driving}, frame {driving_frame}"
-        mine = mine[mine["reason"] != IN_SET]
-        values = zip(mine["metric"].tolist(), mine["value"].tolist(), mine["reason"].tolist(), strict=True)
+        pair_rows = pair_rows[pair_rows["reason"] != IN_SET]
+        values = zip(
+            pair_rows["metric"].tolist(), pair_rows["value"].tolist(), pair_rows["reason"].tolist(), strict=True
+        )
         yield item, frames, {name: _value(entry.record.metric(name), value, reason) for name, value, reason in values}
 
 

@@ -16,11 +16,12 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.methods import registry
 from talkbench.methods.cards import full_name, published_only
 from talkbench.metrics import registry as metrics
+from talkbench.reports.pages.table_page import to_html
 from talkbench.reports.tables.composition import layout_table, published_table
 from talkbench.reports.tables.layout import keys, load_layout, names, read_layout
 from talkbench.reports.tables.table import Table
 from talkbench.reports.tables.terminal import print_table
-from talkbench.reports.tables.writers import to_csv, to_html, to_latex, to_markdown
+from talkbench.reports.tables.writers import to_csv, to_latex, to_markdown
 from talkbench.results import RunStore, published
 
 MakeStore = Callable[..., RunStore]

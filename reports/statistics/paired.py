@@ -1,0 +1,220 @@
+"""Two runs compared pair by pair: how large the difference is, and how sure (docs/statistics.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.reports.runs import Cluster, Run, by_clip
+from talkbench.reports.statistics.intervals import cluster_sums
+from talkbench.reports.statistics.resampling import aggregated, ends, sign_flip
+from talkbench.results import MetricSpec
+from talkbench.results.summary import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FRAMES = ["source_clip", "source_index", "driving_clip", "driving_index"]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two runs, a and b, in one metric, over the pairs that both have a value of. All numbers are unscaled.
+
+    Attributes:
+        spec: of the metric, as run a has it.
+        pairs: common pairs with a value in both.
+        total: pairs of the lists, the longer one.
+        clusters: clips or identities of the common pairs.
+        mean_a, mean_b: over the common pairs; None of a metric that takes whole sets, which has none over a part.
+        difference: a minus b.
+        low, high: 95 % interval of the difference; None of fewer than `FEWEST` clusters, or where it has no bounds.
+        p: of the sign-flip test that the two are exchangeable; None where there is nothing to test.
+        p_holm: `p` corrected by Holm's method for all metrics of the comparison.
+        departures: in what the protocols differ, as ``field: a / b``.
+        left_out_a, left_out_b: pairs of both runs that have no value in a, or in b, by reason.
+    """
+
+    spec: MetricSpec
+    pairs: int
+    total: int
+    clusters: int
+    mean_a: float | None = None
+    mean_b: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    departures: tuple[str, ...] = ()
+    left_out_a: dict[str, int] = field(default_factory=dict)
+    left_out_b: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric."""
+        return self.spec.name
+
+    @property
+    def coverage(self) -> float:
+        """Share of the pairs of the lists that the comparison uses."""
+        return self.pairs / self.total if self.total else 0.0
+
+
+def compare(
+    a: Run, b: Run, metrics: Sequence[str] = (), cluster: Cluster = by_clip, across_protocols: bool = False
+) -> list[Paired]:
+    """Two runs beside each other on the pairs that both have a value of, in the order of run a's metrics.
+
+    Args:
+        metrics: their names; empty: all that both have.
+        across_protocols: also compare numbers of unlike protocol ids, with `Paired.departures` saying what differs.
+
+    Raises:
+        TalkbenchError: the same run twice, runs of two data sets or tasks, without a common metric or pair, or numbers
+            of unlike protocols.
+    """
+    _check_comparable(a, b)
+    names = _common_metrics(a, b, metrics)
+    departures = {name: _departures(a, b, name) for name in names}
+    unlike = [name for name in names if departures[name]]
+    if unlike and not across_protocols:
+        differing = dict.fromkeys(text for name in unlike for text in departures[name])
+        raise TalkbenchError(
+            f"{', '.join(unlike)}: not of one protocol ({'; '.join(differing)}); compare runs of one protocol, or "
+            "these ones all the same with --across-protocols"
+        )
+    comparisons = [replace(_paired(a, b, name, cluster), departures=departures[name]) for name in names]
+    if not any(paired.pairs for paired in comparisons):
+        raise TalkbenchError(
+            f"{a.record.run_id} and {b.record.run_id} have no pair with a value in both; compare runs of one pair list"
+        )
+    return _corrected(comparisons)
+
+
+def _check_comparable(a: Run, b: Run) -> None:
+    id_a, id_b = a.record.run_id, b.record.run_id
+    if (id_a, a.record.created) == (id_b, b.record.created):
+        raise TalkbenchError(f"{id_a} is given twice; compare it with another run")
+    for field_name in ("name", "task"):
+        value_a, value_b = getattr(a.record.dataset, field_name), getattr(b.record.dataset, field_name)
+        if value_a != value_b:
+            raise TalkbenchError(
+                f"{id_a} and {id_b} are not of the same pairs: {value_a} and {value_b}; compare runs of one data set "
+                "and task"
+            )
+
+
+def _common_metrics(a: Run, b: Run, wanted: Sequence[str]) -> list[str]:
+    names_b = {spec.name for spec in b.record.metrics}
+    common = [spec.name for spec in a.record.metrics if spec.name in names_b]
+    if not common:
+        names_a = [spec.name for spec in a.record.metrics]
+        raise TalkbenchError(
+            f"{a.record.run_id} ({', '.join(names_a)}) and {b.record.run_id} ({', '.join(sorted(names_b))}) have no "
+            "metric in common; run one of them again with the other's --metrics"
+        )
+    for name in wanted:
+        if name not in common:
+            raise TalkbenchError(f"not both runs have the metric {name!r}: {nearest(name, common)}")
+    return [name for name in common if name in wanted] if wanted else common
+
+
+_FIELDS = {"pairs_sha256": "pair list", "missing_faces": "rule for missing faces", "image_size": "pixels"}
+
+
+def _departures(a: Run, b: Run, metric: str) -> tuple[str, ...]:
+    """In what the protocols of two numbers differ."""
+    protocol_a, protocol_b = a.record.protocol_of(metric), b.record.protocol_of(metric)
+    differing = [name for name in protocol_a if protocol_a[name] != protocol_b[name]]
+    return tuple(f"{_field(name)}: {_short(name, protocol_a)} / {_short(name, protocol_b)}" for name in differing)
+
+
+def _field(name: str) -> str:
+    """A field of a protocol in words."""
+    return _FIELDS.get(name, name.replace("_", " "))
+
+
+def _short(name: str, protocol: dict[str, object]) -> str:
+    """Its value, a hash cut short."""
+    return str(protocol[name])[:12] if name == "pairs_sha256" else str(protocol[name])
+
+
+def _paired(a: Run, b: Run, metric: str, cluster: Cluster) -> Paired:
+    spec = a.record.metric(metric)
+    total = max(a.record.dataset.pairs, b.record.dataset.pairs)
+    if spec.aggregation == "set":
+        return _whole_sets(a, b, spec, total)
+    joined = _joined(a, b, metric)
+    left_out_a, left_out_b = (_reasons(joined, run) for run in "ab")
+    used = _used(joined)
+    if used.empty:
+        return Paired(spec, 0, total, 0, left_out_a=left_out_a, left_out_b=left_out_b)
+    clusters = [cluster(clip) for clip in used.index.get_level_values("driving_clip")]
+    sums = cluster_sums(clusters, *(used[f"{column}_{run}"] for run in "ab" for column in ("value", "weight")))
+    whole = sums.sum(axis=1)
+    low, high = ends(sums, spec.aggregation) or (None, None)
+    return Paired(
+        spec,
+        len(used),
+        total,
+        sums.shape[1],
+        mean_a=float(aggregated(whole[:2], spec.aggregation)),
+        mean_b=float(aggregated(whole[2:], spec.aggregation)),
+        difference=float(aggregated(whole, spec.aggregation)),
+        low=low,
+        high=high,
+        p=float(sign_flip((sums[0] / whole[1] - sums[2] / whole[3])[None])[0]),
+        left_out_a=left_out_a,
+        left_out_b=left_out_b,
+    )
+
+
+def _reasons(joined: pd.DataFrame, run: str) -> dict[str, int]:
+    """Why pairs have no value in a run, with their numbers."""
+    reasons = joined.loc[joined[f"value_{run}"].isna(), f"reason_{run}"]
+    return {str(reason): int(count) for reason, count in reasons.value_counts().items()}
+
+
+def paired_values(a: Run, b: Run, metric: str) -> pd.DataFrame:
+    """What `compare` compares: ``value_a``, ``weight_a``, ``value_b`` and ``weight_b`` by the frames of the pair."""
+    return _used(_joined(a, b, metric))
+
+
+def _used(joined: pd.DataFrame) -> pd.DataFrame:
+    there = joined["value_a"].notna() & joined["value_b"].notna()
+    return joined[there & (joined["weight_a"] > 0) & (joined["weight_b"] > 0)]
+
+
+def _joined(a: Run, b: Run, metric: str) -> pd.DataFrame:
+    table_a, table_b = _by_frames(a, metric).add_suffix("_a"), _by_frames(b, metric).add_suffix("_b")
+    return table_a.join(table_b, how="inner").sort_index()
+
+
+def _by_frames(run: Run, metric: str) -> pd.DataFrame:
+    """Values, weights and reasons by the frames of the pair, and by its turn where a list has it twice."""
+    rows = run.pair_rows()
+    rows = counted(rows[rows["metric"] == metric], run.record.metric(metric), run.record.missing_faces)
+    turn = rows.groupby(FRAMES).cumcount()
+    return rows.assign(turn=turn).set_index([*FRAMES, "turn"])[["value", "weight", "reason"]]
+
+
+def _whole_sets(a: Run, b: Run, spec: MetricSpec, total: int) -> Paired:
+    """A metric that takes whole sets, of which there is one value each: compared where the sets are of one list."""
+    set_a, set_b = a.summary.metric(spec.name), b.summary.metric(spec.name)
+    alike = a.record.dataset.pairs_sha256 == b.record.dataset.pairs_sha256
+    if not (alike and set_a and set_b and set_a.pairs == set_b.pairs) or set_a.mean is None or set_b.mean is None:
+        return Paired(spec, 0, total, 0)
+    return Paired(spec, set_a.pairs, total, 0, set_a.mean, set_b.mean, set_a.mean - set_b.mean)
+
+
+def _corrected(comparisons: Sequence[Paired]) -> list[Paired]:
+    """With `p_holm`, over all metrics that have a p."""
+    from statsmodels.stats.multitest import multipletests
+
+    p = [paired.p for paired in comparisons if paired.p is not None]
+    corrected = iter(multipletests(p, method="holm")[1] if p else ())
+    return [paired if paired.p is None else replace(paired, p_holm=float(next(corrected))) for paired in comparisons]

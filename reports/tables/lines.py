@@ -1,0 +1,154 @@
+"""The lines of a table: of published numbers, of measured ones, and of what tells these from those."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from talkbench.reports.numbers import format_interval, share
+from talkbench.reports.runs import Run
+from talkbench.reports.statistics.intervals import count_clusters, interval
+from talkbench.reports.tables.layout import LayoutRow
+from talkbench.reports.tables.measured_cells import MeasuredCell
+from talkbench.reports.tables.table import LETTERS, SYMBOLS, Cell, Line, Notes
+from talkbench.results.published import PublishedCell
+
+
+@dataclass
+class MeasuredLine:
+    """A line of measured numbers.
+
+    Attributes:
+        runs: per group of columns, the run that its numbers are from.
+        cells: per column, the number.
+        label: what the line is called.
+    """
+
+    runs: tuple[Run | None, ...]
+    cells: tuple[MeasuredCell | None, ...] = ()
+    label: str = ""
+
+    @property
+    def filled(self) -> bool:
+        """Whether there is any number."""
+        return any(cell and cell.spec for cell in self.cells)
+
+
+def label_lines(lines: Sequence[MeasuredLine]) -> None:
+    """Set what neighbouring lines are called; runs of one name are told apart by their ids."""
+    of_lines = [[run for run in line.runs if run] for line in lines]
+    methods = [runs[0].record.method.name for runs in of_lines]
+    for line, method, runs in zip(lines, methods, of_lines, strict=True):
+        ids = f", run {' and '.join(run.record.run_id for run in runs)}" if Counter(methods)[method] > 1 else ""
+        line.label = f"{method}{ids} ({'; '.join(dict.fromkeys(map(_sample, runs)))})"
+
+
+def _sample(run: Run) -> str:
+    """``n = 200``, with what a reader must know about the row."""
+    total, done = run.record.dataset.pairs, run.summary.pairs
+    count = f"n = {total}" if done == total else f"incomplete, n = {done} of {total}"
+    if run.record.method.frames:
+        count += ", frames given"
+    return count if run.record.method.ranked else f"{count}, not ranked"
+
+
+_PAPERS = {
+    "fomm": "FOMM",
+    "marionette": "MarioNETte",
+    "meshg": "MeshG",
+    "dagan": "DaGAN",
+    "mraa": "MRAA",
+    "tpsm": "TPSM",
+}
+
+_MEASURED_BY = {
+    "own": "cells without a letter: a model of the paper's authors, measured by them",
+    "remeasured": "cells without a letter: another group's model, measured by the paper's authors",
+}
+
+
+class LineWriter:
+    """Writes the lines of one table, and knows what their marks stand for: letters say where published numbers are
+    from, symbols what is to be known of measured ones.
+
+    Args:
+        intervals: below measured numbers, with their intervals, numbers of pairs and clusters, and coverage.
+    """
+
+    def __init__(self, intervals: bool) -> None:
+        self._intervals = intervals
+        self._letters, self._symbols = Notes(LETTERS), Notes(SYMBOLS)
+
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """The marks that were given out, each with its text."""
+        return self._letters.listed() + self._symbols.listed()
+
+    def published(self, row: LayoutRow, printed: Sequence[PublishedCell | None]) -> Line:
+        """A system as the paper prints it."""
+        reported = [cell for cell in printed if cell]
+        origins = dict.fromkeys(cell.provenance for cell in reported if cell.provenance in _MEASURED_BY)
+        cells = tuple(
+            Cell(cell.value or "–", best=cell.bold == "yes", marks=self._provenance(cell)) if cell else Cell("")
+            for cell in printed
+        )
+        marks = tuple(self._letters.mark(_MEASURED_BY[origin]) for origin in origins)
+        return Line(row.label or reported[0].system, cells, marks, "published")
+
+    def measured(self, line: MeasuredLine, indent: int = 0, system: str = "") -> list[Line]:
+        """Measured numbers and what belongs to them.
+
+        Args:
+            system: named before the label.
+        """
+        cells = tuple(
+            Cell(cell.text, cell.best, tuple(map(self._symbols.mark, cell.notes)), cell.second) if cell else Cell("")
+            for cell in line.cells
+        )
+        lines = [Line(f"{system}: {line.label}" if system else line.label, cells, indent=indent)]
+        if self._intervals:
+            kinds = ("95 % interval", "pairs/clusters", "coverage")
+            columns = [_certainty(cell) for cell in line.cells]
+            lines += [
+                Line(kind, tuple(Cell(text) for text in texts), kind=kind, indent=indent + 1)
+                for kind, texts in zip(kinds, zip(*columns, strict=True), strict=True)
+            ]
+        return lines
+
+    def difference(self, line: MeasuredLine, printed: Sequence[PublishedCell | None]) -> Line:
+        """Measured minus published."""
+        cells = tuple(map(self._difference, line.cells, printed))
+        return Line("difference", cells, kind="difference", indent=2)
+
+    def _difference(self, measured: MeasuredCell | None, printed: PublishedCell | None) -> Cell:
+        """The number where both are of one protocol as far as is known; else why there is none."""
+        if measured is None or printed is None or not printed.value or measured.spec is None:
+            return Cell("")
+        if measured.result is None or measured.result.mean is None:
+            return Cell("n/a")
+        marks = self._provenance(printed)
+        if measured.departures or printed.provenance.startswith("carried:"):
+            return Cell("n/a", marks=marks + tuple(map(self._symbols.mark, measured.departures)))
+        value = measured.result.mean * measured.spec.scale - float(printed.value)
+        return Cell(f"{value:+z.{measured.spec.decimals}f}".replace("-", "−"), marks=marks)
+
+    def _provenance(self, cell: PublishedCell) -> tuple[str, ...]:
+        """The mark of a number that the paper's authors did not measure, or may not have."""
+        if cell.provenance.startswith("carried:"):
+            key = cell.provenance.removeprefix("carried:")
+            source = f"the {_PAPERS.get(key, key)} paper"
+            return (self._letters.mark(f"carried over by the authors from {source}, made by another protocol"),)
+        if cell.provenance == "uncertain":
+            return (self._letters.mark("origin uncertain, possibly a copying slip"),)
+        return ()
+
+
+def _certainty(cell: MeasuredCell | None) -> tuple[str, str, str]:
+    """The interval of a measured mean, over how many pairs and clusters, and the share of pairs that could be used."""
+    if cell is None or cell.spec is None or cell.result is None or cell.run.rows is None:
+        return "", "", ""
+    of_mean = cell.run.rows, cell.spec, cell.run.record.missing_faces, cell.run.cluster
+    bounds = interval(*of_mean)
+    text = format_interval(bounds.low, bounds.high, cell.spec) if bounds else "n/a"
+    return text, f"{cell.result.pairs}/{count_clusters(*of_mean)}", share(cell.result.coverage)
