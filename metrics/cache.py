@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import time
+from time import monotonic, sleep, time
 
 import numpy as np
 
@@ -289,13 +289,27 @@ def _layout(database: sqlite3.Connection) -> int:
 def _create(database: sqlite3.Connection) -> int:
     """The layout, after making the tables, unless another process was first."""
     database.execute("PRAGMA auto_vacuum = FULL")
-    database.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(database)
     database.execute("BEGIN IMMEDIATE")
     if not _layout(database):
         for statement in SCHEMA:
             database.execute(statement)
     database.commit()
     return _layout(database)
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Choose the journal that one writer and any readers share. Where another process is choosing, SQLite itself does
+    not wait."""
+    end = monotonic() + TIMEOUT
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+            sleep(0.01)
 
 
 def _used(database: sqlite3.Connection) -> int:

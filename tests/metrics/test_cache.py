@@ -4,6 +4,7 @@ import multiprocessing
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 
 import numpy as np
 import pytest
@@ -153,6 +154,22 @@ def test_processes_share_a_cache_from_the_first_moment_on(processes, tmp_path, s
         assert stored(cache) == len(levels) <= sum(counts)
     else:
         assert 0 < cache.info().bytes < 2 * size
+
+
+def test_two_that_make_it_at_once_wait_for_each_other(cache, frames, monkeypatch):
+    """SQLite says at once that the other is choosing a journal, whatever time it was given."""
+    refusals = [sqlite3.OperationalError("database is locked") for _ in range(3)]
+
+    class Other(sqlite3.Connection):
+        def execute(self, statement, *values):
+            if "journal_mode" in statement and refusals:
+                refusals[-1].sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise refusals.pop()
+            return super().execute(statement, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Other))
+    check(cache.get_or_extract(MeanColour(), frames), frames)
+    assert not refusals
 
 
 def test_a_journal_that_goes_while_sizes_are_added_up_counts_nothing(tmp_path, monkeypatch):
