@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -18,6 +18,9 @@ LETTER = 7.0
 
 SHAPES = 3
 """Devices that are told apart by the shape of their points; the last stands for all others."""
+
+Scale = Callable[[float], float]
+"""Gives the place of a number on an axis."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +94,7 @@ def plot_of(group: BoardGroup) -> Plot | None:
         return round(BOTTOM - (BOTTOM - TOP) * (part if up else 1 - part), 1)
 
     devices = [name for name, _ in sorted(Counter(line.device for line in lines).items(), key=lambda d: (-d[1], d[0]))]
-    points = [
-        Point(
-            x_of(speed),
-            y_of(value),
-            line.label,
-            _about(line, column, cell),
-            min(devices.index(line.device), SHAPES - 1),
-            whisker=(y_of(cell.ends[0]), y_of(cell.ends[1])) if cell.ends else None,
-            yardstick=line.yardstick,
-        )
-        for line, cell, speed, value in zip(lines, cells, speeds, values, strict=True)
-    ]
+    points = _points(lines, group.main, column, devices, (x_of, y_of))
     ticks = [low + step * number for number in range(round((high - low) / step) + 1)]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return Plot(
@@ -116,9 +108,28 @@ def plot_of(group: BoardGroup) -> Plot | None:
     )
 
 
+def _points(
+    lines: Sequence[BoardLine], main: int, column: BoardColumn, devices: Sequence[str], scales: tuple[Scale, Scale]
+) -> list[Point]:
+    """A point per line; `scales`: of speeds from left to right, and of values from top to bottom."""
+    x_of, y_of = scales
+    return [
+        Point(
+            x_of(line.fps or 1.0),
+            y_of(cell.value or 0.0),
+            line.label,
+            _about(line, column, cell),
+            min(devices.index(line.device), SHAPES - 1),
+            whisker=(y_of(cell.ends[0]), y_of(cell.ends[1])) if cell.ends else None,
+            yardstick=line.yardstick,
+        )
+        for line, cell in ((line, line.cells[main]) for line in lines)
+    ]
+
+
 def _about(line: BoardLine, column: BoardColumn, cell: BoardCell) -> str:
-    sure = f" ({cell.interval})" if cell.interval else ""
-    return f"{line.label}: {column.name} {cell.text}{sure}, {line.fps:.1f} frames/s on {line.device}"
+    interval = f" ({cell.interval})" if cell.interval else ""
+    return f"{line.label}: {column.name} {cell.text}{interval}, {line.fps:.1f} frames/s on {line.device}"
 
 
 def _title(column: BoardColumn) -> str:

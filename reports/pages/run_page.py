@@ -170,10 +170,10 @@ def _shown(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame)
             size = image.size
     except OSError as error:
         raise TalkbenchError(f"cannot show {path}: {error}; run again with --resume to draw it") from error
-    mine = rows[rows["pair"] == strip.pair]
+    pair_rows = rows[rows["pair"] == strip.pair]
     frames = ""
-    if len(mine):
-        first = mine.iloc[0]
+    if len(pair_rows):
+        first = pair_rows.iloc[0]
         frames = f"{first['source_clip']}, frame {first['source_index']} → "
         frames += f"{first['driving_clip']}, frame {first['driving_index']}"
     return {
@@ -186,7 +186,7 @@ def _shown(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame)
         "numbers": [
             _number(row, spec)
             for spec in record.metrics
-            for _, row in mine[(mine["metric"] == spec.name) & (mine["reason"] != IN_SET)].iterrows()
+            for _, row in pair_rows[(pair_rows["metric"] == spec.name) & (pair_rows["reason"] != IN_SET)].iterrows()
         ],
     }
 

@@ -88,11 +88,10 @@ def layout_table(
     beside = any(rows)
     title = "Published and measured" if beside else "Published"
     blocks = ((title, main), ("Measured", rest)) if with_published else (("Measured", main + rest),)
-    grouped = any(group.heading for group in layout.groups)
     return Table(
         title=layout.title,
         columns=_headings(layout, printed, runs),
-        groups=tuple((group.heading, len(group.columns)) for group in layout.groups) if grouped else (),
+        groups=layout.headings,
         blocks=tuple(TableBlock(title, tuple(lines)) for title, lines in blocks if lines),
         notes=writer.notes,
         remarks=(

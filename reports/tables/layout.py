@@ -111,6 +111,12 @@ class Layout(_Strict):
         """All columns from left to right, each with its test."""
         return [(group, column) for group in self.groups for column in group.columns]
 
+    @property
+    def headings(self) -> tuple[tuple[str, int], ...]:
+        """The headings above the columns, each with the number of columns it spans; empty: there are none."""
+        headings = tuple((group.heading, len(group.columns)) for group in self.groups)
+        return headings if any(heading for heading, _ in headings) else ()
+
 
 @cache
 def names() -> tuple[str, ...]:

@@ -104,8 +104,8 @@ def _departures(run: Run, group: LayoutGroup, column: LayoutColumn, spec: Metric
     record = run.record
     differing, notes = _differing(record, group), []
     if differing:
-        theirs = "the published one" if group.published else "that of the column"
-        notes.append(f"another test than {theirs}: {', '.join(differing)}")
+        other = "the published one" if group.published else "that of the column"
+        notes.append(f"another test than {other}: {', '.join(differing)}")
     elif group.departs:
         notes.append(group.departs)
     if spec.name not in column.variants:
