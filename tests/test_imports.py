@@ -1,14 +1,17 @@
-"""The design's floors: imports point down or stay inside a folder, and heavy libraries wait until they are used."""
+"""The design's floors: imports point down or stay inside a folder, none leads back, and heavy libraries wait.
 
-import ast
+Folders and files stay small enough to be looked through.
+"""
+
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from module_graph import circles, imported, imports, modules
+from tree import ROOT, tree
 
-ROOT = Path(__file__).parents[1]
 BELOW = {
     "core": set(),
     "methods": {"core"},
@@ -19,87 +22,112 @@ BELOW = {
     "reports": {"results", "core"},
     "benchmark": {"training", "reports", "methods", "metrics", "datasets", "results", "core"},
 }
+REST = {"*"}  # what no other floor names
+FLOORS = {
+    "benchmark": [
+        {"cards", "environment", "poses", "probes", "progress", "tracking", "training_tracker"},
+        {"evaluation"},
+        REST,
+        {"cli"},
+    ],
+    "benchmark.cli": [{"groups", "options", "print", "progress"}, REST],
+    "reports": [{"numbers", "runs"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],
+}
 HEAVY = {
-    *("face_alignment", "facenet_pytorch", "feat", "lpips", "matplotlib"),
+    *("dlib", "face_alignment", "facenet_pytorch", "feat", "lpips", "matplotlib"),
     *("mlflow", "pandas", "ray", "skimage", "torchvision"),
 }
+MODULES, MODULES_OF = 16, {"benchmark/cli": 24}  # in a folder, besides its __init__
+LINES = 400
 
 
-def names(node: ast.Import | ast.ImportFrom, package: list[str]) -> Iterator[str]:
-    """The full names that an import statement in a module of `package` may load."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-        return
-    base = package[: len(package) - node.level + 1] if node.level else []
-    module = ".".join([*base, *([node.module] if node.module else [])])
-    yield from (f"{module}.{alias.name}" for alias in node.names)
-
-
-def at_import_time(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes that run when the module is imported by a program (not by a type checker)."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+def climbing(root: Path) -> Iterator[str]:
+    """Imports, in functions and for types too, of what lies above or beside."""
+    files = modules(root, BELOW)
+    for one in imports(root, files):
+        target = imported(one.name, files)
+        if target is None or not one.importer:
             continue
-        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-            yield from (part for other in child.orelse for part in (other, *at_import_time(other)))
-            continue
-        yield child
-        yield from at_import_time(child)
+        folder, other = one.importer.partition(".")[0], target.partition(".")[0]
+        if other not in BELOW[folder] | {folder}:
+            yield f"{one}, and {folder}/ may not import from {other or 'the root'}"
+        for package in FLOORS:
+            floors = floor(package, one.importer), floor(package, target)
+            if None not in floors and floors[0] < floors[1]:
+                yield f"{one}, which is above it in {package.replace('.', '/')}/"
 
 
-def imports(folder: str, everywhere: bool) -> Iterator[tuple[str, str]]:
-    """(where, what) of every import in a folder, or only of those that run at import time."""
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        for node in ast.walk(tree) if everywhere else at_import_time(tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                where = path.relative_to(ROOT)
-                for name in names(node, ["talkbench", *where.parent.parts]):
-                    yield f"{where}:{node.lineno}", name
+def floor(package: str, module: str) -> int | None:
+    """On which floor of a package a module is; None: it is not in it, or the package itself."""
+    if not module.startswith(f"{package}."):
+        return None
+    child = module.removeprefix(f"{package}.").partition(".")[0]
+    floors = FLOORS[package]
+    named = [level for level, names in enumerate(floors) if child in names]
+    assert named or REST in floors, f"{module} has no floor in {package}/; give it one in FLOORS"
+    return named[0] if named else floors.index(REST)
 
 
-def violations(folder: str) -> list[str]:
-    found = []
-    for where, name in imports(folder, everywhere=True):
-        top, _, rest = name.partition(".")
-        if top == "talkbench" and rest.partition(".")[0] not in BELOW[folder] | {folder}:
-            found.append(f"{where} imports {name}")
-    found += [
-        f"{where} imports {name} at its top"
-        for where, name in imports(folder, everywhere=False)
-        if name.partition(".")[0] in HEAVY
-    ]
-    return found
+def hasty(root: Path) -> Iterator[str]:
+    """Imports of heavy libraries when a module is imported."""
+    for one in imports(root, modules(root, BELOW)):
+        if one.name.partition(".")[0] in HEAVY and not one.late and not one.typing:
+            yield f"{one} at its top"
 
 
-@pytest.mark.parametrize("folder", BELOW)
-def test_imports_point_down_and_heavy_ones_wait(folder):
-    assert violations(folder) == []
+def leading_back(root: Path) -> list[str]:
+    """The circles among modules, a line for each."""
+    files = modules(root, BELOW)
+    return ["; ".join(map(str, circle)) for circle in circles(imports(root, files), files)]
+
+
+def crowded(files: list[Path]) -> Iterator[str]:
+    """Folders of the package with more modules than one can look through."""
+    folders: dict[Path, int] = {}
+    for file in files:
+        if file.suffix == ".py" and file.stem != "__init__" and file.parts[0] in BELOW:
+            folders[file.parent] = folders.get(file.parent, 0) + 1
+    for folder, count in folders.items():
+        limit = MODULES_OF.get(folder.as_posix(), MODULES)
+        if count > limit:
+            yield f"{folder.as_posix()}/ has {count} modules, which is more than {limit}"
+
+
+def long(root: Path, files: list[Path]) -> Iterator[str]:
+    """Modules, those of the tests among them, with more lines than one can read through."""
+    for file in files:
+        lines = len((root / file).read_text(encoding="utf-8").splitlines()) if file.suffix == ".py" else 0
+        if lines > LINES:
+            yield f"{file.as_posix()} has {lines} lines, which is more than {LINES}"
+
+
+def assert_none(faults: Iterable[str]) -> None:
+    lines = list(faults)
+    assert not lines, "\n".join(["", *lines])
+
+
+def test_imports_point_down_or_stay_inside_a_folder():
+    assert_none(climbing(ROOT))
+
+
+def test_no_import_leads_back():
+    assert_none(leading_back(ROOT))
+
+
+def test_heavy_libraries_wait():
+    assert_none(hasty(ROOT))
+
+
+def test_folders_can_be_looked_through():
+    assert_none(crowded(tree()))
+
+
+def test_modules_can_be_read_through():
+    assert_none(long(ROOT, tree()))
 
 
 def test_every_package_has_its_floor():
     assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(BELOW)
-
-
-def test_a_violation_is_found(tmp_path, monkeypatch):
-    (tmp_path / "metrics").mkdir()
-    (tmp_path / "metrics" / "bad.py").write_text(
-        "from typing import TYPE_CHECKING\n"
-        "from talkbench import datasets\n"
-        "from ..methods import mcnet\n"
-        "from .image import psnr\n"
-        "if TYPE_CHECKING:\n    import pandas\nelse:\n    import mlflow.tracking\n"
-        "def later():\n    import skimage\n    import talkbench.benchmark.cli.main\n"
-        "class Now:\n    import feat\n"
-    )
-    monkeypatch.setitem(globals(), "ROOT", tmp_path)
-    assert violations("metrics") == [
-        "metrics/bad.py:2 imports talkbench.datasets",
-        "metrics/bad.py:3 imports talkbench.methods.mcnet",
-        "metrics/bad.py:11 imports talkbench.benchmark.cli.main",
-        "metrics/bad.py:8 imports mlflow.tracking at its top",
-        "metrics/bad.py:13 imports feat at its top",
-    ]
 
 
 def loaded_by(program: str) -> set[str]:
@@ -117,3 +145,115 @@ def test_methods_need_torch_only():
 def test_help_is_answered_without_torch():
     program = "import sys; sys.argv = ['bench', '--help']; from talkbench.benchmark.cli.main import main; main()"
     assert loaded_by(program) & {*HEAVY, "torch", "scipy", "av"} == set()
+
+
+# The checks themselves, on made-up trees.
+
+
+def grow(root: Path, **sources: str) -> Path:
+    """A tree of modules, named as ``reports__tables__writers``, and of the packages that they are in."""
+    for name, source in sources.items():
+        file = root.joinpath(*name.split("__")).with_suffix(".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source)
+        for folder in file.relative_to(root).parents:
+            (root / folder / "__init__.py").touch()
+    return root
+
+
+def test_an_import_that_climbs_is_named(tmp_path):
+    grow(
+        tmp_path,
+        datasets__clips="",
+        methods__mcnet__model="",
+        metrics__pixel="from .interface import Metric\nfrom ..methods import mcnet\n",
+        metrics__interface="from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from talkbench import datasets\n",
+        core__files="def late():\n    import talkbench.benchmark.cli.main\n",
+        core__paths="from talkbench import version\n",
+        benchmark__cli__main="import talkbench.benchmark.animate, talkbench.reports.pages.templates\n",
+        benchmark__cli__print__cards="def late():\n    from talkbench.benchmark.cli import main\n",
+        benchmark__animate="from talkbench.benchmark.evaluation.plan import prepare\n",
+        benchmark__evaluation__plan="from talkbench.benchmark import animate, probes\n",
+        benchmark__probes="from talkbench.benchmark.evaluation import plan\n",
+        reports__pages__templates="from talkbench.reports.runs import Run\n",
+        reports__runs="from talkbench.reports.pages import templates\n",
+    )
+    assert sorted(climbing(tmp_path)) == [
+        "benchmark/cli/print/cards.py:2 imports talkbench.benchmark.cli.main, which is above it in benchmark/cli/",
+        "benchmark/evaluation/plan.py:1 imports talkbench.benchmark.animate, which is above it in benchmark/",
+        "benchmark/probes.py:1 imports talkbench.benchmark.evaluation.plan, which is above it in benchmark/",
+        "core/files.py:2 imports talkbench.benchmark.cli.main, and core/ may not import from benchmark",
+        "core/paths.py:1 imports talkbench.version, and core/ may not import from the root",
+        "metrics/interface.py:3 imports talkbench.datasets, and metrics/ may not import from datasets",
+        "metrics/pixel.py:2 imports talkbench.methods.mcnet, and metrics/ may not import from methods",
+        "reports/runs.py:1 imports talkbench.reports.pages.templates, which is above it in reports/",
+    ]
+
+
+def test_a_module_without_a_floor_is_named(tmp_path):
+    grow(tmp_path, reports__new="", reports__runs="from talkbench.reports.new import anything\n")
+    with pytest.raises(AssertionError, match=r"reports\.new has no floor in reports/; give it one in FLOORS"):
+        list(climbing(tmp_path))
+
+
+def test_a_circle_is_named_import_by_import(tmp_path):
+    """In a function or not; through what a package defines itself, but not past it to a module; not for types."""
+    grow(
+        tmp_path,
+        core__files="def late():\n    from talkbench.core.locks import locked\n",
+        core__locks="from talkbench.core.paths import home\n",
+        core__paths="class Home:\n    from talkbench.core import files\n",
+        metrics__cache="def late():\n    from talkbench import metrics\n",
+        datasets__clips="from talkbench.datasets import pairs\n",
+        datasets__pairs="import typing\nif typing.TYPE_CHECKING:\n    from talkbench.datasets.clips import Clip\n",
+        results__rows="from talkbench.results.rows import itself\n",
+    )
+    (tmp_path / "metrics" / "__init__.py").write_text("from .cache import FeatureCache\n")
+    (tmp_path / "datasets" / "__init__.py").write_text("from talkbench.datasets.clips import Clip\n")
+    assert {frozenset(line.split("; ")) for line in leading_back(tmp_path)} == {
+        frozenset(
+            {
+                "core/files.py:2 imports talkbench.core.locks.locked",
+                "core/locks.py:1 imports talkbench.core.paths.home",
+                "core/paths.py:2 imports talkbench.core.files",
+            }
+        ),
+        frozenset(
+            {
+                "metrics/cache.py:2 imports talkbench.metrics",
+                "metrics/__init__.py:1 imports talkbench.metrics.cache.FeatureCache",
+            }
+        ),
+        frozenset({"results/rows.py:1 imports talkbench.results.rows.itself"}),
+    }
+
+
+def test_a_heavy_library_at_the_top_is_named(tmp_path):
+    grow(
+        tmp_path,
+        metrics__bad="from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import pandas\nelse:\n    import mlflow.tracking\n"
+        "def later():\n    import skimage\n"
+        "class Now:\n    import feat\n"
+        "try:\n    from ray.util import queue\nexcept ImportError:\n    queue = None\n",
+    )
+    assert list(hasty(tmp_path)) == [
+        "metrics/bad.py:5 imports mlflow.tracking at its top",
+        "metrics/bad.py:9 imports feat at its top",
+        "metrics/bad.py:11 imports ray.util.queue at its top",
+    ]
+
+
+def test_a_crowded_folder_is_named():
+    files = [Path("metrics", name) for name in ("__init__.py", "card.yaml", *(f"m{number}.py" for number in range(17)))]
+    assert list(crowded(files)) == ["metrics/ has 17 modules, which is more than 16"]
+    assert list(crowded(files[:-1])) == []
+    assert list(crowded([Path("benchmark", "cli", f"m{number}.py") for number in range(24)])) == []
+    assert list(crowded([Path("tests", f"m{number}.py") for number in range(100)])) == []
+
+
+def test_a_long_module_is_named(tmp_path):
+    grow(tmp_path, tests__long="#\n" * 401, metrics__full="#\n" * 400)
+    (tmp_path / "metrics" / "long.yaml").write_text("#\n" * 1000)
+    files = [path.relative_to(tmp_path) for path in sorted(tmp_path.rglob("*.*"))]
+    assert list(long(tmp_path, files)) == ["tests/long.py has 401 lines, which is more than 400"]
