@@ -35,14 +35,14 @@ def build(out: Path, entries: Path | None) -> None:
     \b
     bench leaderboard build --out site
     """
-    from talkbench.benchmark.catalogue import catalogue
+    from talkbench.benchmark.cards import all_cards
     from talkbench.benchmark.sharing.clusters import clusters_of
     from talkbench.reports.leaderboard.build import build_site
     from talkbench.results.entries import load_entries
 
     found = load_entries(entries or ENTRIES) if entries or ENTRIES.is_dir() else []
     clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in found}}
-    first = build_site(found, catalogue(), clusters).write(out)
+    first = build_site(found, all_cards(), clusters).write(out)
     count = f"{len(found)} {'entry' if len(found) == 1 else 'entries'}"
     what = count if found else f"no entries in {entries or ENTRIES}: published tables alone"
     click.echo(f"site    {first}   ({what}; open it in a browser)")

@@ -13,11 +13,11 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
-from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+from talkbench.methods.loading import load_networks
 from talkbench.methods.mcnet.ablations import ABLATIONS
 from talkbench.methods.mcnet.memory import MemoryConfig
 from talkbench.methods.mcnet.model import Generator, MCNetConfig, SourceMaps

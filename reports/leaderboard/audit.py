@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from talkbench.core.cards import Cards, MethodCard
 from talkbench.reports.leaderboard.boards import Clusters
-from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.numbers import coverage
 from talkbench.reports.runs import Run
@@ -87,13 +87,13 @@ class Table:
         return sum(bool(made.agrees) for made in self.compared)
 
 
-def add_audit(site: Site, entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> None:
+def add_audit(site: Site, entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> None:
     """Add the audit page.
 
     Args:
         clusters: as `boards` takes them.
     """
-    tables = audit(entries, catalogue, clusters)
+    tables = audit(entries, cards, clusters)
     site.add(
         "audit.html",
         "audit.html",
@@ -120,9 +120,9 @@ def contradictions() -> Iterator[dict[str, Any]]:
         }
 
 
-def audit(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> list[Table]:
+def audit(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> list[Table]:
     """All tables of the papers with their numbers judged, and measured ones beside them where there are entries."""
-    known = _Known(tuple((entry, Run(entry.record, entry.summary)) for entry in entries), catalogue, clusters or {})
+    known = _Known(tuple((entry, Run(entry.record, entry.summary)) for entry in entries), cards, clusters or {})
     return [_table(name, load_layout(name), known) for name in names()]
 
 
@@ -131,7 +131,7 @@ class _Known:
     """What numbers are judged by."""
 
     runs: tuple[tuple[Entry, Run], ...]
-    catalogue: Catalogue
+    cards: Cards
     clusters: Clusters
 
 
@@ -159,7 +159,7 @@ def label_of(cell: PublishedCell) -> str:
 
 
 def _judged(cell: PublishedCell, row: Row, group: Group, column: Column, known: _Known, letters: Notes) -> Judged:
-    against, doubts = obstacles(cell, row, group, column, known.catalogue)
+    against, doubts = obstacles(cell, row, group, column, known.cards)
     measured = tuple(
         made
         for entry, run in known.runs
@@ -170,12 +170,10 @@ def _judged(cell: PublishedCell, row: Row, group: Group, column: Column, known: 
     return Judged(cell, verdict, tuple(letters.mark(text) for text in against or doubts), measured)
 
 
-def obstacles(
-    cell: PublishedCell, row: Row, group: Group, column: Column, catalogue: Catalogue
-) -> tuple[list[str], list[str]]:
+def obstacles(cell: PublishedCell, row: Row, group: Group, column: Column, cards: Cards) -> tuple[list[str], list[str]]:
     """What keeps a printed number from being measured again, and what leaves a doubt."""
     kind, _, source = cell.provenance.partition(":")
-    cards = [catalogue.method(method) for method in row.methods]
+    measurable = [cards.method(method) for method in row.methods]
     against = {
         "carried": [f"copied from an earlier publication ({source}), which measured in another way"],
         "uncertain": ["where the number is from cannot be told"],
@@ -183,9 +181,9 @@ def obstacles(
     against += [group.departs] if group.departs else []
     known = [entry["reason"] for entry in _added()["cells"] if _is_of(entry, cell)]
     against += known
-    if not known and not any(card.weights for card in cards):
+    if not known and not any(card.weights for card in measurable):
         against.append("no weights of it are published")
-    return against, [*_foreign(cards), *filter(None, [group.caveat, column.caveat])]
+    return against, [*_foreign(measurable), *filter(None, [group.caveat, column.caveat])]
 
 
 def _foreign(cards: Sequence[MethodCard]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard
+from talkbench.core.cards import Cards, DatasetCard
 from talkbench.reports.leaderboard.site import board_path, comparison_path
 from talkbench.reports.statistics.estimates import Cluster
 from talkbench.results.entries import Entry
@@ -235,7 +235,7 @@ def compared(cells: Sequence[Cell], column: Column) -> list[Cell]:
     return [finished(cell) for cell in cells]
 
 
-def boards(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> list[Board]:
+def boards(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> list[Board]:
     """One board per data set and task of which there are numbers, those with measured ones first.
 
     Args:
@@ -248,6 +248,6 @@ def boards(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | 
     made = []
     for dataset, task in sorted(tests):
         mine = tuple(e for e in entries if (e.record.dataset.name, e.record.dataset.task) == (dataset, task))
-        groups = (*measured_groups(mine, catalogue, clusters or {}), *printed_groups(dataset, task, catalogue))
-        made.append(Board(dataset, task, catalogue.dataset(dataset), groups, mine))
+        groups = (*measured_groups(mine, cards, clusters or {}), *printed_groups(dataset, task, cards))
+        made.append(Board(dataset, task, cards.dataset(dataset), groups, mine))
     return sorted(made, key=lambda board: not board.entries)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from talkbench.core.cards import Cards
 from talkbench.reports.leaderboard.audit import add_audit
 from talkbench.reports.leaderboard.boards import Clusters, boards
-from talkbench.reports.leaderboard.catalogue import Catalogue
 from talkbench.reports.leaderboard.comparison import add_comparisons
 from talkbench.reports.leaderboard.front import add_boards
 from talkbench.reports.leaderboard.method_pages import add_methods
@@ -15,8 +15,8 @@ from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import Entry
 
 
-def build_site(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> Site:
-    """All pages: the boards, the comparisons, and what the catalogue knows of methods and metrics.
+def build_site(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> Site:
+    """All pages: the boards, the comparisons, and what the cards say of methods and metrics.
 
     Args:
         clusters: by data set, what the statistics resample for a driving clip; the clip itself where there is none.
@@ -24,10 +24,10 @@ def build_site(entries: Sequence[Entry], catalogue: Catalogue, clusters: Cluster
     Raises:
         TalkbenchError: damaged rows.
     """
-    site, made = Site(), boards(entries, catalogue, clusters)
+    site, made = Site(), boards(entries, cards, clusters)
     add_boards(site, made)
     add_comparisons(site, made)
-    add_methods(site, made, catalogue)
-    add_metrics(site, made, catalogue)
-    add_audit(site, entries, catalogue, clusters)
+    add_methods(site, made, cards)
+    add_metrics(site, made, cards)
+    add_audit(site, entries, cards, clusters)
     return site

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from talkbench.core.cards import Cards, MethodCard
 from talkbench.reports.leaderboard.boards import Board, Cell, Column, Group, Line
-from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.comparison import shown_pairs
 from talkbench.reports.leaderboard.site import Site, method_path
 from talkbench.reports.numbers import unit_sign
@@ -69,23 +69,26 @@ class Picture:
     values: tuple[tuple[str, str], ...]
 
 
-def add_methods(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> None:
+def add_methods(site: Site, boards: Sequence[Board], cards: Cards) -> None:
     """Add the list of all methods and a page for each that has numbers, or that a bare name stands for."""
     numbers = numbers_by_method(boards)
-    names = sorted({*numbers, *(card.name for card in catalogue.methods.values() if _main(card))})
+    names = sorted({*numbers, *(card.name for card in cards.methods.values() if _main(card))})
     for name in names:
         mine = numbers.get(name, [])
         site.add(
             method_path(name),
             "method.html",
-            card=catalogue.method(name),
+            card=cards.method(name),
             measured=[found for found in mine if found.entry],
             printed=printed([found for found in mine if not found.entry]),
             strips_of={found.line.key: pictures(site, found.entry) for found in mine if found.entry},
-            relatives=_relatives(name, names, catalogue),
+            relatives=_relatives(name, names, cards),
         )
-    cards = [(catalogue.method(name), numbers.get(name, [])) for name in names]
-    site.add("methods/index.html", "methods.html", families=_families(cards))
+    site.add(
+        "methods/index.html",
+        "methods.html",
+        families=_families([(cards.method(name), numbers.get(name, [])) for name in names]),
+    )
 
 
 def numbers_by_method(boards: Iterable[Board]) -> dict[str, list[Numbers]]:
@@ -147,9 +150,9 @@ def _family(name: str) -> str:
     return name.split("@", 1)[0]
 
 
-def _relatives(name: str, names: Sequence[str], catalogue: Catalogue) -> list[MethodCard]:
+def _relatives(name: str, names: Sequence[str], cards: Cards) -> list[MethodCard]:
     """The other methods of the family that have pages."""
-    return [catalogue.method(other) for other in names if other != name and _family(other) == _family(name)]
+    return [cards.method(other) for other in names if other != name and _family(other) == _family(name)]
 
 
 def _families(

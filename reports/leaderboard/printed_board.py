@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from talkbench.core.cards import Cards, MethodCard
 from talkbench.reports.leaderboard.boards import Cell, Column, Group, Line, compared, ordered
-from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.tables.layout import Group as Test
 from talkbench.reports.tables.layout import Layout, load_layout, names
 from talkbench.reports.tables.table import LETTERS, Notes
@@ -23,27 +23,25 @@ def printed_tests() -> set[tuple[str, str]]:
     return {(cell.dataset, cell.task) for cell in cells()}
 
 
-def printed_groups(dataset: str, task: str, catalogue: Catalogue) -> list[Group]:
+def printed_groups(dataset: str, task: str, cards: Cards) -> list[Group]:
     """The published numbers of a data set and task, one group per table."""
     found: dict[tuple[str, str], list[PublishedCell]] = {}
     for cell in cells():
         if (cell.dataset, cell.task) == (dataset, task):
             found.setdefault((cell.document, cell.table), []).append(cell)
-    return [_group(where, mine, catalogue) for where, mine in found.items()]
+    return [_group(where, mine, cards) for where, mine in found.items()]
 
 
-def _group(where: tuple[str, str], mine: Sequence[PublishedCell], catalogue: Catalogue) -> Group:
+def _group(where: tuple[str, str], mine: Sequence[PublishedCell], cards: Cards) -> Group:
     layout, test = _layout(where, mine[0])
-    columns = [_column(name, mine, test, catalogue) for name in dict.fromkeys(cell.metric for cell in mine)]
+    columns = [_column(name, mine, test, cards) for name in dict.fromkeys(cell.metric for cell in mine)]
     systems = list(dict.fromkeys((cell.system, cell.system_key, cell.variant) for cell in mine))
     by_place = {(cell.system, cell.system_key, cell.variant, cell.metric): cell for cell in mine}
     letters = Notes(LETTERS)
     table = [
         _cells(column, [by_place.get((*system, column.name)) for system in systems], letters) for column in columns
     ]
-    lines = [
-        _line(system, tuple(row[number] for row in table), layout, catalogue) for number, system in enumerate(systems)
-    ]
+    lines = [_line(system, tuple(row[number] for row in table), layout, cards) for number, system in enumerate(systems)]
     return Group(
         kind="published",
         title=_DOCUMENTS[where[0]].format(where[1]),
@@ -65,11 +63,11 @@ def _layout(where: tuple[str, str], cell: PublishedCell) -> tuple[Layout, Test |
     raise LookupError(f"no layout of {where}")
 
 
-def _column(name: str, mine: Sequence[PublishedCell], test: Test | None, catalogue: Catalogue) -> Column:
+def _column(name: str, mine: Sequence[PublishedCell], test: Test | None, cards: Cards) -> Column:
     cell = next(cell for cell in mine if cell.metric == name)
     known = next((column for column in test.columns if column.metric == name), None) if test else None
     variant = known.variants[0] if known and known.variants else ""
-    ranked = catalogue.metric(variant).ranks
+    ranked = cards.metric(variant).ranks
     return Column(
         name,
         "higher" if cell.direction == "higher" else "lower",
@@ -120,14 +118,14 @@ def _origin(provenance: str) -> str:
     }.get(kind, "where this number is from cannot be told; not ranked")
 
 
-def _line(system: tuple[str, str, str], row: tuple[Cell, ...], layout: Layout, catalogue: Catalogue) -> Line:
+def _line(system: tuple[str, str, str], row: tuple[Cell, ...], layout: Layout, cards: Cards) -> Line:
     label, key, variant = system
-    card = _card(key, variant, layout, catalogue)
+    card = _card(key, variant, layout, cards)
     return Line(
         label=f"{label}, {variant}" if variant and label.lower() == key else label,
         cells=row,
         method=card.name,
-        licence="; ".join(f"{part}: {text}" for part, text in card.licences),
+        licence=str(card.licence),
         year=card.year,
         parameters=None if variant else card.parameters,
         paper=card.paper,
@@ -135,12 +133,12 @@ def _line(system: tuple[str, str, str], row: tuple[Cell, ...], layout: Layout, c
     )
 
 
-def _card(key: str, variant: str, layout: Layout, catalogue: Catalogue) -> MethodCard:
+def _card(key: str, variant: str, layout: Layout, cards: Cards) -> MethodCard:
     """The method that a printed system is, as far as is known."""
     named = {key, f"{key}@{variant}"} if variant in ("", "full") else {f"{key}@{variant}"}
     methods = [method for row in layout.rows if row.published in named for method in row.methods]
-    methods += [card.name for card in catalogue.methods.values() if card.published == key]
-    return next((catalogue.methods[name] for name in methods if name in catalogue.methods), MethodCard(key))
+    methods += [card.name for card in cards.methods.values() if card.published == key]
+    return next((cards.methods[name] for name in methods if name in cards.methods), MethodCard(name=key))
 
 
 def _known_faults(layout: Layout) -> tuple[str, ...]:

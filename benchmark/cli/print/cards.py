@@ -82,33 +82,31 @@ def print_protocol(name: str) -> None:
 
 def facts(name: str) -> Iterator[tuple[str, str]]:
     """Label and value, line by line; a label is empty where it is that of the line before."""
-    from talkbench.methods.cards import card, full_name, published_only, training_data
+    from talkbench.methods.cards import card, published_only
 
-    known, full = card(name), full_name(name)
-    yield "name", full
-    for label in ("title", "short", "authors", "venue", "year", "paper", "code"):
-        if label in known and known[label] != full:
-            yield "what it is" if label == "short" else label, str(known[label])
-    if "repository" in known:
-        yield "repository", known["repository"] + ("" if known.get("official", True) else " (not by the authors)")
-    for label, licence in known.get("licence", {}).items():
-        yield f"licence, {label}", str(licence)
-    if training_data(full):
-        yield "trained on", training_data(full)
-    if full not in published_only():
-        yield from _model(full)
-    yield from _labelled("notes", [str(note) for note in known.get("notes", [])])
+    known = card(name)
+    lines = {
+        **{"name": known.name, "title": known.title, "what it is": known.short, "authors": known.authors},
+        **{"venue": known.venue, "year": str(known.year or ""), "paper": known.paper},
+        "code": known.code + ("" if known.official else " (not by the authors)"),
+        **{f"licence, {part}": text for part, text in known.licence},
+        "trained on": known.training_data,
+    }
+    yield from ((label, text) for label, text in lines.items() if text)
+    if known.name not in published_only():
+        yield from _model(known.name)
+    yield from _labelled("notes", known.notes)
 
 
 def _model(full: str) -> Iterator[tuple[str, str]]:
     """What is known of a method by its code."""
     from talkbench.benchmark.evaluation.motions import motions
-    from talkbench.methods.cards import card
+    from talkbench.methods.cards import family
     from talkbench.methods.checkpoint_store import listed
     from talkbench.methods.recognition import skeleton
 
-    variants = card(full).get("variants", {})
-    method, _ = skeleton(full)
+    known, (method, _) = family(full), skeleton(full)
+    variants = known.described if known.default else {}
     if method.resolution:
         yield "resolution", f"{method.resolution} pixels"
     for part, network in method.networks.items():
@@ -128,8 +126,8 @@ def _published(name: str) -> Table:
     from talkbench.methods.cards import card
     from talkbench.results.published import PublishedCell, cells
 
-    key = card(name).get("published")
-    mine = [cell for cell in cells() if cell.system_key == key and not cell.variant and cell.value]
+    key = card(name).published
+    mine = [cell for cell in cells() if cell.system_key == key and not cell.variant and cell.value] if key else []
     metrics = list(dict.fromkeys(cell.metric for cell in mine))
     table = Table(box=None, pad_edge=False, header_style="bold", title="published numbers", title_justify="left")
     for heading in ("table", "data set", "task", *metrics):

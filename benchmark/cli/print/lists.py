@@ -52,7 +52,7 @@ def _method(name: str) -> tuple[str, ...]:
     from talkbench.methods.cards import card, describe, published_only
 
     about = f"{describe(name)} (published numbers only)" if name in published_only() else describe(name)
-    return name, str(card(name).get("year", "")), about
+    return name, str(card(name).year or ""), about
 
 
 def _metric(name: str) -> tuple[str, ...]:
