@@ -53,9 +53,9 @@ def card(name: str) -> MethodCard:
         TalkbenchError: as `family`.
     """
     full = full_name(name)
-    known = family(full).method(full)
-    short = known.short if full in family(full).variants else describe(full)
-    return known.model_copy(update={"short": short, "yardstick": known.yardstick or not is_ranked(full)})
+    own, common = family(full).method(full), family(full)
+    short = own.short if full in common.variants else describe(full)
+    return own.model_copy(update={"short": short, "yardstick": common.yardstick or not is_ranked(full)})
 
 
 @cache
@@ -127,10 +127,10 @@ def _leave_out(name: str, reason: str) -> None:
 
 def describe(name: str) -> str:
     """What a method is, in one line: a configuration's own words, else its family's."""
-    known = family(name)
-    if name not in known.described and name.removesuffix(DEMO) in known.described:
-        return f"{known.described[name.removesuffix(DEMO)]}; in proportion at demo size (128x128 images)"
-    return known.described.get(name, known.short)
+    described = family(name).described
+    if name not in described and name.removesuffix(DEMO) in described:
+        return f"{described[name.removesuffix(DEMO)]}; in proportion at demo size (128x128 images)"
+    return described.get(name, family(name).short)
 
 
 def store(name: str) -> Path:
@@ -155,20 +155,20 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
             file is missing, where it is published and where to put it.
     """
     registry.get(name)  # refuses what is unknown or has no code
-    known = card(name)
-    full = known.name
+    method = card(name)
+    full = method.name
     if checkpoint is not None:
         return Weights(full, Path(checkpoint), f"checkpoint {Path(checkpoint).name}, given on the command line")
     if not family(full).needs_weights:
         return Weights(full, None, "needs no weights")
-    stored = _stored(known)
+    stored = _stored(method)
     if stored:
         return stored
-    if known.weights is None:
+    if method.weights is None:
         raise TalkbenchError(
             f"no weights of {full} are published; train them with bench train, then name the file with --checkpoint"
         )
-    wanted = f"{known.weights.file} ({known.weights.source}) is not in {store(full)}"
+    wanted = f"{method.weights.file} ({method.weights.source}) is not in {store(full)}"
     fallback = family(full).fallback
     stored = _stored(card(fallback)) if fallback else None
     if stored is None:
@@ -177,10 +177,10 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     return Weights(stored.method, stored.path, stored.origin, note)
 
 
-def _stored(known: MethodCard) -> Weights | None:
-    if known.weights:
-        for folder in (store(known.name), Path(__file__).parent / known.name.split("@")[0]):
-            if (folder / known.weights.file).is_file():
-                return Weights(known.name, folder / known.weights.file, known.weights.source)
-    ours = store(known.name) / own_file(known.name)
-    return Weights(known.name, ours, "added by hand") if ours.is_file() else None
+def _stored(method: MethodCard) -> Weights | None:
+    if method.weights:
+        for folder in (store(method.name), Path(__file__).parent / method.name.split("@")[0]):
+            if (folder / method.weights.file).is_file():
+                return Weights(method.name, folder / method.weights.file, method.weights.source)
+    ours = store(method.name) / own_file(method.name)
+    return Weights(method.name, ours, "added by hand") if ours.is_file() else None

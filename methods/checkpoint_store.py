@@ -62,10 +62,10 @@ def listed(method: str = "") -> list[WeightFile]:
 
 
 def _files(name: str) -> Iterator[WeightFile]:
-    known = card(name)
-    files = dict(known.beside)
-    if known.weights:
-        files = {"": known.weights, **files}
+    method = card(name)
+    files = dict(method.beside)
+    if method.weights:
+        files = {"": method.weights, **files}
     else:  # only the files beside a checkpoint of one's own are published, or nothing is
         ours = store(name) / own_file(name)
         if ours.is_file():
@@ -76,7 +76,7 @@ def _files(name: str) -> Iterator[WeightFile]:
         status = _status(path, file.sha256)
         if status == "missing" and shipped.is_file():
             path, status = shipped, "ships with talkbench"
-        yield WeightFile(name, part, path, file.source, known.licence.weights, file.sha256, status)
+        yield WeightFile(name, part, path, file.source, method.licence.weights, file.sha256, status)
 
 
 def _status(path: Path, published: str) -> str:
@@ -125,13 +125,13 @@ def add(path: Path, name: str = "") -> Added:
 
 
 def _target(match: Match, path: Path) -> Path:
-    known = card(match.method)
+    method = card(match.method)
     if match.part:
-        return store(match.method) / known.beside[match.part].file
+        return store(match.method) / method.beside[match.part].file
     if path.suffix == ".safetensors":
         return store(match.method) / own_file(match.method)
-    if known.weights:
-        return store(match.method) / known.weights.file
+    if method.weights:
+        return store(match.method) / method.weights.file
     raise TalkbenchError(
         f"{path} is {match.method}, of which no official file is known; turn it into ours first: bench weights convert"
     )

@@ -69,7 +69,7 @@ def claimed(path: Path, sha256: str, method: str) -> str:
         return "" if _full_name(named) == method else named
     if method not in registry.names():
         return ""
-    official = {name: known.weights for name, known in cards.family(method).variants.items() if known.weights}
+    official = {name: own.weights for name, own in cards.family(method).variants.items() if own.weights}
     for alike in (lambda weights: weights.sha256 == sha256, lambda weights: weights.file == path.name):
         owners = [name for name, weights in official.items() if alike(weights)]
         if method in owners:
@@ -115,8 +115,8 @@ def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | Non
 
 def _official(match: Match) -> tuple[str, str]:
     """Name and sha256 of the published file that `match` would be; "" where there is none."""
-    known = cards.card(match.method)
-    file = known.beside.get(match.part) if match.part else known.weights
+    card = cards.card(match.method)
+    file = card.beside.get(match.part) if match.part else card.weights
     return (file.file, file.sha256) if file else ("", "")
 
 

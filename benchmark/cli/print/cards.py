@@ -82,20 +82,26 @@ def print_protocol(name: str) -> None:
 
 def facts(name: str) -> Iterator[tuple[str, str]]:
     """Label and value, line by line; a label is empty where it is that of the line before."""
-    from talkbench.methods.cards import card, published_only
+    from talkbench.methods import cards
 
-    known = card(name)
+    card = cards.card(name)
     lines = {
-        **{"name": known.name, "title": known.title, "what it is": known.short, "authors": known.authors},
-        **{"venue": known.venue, "year": str(known.year or ""), "paper": known.paper},
-        "code": known.code + ("" if known.official else " (not by the authors)"),
-        **{f"licence, {part}": text for part, text in known.licence},
-        "trained on": known.training_data,
+        "name": card.name,
+        "title": card.title,
+        "what it is": card.short,
+        "authors": card.authors,
+        "venue": card.venue,
+        "year": str(card.year or ""),
+        "paper": card.paper,
+        "code": card.code if card.official else f"{card.code} (not by the authors)",
+        "licence, code": card.licence.code,
+        "licence, weights": card.licence.weights,
+        "trained on": card.training_data,
     }
     yield from ((label, text) for label, text in lines.items() if text)
-    if known.name not in published_only():
-        yield from _model(known.name)
-    yield from _labelled("notes", known.notes)
+    if card.name not in cards.published_only():
+        yield from _model(card.name)
+    yield from _labelled("notes", card.notes)
 
 
 def _model(full: str) -> Iterator[tuple[str, str]]:
@@ -105,8 +111,8 @@ def _model(full: str) -> Iterator[tuple[str, str]]:
     from talkbench.methods.checkpoint_store import listed
     from talkbench.methods.recognition import skeleton
 
-    known, (method, _) = family(full), skeleton(full)
-    variants = known.described if known.default else {}
+    common, (method, _) = family(full), skeleton(full)
+    variants = common.described if common.default else {}
     if method.resolution:
         yield "resolution", f"{method.resolution} pixels"
     for part, network in method.networks.items():
