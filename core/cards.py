@@ -28,9 +28,6 @@ class Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# Methods
-
-
 class LicenceCard(Card):
     """Under what `code` and `weights` may be used, in words; "" where nothing is known."""
 
@@ -43,43 +40,43 @@ class LicenceCard(Card):
 
 
 class CheckpointCard(Card):
-    """A file of weights.
+    """A published file of weights.
 
     Attributes:
-        file: its published name.
+        file: its name, below the folder of the method's weights.
         source: in words, where it is published.
-        licence: of these weights, where it is another than the method's.
         sha256: of the published file; "" where nobody has stated it.
-        also: further files that belong to it, by the network that each holds.
+        size: of the published file in bytes; None where nobody has stated it.
     """
 
-    file: str = ""
-    source: str = ""
-    licence: str = ""
+    file: str
+    source: str
     sha256: str = ""
-    also: dict[str, CheckpointCard] = Field(default_factory=dict)
+    size: int | None = None
 
 
 class VariantCard(Card):
     """One configuration in a method's card; a mere text there is its `short`.
 
-    What it leaves out of `licence`, `notes` and `venue` is as the method has it. All else is its own alone: nothing is
-    said of it that is known of another configuration.
+    Its `short` and `licence` go before what the method says of them, its `notes` come after the method's. All else is
+    its own alone: nothing is said of it that is known of another configuration.
 
     Attributes:
         training_data: data set that the published weights were trained on.
         parameters: of all networks together.
         published: key of its lines in the published tables.
         weights: the published checkpoint; None where there is none.
+        beside: published files of networks that the checkpoint does not hold, by the network.
     """
 
-    short: str
+    short: str = ""
     licence: LicenceCard = LicenceCard()
     training_data: str = ""
     resolution: int | None = None
     parameters: int | None = None
     published: str = ""
     weights: CheckpointCard | None = None
+    beside: dict[str, CheckpointCard] = Field(default_factory=dict)
     notes: Texts = ()
 
 
@@ -87,28 +84,26 @@ class FamilyCard(Card):
     """``card.yaml`` of a method: what holds for all of its configurations, and `variants`, by their full names.
 
     Attributes:
+        title: of the paper; "" if there is none.
         short: one line on what it is.
-        code: what is known of its code in words, where there is no `repository`.
-        repository: address of the code.
-        official: whether that is the authors' own.
-        default: the configuration that the bare name stands for.
+        code: address of the code, or what is known of it ("none is public").
+        official: whether the code at that address is the authors' own.
+        default: the configuration that the bare name stands for; "": the one of that name.
         fallback: the configuration that takes its place where its weights are not there.
         recipe: of its training, ``<family>/<name>``; "" where it cannot be trained.
         official_prefix: before every key of the checkpoints that its authors wrote.
         yardstick: it sees the true image or none at all, so it is no competitor.
     """
 
-    title: str
+    title: str = ""
     short: str
     authors: str = ""
     venue: str = ""
     year: int | None = None
     paper: str = ""
     code: str = ""
-    repository: str = ""
     official: bool = True
     licence: LicenceCard = LicenceCard()
-    published: str = ""
     default: str = ""
     fallback: str = ""
     recipe: str = ""
@@ -124,30 +119,42 @@ class FamilyCard(Card):
             return variants
         return {name: {"short": card} if isinstance(card, str) else card for name, card in variants.items()}
 
+    @property
+    def needs_weights(self) -> bool:
+        """Whether it is of no use without weights: a recipe trains it, or some are published."""
+        return bool(self.recipe) or any(card.weights or card.beside for card in self.variants.values())
+
+    @property
+    def described(self) -> dict[str, str]:
+        """What its configurations are, by their full names."""
+        return {name: card.short for name, card in self.variants.items() if card.short}
+
     def method(self, name: str) -> MethodCard:
-        """The card of the configuration `name`; what it says itself wins over what holds for all."""
-        own = self.variants.get(name) or VariantCard(short=self.short, published=self.published)
-        weights = own.weights.licence if own.weights and own.weights.licence else own.licence.weights
-        licence = LicenceCard(code=own.licence.code or self.licence.code, weights=weights or self.licence.weights)
+        """The card of the configuration with the full name `name`."""
+        own = self.variants.get(name, VariantCard())
         return MethodCard(
             name=name,
             title=self.title,
-            short=self.short if name == self.default else own.short,
+            short=self.short if name == self.default else own.short or self.short,
             authors=self.authors,
             venue=self.venue,
             year=self.year,
             paper=self.paper,
-            code=self.repository or self.code,
+            code=self.code,
             official=self.official,
-            licence=licence,
+            licence=LicenceCard(
+                code=own.licence.code or self.licence.code,
+                weights=own.licence.weights or self.licence.weights,
+            ),
             training_data=own.training_data,
             resolution=own.resolution,
             parameters=own.parameters,
             published=own.published,
             weights=own.weights,
+            beside=own.beside,
             yardstick=self.yardstick,
-            variants={variant: card.short for variant, card in self.variants.items()} if name == self.default else {},
-            notes=own.notes or self.notes,
+            variants=self.described if name == self.default else {},
+            notes=(*self.notes, *own.notes),
         )
 
 
@@ -156,10 +163,6 @@ class MethodCard(Card):
 
     Attributes:
         name: full registered name with its variant (``mcnet@demo``), or the key of one that is only published.
-        title: of the paper.
-        short: one line on what it is.
-        code: address of the code, or what is known of it ("none is public").
-        official: whether the repository `code` is the authors' own.
         variants: by their names, what the configurations are; of the default one alone.
         others: see `VariantCard` and `FamilyCard`.
     """
@@ -179,12 +182,10 @@ class MethodCard(Card):
     parameters: int | None = None
     published: str = ""
     weights: CheckpointCard | None = None
+    beside: dict[str, CheckpointCard] = Field(default_factory=dict)
     yardstick: bool = False
     variants: dict[str, str] = Field(default_factory=dict)
     notes: Texts = ()
-
-
-# Metrics
 
 
 class MetricCard(Card):
@@ -243,9 +244,6 @@ class ExtractorCard(Card):
     subject: Literal["face", "body"] = "face"
     id: str = ""
     problem: str = ""
-
-
-# Data sets
 
 
 class ListCard(Card):
@@ -319,9 +317,6 @@ class DatasetCard(Card):
         published = {entry.sha256 for entry in self.lists.values() if entry.held_out}
         own = {task.sha256 for task in self.tasks.values()}
         return frozenset({*published, *own} - {""})
-
-
-# Reading them
 
 
 @dataclass(frozen=True)

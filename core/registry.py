@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from talkbench.core.errors import TalkbenchError
 
 T = TypeVar("T")
+R = TypeVar("R")
 LOG = logging.getLogger("talkbench")
 
 
@@ -54,6 +55,7 @@ class Registry(Generic[T]):
         self._unlisted: set[str] = set()
         self._plugins: dict[str, EntryPoint] = {}
         self._broken: dict[str, str] = {}
+        self._faulty: dict[str, str] = {}
         self._loaded = False
 
     def register(self, name: str, listed: bool = True) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -110,6 +112,22 @@ class Registry(Generic[T]):
         """All entries, listed or not, by their own names: those of the tree, then the plugins that can be imported."""
         self.importable()
         return dict(self._factories)
+
+    def each(self, describe: Callable[[str], R]) -> dict[str, R]:
+        """What `describe` says of every importable entry, by its name.
+
+        An entry that makes it fail is other people's, mostly: it is named once, in the log, and left out.
+        """
+        described = {}
+        for name in self.importable():
+            try:
+                described[name] = describe(name)
+            except Exception as error:
+                line = f"{self.kind} {name!r} is left out: {' '.join(str(error).split()) or repr(error)}"
+                if self._faulty.get(name) != line:
+                    LOG.warning("%s", line)
+                self._faulty[name] = line
+        return described
 
     def get(self, name: str) -> Callable[..., T]:
         """The factory registered as `name`, or for ``name@variant`` that of `name` with the variant given.

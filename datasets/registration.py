@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +11,6 @@ from talkbench.core.registry import Registry
 
 if TYPE_CHECKING:
     from talkbench.datasets.dataset import Dataset
-
-LOG = logging.getLogger("talkbench")
 
 registry: Registry[Dataset] = Registry("dataset", "talkbench.datasets.sets")
 
@@ -38,15 +34,4 @@ def create(name: str, root: Path | str | None = None) -> Dataset:
 
 def cards() -> dict[str, DatasetCard]:
     """The cards of all data sets by name; one that is broken is named once, in the log ``talkbench``, and left out."""
-    readable = {}
-    for name in registry.importable():
-        try:
-            readable[name] = create(name).card
-        except Exception as error:  # of other people's code, which must not hide the others
-            _warn_once(f"data set {name!r} is left out: {' '.join(str(error).split())}")
-    return readable
-
-
-@cache
-def _warn_once(line: str) -> None:
-    LOG.warning("%s", line)
+    return registry.each(lambda name: create(name).card)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from talkbench.core.cards import FamilyCard, MethodCard, read_card
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import home
-from talkbench.methods import registry
+from talkbench.methods.registration import registry, without_code
 
 DEMO = "-demo"  # ends the names of ablations at demo size
 
@@ -26,46 +28,63 @@ class Weights:
     note: str = ""
 
 
-def card(name: str) -> dict[str, Any]:
-    """The card of a method: ``card.yaml`` beside its class, or the class's first line as `short`; for one that
-    is not registered, its entry in `published_only`."""
+def family(name: str) -> FamilyCard:
+    """What holds for all configurations of a method: the ``card.yaml`` beside its class; of a class without one, the
+    first line of its docstring; of a method that is not registered, what is in `published_only`.
+
+    Raises:
+        TalkbenchError: an unknown method, or a card that does not fit.
+    """
     if name in published_only():
-        return published_only()[name]
-    factory = registry.get(name)
-    owner = factory.func if isinstance(factory, partial) else factory
+        return without_code()[name]
+    owner = _owner(name)
     path = Path(inspect.getfile(owner)).parent / "card.yaml"
-    if not path.is_file():
-        return {"title": name, "short": (inspect.getdoc(owner) or "").split("\n")[0].rstrip(".")}
-    return _read(path)
+    if path.is_file():
+        return _read(path)
+    return FamilyCard(short=(inspect.getdoc(owner) or "").split("\n")[0].rstrip("."))
+
+
+def card(name: str) -> MethodCard:
+    """The card of one configuration, by any of its names.
+
+    Raises:
+        TalkbenchError: as `family`.
+    """
+    full = full_name(name)
+    own, common = family(full).method(full), family(full)
+    short = own.short if full in common.variants else describe(full)
+    return own.model_copy(update={"short": short, "yardstick": common.yardstick or not is_ranked(full)})
 
 
 @cache
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return content
+def _read(path: Path) -> FamilyCard:
+    return read_card(FamilyCard, path)
 
 
-@cache
-def published_only() -> dict[str, dict[str, Any]]:
-    """The cards of methods without public code, by name: published numbers are all there is of them.
+def _owner(name: str) -> Callable[..., Any]:
+    """The class that is registered as `name`."""
+    factory = registry.get(name)
+    return factory.func if isinstance(factory, partial) else factory
+
+
+def is_ranked(name: str) -> bool:
+    """Whether the results of a method are ranked; not those of a yardstick that sees the true image."""
+    return name in published_only() or bool(getattr(_owner(name), "ranked", True))
+
+
+def published_only() -> list[str]:
+    """The methods without public code, by name: published numbers are all there is of them.
 
     A name that a plugin has registered is not among them.
     """
-    import yaml
-
-    known: dict[str, dict[str, Any]] = yaml.safe_load(
-        Path(__file__).with_name("published_only.yaml").read_text(encoding="utf-8")
-    )
-    return {name: content for name, content in known.items() if name not in registry.names()}
+    return [name for name in without_code() if name not in registry]
 
 
 def full_name(name: str) -> str:
     """`name` with its variant: a bare name means the one that the card calls the default, and another name of an entry
     the entry's own."""
     name = registry.resolve(name)
-    return name if "@" in name else str(card(name).get("default", name))
+    return name if "@" in name else family(name).default or name
 
 
 def demo_name(name: str) -> str:
@@ -88,29 +107,21 @@ def demo_name(name: str) -> str:
 
 
 def known_names() -> list[str]:
-    """The full names of all methods whose cards can be read: a broken plugin must not hide the others."""
-    names: dict[str, None] = {}
-    for name in registry.names():
-        try:
-            names[full_name(name)] = None
-        except TalkbenchError:
-            continue
-    return list(names)
+    """The full names of all methods that can be used; one with a faulty card is named in the log and left out."""
+    return list(dict.fromkeys(registry.each(full_name).values()))
+
+
+def all_cards() -> dict[str, MethodCard]:
+    """The cards of all methods by their full names, those that are only published included."""
+    return {name: card(name) for name in (*known_names(), *published_only())}
 
 
 def describe(name: str) -> str:
-    """What a method is, in one line: its variant's entry in the card, or the card's `short`."""
-    known = card(name)
-    variants = known.get("variants", {})
-    if name not in variants and name.removesuffix(DEMO) in variants:
-        return f"{variants[name.removesuffix(DEMO)]}; in proportion at demo size (128x128 images)"
-    return str(variants.get(name, known["short"]))
-
-
-def training_data(name: str) -> str:
-    """The data set that the published weights of a method were trained on; "" if the card does not say."""
-    said = card(name).get("training_data", "")
-    return str(said.get(full_name(name), "") if isinstance(said, dict) else said)
+    """What a method is, in one line: a configuration's own words, else its family's."""
+    described = family(name).described
+    if name not in described and name.removesuffix(DEMO) in described:
+        return f"{described[name.removesuffix(DEMO)]}; in proportion at demo size (128x128 images)"
+    return described.get(name, family(name).short)
 
 
 def store(name: str) -> Path:
@@ -128,40 +139,39 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
 
     In this order: the `checkpoint` that the user names; what lies in the method's `store`, the official file
     before one of ours; weights that ship with talkbench, beside the card; the card's fallback variant. Methods
-    without a card's entry for weights, such as ``copy-source``, need none.
+    that no recipe trains and whose cards name no weights, such as ``copy-source``, need none.
 
     Raises:
         TalkbenchError: unknown method or one without code, or weights that are needed and not there; says which
             file is missing, where it is published and where to put it.
     """
     registry.get(name)  # refuses what is unknown or has no code
-    known, full = card(name), full_name(name)
+    method = card(name)
+    full = method.name
     if checkpoint is not None:
         return Weights(full, Path(checkpoint), f"checkpoint {Path(checkpoint).name}, given on the command line")
-    if "weights" not in known:
+    if not family(full).needs_weights:
         return Weights(full, None, "needs no weights")
-    found = _stored(full, known)
-    if found:
-        return found
-    entry = known["weights"].get(full, {})
-    if "file" not in entry:
+    stored = _stored(method)
+    if stored:
+        return stored
+    if method.weights is None:
         raise TalkbenchError(
             f"no weights of {full} are published; train them with bench train, then name the file with --checkpoint"
         )
-    wanted = f"{entry['file']} ({entry['source']}) is not in {store(full)}"
-    fallback = known.get("fallback")
-    stored = _stored(fallback, known) if fallback else None
+    wanted = f"{method.weights.file} ({method.weights.source}) is not in {store(full)}"
+    fallback = family(full).fallback
+    stored = _stored(card(fallback)) if fallback else None
     if stored is None:
         raise TalkbenchError(f"{full}: {wanted}; put it there (bench weights add FILE) or name it with --checkpoint")
     note = f"no official checkpoint of {full}, {wanted}; using the small {fallback} instead"
     return Weights(stored.method, stored.path, stored.origin, note)
 
 
-def _stored(full: str, known: dict[str, Any]) -> Weights | None:
-    entry = known["weights"].get(full, {})
-    if "file" in entry:
-        for folder in (store(full), Path(__file__).parent / full.split("@")[0]):
-            if (folder / entry["file"]).is_file():
-                return Weights(full, folder / entry["file"], entry["source"])
-    ours = store(full) / own_file(full)
-    return Weights(full, ours, "added by hand") if ours.is_file() else None
+def _stored(method: MethodCard) -> Weights | None:
+    if method.weights:
+        for folder in (store(method.name), Path(__file__).parent / method.name.split("@")[0]):
+            if (folder / method.weights.file).is_file():
+                return Weights(method.name, folder / method.weights.file, method.weights.source)
+    ours = store(method.name) / own_file(method.name)
+    return Weights(method.name, ours, "added by hand") if ours.is_file() else None

@@ -9,10 +9,10 @@ from pathlib import Path
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sha256_file
 from talkbench.core.model_files import copy, digest, note, noted
-from talkbench.methods import create, registry
-from talkbench.methods.cards import card, full_name, known_names, own_file, store
+from talkbench.methods.cards import card, family, full_name, known_names, own_file, store
 from talkbench.methods.checkpoints import read_metadata, read_states, save_states
 from talkbench.methods.recognition import Match, recognise
+from talkbench.methods.registration import create, registry
 
 
 @dataclass(frozen=True)
@@ -62,22 +62,21 @@ def listed(method: str = "") -> list[WeightFile]:
 
 
 def _files(name: str) -> Iterator[WeightFile]:
-    known = card(name)
-    entry = known.get("weights", {}).get(name, {})
-    files = {"": entry, **entry.get("also", {})}
-    if "file" not in entry:  # only the files beside a checkpoint of one's own are published, or nothing is
-        del files[""]
+    method = card(name)
+    files = dict(method.beside)
+    if method.weights:
+        files = {"": method.weights, **files}
+    else:  # only the files beside a checkpoint of one's own are published, or nothing is
         ours = store(name) / own_file(name)
         if ours.is_file():
             yield WeightFile(name, "", ours, "added by hand", "", "", _status(ours, ""))
     for part, file in files.items():
-        path, published = store(name) / file["file"], file.get("sha256", "")
-        shipped = Path(__file__).parent / name.split("@")[0] / file["file"]
-        status = _status(path, published)
+        path = store(name) / file.file
+        shipped = Path(__file__).parent / name.split("@")[0] / file.file
+        status = _status(path, file.sha256)
         if status == "missing" and shipped.is_file():
             path, status = shipped, "ships with talkbench"
-        licence = file.get("licence", known["licence"]["weights"])
-        yield WeightFile(name, part, path, file["source"], licence, published, status)
+        yield WeightFile(name, part, path, file.source, method.licence.weights, file.sha256, status)
 
 
 def _status(path: Path, published: str) -> str:
@@ -126,13 +125,13 @@ def add(path: Path, name: str = "") -> Added:
 
 
 def _target(match: Match, path: Path) -> Path:
-    entry = card(match.method)["weights"].get(match.method, {})
+    method = card(match.method)
     if match.part:
-        return store(match.method) / entry["also"][match.part]["file"]
+        return store(match.method) / method.beside[match.part].file
     if path.suffix == ".safetensors":
         return store(match.method) / own_file(match.method)
-    if "file" in entry:
-        return store(match.method) / entry["file"]
+    if method.weights:
+        return store(match.method) / method.weights.file
     raise TalkbenchError(
         f"{path} is {match.method}, of which no official file is known; turn it into ours first: bench weights convert"
     )
@@ -153,9 +152,9 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
         raise TalkbenchError(f"--out {out} is not a .safetensors file; choose another name")
     stored = read_states(path, match.method)
     states = {part: stored[part] for part in match.networks}
-    also = card(match.method)["weights"].get(match.method, {}).get("also", {})
-    for part in [part for part in also if part not in states]:
-        file = path.parent / also[part]["file"]
+    beside = card(match.method).beside
+    for part in [part for part in beside if part not in states]:
+        file = path.parent / beside[part].file
         states[part] = read_states(file, f"{match.method}, which wants its {part}")[""]
     save_states(states, out, {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)})
     return match, out
@@ -174,8 +173,8 @@ def convert_official(path: Path, out: Path | None = None, name: str = "") -> tup
     import torch
 
     match = _whole(path, name)
-    known, stored, method = card(match.method), read_states(path, match.method), create(match.method)
-    beside = known["weights"].get(match.method, {}).get("also", {})
+    stored, method = read_states(path, match.method), create(match.method)
+    beside = card(match.method).beside
     states = {
         part: {key: stored[part][key] for key in network.state_dict() if key in stored[part]}
         for part, network in method.networks.items()
@@ -186,7 +185,7 @@ def convert_official(path: Path, out: Path | None = None, name: str = "") -> tup
         states["discriminator"] = discriminator.state_dict()
     told = read_metadata(path) if path.suffix == ".safetensors" else {}
     epoch = max(0, int(str(told.get("epochs", 0))) - 1)
-    prefix = known.get("official_prefix", "")
+    prefix = family(match.method).official_prefix
     content = {part: {prefix + key: value for key, value in state.items()} for part, state in states.items()}
     out = out or path.with_name(f"{epoch:08d}-checkpoint.pth.tar")
     with atomic_path(out) as temporary:

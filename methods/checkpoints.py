@@ -7,94 +7,17 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_path, sha256_file
+from talkbench.core.files import atomic_path
 
 State = dict[str, Tensor]
 SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What `load_networks` loaded: the SHA-256 of every file by part (one file for most methods), "" being the
-    main file, and the names of the networks that were there."""
-
-    sha256: dict[str, str]
-    parts: frozenset[str]
-
-
-def load_networks(
-    networks: Mapping[str, nn.Module],
-    path: Path,
-    method: str,
-    optional: Collection[str] = (),
-    beside: Mapping[str, Path] | None = None,
-) -> Checkpoint:
-    """Load a checkpoint strictly into `networks`, by their names in the file.
-
-    Accepts the authors' ``torch.save`` dictionaries (zip or old serialisation, CUDA tensors, ``module.``
-    prefixes, no ``num_batches_tracked``; further top-level keys ignored) and our ``.safetensors``.
-
-    Args:
-        method: full name, for messages.
-        optional: networks that a file may lack; they keep their weights.
-        beside: files, each a bare state dict, of networks that the main file does not hold.
-
-    Raises:
-        TalkbenchError: a file is missing, damaged, holds code, or does not fit `method`.
-    """
-    stored = read_states(path, method)
-    files = {name: file for name, file in (beside or {}).items() if name not in stored}
-    for name, file in files.items():
-        stored[name] = read_states(file, method).get("", {})
-    wanted = {name: network for name, network in networks.items() if name in stored or name not in optional}
-    missing = [name for name in wanted if name not in stored]
-    if missing:
-        told = f"{path} is not a checkpoint of {method}: no {_few(missing)} among its parts ({_few(sorted(stored))})"
-        raise TalkbenchError(_known_as(path, stored, method) or told)
-    for name, network in wanted.items():
-        problem = mismatch(network.state_dict(), stored[name])
-        if problem:
-            told = f"{files.get(name, path)} does not fit {method}: {name} has {problem}"
-            raise TalkbenchError(_known_as(files.get(name, path), stored, method) or told)
-    sha256 = {name: sha256_file(file) for name, file in {"": path, **files}.items()}
-    from talkbench.methods.recognition import claimed  # it builds methods, which load checkpoints
-
-    if claim := claimed(path, sha256[""], method):
-        raise TalkbenchError(f"{path} is {claim}; expected {method}: name the one that it is with --method")
-    for name, network in wanted.items():
-        network.load_state_dict(_with_counters(network.state_dict(), stored[name]), strict=True)
-    return Checkpoint(sha256, frozenset(wanted))
-
-
-def _known_as(path: Path, stored: Mapping[str, State], method: str) -> str:
-    from talkbench.methods.recognition import recognise
-
-    names = [match.method for match in recognise(path, stored)]
-    said = f"{path} is {' or '.join(names)}; expected {method}: name the one that it is with --method"
-    return said if names else ""
-
-
-def _with_counters(wanted: Mapping[str, Tensor], found: State) -> State:
-    """Batch norm counts its batches since torch 0.4.1; nothing reads the count, and older files lack all of them."""
-    if _lacks_counters(found):
-        return {**found, **{key: torch.zeros_like(value) for key, value in wanted.items() if _is_counter(key)}}
-    return found
-
-
-def _lacks_counters(state: Mapping[str, Tensor]) -> bool:
-    return not any(map(_is_counter, state))
-
-
-def _is_counter(key: str) -> bool:
-    return key.endswith("num_batches_tracked")
 
 
 def read_states(path: Path, method: str) -> dict[str, State]:
@@ -158,10 +81,29 @@ def mismatch(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
         if key in found and found[key].shape != wanted[key].shape
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
-    return "; ".join(f"{len(keys)} {kind} keys: {_few(keys)}" for kind, keys in kinds.items() if keys)
+    return "; ".join(f"{len(keys)} {kind} keys: {few(keys)}" for kind, keys in kinds.items() if keys)
 
 
-def _few(names: list[str]) -> str:
+def with_counters(wanted: Mapping[str, Tensor], found: State) -> State:
+    """`found` with the counters of batches that it lacks, if it lacks all.
+
+    Batch norm counts its batches since torch 0.4.1; nothing reads the count, and older files have none.
+    """
+    if _lacks_counters(found):
+        return {**found, **{key: torch.zeros_like(value) for key, value in wanted.items() if _is_counter(key)}}
+    return found
+
+
+def _lacks_counters(state: Mapping[str, Tensor]) -> bool:
+    return not any(map(_is_counter, state))
+
+
+def _is_counter(key: str) -> bool:
+    return key.endswith("num_batches_tracked")
+
+
+def few(names: list[str]) -> str:
+    """The first names of a list, for messages."""
     return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "") if names else "nothing"
 
 

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
-from talkbench.methods import cards, create, registry
+from talkbench.methods import cards
 from talkbench.methods.checkpoints import mismatch, read_metadata
 from talkbench.methods.interface import Method
+from talkbench.methods.registration import create, registry
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,16 @@ def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]], said: str 
     """
     metadata = str(read_metadata(path).get("method", "")) if path.suffix == ".safetensors" else ""
     unlisted = [name for name in dict.fromkeys((metadata, said)) if name in registry]
-    candidates = [name for name in (*cards.known_names(), *unlisted) if "weights" in cards.card(name)]
+    candidates = [name for name in (*cards.known_names(), *unlisted) if cards.family(name).needs_weights]
     found = list(dict.fromkeys(match for name in candidates if (match := _match(name, stored))))
-    sha256 = sha256_file(path) if any("sha256" in _official(match) for match in found) else None
+    sha256 = sha256_file(path) if any(_official(match)[1] for match in found) else None
     evidence: list[Callable[[Match], bool]] = [
         lambda match: match.method == metadata,
-        lambda match: sha256 is not None and _official(match).get("sha256") == sha256,
+        lambda match: _official(match)[1] == sha256,
         lambda match: _discriminator_fits(match, stored),
-        lambda match: Path(_official(match).get("file", "")).name == path.name,
+        lambda match: Path(_official(match)[0]).name == path.name,
         lambda match: match.method == said,
-        lambda match: "file" in _official(match),
+        lambda match: bool(_official(match)[0]),
     ]
     for holds in evidence:
         found = [match for match in found if holds(match)] or found
@@ -68,9 +69,9 @@ def claimed(path: Path, sha256: str, method: str) -> str:
         return "" if _full_name(named) == method else named
     if method not in registry.names():
         return ""
-    official = cards.card(method).get("weights", {})
-    for key, said in (("sha256", sha256), ("file", path.name)):
-        owners = [name for name, entry in official.items() if entry.get(key) == said]
+    official = {name: own.weights for name, own in cards.family(method).variants.items() if own.weights}
+    for alike in (lambda weights: weights.sha256 == sha256, lambda weights: weights.file == path.name):
+        owners = [name for name, weights in official.items() if alike(weights)]
         if method in owners:
             return ""
         if owners and _shapes(owners[0]) == _shapes(method):
@@ -101,7 +102,7 @@ def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | Non
     except TalkbenchError:  # a library that it needs is not installed
         return None
     wanted = {part: network.state_dict() for part, network in method.networks.items()}
-    beside = cards.card(name)["weights"].get(name, {}).get("also", {})
+    beside = cards.card(name).beside
     if set(stored) == {""}:
         parts = [part for part in beside if not mismatch(wanted[part], stored[""])]
         return Match(method.name, parts[0], (parts[0],)) if parts else None
@@ -112,10 +113,11 @@ def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | Non
     return Match(method.name, "", present)
 
 
-def _official(match: Match) -> dict[str, Any]:
-    """The card's entry of the file that `match` would be."""
-    entry: dict[str, Any] = cards.card(match.method)["weights"].get(match.method, {})
-    return entry.get("also", {}).get(match.part, {}) if match.part else entry
+def _official(match: Match) -> tuple[str, str]:
+    """Name and sha256 of the published file that `match` would be; "" where there is none."""
+    card = cards.card(match.method)
+    file = card.beside.get(match.part) if match.part else card.weights
+    return (file.file, file.sha256) if file else ("", "")
 
 
 def _discriminator_fits(match: Match, stored: Mapping[str, Mapping[str, Tensor]]) -> bool:

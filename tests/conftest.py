@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from talkbench import datasets
+from talkbench import datasets, methods
 
 pytest_plugins = ["mcnet_golden"]
 
@@ -32,3 +33,27 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
         dataset = datasets.create("demo")
     dataset.prepare()
     return dataset
+
+
+@pytest.fixture
+def method_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Registers the class `Mine` of a package of its own as the method ``mine``, with a card if its text is given;
+    gives the path of the card."""
+
+    def register(card: str = "", body: str = "ranked = True") -> Path:
+        folder = tmp_path / "mine_talkbench"
+        folder.mkdir()
+        (folder / "__init__.py").write_text(
+            f'class Mine:\n    """Moves nothing. Or does it?"""\n    {body}\n    def __init__(self, variant=""): ...\n'
+        )
+        if card:
+            (folder / "card.yaml").write_text(card)
+        spec = importlib.util.spec_from_file_location("mine_talkbench", folder / "__init__.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setitem(sys.modules, "mine_talkbench", module)
+        methods.registry.names()  # what is in the tree is imported before, and stays
+        monkeypatch.setattr(methods.registry, "_factories", {**methods.registry._factories, "mine": module.Mine})
+        return folder / "card.yaml"
+
+    return register

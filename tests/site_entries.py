@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from talkbench.core.cards import Cards, MetricCard
 from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, BoardGroup, BoardLine
-from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
 from talkbench.results import RunRecord, summarise
 from talkbench.results.entries import Entry, EntryDetails, write_entry
 
@@ -24,7 +24,7 @@ METRICS: dict[str, dict[str, object]] = {
     "psnr@uint8-wrap": {"direction": "higher", "unit": "dB", "decimals": 2, "ranks": False},
 }
 
-CATALOGUE = Catalogue(metrics={"psnr@uint8-wrap": MetricCard("psnr@uint8-wrap", ranks=False)})
+CARDS = Cards(metrics={"psnr@uint8-wrap": MetricCard(name="psnr@uint8-wrap", ranks=False)})
 
 
 def spec(name: str, **changes: object) -> dict[str, object]:

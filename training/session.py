@@ -14,7 +14,7 @@ from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.core.locks import locked
-from talkbench.methods.cards import card, full_name
+from talkbench.methods.cards import family, full_name
 from talkbench.metrics import weights
 from talkbench.training import objectives
 from talkbench.training.config import TrainConfig, load_config
@@ -71,16 +71,16 @@ def recipe(options: TrainOptions) -> TrainConfig:
     kind = methods.class_of(options.method)
     if isinstance(kind, type):
         objectives.find(kind, options.method)  # before anything is loaded
-    default = str(card(options.method).get("recipe", ""))
+    default = family(options.method).recipe
     if not default:
         raise TalkbenchError(f"{options.method} has no recipe; name one in its card.yaml, see docs/training.md")
-    family, changes = default.split("/")[0], dict(options.changes)
+    family_name, changes = default.split("/")[0], dict(options.changes)
     if "method" in changes:
         raise TalkbenchError("the method is not an entry to change; name it with --method")
     if options.dataset:
         changes["dataset"] = options.dataset
-    config = load_config(options.config or default, changes, family)
-    if str(card(config.method).get("recipe", "")).split("/")[0] != family:
+    config = load_config(options.config or default, changes, family_name)
+    if family(config.method).recipe.split("/")[0] != family_name:
         raise TalkbenchError(f"config {options.config} trains {config.method}, not {options.method}")
     chosen = full_name(options.method) if "@" in options.method else config.method
     return config.model_copy(update={"method": chosen})

@@ -35,7 +35,7 @@ def build(out: Path, entries: Path | None) -> None:
     \b
     bench leaderboard build --out site
     """
-    from talkbench.benchmark.catalogue import catalogue
+    from talkbench.benchmark.cards import all_cards
     from talkbench.benchmark.sharing.clusters import clusters_of
     from talkbench.reports.leaderboard.build import build_site
     from talkbench.results.entries import SHIPPED, load_entries
@@ -43,7 +43,7 @@ def build(out: Path, entries: Path | None) -> None:
     folder = entries or (ENTRIES if ENTRIES.is_dir() else SHIPPED)
     found = load_entries(folder)
     clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in found}}
-    first = build_site(found, catalogue(), clusters).write(out)
+    first = build_site(found, all_cards(), clusters).write(out)
     count = f"{len(found)} {'entry' if len(found) == 1 else 'entries'}{' that ship' if folder == SHIPPED else ''}"
     what = count if found else f"no entries in {folder}: published tables alone"
     click.echo(f"site    {first}   ({what}; open it in a browser)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +17,7 @@ from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.runner import carry_out
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
-from talkbench.methods.cards import find_weights, full_name, known_names
+from talkbench.methods.cards import find_weights, full_name, is_ranked, known_names
 
 ALL = "all"
 ANY = ""
@@ -159,7 +158,7 @@ def _methods(options: RunOptions) -> tuple[list[str], list[GridCell]]:
     skipped = []
     for name in _names(options.method, known_names()):
         try:
-            if options.method == ALL and not _ranked(name):
+            if options.method == ALL and not is_ranked(name):
                 continue
             check_motion(name, options.motion)
             weights = find_weights(name, options.checkpoint)
@@ -173,11 +172,6 @@ def _methods(options: RunOptions) -> tuple[list[str], list[GridCell]]:
         else:
             usable.append(name)
     return usable, skipped
-
-
-def _ranked(name: str) -> bool:
-    factory = methods.registry.get(name)
-    return getattr(factory.func if isinstance(factory, partial) else factory, "ranked", True)
 
 
 def _tasks(name: str, options: RunOptions) -> tuple[list[str], list[GridCell]]:

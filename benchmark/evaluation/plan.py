@@ -21,7 +21,7 @@ from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
-from talkbench.methods.cards import Weights, find_weights, training_data
+from talkbench.methods.cards import Weights, card, find_weights
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
 from talkbench.results.record import UnavailableMetric, by_reason
@@ -90,7 +90,7 @@ def prepare(options: RunOptions, progress: Progress) -> Setup:
 
 def seen_in_training(method: str, split: datasets.Split) -> bool:
     """Whether the published weights of `method` come from the data set of `split`, of whose test part it may not be."""
-    return training_data(method) == split.dataset and not split.held_out
+    return card(method).training_data == split.dataset and not split.held_out
 
 
 def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[str, Extractor]:

@@ -14,7 +14,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from talkbench import datasets, methods
-from talkbench.benchmark.catalogue import method_card
 from talkbench.benchmark.sharing.figure import ShownRun
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
@@ -97,24 +96,24 @@ def _from_card(record: RunRecord) -> dict[str, Any]:
     name = record.method.name
     said: dict[str, Any] = {"name": default_name(record), "label": name, "links": {}}
     try:
-        card = method_card(name)
+        card = cards.card(name)
     except TalkbenchError:  # frames of another program, or a package that is not installed here
         return said
     links = {"paper": card.paper, "code": card.code}
     said["links"] = {field: link for field, link in links.items() if link.startswith("http")}
-    said |= {"year": card.year, "licence": "; ".join(f"{part}: {text}" for part, text in card.licences)}
+    said |= {"year": card.year, "licence": str(card.licence)}
     said["note"] = card.short
     if not record.method.frames:
         said["parameters"] = methods.count_parameters(name)
         if _published_weights(record):
-            said["training_data"] = ", ".join(card.training_data)
+            said["training_data"] = card.training_data
     return said
 
 
 def _published_weights(record: RunRecord) -> bool:
     """Whether a run used the weights that the method's card speaks of, and not a file of the user's."""
-    published = cards.card(record.method.name).get("weights", {}).get(record.method.name, {})
-    return record.method.checkpoint is not None and record.method.origin == published.get("source")
+    published = cards.card(record.method.name).weights
+    return record.method.checkpoint is not None and published is not None and record.method.origin == published.source
 
 
 def _leakage(record: RunRecord, trained_on: str, root: Path | None) -> bool | None:

@@ -12,13 +12,13 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
-from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.dagan.depth import FEATURES, DepthDecoder, DepthEncoder
 from talkbench.methods.dagan.model import DaGANConfig, Generator, SourceMaps
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+from talkbench.methods.loading import load_networks
 from talkbench.methods.warping import warp
 
 DEFAULT = "vox-adv-256"

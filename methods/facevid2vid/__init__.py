@@ -13,13 +13,13 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
-from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.facevid2vid.head import Head, HeadEstimator
 from talkbench.methods.facevid2vid.model import CanonicalKeypointDetector, FaceVid2VidConfig, Generator, SourceVolume
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import hull_scale
+from talkbench.methods.loading import load_networks
 
 DEFAULT = "vox-256"
 VARIANTS: dict[str, FaceVid2VidConfig] = {

@@ -12,13 +12,13 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
-from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.fomm.memory import CONFIGS
 from talkbench.methods.fomm.model import FOMMConfig, Generator, SourceMaps
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+from talkbench.methods.loading import load_networks
 from talkbench.methods.mcnet import MCNet
 from talkbench.methods.warping import warp
 

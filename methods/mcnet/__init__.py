@@ -13,9 +13,9 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
-from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.keypoints import KeypointDetector, Keypoints, relative_motion
+from talkbench.methods.loading import load_networks
 from talkbench.methods.mcnet.ablations import ABLATIONS
 from talkbench.methods.mcnet.memory import MemoryConfig, MemoryInside, MemoryMethod
 from talkbench.methods.mcnet.model import Generator, MCNetConfig, SourceMaps

@@ -13,9 +13,9 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.avd import AVDNetwork
-from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import MOTIONS, Batch, Method
+from talkbench.methods.loading import load_networks
 from talkbench.methods.mraa.model import BackgroundPredictor, Generated, Generator, MRAAConfig, SourceMaps
 from talkbench.methods.mraa.regions import RegionPredictor, Regions, disentangled_regions, relative_regions
 

@@ -14,9 +14,10 @@ from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.avd import AVDNetwork
 from talkbench.methods.blocks import HourglassConfig
-from talkbench.methods.checkpoints import load_networks, read_states
+from talkbench.methods.checkpoints import read_states
 from talkbench.methods.interface import MOTIONS, Batch
 from talkbench.methods.keypoints import relative_values
+from talkbench.methods.loading import load_networks
 from talkbench.methods.mcnet.memory import MemoryConfig, MemoryInside, MemoryMethod
 from talkbench.methods.tpsm.model import (
     POINTS,

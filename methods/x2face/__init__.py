@@ -10,9 +10,9 @@ from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods import registry
-from talkbench.methods.checkpoints import load_networks
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Batch, Method
+from talkbench.methods.loading import load_networks
 from talkbench.methods.x2face.model import RESOLUTION, X2FaceNetwork, sample
 
 

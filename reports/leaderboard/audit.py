@@ -9,8 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from talkbench.core.cards import Cards, MethodCard
 from talkbench.reports.leaderboard.board import Clusters
-from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.numbers import coverage
 from talkbench.reports.runs import Run, by_clip
@@ -87,13 +87,13 @@ class AuditTable:
         return sum(bool(measurement.agrees) for measurement in self.compared)
 
 
-def add_audit(site: Site, entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> None:
+def add_audit(site: Site, entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> None:
     """Add the audit page.
 
     Args:
         clusters: as `boards` takes them.
     """
-    tables = audit(entries, catalogue, clusters)
+    tables = audit(entries, cards, clusters)
     site.add(
         "audit.html",
         "audit.html",
@@ -120,9 +120,9 @@ def contradictions() -> Iterator[dict[str, Any]]:
         }
 
 
-def audit(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> list[AuditTable]:
+def audit(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> list[AuditTable]:
     """All tables of the papers with their numbers judged, and measured ones beside them where there are entries."""
-    basis = _Basis(tuple((entry, Run(entry.record, entry.summary)) for entry in entries), catalogue, clusters or {})
+    basis = _Basis(tuple((entry, Run(entry.record, entry.summary)) for entry in entries), cards, clusters or {})
     return [_table(name, load_layout(name), basis) for name in names()]
 
 
@@ -131,7 +131,7 @@ class _Basis:
     """What numbers are judged by."""
 
     runs: tuple[tuple[Entry, Run], ...]
-    catalogue: Catalogue
+    cards: Cards
     clusters: Clusters
 
 
@@ -161,7 +161,7 @@ def label_of(cell: PublishedCell) -> str:
 def _audited(
     cell: PublishedCell, row: LayoutRow, group: LayoutGroup, column: LayoutColumn, basis: _Basis, letters: Notes
 ) -> AuditedCell:
-    against, doubts = obstacles(cell, row, group, column, basis.catalogue)
+    against, doubts = obstacles(cell, row, group, column, basis.cards)
     measured = tuple(
         measurement
         for entry, run in basis.runs
@@ -173,11 +173,11 @@ def _audited(
 
 
 def obstacles(
-    cell: PublishedCell, row: LayoutRow, group: LayoutGroup, column: LayoutColumn, catalogue: Catalogue
+    cell: PublishedCell, row: LayoutRow, group: LayoutGroup, column: LayoutColumn, cards: Cards
 ) -> tuple[list[str], list[str]]:
     """What keeps a printed number from being measured again, and what leaves a doubt."""
     kind, _, source = cell.provenance.partition(":")
-    cards = [catalogue.method(method) for method in row.methods]
+    measurable = [cards.method(method) for method in row.methods]
     against = {
         "carried": [f"copied from an earlier publication ({source}), which measured in another way"],
         "uncertain": ["where the number is from cannot be told"],
@@ -185,9 +185,9 @@ def obstacles(
     against += [group.departs] if group.departs else []
     reasons = [entry["reason"] for entry in _added()["cells"] if _is_of(entry, cell)]
     against += reasons
-    if not reasons and not any(card.weights for card in cards):
+    if not reasons and not any(card.weights for card in measurable):
         against.append("no weights of it are published")
-    return against, [*_foreign(cards), *filter(None, [group.caveat, column.caveat])]
+    return against, [*_foreign(measurable), *filter(None, [group.caveat, column.caveat])]
 
 
 def _foreign(cards: Sequence[MethodCard]) -> list[str]:

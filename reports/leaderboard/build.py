@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from talkbench.core.cards import Cards
 from talkbench.reports.leaderboard.audit import add_audit
 from talkbench.reports.leaderboard.board import Clusters
 from talkbench.reports.leaderboard.board_pages import add_boards
 from talkbench.reports.leaderboard.boards import boards
-from talkbench.reports.leaderboard.catalogue import Catalogue
 from talkbench.reports.leaderboard.comparison_pages import add_comparisons
 from talkbench.reports.leaderboard.method_pages import add_methods
 from talkbench.reports.leaderboard.metric_pages import add_metrics
@@ -16,8 +16,8 @@ from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import Entry
 
 
-def build_site(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters | None = None) -> Site:
-    """All pages: the boards, the comparisons, and what the catalogue knows of methods and metrics.
+def build_site(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> Site:
+    """All pages: the boards, the comparisons, and what the cards say of methods and metrics.
 
     Args:
         clusters: by data set, what the statistics resample for a driving clip; the clip itself where there is none.
@@ -25,10 +25,10 @@ def build_site(entries: Sequence[Entry], catalogue: Catalogue, clusters: Cluster
     Raises:
         TalkbenchError: damaged rows.
     """
-    site, all_boards = Site(), boards(entries, catalogue, clusters)
+    site, all_boards = Site(), boards(entries, cards, clusters)
     add_boards(site, all_boards)
     add_comparisons(site, all_boards)
-    add_methods(site, all_boards, catalogue)
-    add_metrics(site, all_boards, catalogue)
-    add_audit(site, entries, catalogue, clusters)
+    add_methods(site, all_boards, cards)
+    add_metrics(site, all_boards, cards)
+    add_audit(site, entries, cards, clusters)
     return site

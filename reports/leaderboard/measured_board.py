@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from talkbench.core.cards import Cards
 from talkbench.reports.leaderboard.board import (
     BoardCell,
     BoardColumn,
@@ -15,7 +16,6 @@ from talkbench.reports.leaderboard.board import (
     compared,
     ordered,
 )
-from talkbench.reports.leaderboard.catalogue import Catalogue
 from talkbench.reports.numbers import coverage, format_interval, format_mean
 from talkbench.reports.runs import Cluster, Run, by_clip
 from talkbench.reports.statistics.intervals import interval
@@ -52,12 +52,12 @@ class _EntryNumber:
         return self.result.pairs / max(1, self.run.record.dataset.pairs)
 
 
-def measured_groups(entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters) -> list[BoardGroup]:
+def measured_groups(entries: Sequence[Entry], cards: Cards, clusters: Clusters) -> list[BoardGroup]:
     """The entries of one data set and task, those of the same test together, the largest group first."""
     tests: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         tests.setdefault(_facts(entry), []).append(entry)
-    groups = [_group(facts, of_test, catalogue, clusters) for facts, of_test in tests.items()]
+    groups = [_group(facts, of_test, cards, clusters) for facts, of_test in tests.items()]
     return sorted(groups, key=lambda group: (-len(group.lines), group.title, group.facts))
 
 
@@ -77,7 +77,7 @@ def _facts(entry: Entry) -> tuple[str, ...]:
     return tuple(filter(None, facts))
 
 
-def _group(facts: tuple[str, ...], entries: Sequence[Entry], catalogue: Catalogue, clusters: Clusters) -> BoardGroup:
+def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clusters: Clusters) -> BoardGroup:
     cluster = clusters.get(entries[0].record.dataset.name, by_clip)
     runs = [Run(entry.record.model_copy(update={"run_id": entry.info.name}), entry.summary, entry.rows())
             for entry in entries]  # fmt: skip
@@ -87,7 +87,7 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], catalogue: Catalogu
         column, cells = _column(numbers, cluster)
         columns.append(column)
         table.append(cells)
-    lines = [_line(entry, tuple(cells[number] for cells in table), catalogue) for number, entry in enumerate(entries)]
+    lines = [_line(entry, tuple(cells[number] for cells in table), cards) for number, entry in enumerate(entries)]
     used = {cell.marks for cells in table for cell in cells}
     return BoardGroup(
         kind="measured",
@@ -166,10 +166,10 @@ def _clusters(run: Run, cluster: Cluster) -> list[str]:
     return [f"{count} {what}" + (", too few for intervals and tests" if count < FEWEST else "")]
 
 
-def _line(entry: Entry, cells: tuple[BoardCell, ...], catalogue: Catalogue) -> BoardLine:
+def _line(entry: Entry, cells: tuple[BoardCell, ...], cards: Cards) -> BoardLine:
     """A line with what the entry says of its method and, where it is silent, the card."""
     info, record = entry.info, entry.record
-    card = catalogue.method(record.method.name)
+    card = cards.method(record.method.name)
     shares = [result.pairs / max(1, record.dataset.pairs) for result in entry.summary.metrics]
     return BoardLine(
         label=info.label,
@@ -185,21 +185,21 @@ def _line(entry: Entry, cells: tuple[BoardCell, ...], catalogue: Catalogue) -> B
         fps=info.frames_per_second,
         device=info.device or "",
         parameters=info.parameters or card.parameters,
-        licence=info.licence or "; ".join(f"{part}: {text}" for part, text in card.licences),
+        licence=info.licence or str(card.licence),
         year=info.year or card.year,
-        training_data=info.training_data or ", ".join(card.training_data),
-        leakage=_leakage(entry, catalogue),
+        training_data=info.training_data or card.training_data,
+        leakage=_leakage(entry, cards),
         paper=info.links.paper or card.paper,
         code=info.links.code or card.code,
         note=info.note,
     )
 
 
-def _leakage(entry: Entry, catalogue: Catalogue) -> bool | None:
+def _leakage(entry: Entry, cards: Cards) -> bool | None:
     """Whether the weights may have seen the test: as the entry says, else whether they were trained on the data set and
     the list is not known to be of its test part; None: nothing is known."""
     info, data = entry.info, entry.record.dataset
     if info.leakage is not None:
         return info.leakage
-    trained = (info.training_data,) if info.training_data else catalogue.method(entry.record.method.name).training_data
-    return data.list_sha256 not in catalogue.dataset(data.name).held_out if data.name in trained else None
+    trained = info.training_data or cards.method(entry.record.method.name).training_data
+    return data.list_sha256 not in cards.dataset(data.name).held_out if data.name == trained else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from talkbench.core.cards import Cards, MethodCard
 from talkbench.reports.leaderboard.board import Board, BoardCell, BoardColumn, BoardGroup, BoardLine
-from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.leaderboard.comparison_pages import shown_pairs
 from talkbench.reports.leaderboard.site import Site, method_path
 from talkbench.reports.numbers import unit_sign
@@ -69,23 +69,23 @@ class EntryPair:
     values: tuple[tuple[str, str], ...]
 
 
-def add_methods(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> None:
+def add_methods(site: Site, boards: Sequence[Board], cards: Cards) -> None:
     """Add the list of all methods and a page for each that has numbers, or that a bare name stands for."""
     standings = standings_by_method(boards)
-    names = sorted({*standings, *(card.name for card in catalogue.methods.values() if _main(card))})
+    names = sorted({*standings, *(card.name for card in cards.methods.values() if _main(card))})
     for name in names:
         own = standings.get(name, [])
         site.add(
             method_path(name),
             "method.html",
-            card=catalogue.method(name),
+            card=cards.method(name),
             measured=[standing for standing in own if standing.entry],
             printed=published_numbers([standing for standing in own if not standing.entry]),
             strips_of={standing.line.key: entry_pairs(site, standing.entry) for standing in own if standing.entry},
-            relatives=_relatives(name, names, catalogue),
+            relatives=_relatives(name, names, cards),
         )
-    cards = [(catalogue.method(name), standings.get(name, [])) for name in names]
-    site.add("methods/index.html", "methods.html", families=_families(cards))
+    rows = [(cards.method(name), standings.get(name, [])) for name in names]
+    site.add("methods/index.html", "methods.html", families=_families(rows))
 
 
 def standings_by_method(boards: Iterable[Board]) -> dict[str, list[Standing]]:
@@ -147,9 +147,9 @@ def _family(name: str) -> str:
     return name.split("@", 1)[0]
 
 
-def _relatives(name: str, names: Sequence[str], catalogue: Catalogue) -> list[MethodCard]:
+def _relatives(name: str, names: Sequence[str], cards: Cards) -> list[MethodCard]:
     """The other methods of the family that have pages."""
-    return [catalogue.method(other) for other in names if other != name and _family(other) == _family(name)]
+    return [cards.method(other) for other in names if other != name and _family(other) == _family(name)]
 
 
 def _families(

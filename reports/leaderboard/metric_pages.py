@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from talkbench.core.cards import Cards, MetricCard
 from talkbench.reports.leaderboard.board import Board, BoardCell, BoardColumn, BoardGroup, BoardLine
-from talkbench.reports.leaderboard.catalogue import Catalogue, MetricCard
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.reports.leaderboard.site import Site, metric_path
 
@@ -22,33 +22,31 @@ class FamilyColumns:
     lines: tuple[tuple[BoardLine, tuple[BoardCell, ...]], ...]
 
 
-def add_metrics(site: Site, boards: Sequence[Board], catalogue: Catalogue) -> None:
+def add_metrics(site: Site, boards: Sequence[Board], cards: Cards) -> None:
     """Add the list of all metrics and a page for each family that is registered or has numbers."""
     families: dict[str, list[MetricCard]] = {}
-    for card in catalogue.metrics.values():
+    for card in cards.metrics.values():
         families.setdefault(card.family, []).append(card)
     groups = [(board, group) for board in boards for group in board.groups]
     for column in (column for _, group in groups for column in group.columns):
         families.setdefault(_family(column), [])
     index = []
-    for family, cards in sorted(families.items()):
-        cards.sort(key=lambda card: (card.short != family, card.name))
+    for family, variants in sorted(families.items()):
+        variants.sort(key=lambda card: (card.short != family, card.name))
         parts = [of_family for board, group in groups if (of_family := _family_columns(board, group, family))]
         count = sum(len(part.lines) for part in parts)
         notes = family_notes(family)
-        faults = tuple(dict.fromkeys(fault for card in cards for fault in card.faults)) or notes.faults
         site.add(
             metric_path(family),
             "metric.html",
             family=family,
             notes=notes,
-            faults=faults,
-            cards=cards,
-            ranges={card.name: _range(card) for card in cards},
+            cards=variants,
+            ranges={card.name: _range(card) for card in variants},
             measured=[part for part in parts if part.group.kind == "measured"],
             printed=[part for part in parts if part.group.kind == "published"],
         )
-        index.append((family, notes, cards, count))
+        index.append((family, notes, variants, count))
     site.add("metrics/index.html", "metrics.html", index=index)
 
 
@@ -66,7 +64,7 @@ def _family_columns(board: Board, group: BoardGroup, family: str) -> FamilyColum
 
 def _range(card: MetricCard) -> str:
     """``0 to 100``; an end that no value comes near is said to be none."""
-    return " to ".join(_end(end) for end in card.range)
+    return " to ".join(_end(end) for end in card.printed_range)
 
 
 def _end(value: float) -> str:

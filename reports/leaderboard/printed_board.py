@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from talkbench.core.cards import Cards, MethodCard
 from talkbench.reports.leaderboard.board import BoardCell, BoardColumn, BoardGroup, BoardLine, compared, ordered
-from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard
 from talkbench.reports.tables.layout import Layout, load_layout, names
 from talkbench.reports.tables.layout import LayoutGroup as LayoutGroup
 from talkbench.reports.tables.legend import contradictions
@@ -24,27 +24,25 @@ def printed_tests() -> set[tuple[str, str]]:
     return {(cell.dataset, cell.task) for cell in cells()}
 
 
-def printed_groups(dataset: str, task: str, catalogue: Catalogue) -> list[BoardGroup]:
+def printed_groups(dataset: str, task: str, cards: Cards) -> list[BoardGroup]:
     """The published numbers of a data set and task, one group per table."""
     by_table: dict[tuple[str, str], list[PublishedCell]] = {}
     for cell in cells():
         if (cell.dataset, cell.task) == (dataset, task):
             by_table.setdefault((cell.document, cell.table), []).append(cell)
-    return [_group(where, of_table, catalogue) for where, of_table in by_table.items()]
+    return [_group(where, of_table, cards) for where, of_table in by_table.items()]
 
 
-def _group(where: tuple[str, str], of_table: Sequence[PublishedCell], catalogue: Catalogue) -> BoardGroup:
+def _group(where: tuple[str, str], of_table: Sequence[PublishedCell], cards: Cards) -> BoardGroup:
     layout, test = _layout(where, of_table[0])
-    columns = [_column(name, of_table, test, catalogue) for name in dict.fromkeys(cell.metric for cell in of_table)]
+    columns = [_column(name, of_table, test, cards) for name in dict.fromkeys(cell.metric for cell in of_table)]
     systems = list(dict.fromkeys((cell.system, cell.system_key, cell.variant) for cell in of_table))
     by_place = {(cell.system, cell.system_key, cell.variant, cell.metric): cell for cell in of_table}
     letters = Notes(LETTERS)
     table = [
         _cells(column, [by_place.get((*system, column.name)) for system in systems], letters) for column in columns
     ]
-    lines = [
-        _line(system, tuple(row[number] for row in table), layout, catalogue) for number, system in enumerate(systems)
-    ]
+    lines = [_line(system, tuple(row[number] for row in table), layout, cards) for number, system in enumerate(systems)]
     return BoardGroup(
         kind="published",
         title=_DOCUMENTS[where[0]].format(where[1]),
@@ -66,13 +64,11 @@ def _layout(where: tuple[str, str], cell: PublishedCell) -> tuple[Layout, Layout
     raise LookupError(f"no layout of {where}")
 
 
-def _column(
-    name: str, of_table: Sequence[PublishedCell], test: LayoutGroup | None, catalogue: Catalogue
-) -> BoardColumn:
+def _column(name: str, of_table: Sequence[PublishedCell], test: LayoutGroup | None, cards: Cards) -> BoardColumn:
     cell = next(cell for cell in of_table if cell.metric == name)
     described = next((column for column in test.columns if column.metric == name), None) if test else None
     variant = described.variants[0] if described and described.variants else ""
-    ranked = catalogue.metric(variant).ranks
+    ranked = cards.metric(variant).ranks
     return BoardColumn(
         name,
         "higher" if cell.direction == "higher" else "lower",
@@ -123,14 +119,14 @@ def _origin(provenance: str) -> str:
     }.get(kind, "where this number is from cannot be told; not ranked")
 
 
-def _line(system: tuple[str, str, str], row: tuple[BoardCell, ...], layout: Layout, catalogue: Catalogue) -> BoardLine:
+def _line(system: tuple[str, str, str], row: tuple[BoardCell, ...], layout: Layout, cards: Cards) -> BoardLine:
     label, key, variant = system
-    card = _card(key, variant, layout, catalogue)
+    card = _card(key, variant, layout, cards)
     return BoardLine(
         label=f"{label}, {variant}" if variant and label.lower() == key else label,
         cells=row,
         method=card.name,
-        licence="; ".join(f"{part}: {text}" for part, text in card.licences),
+        licence=str(card.licence),
         year=card.year,
         parameters=None if variant else card.parameters,
         paper=card.paper,
@@ -138,9 +134,9 @@ def _line(system: tuple[str, str, str], row: tuple[BoardCell, ...], layout: Layo
     )
 
 
-def _card(key: str, variant: str, layout: Layout, catalogue: Catalogue) -> MethodCard:
+def _card(key: str, variant: str, layout: Layout, cards: Cards) -> MethodCard:
     """The method that a printed system is, as far as is known."""
     named = {key, f"{key}@{variant}"} if variant in ("", "full") else {f"{key}@{variant}"}
     methods = [method for row in layout.rows if row.published in named for method in row.methods]
-    methods += [card.name for card in catalogue.methods.values() if card.published == key]
-    return next((catalogue.methods[name] for name in methods if name in catalogue.methods), MethodCard(key))
+    methods += [card.name for card in cards.methods.values() if card.published == key]
+    return next((cards.methods[name] for name in methods if name in cards.methods), MethodCard(name=key))

@@ -40,7 +40,7 @@ def test_every_row_is_a_method_at_both_sizes_with_a_line_in_the_card(row: str) -
         methods_of_row = [methods.create(each) for each in (name, small)]
     assert [method.name for method in methods_of_row] == [cards.full_name(name), small]
     assert [method.resolution for method in methods_of_row] == [256, 128]
-    assert cards.describe(name) != cards.card(name)["short"]
+    assert cards.describe(name) != cards.family(name).short
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row != "tpsm_backbone"])

@@ -168,10 +168,8 @@ def test_what_is_added_is_found_and_watched(tmp_path: Path, home: Path) -> None:
 def test_the_published_hash_makes_a_file_official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path / "vox256.pth", official("mraa@vox256"))
     real = cards.card("mraa")
-    entry = {**real["weights"]["mraa@vox256"], "sha256": sha256_file(path)}
-    monkeypatch.setattr(
-        checkpoint_store, "card", lambda name: {**real, "weights": {**real["weights"], "mraa@vox256": entry}}
-    )
+    official_file = real.weights.model_copy(update={"sha256": sha256_file(path)})
+    monkeypatch.setattr(checkpoint_store, "card", lambda name: real.model_copy(update={"weights": official_file}))
     checkpoint_store.add(path, "mraa@vox256")
     assert {file.method: file.status for file in checkpoint_store.listed("mraa")}["mraa@vox256"] == "official"
 

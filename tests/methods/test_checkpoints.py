@@ -138,9 +138,7 @@ def test_official_weights_in_the_cache_are_preferred(monkeypatch: pytest.MonkeyP
     path = tmp_path / "weights" / "mcnet" / "00000099-checkpoint.pth.tar"
     path.parent.mkdir(parents=True)
     path.touch()
-    assert cards.find_weights("mcnet") == cards.Weights(
-        "mcnet", path, cards.card("mcnet")["weights"]["mcnet"]["source"]
-    )
+    assert cards.find_weights("mcnet") == cards.Weights("mcnet", path, cards.card("mcnet").weights.source)
 
 
 def test_a_variant_without_published_weights_says_so() -> None:
@@ -160,4 +158,4 @@ def test_every_method_is_described_by_its_card() -> None:
 
 def test_the_cards_count_of_parameters(mcnet: Method) -> None:
     count = sum(p.numel() for network in mcnet.networks.values() for p in network.parameters())
-    assert cards.card("mcnet")["parameters"] == count
+    assert cards.card("mcnet").parameters == count

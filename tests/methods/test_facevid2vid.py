@@ -285,4 +285,4 @@ def test_the_cards_count_of_parameters() -> None:
     with torch.device("meta"):
         networks = methods.create("facevid2vid").networks.values()
     count = sum(parameter.numel() for network in networks for parameter in network.parameters())
-    assert cards.card("facevid2vid")["parameters"] == count
+    assert cards.card("facevid2vid").parameters == count

@@ -50,7 +50,7 @@ def test_keys_and_shapes_are_the_manifests(method: X2Face) -> None:
     wanted = load_manifest("x2face")["subnetworks"]["state_dict"]
     assert_manifest(method.network, wanted["entries"])
     parameters = sum(parameter.numel() for parameter in method.network.parameters())
-    assert parameters == wanted["parameters"] == cards.card("x2face")["parameters"]
+    assert parameters == wanted["parameters"] == cards.card("x2face").parameters
 
 
 def test_the_input_image_is_the_goldens() -> None:

@@ -10,7 +10,8 @@ from PIL import Image
 from toy_training import FRAMES, SIZE, Toy, tiny
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.methods.checkpoints import load_networks, read_metadata
+from talkbench.methods.checkpoints import read_metadata
+from talkbench.methods.loading import load_networks
 from talkbench.training import session
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.feed import Batches

@@ -83,33 +83,37 @@ def print_protocol(name: str) -> None:
 
 def facts(name: str) -> Iterator[tuple[str, str]]:
     """Label and value, line by line; a label is empty where it is that of the line before."""
-    from talkbench.methods.cards import card, full_name, published_only, training_data
+    from talkbench.methods import cards
 
-    known, full = card(name), full_name(name)
-    yield "name", full
-    for label in ("title", "short", "authors", "venue", "year", "paper", "code"):
-        if label in known and known[label] != full:
-            yield "what it is" if label == "short" else label, str(known[label])
-    if "repository" in known:
-        yield "repository", known["repository"] + ("" if known.get("official", True) else " (not by the authors)")
-    for label, licence in known.get("licence", {}).items():
-        yield f"licence, {label}", str(licence)
-    if training_data(full):
-        yield "trained on", training_data(full)
-    if full not in published_only():
-        yield from _model(full)
-    yield from _labelled("notes", [str(note) for note in known.get("notes", [])])
+    card = cards.card(name)
+    lines = {
+        "name": card.name,
+        "title": card.title,
+        "what it is": card.short,
+        "authors": card.authors,
+        "venue": card.venue,
+        "year": str(card.year or ""),
+        "paper": card.paper,
+        "code": card.code if card.official else f"{card.code} (not by the authors)",
+        "licence, code": card.licence.code,
+        "licence, weights": card.licence.weights,
+        "trained on": card.training_data,
+    }
+    yield from ((label, text) for label, text in lines.items() if text)
+    if card.name not in cards.published_only():
+        yield from _model(card.name)
+    yield from _labelled("notes", card.notes)
 
 
 def _model(full: str) -> Iterator[tuple[str, str]]:
     """What is known of a method by its code."""
     from talkbench.benchmark.evaluation.motions import motions
-    from talkbench.methods.cards import card
+    from talkbench.methods.cards import family
     from talkbench.methods.checkpoint_store import listed
     from talkbench.methods.recognition import skeleton
 
-    variants = card(full).get("variants", {})
-    method, _ = skeleton(full)
+    common, (method, _) = family(full), skeleton(full)
+    variants = common.described if common.default else {}
     if method.resolution:
         yield "resolution", f"{method.resolution} pixels"
     for part, network in method.networks.items():
@@ -129,8 +133,8 @@ def _published(name: str) -> Table:
     from talkbench.methods.cards import card
     from talkbench.results.published import PublishedCell, cells
 
-    key = card(name).get("published")
-    mine = [cell for cell in cells() if cell.system_key == key and not cell.variant and cell.value]
+    key = card(name).published
+    mine = [cell for cell in cells() if cell.system_key == key and not cell.variant and cell.value] if key else []
     metrics = list(dict.fromkeys(cell.metric for cell in mine))
     table = Table(box=None, pad_edge=False, header_style="bold", title="published numbers", title_justify="left")
     for heading in ("table", "data set", "task", *metrics):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import console, list_table
-from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.grid import GridCell
@@ -31,19 +31,18 @@ def print_list(what: str) -> None:
     from talkbench.benchmark.evaluation import protocol
     from talkbench.methods.cards import published_only
 
-    kinds: dict[str, tuple[list[str], tuple[str, ...], Callable[[str], tuple[str, ...]]]] = {
-        "methods": ([*methods.registry.names(), *published_only()], ("name", "year", "what it is"), _method),
-        "metrics": (metrics.registry.names(), ("name", "better", "unit", "what it is"), _metric),
-        "datasets": (datasets.registry.names(), ("name", "tasks", "what it is"), _dataset),
-        "protocols": (protocol.names(), ("name", "metrics", "what it is"), _protocol),
+    kinds: dict[str, tuple[Callable[[], Iterable[tuple[str, ...]]], tuple[str, ...]]] = {
+        "methods": (
+            lambda: [*methods.registry.each(_method).values(), *map(_method, published_only())],
+            ("name", "year", "what it is"),
+        ),
+        "metrics": (lambda: metrics.registry.each(_metric).values(), ("name", "better", "unit", "what it is")),
+        "datasets": (lambda: datasets.registry.each(_dataset).values(), ("name", "tasks", "what it is")),
+        "protocols": (lambda: map(_protocol, protocol.names()), ("name", "metrics", "what it is")),
     }
-    entries, headings, describe = kinds[what]
+    rows, headings = kinds[what]
     table = list_table(*headings)
-    for name in sorted(entries):
-        try:
-            row = describe(name)
-        except (TalkbenchError, OSError) as error:  # one broken plugin must not hide the others
-            row = (name, *[""] * (len(headings) - 2), f"broken: {error}")
+    for row in sorted(rows(), key=itemgetter(0)):
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)
 
@@ -52,7 +51,7 @@ def _method(name: str) -> tuple[str, ...]:
     from talkbench.methods.cards import card, describe, published_only
 
     about = f"{describe(name)} (published numbers only)" if name in published_only() else describe(name)
-    return name, str(card(name).get("year", "")), about
+    return name, str(card(name).year or ""), about
 
 
 def _metric(name: str) -> tuple[str, ...]:

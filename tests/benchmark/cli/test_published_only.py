@@ -1,7 +1,5 @@
 """Methods without public code: listed and shown with their published numbers, and refused where they would be run."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from talkbench import methods
@@ -13,13 +11,6 @@ from talkbench.results import published
 NAMES = ("marionette", "meshg")
 
 
-@pytest.fixture
-def _fresh() -> Iterator[None]:
-    cards.published_only.cache_clear()
-    yield
-    cards.published_only.cache_clear()
-
-
 def test_they_are_listed_as_published_numbers_only(bench):
     lines = [line for line in bench("list", "methods").out.splitlines() if "(published numbers only)" in line]
     assert tuple(line.split()[0] for line in lines) == NAMES
@@ -27,7 +18,7 @@ def test_they_are_listed_as_published_numbers_only(bench):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_they_have_published_rows(name):
-    assert cards.card(name)["published"] in {cell.system_key for cell in published.cells() if cell.value}
+    assert cards.card(name).published in {cell.system_key for cell in published.cells() if cell.value}
     assert name not in methods.registry.names()
 
 
@@ -58,7 +49,6 @@ def test_show_says_that_there_is_no_code_and_prints_the_rows(bench):
     assert ["paper", "1b", "celebv", "cross-identity", "0.710", "3.41"] in shown
 
 
-@pytest.mark.usefixtures("_fresh")
 def test_a_plugin_of_that_name_takes_its_place(bench):
     methods.registry.register("meshg")(CopySource)
     found = {line.split()[0]: line for line in bench("list", "methods").out.splitlines()}

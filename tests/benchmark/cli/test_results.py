@@ -187,7 +187,7 @@ def test_frames_of_another_program(run, bench, clips, place):
 
 
 def test_what_the_card_of_a_method_says(tmp_path):
-    source = card("mcnet@demo")["weights"]["mcnet@demo"]["source"]
+    source = card("mcnet@demo").weights.source
     method = {"checkpoint": "demo.safetensors", "checkpoint_sha256": "c" * 64, "origin": source}
     record = write(tmp_path, "x", info=method, shown=()).record
     said = describe(record, ExportOptions())

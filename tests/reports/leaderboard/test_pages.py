@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from site_entries import spec, write
 
+from talkbench.core.cards import Cards, CheckpointCard, LicenceCard, MethodCard, MetricCard
 from talkbench.reports.leaderboard import audit as audited
 from talkbench.reports.leaderboard.build import build_site
-from talkbench.reports.leaderboard.catalogue import Catalogue, MethodCard, MetricCard
 from talkbench.reports.leaderboard.comparison_pages import MAGMA, comparison_data, magma_tables
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.reports.leaderboard.site import Site
@@ -23,25 +23,27 @@ from talkbench.results.entries import load_entries
 
 OFFICIAL_LIST = "d2dbb6c961759a313cb5ab0c0b24bfd8a0b5cc7e71c0b27cdda3941453124644"
 COMPARISON = "compare/demo--same-identity.html"
-CATALOGUE = Catalogue(
+LINK = CheckpointCard(file="weights.pth", source="a link")
+CARDS = Cards(
     methods={
         card.name: card
         for card in (
-            MethodCard("mcnet", title="Memory Compensation", published="mcnet", weights="a link", training_data=("a",),
-                       variants=(("mcnet@demo", "small"),), paper="https://example.org/paper", notes=("take care",)),
-            MethodCard("mcnet@demo", short="small"),
-            MethodCard("facevid2vid@vox-256", published="face-vid2vid", weights="a link", official=False),
-            MethodCard("fomm@vox-256", published="fomm", weights="a link"),
-            MethodCard("mraa@vox256", published="mraa", weights="a link"),
+            MethodCard(name="mcnet", title="Memory Compensation", published="mcnet", weights=LINK, training_data="a",
+                       variants={"mcnet@demo": "small"}, paper="https://example.org/paper", notes=("take care",)),
+            MethodCard(name="mcnet@demo", short="small"),
+            MethodCard(name="facevid2vid@vox-256", published="face-vid2vid", weights=LINK, official=False),
+            MethodCard(name="fomm@vox-256", published="fomm", weights=LINK),
+            MethodCard(name="mraa@vox256", published="mraa", weights=LINK),
         )
     },
     metrics={
         card.name: card
         for card in (
-            MetricCard("psnr", "psnr", "About PSNR.", (), "higher", "dB", (0.0, 100.0), faults=("Slip.",)),
-            MetricCard("psnr@uint8-wrap", "psnr@uint8-wrap", "About the other.", unit="dB", ranks=False),
-            MetricCard("fid", "fid", "About FID.", range=(0.0, 1e6)),
-            MetricCard("ssim@gauss11-valid", "ssim", "About SSIM.", range=(-100.0, 100.0)),
+            MetricCard(name="psnr", short="psnr", about="About PSNR.", direction="higher", unit="dB", range=(0, 100)),
+            MetricCard(name="psnr@uint8-wrap", short="psnr@uint8-wrap", about="About the other.", unit="dB",
+                       ranks=False),
+            MetricCard(name="fid", short="fid", about="About FID.", range=(0.0, 1e6)),
+            MetricCard(name="ssim@gauss11-valid", short="ssim", about="About SSIM.", range=(-1.0, 1.0), scale=100),
         )
     },
 )  # fmt: skip
@@ -65,7 +67,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(root: Path) -> Site:
-    return build_site(load_entries(root), CATALOGUE)
+    return build_site(load_entries(root), CARDS)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def data(files: dict[str, bytes]) -> dict[str, list]:
 
 @pytest.fixture(scope="module")
 def tables(root: Path) -> dict[str, audited.AuditTable]:
-    return {table.key: table for table in audited.audit(load_entries(root), CATALOGUE)}
+    return {table.key: table for table in audited.audit(load_entries(root), CARDS)}
 
 
 def number(table: audited.AuditTable, system: str, metric: str) -> audited.AuditedCell:
@@ -132,7 +134,8 @@ def test_there_is_a_page_for_every_method_with_numbers_and_for_every_bare_name(f
 
 def test_a_metric_page_has_variants_ranges_faults_and_numbers(text: Callable[[str], str]) -> None:
     page = text("metrics/psnr.html")
-    order = [page.index(said) for said in ("About PSNR.", "About the other.", "Slip.", "Measured here", "Published")]
+    fault = family_notes("psnr").faults[0]
+    order = [page.index(said) for said in ("About PSNR.", "About the other.", fault, "Measured here", "Published")]
     assert order == sorted(order)
     for said in ("0 to 100, in dB", "ranks nothing", "31.94", "carried over from an earlier publication (meshg)"):
         assert said in page
@@ -169,7 +172,7 @@ def test_a_comparison_holds_pairs_values_and_reasons(data: dict[str, list]) -> N
 def test_pairs_of_other_frames_are_other_pairs(root: Path, tmp_path: Path) -> None:
     write(tmp_path, "here")
     write(tmp_path, "there", method="fomm@vox-256", clip="other-{}.mp4", data={"pairs_sha256": "b" * 64})
-    page = build_site(load_entries(tmp_path), CATALOGUE).render()[COMPARISON].decode()
+    page = build_site(load_entries(tmp_path), CARDS).render()[COMPARISON].decode()
     found = json.loads(page.split('id="data">', 1)[1].split("</script>", 1)[0])
     here, there = ({picture["pair"] for picture in entry["pictures"]} for entry in found["entries"])
     assert not here & there
@@ -197,7 +200,7 @@ def test_error_maps_are_of_the_same_colours_as_elsewhere() -> None:
 def test_cross_identity_has_no_error_maps(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write(tmp_path, name, method=name, task="cross-identity", metrics=["l1"], shown=(0,))
-    page = build_site(load_entries(tmp_path), CATALOGUE).render()["compare/demo--cross-identity.html"]
+    page = build_site(load_entries(tmp_path), CARDS).render()["compare/demo--cross-identity.html"]
     assert b"Error maps" not in page
     assert b"<filter" not in page
 
@@ -249,7 +252,7 @@ def test_a_measurement_of_another_test_is_not_compared(tables: dict[str, audited
 def test_an_unfinished_measurement_is_not_compared(tmp_path: Path) -> None:
     data = {"list_sha256": OFFICIAL_LIST, "pairs": 2083}
     write(tmp_path, "part", method="mcnet", dataset="voxceleb1", data=data, metrics=["l1"], shown=())
-    tables = {table.key: table for table in audited.audit(load_entries(tmp_path), CATALOGUE)}
+    tables = {table.key: table for table in audited.audit(load_entries(tmp_path), CARDS)}
     made = number(tables["1a"], "MCNet (Ours)", "L1").measured
     assert [(one.agrees, one.reasons) for one in made] == [(None, ("only 24 of 2083 pairs were run",))]
 
@@ -267,19 +270,20 @@ def test_the_audit_gives_every_contradiction_with_evidence_and_effect(text: Call
 
 
 def test_rebuilding_gives_the_same_bytes(root: Path, files: dict[str, bytes]) -> None:
-    assert build_site(load_entries(root), CATALOGUE).render() == files
+    assert build_site(load_entries(root), CARDS).render() == files
 
 
 def test_texts_of_cards_and_entries_stay_texts(tmp_path: Path) -> None:
     nasty = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
     address = "javascript:alert(3)"
     card = MethodCard(
-        "m" + nasty, nasty, nasty, nasty, nasty, 2020, address, address, False, ((nasty, nasty),), (nasty,), 1, 2,
-        nasty, nasty, False, ((nasty, nasty),), (nasty,),
+        name="m" + nasty, title=nasty, short=nasty, authors=nasty, venue=nasty, year=2020, paper=address, code=address,
+        official=False, licence=LicenceCard(code=nasty, weights=nasty), training_data=nasty, parameters=1, resolution=2,
+        published=nasty, weights=CheckpointCard(file=nasty, source=nasty), variants={nasty: nasty}, notes=(nasty,),
     )  # fmt: skip
     metric = MetricCard(
-        "x" + nasty, "x" + nasty, nasty, (nasty,), "higher", nasty, (0, 1), 3, True, True, nasty, nasty, nasty, 1,
-        (nasty,),
+        name="x" + nasty, short="x" + nasty, about=nasty, definition=(nasty,), direction="higher", unit=nasty,
+        extractor=nasty,
     )  # fmt: skip
     texts = {"label": nasty[:80], "licence": nasty, "training_data": nasty, "note": nasty}
     values: dict[str, list[float | str]] = {"l1": [nasty, *[0.1] * 23]}
@@ -287,8 +291,7 @@ def test_texts_of_cards_and_entries_stay_texts(tmp_path: Path) -> None:
         write(tmp_path, name, method=method, task=nasty, clip=nasty.replace("{{7*7}}", "{}"), details=texts,
               metrics=["l1", spec(metric.name, unit=nasty, direction="higher")], values=values)  # fmt: skip
     entries = load_entries(tmp_path)
-    catalogue = Catalogue({card.name: card}, {metric.name: metric})
-    made = build_site(entries, catalogue).render()
+    made = build_site(entries, Cards({card.name: card}, {metric.name: metric})).render()
     for path, content in made.items():
         if path.endswith(".html"):
             page = content.decode()

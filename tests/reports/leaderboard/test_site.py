@@ -7,14 +7,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from site_entries import CATALOGUE, crowd, spec, write
+from site_entries import CARDS, crowd, spec, write
 
+from talkbench.core.cards import Cards, DatasetCard, ListCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, compared
 from talkbench.reports.leaderboard.board_pages import add_boards, shown_pair
 from talkbench.reports.leaderboard.boards import boards
 from talkbench.reports.leaderboard.build import build_site
-from talkbench.reports.leaderboard.catalogue import Catalogue, DatasetCard
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site, external, slug
 from talkbench.results.entries import load_entries
@@ -60,7 +60,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(root):
-    return boards(load_entries(root), CATALOGUE)
+    return boards(load_entries(root), CARDS)
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +89,7 @@ def test_each_test_has_its_own_group(made):
 
 def test_measured_and_published_numbers_never_share_a_group(made, tmp_path):
     write(tmp_path, "vox", method="mcnet", dataset="voxceleb1", metrics=["l1"])
-    board = next(
-        b for b in boards(load_entries(tmp_path), CATALOGUE) if b.path == "boards/voxceleb1--same-identity.html"
-    )
+    board = next(b for b in boards(load_entries(tmp_path), CARDS) if b.path == "boards/voxceleb1--same-identity.html")
     assert {group.kind for group in board.groups} == {"measured", "published"}
     for group in board.groups:
         assert all(bool(line.key) == (group.kind == "measured") for line in group.lines)
@@ -166,8 +164,9 @@ def test_published_numbers_rank_only_where_one_group_measured(made):
 def test_what_was_seen_in_training_is_flagged(tmp_path, said, trained, held_out, expected):
     write(tmp_path, "one", metrics=["l1"], pairs=2, shown=(), data={"list_sha256": "b" * 64},
           details={"leakage": said, "training_data": trained})  # fmt: skip
-    card = DatasetCard("demo", held_out=frozenset(["b" * 64] if held_out else []))
-    (board, *_) = boards(load_entries(tmp_path), Catalogue(datasets={"demo": card}))
+    official = ListCard(task="same-identity", sha256="b" * 64, held_out=held_out)
+    card = DatasetCard(name="demo", lists={"official": official})
+    (board, *_) = boards(load_entries(tmp_path), Cards(datasets={"demo": card}))
     assert board.groups[0].lines[0].leakage is expected
 
 
@@ -180,7 +179,7 @@ def test_bars_go_from_the_worst_to_the_best():
 
 def test_rebuilding_gives_the_same_bytes(root, site, tmp_path):
     again = Site()
-    add_boards(again, boards(list(reversed(load_entries(root))), CATALOGUE))
+    add_boards(again, boards(list(reversed(load_entries(root))), CARDS))
     first, second = site.render(), again.render()
     assert list(first) == list(second)
     assert {path for path in first if first[path] != second[path]} == set()
@@ -227,7 +226,7 @@ def test_text_of_files_stays_text(tmp_path):
         write(tmp_path, name, method=name + NASTY, dataset=NASTY, task=NASTY, clip=NASTY.replace("{{7*7}}", "{}"),
               metrics=["l1", spec("x" + NASTY, direction="higher", unit=NASTY)], details=details,
               data={"motion": NASTY})  # fmt: skip
-    for path, page in build_site(load_entries(tmp_path), CATALOGUE).render().items():
+    for path, page in build_site(load_entries(tmp_path), CARDS).render().items():
         if not path.endswith(".html"):
             continue
         assert re.fullmatch(r"[a-z0-9/._-]+", path)
@@ -300,7 +299,7 @@ def test_the_pair_that_is_shown_is_the_one_that_systems_differ_on(site, tmp_path
     for name, value in (("one", 0.1), ("two", 0.6)):
         write(tmp_path, name, metrics=["l1"], pairs=6, shown=(0, 1, 5), method=name,
               values={"l1": [0.2, value, 0.2, 0.9 * value, 0.2, 0.2]})  # fmt: skip
-    (board, *_) = boards(load_entries(tmp_path), CATALOGUE)
+    (board, *_) = boards(load_entries(tmp_path), CARDS)
     shown = shown_pair(site, board)
     assert (shown.pair, shown.metric) == (1, "L1")
     assert shown.source == "entries/one/thumbnails/000001-source.webp"

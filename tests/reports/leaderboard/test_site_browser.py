@@ -6,12 +6,12 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from site_entries import CATALOGUE, crowd, write
+from site_entries import CARDS, crowd, write
 
+from talkbench.core.cards import DatasetCard
 from talkbench.reports.leaderboard.board import Board
 from talkbench.reports.leaderboard.board_pages import add_boards
 from talkbench.reports.leaderboard.build import build_site
-from talkbench.reports.leaderboard.catalogue import DatasetCard
 from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import load_entries
 
@@ -62,10 +62,12 @@ def pages(tmp_path_factory):
         write(root, name, method=name, level=0.3 * number, metrics=["l1", "psnr"], clips=6, details=details)
     write(root, "truth", method="truth", level=0, metrics=["l1"], clips=6, info={"ranked": False})
     out = tmp_path_factory.mktemp("site")
-    build_site(load_entries(root), CATALOGUE).write(out)
+    build_site(load_entries(root), CARDS).write(out)
     large = Site()
     group = crowd(500)
-    add_boards(large, [Board("demo", "same-identity", DatasetCard("demo"), (group, replace(group, title="again")))][:1])
+    add_boards(
+        large, [Board("demo", "same-identity", DatasetCard(name="demo"), (group, replace(group, title="again")))][:1]
+    )
     large.write(out / "large")
     return out
 
@@ -281,7 +283,7 @@ def test_the_comparison_is_worked_with_the_keyboard(page):
 def test_values_of_other_protocols_are_shown_and_not_compared(page, tmp_path):
     for name, size in (("small", 128), ("large", 256)):
         write(tmp_path / "entries", name, method=name, metrics=["l1"], data={"image_size": size}, shown=(0, 1))
-    build_site(load_entries(tmp_path / "entries"), CATALOGUE).write(tmp_path / "site")
+    build_site(load_entries(tmp_path / "entries"), CARDS).write(tmp_path / "site")
     driver = page(f"{tmp_path}/site/compare/demo--same-identity.html")
     assert "are not compared" in driver.find_element("id", "status").text
     for line in driver.find_elements("css selector", ".pair-line, #means tbody tr"):

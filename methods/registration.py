@@ -1,0 +1,70 @@
+"""Where methods register, and how one is built by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from talkbench.core.cards import FamilyCard, parse_card
+from talkbench.core.registry import Registry
+
+if TYPE_CHECKING:
+    from talkbench.methods.interface import Method
+
+
+@cache
+def without_code() -> dict[str, FamilyCard]:
+    """The cards of methods whose code is not public, by name."""
+    import yaml
+
+    path = Path(__file__).with_name("published_only.yaml")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: parse_card(FamilyCard, card, f"{path}, {name}") for name, card in content.items()}
+
+
+def _explain(name: str) -> str:
+    if name not in without_code():
+        return ""
+    return (
+        f"{name} cannot be run, since none of its code is public; its published rows are in bench tables. "
+        f"Frames made elsewhere are scored with bench run --frames DIR --name {name}"
+    )
+
+
+registry: Registry[Method[Any, Any]] = Registry("method", "talkbench.methods", explain=_explain)
+
+
+def create(name: str, weights: str | Path | None = None, **options: object) -> Method[Any, Any]:
+    """Build a method by name.
+
+    Args:
+        name: ``mcnet``, ``mcnet@demo``, ``copy-source``, …; see ``bench list methods``.
+        weights: checkpoint file to load; None leaves the bare architecture.
+        options: choices of the method, such as ``noise="random"`` for MCNet.
+
+    Raises:
+        TalkbenchError: unknown name, or a checkpoint that is missing, unsafe or does not fit.
+    """
+    return registry.create(name, weights=weights, **options)
+
+
+def count_parameters(name: str) -> int | None:
+    """The parameters of all networks of a method together; None if it has none.
+
+    Raises:
+        TalkbenchError: it is not known here.
+    """
+    networks = create(name).networks.values()  # cheaper than on the device meta, which loads the compiler
+    return sum(weight.numel() for network in networks for weight in network.parameters()) or None
+
+
+def class_of(name: str) -> Callable[..., Method[Any, Any]]:
+    """The class of a method, with no variant bound; or whatever else a plugin builds it with.
+
+    Raises:
+        TalkbenchError: unknown name.
+    """
+    factory = registry.get(name)
+    return factory.func if isinstance(factory, partial) else factory

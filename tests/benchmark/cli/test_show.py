@@ -1,0 +1,42 @@
+"""`bench show`: a method's card, each configuration for itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+
+def shown(result) -> dict[str, str]:
+    """What is beside each label."""
+    assert result.code == 0, result.err
+    return {line[:24].strip(): line[24:].strip() for line in result.out.splitlines() if line[:24].strip()}
+
+
+def test_a_variant_is_shown_with_its_own_licence_and_without_the_numbers_of_others(bench):
+    result = bench("show", "mcnet@demo")
+    card = shown(result)
+    assert card["licence, weights"] == "Apache-2.0"
+    assert (card["trained on"], card["resolution"]) == ("demo", "128 pixels")
+    assert card["what it is"].startswith("a small model for 128x128 images")
+    assert "notes" not in card
+    assert "published numbers" not in result.out
+
+
+def test_the_published_configuration_is_shown_with_its_numbers_and_notes(bench):
+    result = bench("show", "mcnet")
+    card = shown(result)
+    assert card["licence, weights"] == "none stated"
+    assert card["code"] == "https://github.com/harlanhong/ICCV2023-MCNET"
+    assert "the repository states no licence" in card["notes"]
+    assert result.out.partition("published numbers")[2].split()[:3] == ["table", "data", "set"]
+
+
+def test_a_method_of_a_package_without_a_card_is_shown(bench):
+    result = bench("show", "blend")
+    lines = [line.split(maxsplit=1) for line in result.out.splitlines()]
+    assert ["name", "blend"] in [[part.strip() for part in line] for line in lines]
+    assert "The mean of source and driving frame" in result.out
+
+
+def test_a_mistyped_key_is_named_with_its_card(bench, method_plugin: Callable[..., Path]):
+    path = method_plugin("short: x\nnote: [y]")
+    assert f"{path} does not fit: unknown key 'note': did you mean notes" in bench("show", "mine").complaint()
+    assert "broken: " in next(line for line in bench("list", "methods").out.splitlines() if line.startswith("mine"))
