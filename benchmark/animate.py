@@ -20,7 +20,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path
 from talkbench.core.images import read_image, resize, to_tensor, to_uint8, write_png
 from talkbench.datasets.clips import Clip, open_clip
-from talkbench.methods.cards import find_weights
+from talkbench.methods.cards import Weights, find_weights
 
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method
@@ -34,9 +34,9 @@ FRAME_FOLDER_RATE = Fraction(25)  # frames per second of the field's data sets
 class AnimateOptions:
     """What the user asks for; see ``bench animate --help`` for each."""
 
-    method: str
-    source: Path
-    driving: Path
+    method: str | Method
+    source: Path | np.ndarray
+    driving: Path | Clip
     out: Path
     checkpoint: Path | None = None
     motion: str | None = None
@@ -58,18 +58,19 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
     progress = progress or Progress()
     if options.out.suffix.lower() != ".mp4":
         raise TalkbenchError(f"--out {options.out} is not a .mp4 file; the video is H.264 in MP4")
-    if options.out.resolve() in (options.driving.resolve(), options.source.resolve()):
+    inputs = [path.resolve() for path in (options.driving, options.source) if isinstance(path, Path)]
+    if options.out.resolve() in inputs:
         raise TalkbenchError(f"--out {options.out} would overwrite an input; choose another name")
     device = choose_device(options.device)
     has = motions(options.method)
     motion = options.motion or (PREFERRED_MOTION if PREFERRED_MOTION in has else has[0])
     check_motion(options.method, motion)
-    weights = find_weights(options.method, options.checkpoint)
-    driving, source = open_clip(options.driving), read_image(options.source)
+    weights = find_weights(options.method, options.checkpoint) if isinstance(options.method, str) else None
+    driving = open_clip(options.driving) if isinstance(options.driving, Path) else options.driving
+    source = read_image(options.source) if isinstance(options.source, Path) else options.source
     with memory_advice(options.batch_size):
-        implied = implied_settings(weights.method, motion, same_clip=False)
-        method = create_method(weights, {**implied, **options.settings}).to(device)
-        if weights.note:
+        method = _method(options, weights, motion).to(device)
+        if weights and weights.note:
             progress.say(weights.note)
         size = method.resolution or DEFAULT_SIZE
         face = to_tensor(resize(source, size)[None], device)
@@ -81,6 +82,15 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
         with atomic_path(options.out) as temporary:
             _write_video(temporary, frames, size, driving.rate or FRAME_FOLDER_RATE)
     return len(driving), size
+
+
+def _method(options: AnimateOptions, weights: Weights | None, motion: str) -> Method:
+    """The method with its weights and what the motion says of its settings, or the caller's own as it is."""
+    if not isinstance(options.method, str):
+        return options.method
+    assert weights is not None
+    implied = implied_settings(weights.method, motion, same_clip=False)
+    return create_method(weights, {**implied, **options.settings})
 
 
 def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Progress) -> int:

@@ -82,6 +82,41 @@ class FolderClip(Clip):
         return read_image(self.files[index])
 
 
+class ListedClip(Clip):
+    """Frames in memory, uint8 RGB (H, W, 3), or image files by their paths, in the order of the list.
+
+    Raises:
+        TalkbenchError: the list is empty, an array is no such image, or sizes differ; names the first at fault.
+    """
+
+    def __init__(self, frames: Sequence[np.ndarray | Path | str]) -> None:
+        super().__init__(Path("the list of frames"))
+        self._frames = [frame if isinstance(frame, np.ndarray) else Path(frame) for frame in frames]
+        if not self._frames:
+            raise TalkbenchError("the list of frames is empty; give arrays (H, W, 3) or paths of images")
+        sizes = [self._read(index).shape for index in range(len(self))]
+        for index, size in enumerate(sizes):
+            if size != sizes[0]:
+                height, width = size[:2]
+                raise TalkbenchError(
+                    f"frame {index} of the list is {width}x{height} and the first is {sizes[0][1]}x{sizes[0][0]}; "
+                    "give frames of one size"
+                )
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def _read(self, index: int) -> np.ndarray:
+        frame = self._frames[index]
+        if isinstance(frame, Path):
+            return read_image(frame)
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise TalkbenchError(
+                f"frame {index} of the list is {frame.dtype} {frame.shape}; give RGB images as uint8 (H, W, 3)"
+            )
+        return frame
+
+
 class NumberedClip(Clip):
     """The PNG and JPEG files of a folder by the numbers in their names (`file_number`), so that a frame keeps its
     number whatever else is there; files without a number are no frames."""

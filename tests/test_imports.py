@@ -28,7 +28,7 @@ FLOORS = {
         {"cards", "environment", "poses", "probes", "progress", "tracking", "training_tracker"},
         {"evaluation"},
         REST,
-        {"cli"},
+        {"cli", "notebook"},
     ],
     "benchmark.cli": [{"groups", "options", "print", "progress"}, REST],
     "reports": [{"numbers", "runs"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from functools import partial
 
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
@@ -19,23 +18,24 @@ MOTIONS = {
 """Name on the command line → what a method must be able to do, of `Method.motions`."""
 
 
-def check_motion(name: str, motion: str) -> None:
-    """See to it that the method `name` has the `motion`.
+def check_motion(method: str | Method, motion: str) -> None:
+    """See to it that a method, which is named or given, has the `motion`.
 
     Raises:
         TalkbenchError: an unknown motion, or one that the method lacks; names those it has.
     """
     if motion not in MOTIONS:
         raise TalkbenchError(f"unknown motion {motion!r}: {nearest(motion, MOTIONS)}")
-    has = motions(name)
+    has = motions(method)
     if motion not in has:
+        name = method if isinstance(method, str) else method.name
         raise TalkbenchError(f"{name} has no motion {motion}; it has {', '.join(has)}")
 
 
-def motions(name: str) -> list[str]:
-    """The motions of `MOTIONS` that the method `name` has."""
-    factory = methods.registry.get(name)
-    abilities = getattr(factory.func if isinstance(factory, partial) else factory, "motions", Method.motions)
+def motions(method: str | Method) -> list[str]:
+    """The motions of `MOTIONS` that a method, which is named or given, has."""
+    described = methods.class_of(method) if isinstance(method, str) else method
+    abilities = getattr(described, "motions", Method.motions)
     return [motion for motion, ability in MOTIONS.items() if ability in abilities]
 
 

@@ -17,6 +17,7 @@ from talkbench.benchmark.evaluation.motions import check_motion, implied_setting
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.protocol import Protocol
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
+from talkbench.benchmark.evaluation.record import IN_MEMORY
 from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
@@ -50,42 +51,48 @@ class Setup:
     unavailable: list[UnavailableMetric]
 
 
-def prepare(options: RunOptions, progress: Progress) -> Setup:
+def prepare(
+    options: RunOptions, progress: Progress, method: Method | None = None, split: datasets.Split | None = None
+) -> Setup:
     """Choose and check everything, names before files, files before the work of preparing data.
+
+    Args:
+        method: one of the caller's own, in place of the one that `options` name.
+        split: pairs of the caller's own, in place of those of the data set that `options` name.
 
     Raises:
         TalkbenchError: something that was asked for is unknown, missing or does not fit the rest.
     """
     protocol = load_protocol(options.protocol)
     device = choose_device(options.device)
-    weights = choose_weights(options)
+    weights = choose_weights(options, method)
     named = [metrics.create(name) for name in options.metrics or [metric.name for metric in protocol.metrics]]
-    data = datasets.create(options.dataset, root=options.root)
-    task = options.task or protocol.task.value
-    method = None
-    if options.frames is None:
+    task = split.task if split is not None else options.task or protocol.task.value
+    data = datasets.create(options.dataset, root=options.root) if split is None else None
+    if options.frames is None and method is None:
         implied = implied_settings(weights.method, options.motion, datasets.has_truth(task))
         method = create_method(weights, {**implied, **options.settings})
-    whole = data.split(task, pairs=options.pairs, motion=options.motion)
+    whole = data.split(task, pairs=options.pairs, motion=options.motion) if data else split
+    assert whole is not None
     for note in filter(None, (weights.note, whole.note)):
         progress.say(note)
-    if options.frames is None and options.checkpoint is None and seen_in_training(weights.method, whole):
+    if options.checkpoint is None and weights.path is not None and seen_in_training(weights.method, whole):
         progress.warn(
             f"{weights.method} was trained on {whole.dataset}, and these pairs are not known to be of its test part: "
             "it may have seen these people"
         )
-    split = whole if options.limit is None else whole.head(options.limit)
-    height, width = stored_size(split)
+    pairs = whole if options.limit is None else whole.head(options.limit)
+    height, width = stored_size(pairs)
     size = _size(options, protocol, method, min(height, width), progress)
     if not options.metrics:  # what the task has no use for goes without saying
-        named = [metric for metric in named if not unsuited(metric, split, size, given=method is None)]
-    chosen, unavailable = choose_metrics(named, split, size, given=method is None)
+        named = [metric for metric in named if not unsuited(metric, pairs, size, given=method is None)]
+    chosen, unavailable = choose_metrics(named, pairs, size, given=method is None)
     _announce(unavailable, options.strict, progress)
     if not chosen:
         raise TalkbenchError("none of the metrics can be computed; see bench list metrics")
-    source = _given(options, whole, len(split), size, progress) if method is None else method
+    source = _given(options, whole, len(pairs), size, progress) if method is None else method
     extractors = choose_extractors(chosen, device)
-    return Setup(protocol, device, weights, source, split, size, f"{width}x{height}", chosen, extractors, unavailable)
+    return Setup(protocol, device, weights, source, pairs, size, f"{width}x{height}", chosen, extractors, unavailable)
 
 
 def seen_in_training(method: str, split: datasets.Split) -> bool:
@@ -127,13 +134,17 @@ def _size(options: RunOptions, protocol: Protocol, method: Method | None, stored
     return image_size(options.image_size or (None if own else wanted), method, stored)
 
 
-def choose_weights(options: RunOptions) -> Weights:
-    """The weights of the method to run; none where frames are to be scored that another program has made.
+def choose_weights(options: RunOptions, method: Method | None = None) -> Weights:
+    """The weights of the method to run; none where frames are to be scored that another program has made, or where the
+    caller's own `method` has its weights already.
 
     Raises:
         TalkbenchError: neither a method nor frames, options that go with the other of the two, a method or motion
             that is not there, weights that are missing, or a name that frames must not bear.
     """
+    if method is not None:
+        check_motion(method, options.motion)
+        return Weights(method.name, None, IN_MEMORY)
     if options.frames is None:
         if options.method is None:
             raise TalkbenchError("name a --method (see bench list methods), or give --frames with their --name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shlex
 import sys
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import torch
 from pydantic import ValidationError
 
 from talkbench import datasets
@@ -22,6 +24,9 @@ from talkbench.results.record import DatasetInfo, MethodInfo, MetricSpec, Protoc
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.options import RunOptions
     from talkbench.benchmark.evaluation.plan import Setup
+    from talkbench.methods.interface import Method
+
+IN_MEMORY = "a method that was built in Python"
 
 
 def describe(setup: Setup, options: RunOptions) -> RunRecord:
@@ -70,7 +75,7 @@ def _method(setup: Setup) -> MethodInfo:
         return MethodInfo(
             name=method.name,
             checkpoint=weights.path.name if weights.path else None,
-            checkpoint_sha256=method.checkpoint_sha256,
+            checkpoint_sha256=state_sha256(method) if weights.origin == IN_MEMORY else method.checkpoint_sha256,
             origin=weights.origin,
             settings=method.settings,
             resolution=method.resolution,
@@ -78,6 +83,19 @@ def _method(setup: Setup) -> MethodInfo:
         )
     except ValidationError as error:  # a setting without a JSON form, such as NaN
         raise TalkbenchError(f"{method.name} cannot be recorded: {error.errors()[0]['msg']}") from error
+
+
+def state_sha256(method: Method) -> str | None:
+    """SHA-256 of the values in all networks of a method, whatever file they are from; None if it has no networks.
+
+    Over the name, type, shape and bytes of each tensor in the order of their names.
+    """
+    digest = hashlib.sha256()
+    for part, network in sorted(method.networks.items()):
+        for key, value in sorted(network.state_dict().items()):
+            digest.update(f"{part}/{key} {value.dtype} {tuple(value.shape)}\n".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest() if method.networks else None
 
 
 def spec_of(card: MetricCard, task: str) -> MetricSpec:

@@ -26,6 +26,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.images import write_png
 from talkbench.core.locks import locked
+from talkbench.methods.interface import Method
 from talkbench.reports.pages.run_page import Strip, write_page
 from talkbench.reports.pages.strips import strip
 from talkbench.reports.runs import Run
@@ -58,15 +59,23 @@ class Finished:
     evaluated: int
 
 
-def run(options: RunOptions, progress: Progress | None = None) -> Finished:
+def run(
+    options: RunOptions,
+    progress: Progress | None = None,
+    method: Method | None = None,
+    split: datasets.Split | None = None,
+) -> Finished:
     """Evaluate a method on a task of a data set and leave record, rows, summary, page and MLflow run.
+
+    Args:
+        method, split: of the caller's own, in place of those that `options` name, see `prepare`.
 
     Raises:
         TalkbenchError: anything that keeps the run from starting or going on; what was computed is kept.
     """
     progress = progress or Progress()
     with reproducible(), memory_advice(options.batch_size):
-        return carry_out(prepare(options, progress), options, progress)
+        return carry_out(prepare(options, progress, method, split), options, progress)
 
 
 def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
+from talkbench.reports.tables.summary_lines import summary_lines
 from talkbench.reports.tables.table import CONTRADICTIONS, SYSTEMS
 from talkbench.results import RunRecord, Summary, by_reason
 
@@ -33,25 +33,16 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
     from rich.table import Table
     from rich.text import Text
 
-    data, videos = record.dataset, "videos" in record.aggregation
+    data = record.dataset
     title = Text(f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs")
     table = Table(title=title, box=box.SIMPLE_HEAD)
-    table.add_column("metric", min_width=max((len(spec.name) for spec in record.metrics), default=0))
-    for heading in ("mean", *(["of videos"] if videos else []), "", "pairs", "coverage", "missing"):
+    headings, lines = summary_lines(record, summary)
+    table.add_column(headings[0], min_width=max((len(spec.name) for spec in record.metrics), default=0))
+    for heading in headings[1:-1]:
         table.add_column(heading, justify="right")
-    table.add_column("remarks", overflow="fold", min_width=18)
-    for spec in record.metrics:
-        result = summary.metric(spec.name)
-        if result is None:
-            continue
-        others = {**result.failures, "infinite": result.infinite, **result.remarks}
-        others["not evaluated yet"] = data.pairs - summary.pairs
-        cells = [spec.name, format_mean(result, spec)]
-        if videos:
-            cells.append("" if result.video_mean is None else format_value(result.video_mean, spec))
-        cells += [f"{unit_sign(spec.unit)} {ARROWS[spec.direction]}", str(result.pairs)]
-        cells += [share(result.coverage), share(result.missing_generated)] if spec.extractor else ["", ""]
-        table.add_row(*(Text(cell) for cell in [*cells, counts(others)]))
+    table.add_column(headings[-1], overflow="fold", min_width=18)
+    for cells in lines:
+        table.add_row(*map(Text, cells))
     console = console or Console()
     _print_whole(table, console)
     for reason, names in by_reason(record.unavailable).items():

@@ -1,0 +1,1 @@
+"""What the command line does, for Python code and notebooks: one call each."""

@@ -1,0 +1,281 @@
+"""One call for each thing that people do with talkbench: evaluate, compare, verify, load, animate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeGuard
+
+import numpy as np
+
+from talkbench.benchmark.evaluation.options import RunOptions
+from talkbench.benchmark.evaluation.protocol import DEFAULT
+from talkbench.benchmark.notebook.progress import progress_display
+from talkbench.benchmark.notebook.results import Animation, Comparison, Evaluation, Evaluations, Verification
+from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import TalkbenchError
+from talkbench.datasets import Split
+
+if TYPE_CHECKING:
+    from talkbench.datasets.clips import Clip
+    from talkbench.methods.interface import Method
+
+    Frames = Sequence[np.ndarray | Path | str]
+    Stored = Evaluation | Path | str
+
+STEPS = ("encode_source", "encode_motion", "transfer", "render")
+
+
+def evaluate(
+    method: str | Method | Frames,
+    dataset: str | Split,
+    *,
+    task: str | None = None,
+    motion: str = "absolute",
+    protocol: str | Path = DEFAULT,
+    metrics: Iterable[str] = (),
+    checkpoint: Path | str | None = None,
+    settings: Mapping[str, object] | None = None,
+    name: str | None = None,
+    pairs: Path | str | None = None,
+    root: Path | str | None = None,
+    limit: int | None = None,
+    batch_size: int = 8,
+    workers: int | None = None,
+    image_size: int | None = None,
+    device: str = "auto",
+    out: Path | str | None = None,
+    resume: bool = False,
+    strict: bool = False,
+    save_frames: bool = False,
+    tracking_uri: str | None = None,
+    progress: bool = True,
+) -> Evaluation:
+    """Score a method on a data set: ``bench run`` in one call, with the same record, rows, page and MLflow run.
+
+    Args:
+        method: a name (``"mcnet"``), a `Method` object, or the frames that your own code made: a list of arrays, uint8
+            RGB (H, W, 3), or of paths of PNG files, one for each pair of the list, in its order.
+        dataset: a name (``"demo"``), or the `Split` of a data set, which brings its task, motion and pairs.
+        task: ``same-identity``, ``cross-identity`` …; None: the protocol's.
+        metrics: in place of the protocol's: ``["l1", "akd@mtcnn5"]``.
+        name: for frames alone: what to call the code that made them.
+        settings: choices of a method that is named, ``{"noise": "random"}``.
+        limit: only the first pairs.
+        workers: processes that read frames ahead; 0: none but this one; None: as many as are worth it.
+        out: folder of the run; None: one of its own in ``runs/``.
+        resume: continue the run in `out`, or the latest of this very call.
+        strict: a metric that cannot be computed here is an error.
+        tracking_uri: the MLflow store; ``"off"``: none; None: ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db``.
+        progress: show it.
+        others: as the options of ``bench run``.
+
+    Raises:
+        TalkbenchError: anything that keeps the run from starting or going on; what was computed is kept.
+        KeyboardInterrupt: it was stopped; what was computed is kept, and the same call with `resume` does the rest.
+    """
+    from talkbench.benchmark.evaluation.runner import run
+
+    own_method = None if isinstance(method, str) or _is_frames(method) else checked(method)
+    split = dataset if isinstance(dataset, Split) else None
+    if split is not None and (task, motion, pairs) != (None, "absolute", None):
+        raise TalkbenchError("a Split has its task, motion and pairs; leave task, motion and pairs out")
+    with _written(method) if _is_frames(method) else nullcontext() as frames, _shown(progress) as display:
+        options = RunOptions(
+            method=method if isinstance(method, str) else None,
+            dataset=dataset if isinstance(dataset, str) else dataset.dataset,
+            task=task,
+            motion=split.motion if split is not None else motion,
+            protocol=str(protocol),
+            checkpoint=_path(checkpoint),
+            frames=frames,
+            name=name,
+            pairs=_path(pairs),
+            root=_path(root),
+            metrics=tuple(metrics),
+            limit=limit,
+            batch_size=batch_size,
+            workers=workers,
+            image_size=image_size,
+            device=device,
+            out=_path(out),
+            resume=resume,
+            strict=strict,
+            save_frames=save_frames,
+            tracking_uri=tracking_uri,
+            settings=dict(settings or {}),
+            command="talkbench.evaluate",
+        )
+        finished = run(options, display, own_method, split)
+    return Evaluation.read(finished.store.folder)
+
+
+def load(*folders: Path | str) -> Evaluations:
+    """The finished runs and the entries that `folders` are or hold.
+
+    Raises:
+        TalkbenchError: one of them neither is nor holds any, or files are damaged.
+    """
+    from talkbench.results.loading import read_results
+
+    return Evaluations([Evaluation(r.folder, r.record, r.summary, r.rows) for r in read_results(*folders)])
+
+
+def compare(
+    result: Stored, *others: Stored | Iterable[Stored], metrics: Iterable[str] = (), across_protocols: bool = False
+) -> Comparison:
+    """A result beside one or more others on their common pairs, as ``bench compare`` does it.
+
+    Args:
+        others: what `evaluate` and `load` return, or folders. The result itself is passed over where it is among them,
+            and where there are several, one that cannot be compared is named and left out.
+        metrics: their names; none: all that both have.
+        across_protocols: also compare numbers that were made by unlike protocols, marked.
+
+    Raises:
+        TalkbenchError: nothing can be compared, or a folder holds no result.
+    """
+    from talkbench.benchmark.sharing.clusters import clusters_of
+    from talkbench.reports.statistics.paired import compare as compare_runs
+    from talkbench.reports.tables.comparison import comparison_table
+
+    first = _stored(result)
+    stored: list[Evaluation] = []
+    for other in others:
+        stored += [_stored(other)] if isinstance(other, Evaluation | Path | str) else map(_stored, other)
+    candidates = [other for other in stored if other.folder.resolve() != first.folder.resolve()]
+    tables, differences, left_out = [], {}, {}
+    for other in candidates:
+        a, b = first.run, other.run
+        try:
+            paired = compare_runs(a, b, tuple(metrics), clusters_of(a.record.dataset.name), across_protocols)
+        except TalkbenchError as error:
+            if len(candidates) == 1:
+                raise
+            left_out[other.folder] = str(error)
+            continue
+        tables.append(comparison_table(a, b, paired))
+        differences[other.folder] = paired
+    if not tables:
+        reasons = "; ".join(dict.fromkeys(left_out.values())) or "there is no other result"
+        raise TalkbenchError(f"nothing to compare {first.folder} with: {reasons}")
+    return Comparison(tuple(tables), differences, left_out)
+
+
+def verify(
+    result: Stored, *, root: Path | str | None = None, device: str = "auto", progress: bool = True
+) -> Verification:
+    """The figures of a run or an entry computed again as far as they can be here, as ``bench verify`` does it.
+
+    Raises:
+        TalkbenchError: there is no such result, or its files cannot be read.
+    """
+    from talkbench.benchmark.verify.figures import VerifyOptions
+    from talkbench.benchmark.verify.figures import verify as compute
+    from talkbench.benchmark.verify.rescore import Place
+
+    folder = result.folder if isinstance(result, Evaluation) else Path(result)
+    with _shown(progress) as display:
+        return Verification(compute(VerifyOptions(folder, place=Place(_path(root), None, device)), display))
+
+
+def animate(
+    method: str | Method,
+    source: Path | str | np.ndarray,
+    driving: Path | str | Frames | Clip,
+    out: Path | str,
+    *,
+    checkpoint: Path | str | None = None,
+    motion: str | None = None,
+    frames: Path | str | None = None,
+    batch_size: int = 8,
+    device: str = "auto",
+    settings: Mapping[str, object] | None = None,
+    progress: bool = True,
+) -> Animation:
+    """A face image moved by a driving video: ``bench animate`` in one call.
+
+    Args:
+        source: an image file, or an array, uint8 RGB (H, W, 3).
+        driving: a video file, a folder of frames, or a list of frames: arrays or paths of image files of one size.
+        out: the ``.mp4`` to write.
+        frames: a folder for every frame as PNG.
+        others: as the options of ``bench animate``.
+
+    Raises:
+        TalkbenchError: an input cannot be read or the output not written; no half video is left.
+    """
+    from talkbench.benchmark.animate import AnimateOptions
+    from talkbench.benchmark.animate import animate as write
+    from talkbench.datasets.clips import Clip, ListedClip
+
+    path = Path(out)
+    options = AnimateOptions(
+        method=method if isinstance(method, str) else checked(method),
+        source=source if isinstance(source, np.ndarray) else Path(source),
+        driving=Path(driving) if isinstance(driving, str | Path)
+        else driving if isinstance(driving, Clip) else ListedClip(driving),
+        out=path,
+        checkpoint=_path(checkpoint),
+        motion=motion,
+        frames=_path(frames),
+        batch_size=batch_size,
+        device=device,
+        settings=dict(settings or {}),
+    )  # fmt: skip
+    with _shown(progress, "frames") as display:
+        return Animation(path, *write(options, display))
+
+
+def checked(method: object) -> Method:
+    """A method object of the caller's.
+
+    Raises:
+        TalkbenchError: it lacks a step, or its class is not derived from `Method`.
+    """
+    from talkbench.methods.interface import Method
+
+    kind = type(method).__name__
+    lacking = [step for step in STEPS if not callable(getattr(method, step, None))]
+    if lacking:
+        raise TalkbenchError(f"{kind} has no {' and no '.join(lacking)}; a method has the steps {', '.join(STEPS)}")
+    if not isinstance(method, Method):
+        raise TalkbenchError(
+            f"{kind} is not derived from talkbench.methods.interface.Method; derive it from that class"
+        )
+    for attribute in ("name", "networks", "settings"):
+        if not hasattr(method, attribute):
+            raise TalkbenchError(f"{kind} has no attribute {attribute}; see talkbench.methods.interface.Method")
+    return method
+
+
+def _is_frames(method: object) -> TypeGuard[Frames]:
+    return isinstance(method, Sequence | np.ndarray) and not isinstance(method, str)
+
+
+@contextmanager
+def _written(frames: Frames) -> Iterator[Path]:
+    """A folder with the frames as `GivenFrames` reads them, for as long as they are scored."""
+    from talkbench.benchmark.evaluation.given_frames import frame_name
+    from talkbench.core.images import write_png
+    from talkbench.datasets.clips import ListedClip
+
+    clip = ListedClip(frames)
+    with TemporaryDirectory(prefix="talkbench-frames-") as folder:
+        for number in clip.numbers:
+            write_png(Path(folder) / frame_name(number), clip.read(number))
+        yield Path(folder)
+
+
+def _shown(progress: bool, unit: str = "pairs") -> AbstractContextManager[Progress]:
+    return progress_display(unit) if progress else nullcontext(Progress())
+
+
+def _stored(result: Stored) -> Evaluation:
+    return result if isinstance(result, Evaluation) else Evaluation.read(result)
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)
