@@ -72,7 +72,7 @@ def prepare(
     if options.frames is None and method is None:
         implied = implied_settings(weights.method, options.motion, datasets.has_truth(task))
         method = create_method(weights, {**implied, **options.settings})
-    whole = data.split(task, pairs=options.pairs, motion=options.motion) if data else split
+    whole = data.split(task, pairs=options.pairs, motion=options.motion) if data is not None else split
     assert whole is not None
     for note in filter(None, (weights.note, whole.note)):
         progress.say(note)

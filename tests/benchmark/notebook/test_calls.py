@@ -1,0 +1,190 @@
+"""The calls of `talkbench` as scripts and notebooks make them, on the plugin's method and data set."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import talkbench as tb
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.images import read_image, write_png
+from talkbench.results import RunStore
+
+METRICS = ("l1", "psnr")
+
+
+@pytest.fixture
+def scored(clips: Path):
+    """Scores the plugin's method by its name."""
+    return lambda **options: tb.evaluate("blend", "tiny", root=clips, metrics=METRICS, progress=False, **options)
+
+
+@pytest.fixture
+def split(clips: Path) -> tb.datasets.Split:
+    return tb.datasets.create("tiny", root=clips).split("same-identity")
+
+
+def truth(split: tb.datasets.Split) -> list[np.ndarray]:
+    return [split.read(pair.driving) for pair in split]
+
+
+def test_a_name_gives_what_the_command_gives(scored, score) -> None:
+    evaluation, command = scored(), score()
+    assert evaluation.to_pandas()["value"].tolist() == [
+        metric.mean * spec.scale
+        for metric, spec in ((command.summary.metric(spec.name), spec) for spec in command.record.metrics)
+    ]
+    assert evaluation.record.fingerprint() == command.record.fingerprint()
+    assert evaluation.page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert len(evaluation.rows) == len(METRICS) * evaluation.record.dataset.pairs
+
+
+def test_a_result_shows_itself(scored) -> None:
+    evaluation = scored()
+    assert "blend on tiny, same-identity" in repr(evaluation)
+    page = evaluation._repr_html_()
+    assert "<caption>blend on tiny, same-identity" in page
+    assert all(f"<td>{metric}</td>" in page for metric in METRICS)
+
+
+def test_a_method_object_is_taken_where_a_name_is(split) -> None:
+    method = tb.methods.create("mcnet@demo")
+    kept = {"metrics": ["l1"], "limit": 2, "progress": False}
+    evaluation = tb.evaluate(
+        method, tb.datasets.Split("tiny", "same-identity", "absolute", split.root, split.pairs), **kept
+    )
+    assert evaluation.record.method.origin == "a method that was built in Python"
+    sha256 = evaluation.record.method.checkpoint_sha256
+    with torch.no_grad():
+        next(iter(method.networks["generator"].parameters())).add_(1)
+    other = tb.evaluate(method, split, **kept)
+    assert sha256 != other.record.method.checkpoint_sha256, "other weights are another method"
+
+
+def test_a_method_without_a_step_is_refused_by_the_step(split) -> None:
+    class Duck:
+        name, networks, settings = "duck", {}, {}
+
+        def encode_source(self, images): ...
+        def encode_motion(self, images): ...
+        def transfer(self, source, driving, reference): ...
+
+    with pytest.raises(TalkbenchError, match=r"^Duck has no render; a method has the steps encode_"):
+        tb.evaluate(Duck(), split)
+    Duck.render = lambda self, source, motion: source
+    with pytest.raises(TalkbenchError, match=r"^Duck is not derived from talkbench\.methods"):
+        tb.evaluate(Duck(), split)
+
+
+def test_frames_of_ones_own_are_scored_as_arrays_and_as_paths(split, tmp_path: Path) -> None:
+    frames = truth(split)
+    paths = [tmp_path / f"{number}.png" for number in range(len(frames))]
+    for path, frame in zip(paths, frames, strict=True):
+        write_png(path, frame)
+    for given in (frames, paths, [str(path) for path in paths]):
+        evaluation = tb.evaluate(given, split, name="mine", metrics=["l1"], progress=False)
+        assert evaluation.summary.metric("l1").mean == 0
+        assert evaluation.record.method.name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason"),
+    [
+        (
+            [np.zeros((48, 48, 3), np.uint8), np.zeros((24, 48, 3), np.uint8)],
+            "frame 1 of the list is 48x24 and the first",
+        ),
+        ([np.zeros((48, 48, 3))], r"frame 0 of the list is float64 \(48, 48, 3\); give RGB images as uint8"),
+        ([], "the list of frames is empty"),
+    ],
+)
+def test_lists_of_frames_that_are_none_are_refused(split, frames, reason) -> None:
+    with pytest.raises(TalkbenchError, match=reason):
+        tb.evaluate(frames, split, name="mine")
+
+
+def test_a_split_brings_its_task(split) -> None:
+    with pytest.raises(TalkbenchError, match="a Split has its task, motion and pairs"):
+        tb.evaluate("blend", split, task="cross-identity")
+
+
+def test_an_interrupted_call_keeps_what_was_computed(split, tmp_path: Path, monkeypatch) -> None:
+    class Stopping(tb.methods.create("copy-source").__class__):
+        name, rendered = "stopping", 0
+
+        def render(self, source, motion):
+            self.rendered += 1
+            if self.rendered == 2:
+                raise KeyboardInterrupt
+            return super().render(source, motion)
+
+    call = {"metrics": ["l1"], "batch_size": 1, "out": tmp_path / "run", "progress": False, "workers": 0}
+    method = Stopping()
+    with pytest.raises(KeyboardInterrupt):
+        tb.evaluate(method, split, **call)
+    done = RunStore(tmp_path / "run").done()
+    assert 0 < len(done) < len(split)
+    evaluation = tb.evaluate(method, split, resume=True, **call)
+    assert evaluation.summary.pairs == len(split)
+    assert method.rendered == len(split) + 1, "no pair was done twice"
+
+
+def test_results_are_compared_and_those_of_another_test_are_left_out(scored, split, clips, tmp_path: Path) -> None:
+    first = scored(out=tmp_path / "runs" / "a")
+    second = tb.evaluate("copy-source", split, metrics=METRICS, out=tmp_path / "runs" / "b", progress=False)
+    scored(out=tmp_path / "runs" / "c", task="reconstruction")
+    comparison = tb.compare(first, tb.load(tmp_path / "runs"))
+    assert [folder.name for folder in comparison.differences] == ["b"]
+    assert [folder.name for folder in comparison.left_out] == ["c"]
+    table = comparison.to_pandas()
+    means = {row.metric: (row.mean_a, row.mean_b) for row in table.itertuples()}
+    for metric, pair in means.items():
+        assert pair == pytest.approx([one.summary.metric(metric).mean for one in (first, second)])
+    assert "left out: " in repr(comparison)
+    assert "blend" in comparison._repr_html_()
+    with pytest.raises(TalkbenchError, match=r"nothing to compare .*: there is no other result"):
+        tb.compare(first, first)
+    with pytest.raises(TalkbenchError, match="compare runs of one data set and task"):
+        tb.compare(first, tmp_path / "runs" / "c")
+
+
+def test_a_result_is_verified(scored) -> None:
+    verification = tb.verify(scored(), progress=False)
+    assert verification.ok
+    assert set(verification.to_pandas()["state"]) <= {"equal", "not checkable"}
+    assert "computed again" in verification._repr_html_()
+
+
+def test_frames_in_memory_are_animated_as_those_of_a_folder(split, clips, tmp_path: Path) -> None:
+    face, frames = split.read(split[0].source), truth(split)[:3]
+    call = {"motion": "absolute", "progress": False}
+    animation = tb.animate("copy-source", face, frames, tmp_path / "a.mp4", frames=tmp_path / "a", **call)
+    assert (animation.frames, animation.size) == (3, 256)
+    assert animation._repr_html_().startswith("<video")
+    for number, frame in enumerate(frames):
+        write_png(tmp_path / "driving" / f"{number}.png", frame)
+    write_png(tmp_path / "face.png", face)
+    tb.animate(tb.methods.create("copy-source"), tmp_path / "face.png", tmp_path / "driving", tmp_path / "b.mp4",
+               frames=tmp_path / "b", **call)  # fmt: skip
+    for path in sorted((tmp_path / "a").iterdir()):
+        assert np.array_equal(read_image(path), read_image(tmp_path / "b" / path.name))
+
+
+def test_talkbench_is_imported_without_its_libraries() -> None:
+    program = (
+        "import sys, talkbench as tb; tb.__version__; dir(tb);"
+        "print(sorted({'torch', 'numpy', 'pandas', 'click', 'pydantic'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True).stdout == "[]\n"
+    with pytest.raises(AttributeError, match="no attribute 'evaluat'"):
+        tb.evaluat  # noqa: B018
+
+
+def test_the_module_is_the_command() -> None:
+    command = [sys.executable, "-P", "-m", "talkbench", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.startswith("bench, version ")
