@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from functools import partial
 
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
@@ -34,8 +33,7 @@ def check_motion(name: str, motion: str) -> None:
 
 def motions(name: str) -> list[str]:
     """The motions of `MOTIONS` that the method `name` has."""
-    factory = methods.registry.get(name)
-    abilities = getattr(factory.func if isinstance(factory, partial) else factory, "motions", Method.motions)
+    abilities = getattr(methods.class_of(name), "motions", Method.motions)
     return [motion for motion, ability in MOTIONS.items() if ability in abilities]
 
 
