@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from talkbench.core.cards import FamilyCard, MethodCard, read_card
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import home
-from talkbench.methods.registration import registry, without_code
+from talkbench.methods.registration import class_of, registry, without_code
 
 DEMO = "-demo"  # ends the names of ablations at demo size
 
@@ -37,7 +35,7 @@ def family(name: str) -> FamilyCard:
     """
     if name in published_only():
         return without_code()[name]
-    owner = _owner(name)
+    owner = class_of(name)
     path = Path(inspect.getfile(owner)).parent / "card.yaml"
     if path.is_file():
         return _read(path)
@@ -61,15 +59,9 @@ def _read(path: Path) -> FamilyCard:
     return read_card(FamilyCard, path)
 
 
-def _owner(name: str) -> Callable[..., Any]:
-    """The class that is registered as `name`."""
-    factory = registry.get(name)
-    return factory.func if isinstance(factory, partial) else factory
-
-
 def is_ranked(name: str) -> bool:
     """Whether the results of a method are ranked; not those of a yardstick that sees the true image."""
-    return name in published_only() or bool(getattr(_owner(name), "ranked", True))
+    return name in published_only() or bool(getattr(class_of(name), "ranked", True))
 
 
 def published_only() -> list[str]:

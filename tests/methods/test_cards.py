@@ -3,7 +3,6 @@
 import inspect
 import logging
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,9 +35,7 @@ notes: [of all]
 
 def test_every_method_of_the_tree_has_a_card() -> None:
     for name in methods.registry.names():
-        factory = methods.registry.get(name)
-        owner = factory.func if isinstance(factory, partial) else factory
-        assert Path(inspect.getfile(owner)).with_name("card.yaml").is_file(), name
+        assert Path(inspect.getfile(methods.class_of(name))).with_name("card.yaml").is_file(), name
         assert len(cards.card(name).short) > 10
         assert name not in cards.published_only()
 
