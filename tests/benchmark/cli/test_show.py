@@ -36,7 +36,11 @@ def test_a_method_of_a_package_without_a_card_is_shown(bench):
     assert "The mean of source and driving frame" in result.out
 
 
-def test_a_mistyped_key_is_named_with_its_card(bench, method_plugin: Callable[..., Path]):
+def test_a_mistyped_key_is_named_with_its_card(bench, method_plugin: Callable[..., Path], caplog):
     path = method_plugin("short: x\nnote: [y]")
-    assert f"{path} does not fit: unknown key 'note': did you mean notes" in bench("show", "mine").complaint()
-    assert "broken: " in next(line for line in bench("list", "methods").out.splitlines() if line.startswith("mine"))
+    complaint = f"{path} does not fit: unknown key 'note': did you mean notes"
+    assert complaint in bench("show", "mine").complaint()
+    listed = [line.split()[0] for line in bench("list", "methods").out.splitlines()]
+    assert "mine" not in listed
+    assert "mcnet" in listed
+    assert [complaint in message for message in caplog.messages] == [True]
