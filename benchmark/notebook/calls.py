@@ -108,7 +108,11 @@ def evaluate(
             settings=dict(settings or {}),
             command="talkbench.evaluate",
         )
-        finished = run(options, display, own_method, split)
+        try:
+            finished = run(options, display, own_method, split)
+        except KeyboardInterrupt:
+            display.say("stopped; what was computed is kept, and the same call with resume=True does the rest")
+            raise
     return Evaluation.read(finished.store.folder)
 
 

@@ -113,7 +113,7 @@ def test_a_split_brings_its_task(split) -> None:
         tb.evaluate("blend", split, task="cross-identity")
 
 
-def test_an_interrupted_call_keeps_what_was_computed(split, tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupted_call_keeps_what_was_computed(split, tmp_path: Path, capfd) -> None:
     class Stopping(tb.methods.create("copy-source").__class__):
         name, rendered = "stopping", 0
 
@@ -123,10 +123,11 @@ def test_an_interrupted_call_keeps_what_was_computed(split, tmp_path: Path, monk
                 raise KeyboardInterrupt
             return super().render(source, motion)
 
-    call = {"metrics": ["l1"], "batch_size": 1, "out": tmp_path / "run", "progress": False, "workers": 0}
+    call = {"metrics": ["l1"], "batch_size": 1, "out": tmp_path / "run", "workers": 0}
     method = Stopping()
     with pytest.raises(KeyboardInterrupt):
         tb.evaluate(method, split, **call)
+    assert "the same call with resume=True does the rest" in capfd.readouterr().err
     done = RunStore(tmp_path / "run").done()
     assert 0 < len(done) < len(split)
     evaluation = tb.evaluate(method, split, resume=True, **call)
