@@ -83,17 +83,17 @@ class EntryDetails(StrictModel):
     """What the record of a run does not say of its method.
 
     Attributes:
-        name: that of the folder.
+        name: also the name of the entry's folder.
         label: how tables print the method.
         licence: of the code and weights, one line; "" if unknown.
-        year: of the publication.
+        year: when the method was published.
         training_data: what the weights were trained on, one line; "" if unknown.
         leakage: whether the test pairs may show clips or people that the weights were trained on; None: unknown.
-        parameters: of all networks together.
-        frames_per_second: driving frames generated in a second, one at a time, with the source encoded before.
-        device: that this was measured on.
+        parameters: how many all networks have together.
+        frames_per_second: driving frames generated in a second, one at a time, after the source has been encoded.
+        device: where `frames_per_second` was measured.
         note: what readers should know, one line.
-        provenance: the numbers were measured with talkbench.
+        provenance: ``measured``: the numbers were measured with talkbench.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -130,11 +130,11 @@ class EntryInfo(EntryDetails):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        shown = {name for item in self.thumbnails for name in (item.source, item.driving, item.generated)}
-        absent = sorted(({RECORD, SUMMARY, ROWS} | shown) - set(self.files))
+        pictures = {name for item in self.thumbnails for name in (item.source, item.driving, item.generated)}
+        absent = sorted(({RECORD, SUMMARY, ROWS} | pictures) - set(self.files))
         if absent:
             raise ValueError(f"files does not list {absent[0]}")
-        stray = sorted(set(self.files) - shown - {RECORD, SUMMARY, ROWS})
+        stray = sorted(set(self.files) - pictures - {RECORD, SUMMARY, ROWS})
         if stray:
             raise ValueError(f"files lists {stray[0]}, which is no part of an entry")
         return self
@@ -158,7 +158,7 @@ class Entry:
 
     @classmethod
     def load(cls, folder: Path | str) -> Entry:
-        """Read an entry: schema, name, and presence and hashes of all files are checked, the rows are not looked into.
+        """Read an entry. Its schema, its name and the presence and hashes of all files are checked, its rows are not.
 
         Raises:
             TalkbenchError: one line naming the file at fault and the remedy.
@@ -191,8 +191,7 @@ def load_entries(root: Path | str) -> list[Entry]:
 
 
 def entry_folders(root: Path) -> list[Path]:
-    """The folders in `root`, links to folders included, which are refused later; files such as a README and hidden
-    folders are passed over.
+    """The folders in `root`, without hidden ones. Links to folders are among them; `read_info` refuses these.
 
     Raises:
         TalkbenchError: `root` is no folder.
@@ -203,10 +202,10 @@ def entry_folders(root: Path) -> list[Path]:
 
 
 def check_distinct(entries: Iterable[Entry]) -> None:
-    """See to it that no name and no system on the same pairs comes twice.
+    """Check that no two entries have the same name, or the same method, pairs and protocols.
 
     Raises:
-        TalkbenchError: two that do, by their folders.
+        TalkbenchError: two entries have; names their folders.
     """
     seen: dict[object, Entry] = {}
     for entry in entries:
@@ -230,10 +229,11 @@ def _system(record: RunRecord) -> tuple[str, ...]:
 
 
 def read_info(folder: Path) -> EntryInfo:
-    """``entry.json`` of the entry in `folder`, whose name it must bear.
+    """Read ``entry.json`` of the entry in `folder`.
 
     Raises:
-        TalkbenchError: it is missing, damaged, newer, or of another name, or the folder is a link.
+        TalkbenchError: it is missing, damaged, newer, or names another entry than the folder does, or the folder is a
+            link.
     """
     path = folder / ENTRY
     if folder.is_symlink():
@@ -253,7 +253,7 @@ def parse_file(model: type[M], path: Path) -> M:
 
 
 def read_json(path: Path) -> str:
-    """The text of a JSON file of an entry, which may be anything.
+    """The text of a JSON file of an entry, not parsed yet.
 
     Raises:
         TalkbenchError: it is a link, too large, unreadable or not UTF-8.

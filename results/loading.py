@@ -45,10 +45,10 @@ class Result:
 
 
 def read_results(*folders: Path | str) -> list[Result]:
-    """The finished runs and the entries that `folders` are or hold.
+    """The finished runs and entries in `folders`: each folder is a run, is an entry, or holds some of these.
 
     Raises:
-        TalkbenchError: one of them neither is nor holds any, or files are damaged.
+        TalkbenchError: a folder holds no run and no entry, or files are damaged.
     """
     return [Result.read(place) for folder in folders for place in _places(Path(folder))]
 
@@ -58,12 +58,12 @@ def _places(folder: Path) -> list[Path]:
         return [folder]
     folders = sorted(path.parent for path in folder.glob(f"*/{SUMMARY}"))
     if not folders:
-        raise TalkbenchError(f"{folder} neither is nor holds a finished run; make one with bench run")
+        raise TalkbenchError(f"there is no finished run in {folder}; make one with bench run")
     return folders
 
 
 def load(*folders: Path | str) -> pd.DataFrame:
-    """All finished runs and entries in `folders` (each of these, or folders of them), a row per run and metric.
+    """All finished runs and entries in `folders`, a row per run and metric; each folder may be one or hold several.
 
     Columns: ``run`` (name of the folder), ``method``, ``dataset``, ``task``, ``motion``, ``protocol``, ``metric``,
     ``value`` (as printed, in ``unit``; NaN if there is none), ``unit``, ``direction`` (which is better),
@@ -72,7 +72,7 @@ def load(*folders: Path | str) -> pd.DataFrame:
     ``created``.
 
     Raises:
-        TalkbenchError: one of the folders neither is nor holds a finished run or an entry, or files are damaged.
+        TalkbenchError: a folder holds no finished run and no entry, or files are damaged.
     """
     import pandas as pd
 
@@ -80,9 +80,12 @@ def load(*folders: Path | str) -> pd.DataFrame:
 
 
 def load_pairs(*folders: Path | str) -> pd.DataFrame:
-    """As `load`, a row per run, pair and metric: ``run``, ``method``, ``dataset``, ``task``, ``motion``, ``pair``,
-    ``source_clip``, ``source_index``, ``driving_clip``, ``driving_index``, ``metric``, ``value`` (as printed, in
-    ``unit``), ``unit``, ``weight``, ``reason``, ``message``."""
+    """The runs and entries that `load` reads, a row per run, pair and metric.
+
+    Columns: ``run``, ``method``, ``dataset``, ``task``, ``motion``, ``pair``, ``source_clip``, ``source_index``,
+    ``driving_clip``, ``driving_index``, ``metric``, ``value`` (as printed, in ``unit``), ``unit``, ``weight``,
+    ``reason``, ``message``.
+    """
     import pandas as pd
 
     tables = []

@@ -1,4 +1,4 @@
-"""What the model cards of the Hugging Face Hub say of evaluations: their metadata ``model-index``."""
+"""Results in the form that model cards of the Hugging Face Hub hold: their metadata ``model-index``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ TASK_TYPE = "image-to-video"
 def model_index(results: Sequence[Result]) -> str:
     """The head of a model card, YAML between lines of three dashes, with a model for each method of `results`.
 
-    Values are in the unit that they are printed in, which stands in the arguments of each metric beside its protocol
-    id; a metric without a value is left out.
+    Values are in the unit that they are printed in; the arguments of each metric name that unit and the protocol id. A
+    metric without a value is left out.
     """
     import yaml
 

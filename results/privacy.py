@@ -1,4 +1,4 @@
-"""Taking the places of files on somebody's machine out of what is passed on."""
+"""Removes the folders of somebody's machine from texts that are passed on."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _FOLDERS = re.compile(
 
 
 def without_folders(text: str) -> str:
-    """`text` with every absolute path cut down to its last part; what has been cut stays as it is.
+    """`text` with every absolute path cut down to its last part; a path that is cut already stays as it is.
 
     >>> without_folders("needs a.pth (https://x.org/b/a.pth) in /home/me/.cache/weights: pull it")
     'needs a.pth (https://x.org/b/a.pth) in .../weights: pull it'
     """
     for place in {str(Path.home()), str(Path.cwd()), str(home())}:
-        if " " in place:  # a path of one's own that the pattern would see the end of too early
+        if " " in place:  # the pattern would take the first space for the end of such a path
             text = text.replace(place + "/", f"{HIDDEN}/")
     return _FOLDERS.sub(_last_part, text)
 

@@ -28,8 +28,8 @@ class MetricSpec(StrictModel):
         target: the frame that the generated one is compared with.
         aggregation: how the values of the pairs become one: ``mean`` (weighted by the rows), ``root-mean``, or ``set``
             (the metric takes all pairs at once).
-        worst: the worst value there is, unscaled: that of a pair without a face under the policy ``worst``.
-        ranks: False if the number must not order systems, not being monotone in quality.
+        worst: the worst possible value, unscaled; under the policy ``worst`` a pair without a face gets it.
+        ranks: False if the number is not monotone in quality, so that it must not order systems.
     """
 
     name: str
@@ -59,15 +59,15 @@ class UnavailableMetric(StrictModel):
 
 
 def by_reason(unavailable: Iterable[UnavailableMetric]) -> dict[str, str]:
-    """The names of the metrics, joined, by the reason that keeps them away: one missing file concerns several."""
+    """The names of the metrics, joined by commas, for each reason: one missing file can make several unavailable."""
     names: dict[str, list[str]] = {}
-    for missing in unavailable:
-        names.setdefault(missing.reason, []).append(missing.name)
-    return {reason: ", ".join(concerned) for reason, concerned in names.items()}
+    for metric in unavailable:
+        names.setdefault(metric.reason, []).append(metric.name)
+    return {reason: ", ".join(metrics) for reason, metrics in names.items()}
 
 
 class FramesInfo(StrictModel):
-    """Generated frames that were given as files, in place of a method that was run.
+    """Generated frames that another program stored as files, which were scored in place of running a method.
 
     Attributes:
         sha256: over the numbers of the pairs and the contents of their frames' files.
@@ -93,7 +93,7 @@ class MethodInfo(StrictModel):
         settings: all choices that change the numbers (noise, autocast, widths ...).
         resolution: side in pixels of the images the method works on; None if any will do.
         ranked: False for a yardstick that sees the truth (``oracle``): printed, never the best.
-        frames: what is known of the frames if another program made them; None: the method was run.
+        frames: the files that another program made in place of a run; None: the method was run here.
     """
 
     name: str
@@ -121,11 +121,11 @@ class DatasetInfo(StrictModel):
         pairs: how many the run evaluates.
         pairs_sha256: canonical hash of their list.
         pairs_file: file the list came from, or ``built-in``.
-        list_sha256: of that file's bytes, by which a published list is known; empty for pairs that were drawn, and in
-            records older than the field.
+        list_sha256: of that file's bytes, which tells whether it is a published list; empty for pairs that were drawn,
+            and in records older than the field.
         image_size: side in pixels at which the metrics compare the images.
-        stored_size: width and height of the stored frames (``178x218``); where these are not `image_size`, all frames
-            were resized, else none was; empty in records older than the field.
+        stored_size: width and height of the stored frames (``178x218``); all frames were resized if these are not
+            `image_size`, none was if they are; empty in records older than the field.
     """
 
     name: str
@@ -145,7 +145,7 @@ class DatasetInfo(StrictModel):
 
 
 class ProtocolInfo(StrictModel):
-    """The protocol that a run was asked to follow; what of it decides a number is in the fields of the record.
+    """The protocol that a run was asked to follow. The choices that decide a number are also fields of the record.
 
     Attributes:
         sha256: of its choices.
@@ -167,10 +167,10 @@ class RunRecord(StrictModel):
 
     Attributes:
         quantisation: how generated images became 8-bit ones: ``round`` or ``floor``.
-        jpeg_quality: of the JPEG file that all images went through before they were scored; None: through none.
+        jpeg_quality: quality at which all images were stored as JPEG before they were scored; None: they were not.
         aggregation: ``mean over pairs``; ``… and over videos`` where the summary's `video_mean` is printed too.
-        missing_faces: what a pair counts whose generated frame alone shows no face: nothing (``drop``), or the metric's
-            worst value (``worst``); tables may also leave it out of all runs (``intersect``).
+        missing_faces: how a pair counts whose generated frame shows no face while the real one does: ``drop`` leaves it
+            out, ``worst`` gives it the metric's worst value; tables may also leave it out of all runs (``intersect``).
     """
 
     derived: ClassVar = {"protocol_ids": {"type": "object", "additionalProperties": {"type": "string"}}}
@@ -247,7 +247,7 @@ class RunRecord(StrictModel):
         }
 
     def protocol_id(self, metric: str) -> str:
-        """Names how a number was made: 12 digits of the sha256 over `protocol_of`.
+        """The id of how a number was made: 12 digits of the sha256 over `protocol_of`.
 
         Only numbers with the same id may share a column without a mark.
         """
@@ -259,7 +259,7 @@ class RunRecord(StrictModel):
         return {spec.name: self.protocol_id(spec.name) for spec in self.metrics}
 
     def fingerprint(self) -> str:
-        """sha256 over all that makes the numbers; a run may be continued by one of equal fingerprint."""
+        """sha256 over all that the numbers follow from; a run may be continued if its fingerprint is still the same."""
         return canonical_sha256(self._identity())
 
     def differences(self, other: RunRecord) -> list[str]:
@@ -269,9 +269,11 @@ class RunRecord(StrictModel):
         return [f"{key}: {here.get(key)} / {there.get(key)}" for key in keys]
 
     def _identity(self) -> dict[str, object]:
-        """The fields that the numbers follow from, flat. Left out: what only names or describes (id, time,
-        command line, file names, notes), and the commit, since a run is continued from a tree in
-        which other files may have changed; code that changes numbers raises a version."""
+        """The fields that the numbers follow from, flat.
+
+        Left out is what only names or describes: id, time, command line, file names, notes. The commit is left out as
+        well: it changes with files that have no part in the numbers, and code that changes numbers raises a version.
+        """
         content = self.model_dump(mode="json", exclude={"run_id", "created", "command", "unavailable", "git"})
         content["method"] = {key: content["method"][key] for key in _METHOD_IDENTITY}
         for name in ("pairs_file", "list_sha256"):  # pairs_sha256 says what the pairs are

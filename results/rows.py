@@ -10,14 +10,15 @@ from pydantic import Field, model_validator
 from talkbench.results.strict import SCHEMA_VERSION, StrictModel
 
 INFINITE = "infinite"
-"""Reason of a row whose value is infinite, which need not be a fault: the PSNR of equal images is."""
+"""Reason of a row whose value is infinite. That need not be a fault: the PSNR of equal images is infinite."""
 
 IN_SET = "in-set"
-"""Reason of a row whose pair is one of those that a metric of whole sets (``fid``) takes together: no fault either."""
+"""Reason of a row of a metric that takes whole sets (``fid``): its pair is in the set and has no value of its own. That
+is no fault."""
 
 MISSING = {"no-face-generated", "no-body-generated"}
-"""Reasons of pairs whose generated frame alone does not show what a metric looks at. Where the real one does not
-(``no-face-target``), the pair is left out for every system (docs/specs/evaluation.md 4, point 3)."""
+"""Reasons of pairs whose generated frame does not show what a metric looks at, while the real one does. Where the real
+one does not (``no-face-target``), the pair is left out for every system (docs/specs/evaluation.md 4, point 3)."""
 
 
 class Row(StrictModel):
@@ -29,8 +30,8 @@ class Row(StrictModel):
 
     Attributes:
         pair: row number in the pair list, from 0.
-        value: unscaled; None: there is none, see `reason`.
-        weight: what the value counts in the mean.
+        value: unscaled; None: there is none, and `reason` says why.
+        weight: of the value in the mean.
         reason: slug under which failures are counted; empty when all is well.
         message: the whole story of a failure.
     """
@@ -71,8 +72,8 @@ class MetricSummary(StrictModel):
     """One metric over all pairs of a run.
 
     Attributes:
-        mean: over the pairs with a value, or what the metric's aggregation makes of them, unscaled; None of none.
-        video_mean: the mean of the same over each driving clip; None where there is none.
+        mean: over the pairs with a value, by the metric's aggregation, unscaled; None if no pair has one.
+        video_mean: the mean of what `mean` is for each driving clip alone; None if no clip has a value.
         pairs: over how many pairs the mean is taken.
         coverage: share of all pairs whose frames both show what the metric looks at.
         missing_generated: of the pairs whose real frame shows it, the share whose generated frame does not.

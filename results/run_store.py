@@ -37,7 +37,7 @@ class RunStore:
         return parse_json(RunRecord, self._read("run.json"), str(self.folder / "run.json"))
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Add `rows` as one new part. All rows of a pair belong into one call: a pair that has a row is done."""
+        """Add `rows` as one new part. Pass all rows of a pair at once: a pair with any row counts as done."""
         if not rows:
             return
         import pyarrow as pa
@@ -52,7 +52,7 @@ class RunStore:
         """Keep what a metric of whole sets compares: features (N, D) of the generated and of the target frames of the
         pairs `numbers`.
 
-        To be called before `append`; what a killed run wrote of the same batch is written over.
+        Call it before `append`. A file that a killed run left for the same batch is replaced.
 
         Args:
             key: names the features.
@@ -118,7 +118,7 @@ class RunStore:
         return parse_json(Summary, self._read("summary.json"), str(self.folder / "summary.json"))
 
     def _parts(self) -> list[Path]:
-        """Finished parts; a leftover temporary file starts with a dot and is none."""
+        """The finished parts; temporary files, whose names start with a dot, are left out."""
         return sorted((self.folder / "rows").glob("part-[0-9]*.parquet"))
 
     def _read(self, name: str) -> str:

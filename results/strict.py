@@ -22,7 +22,8 @@ class StrictModel(BaseModel):
     """A model that knows all its fields, does not change, and holds no NaN or infinity.
 
     Attributes:
-        derived: what its files hold beside the fields, for their readers, as JSON Schema; here it follows from these.
+        derived: JSON Schema of what its files hold beyond the fields. That follows from the fields: it is written for
+            other programs and passed over when a file is read.
     """
 
     derived: ClassVar[dict[str, dict[str, object]]] = {}
@@ -47,7 +48,7 @@ def parse_json(model: type[M], text: str, source: str) -> M:
         source: what the text is called in an error message.
 
     Raises:
-        TalkbenchError: not JSON, written by a newer talkbench, or not of this form.
+        TalkbenchError: `text` is not JSON, was written by a newer talkbench, or does not fit the model.
     """
     try:
         content = json.loads(text)

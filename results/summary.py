@@ -25,13 +25,13 @@ def summarise(
 ) -> Summary:
     """Each metric over the pairs that have a value (docs/specs/evaluation.md 4, point 2), in the order of `specs`.
 
-    Pairs without a value are counted by reason; one that lacks the metric's row counts as ``not-recorded``. The
-    sums are exact and the order is that of the pairs, so a continued run gives the very same numbers.
+    Pairs without a value are counted by reason; a pair without a row of the metric counts as ``not-recorded``. The
+    sums are exact and taken in the order of the pairs, so a continued run gives the very same numbers.
 
     Args:
         rows: as `RunStore.rows` gives them.
-        missing: what a pair counts whose generated frame alone shows no face or body: ``drop``, nothing; ``worst``, the
-            metric's worst value.
+        missing: how a pair counts whose generated frame shows no face or body while the real one does: ``drop`` leaves
+            it out, ``worst`` gives it the metric's worst value.
         sets: the values of the metrics that take whole sets, by name.
 
     Raises:
@@ -44,7 +44,7 @@ def summarise(
     by_metric = dict(list(rows.groupby("metric", sort=False)))
     summaries = []
     for spec in specs:
-        summary = _one(spec, by_metric.get(spec.name, rows.iloc[:0]), total, missing)
+        summary = _metric_summary(spec, by_metric.get(spec.name, rows.iloc[:0]), total, missing)
         if spec.aggregation == "set":
             summary = summary.model_copy(update={"mean": (sets or {}).get(spec.name)})
         summaries.append(summary)
@@ -52,7 +52,7 @@ def summarise(
 
 
 def summary_of(store: RunStore, rows: pd.DataFrame | None = None, missing: str | None = None) -> Summary:
-    """The summary of a stored run, from its rows; the metrics of whole sets as they were when it ended.
+    """The summary of a stored run, from its rows. Metrics of whole sets keep the values that the run ended with.
 
     Args:
         rows: in place of all rows of the run.
@@ -69,13 +69,13 @@ def summary_of(store: RunStore, rows: pd.DataFrame | None = None, missing: str |
 
 
 def common_pairs(runs: Sequence[pd.DataFrame], metric: str) -> set[int]:
-    """The pairs of which all runs have a value of `metric`: over these alone, systems that lose different faces compare
+    """The pairs for which all runs have a value of `metric`; over these, systems that lose different faces compare
     (policy ``intersect`` of docs/specs/evaluation.md 4, point 3)."""
     pairs = [set(rows.loc[(rows["metric"] == metric) & rows["value"].notna(), "pair"]) for rows in runs]
     return set.intersection(*pairs) if pairs else set()
 
 
-def _one(spec: MetricSpec, rows: pd.DataFrame, total: int, missing: str) -> MetricSummary:
+def _metric_summary(spec: MetricSpec, rows: pd.DataFrame, total: int, missing: str) -> MetricSummary:
     reasons = Counter(rows.loc[rows["value"].isna(), "reason"])
     lost = sum(reasons[reason] for reason in MISSING)
     seen = int(rows["value"].notna().sum()) + reasons[IN_SET] + reasons[INFINITE]
@@ -101,19 +101,19 @@ def _one(spec: MetricSpec, rows: pd.DataFrame, total: int, missing: str) -> Metr
 
 def counted(rows: pd.DataFrame, spec: MetricSpec, missing: str) -> pd.DataFrame:
     """The rows of a metric with the values that count under the rule for missing faces: under ``worst``, pairs whose
-    generated frame alone shows no face get the metric's worst value."""
+    generated frame shows no face while the real one does get the metric's worst value."""
     if missing != "worst" or spec.worst is None or spec.aggregation == "set":
         return rows
     return rows.assign(value=rows["value"].where(~rows["reason"].isin(MISSING), spec.worst))
 
 
 def aggregate(rows: pd.DataFrame, how: str) -> float | None:
-    """The mean of the values, weighted; its root for ``root-mean``; None where nothing counts."""
+    """The weighted mean of the values; its root for ``root-mean``; None if there is no weight at all."""
     return _mean(rows["value"].tolist(), rows["weight"].tolist(), how)
 
 
 def _video_means(rows: pd.DataFrame, how: str) -> list[float]:
-    """What `aggregate` makes of each driving clip, where it makes anything."""
+    """The result of `aggregate` for each driving clip, without the clips that have none."""
     members: dict[str, tuple[list[float], list[float]]] = {}
     for clip, value, weight in zip(*(rows[name].tolist() for name in ("driving_clip", "value", "weight")), strict=True):
         values, weights = members.setdefault(clip, ([], []))

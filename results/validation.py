@@ -1,4 +1,4 @@
-"""What a reviewer asks of an entry before it is taken in."""
+"""The checks of an entry before it joins a leaderboard."""
 
 from __future__ import annotations
 
@@ -44,11 +44,14 @@ NEW_EXPORT = "export the run again"
 
 
 def faults(folder: Path | str) -> list[str]:
-    """Everything that is wrong with an entry, each in one line that names the file and the remedy; none: it is sound.
+    """Everything that is wrong with an entry, each in one line that names the file and the remedy; empty: it is sound.
 
-    Checked are the schema of the files, their hashes, that there are no others and no links, the size, that the
-    protocol ids and the summary are those that follow from the record and the rows, that every pair has its rows, and
-    that no text names a folder of the machine that the run was made on.
+    Checked are:
+
+    - the schema of the files, their hashes and their size, and that there are no further files and no links;
+    - that every pair has its rows;
+    - that the protocol ids and the summary follow from the record and the rows;
+    - that no text names a folder of the machine that the run was made on.
     """
     folder = Path(folder)
     try:
@@ -59,7 +62,7 @@ def faults(folder: Path | str) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    """File names and keys are whatever their writer wanted them to be, line breaks and control characters included."""
+    """`text` without the line breaks and control characters that file names and keys of others may hold."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
@@ -68,7 +71,7 @@ def _content_faults(folder: Path, info: EntryInfo) -> Iterator[str]:
     for name in (RECORD, SUMMARY, ROWS):
         path = folder / name
         if not path.is_file() or path.is_symlink():
-            continue  # which has been said
+            continue  # file_faults reports it
         try:
             if name == RECORD:
                 record = parse_file(RunRecord, path)
@@ -101,7 +104,7 @@ def _picture_faults(folder: Path, info: EntryInfo, record: RunRecord | None) -> 
 
     for item in info.thumbnails:
         if record is not None and item.pair >= record.dataset.pairs:
-            yield f"{folder / ENTRY} has a thumbnail of pair {item.pair}, which the run has not; {NEW_EXPORT}"
+            yield f"{folder / ENTRY} has a thumbnail of pair {item.pair}, which the run does not have; {NEW_EXPORT}"
         for name in (item.source, item.driving, item.generated):
             path = folder / name
             if path.is_symlink() or not path.is_file():
@@ -133,7 +136,7 @@ def _row_faults(path: Path, table: pa.Table, record: RunRecord) -> Iterator[str]
         if not pc.all(pc.is_finite(table[column].drop_null())).as_py():
             yield f"{path} holds a {column} that is not finite; {NEW_EXPORT}"
     if any(table[column].null_count for column in table.column_names if column != "value"):
-        yield f"{path} lacks something else than a value; {NEW_EXPORT}"
+        yield f"{path} has an empty field besides value; {NEW_EXPORT}"
     if (rows["weight"] < 0).any():
         yield f"{path} holds a negative weight; {NEW_EXPORT}"
     if (rows["value"].isna() & (rows["reason"] == "")).any():
@@ -146,7 +149,7 @@ def _row_faults(path: Path, table: pa.Table, record: RunRecord) -> Iterator[str]
 def _pair_faults(path: Path, rows: pd.DataFrame, record: RunRecord) -> Iterator[str]:
     count, numbers = record.dataset.pairs, set(rows["pair"])
     if numbers != set(range(count)):
-        yield f"{path} has rows of {len(numbers)} pairs, and the run is of {count}, from 0 on; {NEW_EXPORT}"
+        yield f"{path} has rows of {len(numbers)} pairs where the run has {count}, numbered from 0; {NEW_EXPORT}"
     twice = rows[rows.duplicated(["pair", "metric"])]
     if len(twice):
         yield f"{path} has two rows of pair {twice['pair'].iloc[0]} and {twice['metric'].iloc[0]}; {NEW_EXPORT}"
@@ -157,7 +160,8 @@ def _pair_faults(path: Path, rows: pd.DataFrame, record: RunRecord) -> Iterator[
 
 
 def _summary_faults(folder: Path, record: RunRecord, rows: pd.DataFrame, summary: Summary) -> Iterator[str]:
-    """The values of metrics that take whole sets do not follow from rows and are taken as they are."""
+    """Where the summary is not the one that follows from the rows. Values of metrics that take whole sets cannot follow
+    from rows and are not checked."""
     sets = {result.metric: result.mean for result in summary.metrics}
     rows = rows.sort_values(["pair", "metric"], kind="stable", ignore_index=True)
     try:
@@ -178,7 +182,7 @@ def import_entry(folder: Path | str, out: Path) -> Entry:
     """Copy a sound entry into the folder `out`, beside the others there.
 
     Raises:
-        TalkbenchError: it is not sound, is there already, or is of the same run as another.
+        TalkbenchError: the entry has faults, is in `out` already, or is of the same run as another one there.
     """
     lines = faults(folder)
     if lines:
@@ -203,11 +207,11 @@ def validate(folder: Path) -> tuple[list[Entry], list[str]]:
     if not folders:
         raise TalkbenchError(f"{folder} holds no entry; make one with bench results export")
     sound, lines = [], []
-    for place in folders:
-        own = faults(place)
-        lines += own
-        if not own:
-            sound.append(Entry.load(place))
+    for entry_folder in folders:
+        entry_faults = faults(entry_folder)
+        lines += entry_faults
+        if not entry_faults:
+            sound.append(Entry.load(entry_folder))
     try:
         check_distinct(sound)
     except TalkbenchError as error:

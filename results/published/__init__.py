@@ -1,7 +1,7 @@
 """The numbers printed in the MCNet paper (ICCV 2023) and its supplement, as data.
 
 ``tables.csv`` holds every cell with its provenance, ``extra_precision.csv`` further digits from the authors' plotting
-code, ``notes.yaml`` explains the columns and lists the contradictions found.
+code, ``notes.yaml`` explains the columns and lists the contradictions in them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def table(document: str, table: str) -> list[PublishedCell]:
     printed = [cell for cell in cells() if (cell.document, cell.table) == (document, table)]
     if not printed:
         tables = ", ".join(sorted({f"{cell.document} {cell.table}" for cell in cells()}))
-        raise TalkbenchError(f"no published table {document} {table}; known: {tables}")
+        raise TalkbenchError(f"no published table {document} {table}; choose one of {tables}")
     return printed
 
 

@@ -1,7 +1,7 @@
-"""The papers' numbers by lines: what one table says of one system on one task of a data set, as an entry does.
+"""The papers' numbers by lines: all that one table prints of one system on one task of a data set.
 
-They are derived from ``tables.csv``; nothing is stored twice. They share no ranking with measured ones: hardly a
-published number says exactly how it was made.
+The lines are derived from ``tables.csv``; nothing is stored twice. They are never ranked with measured numbers, because
+hardly any paper says exactly how its numbers were made.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class PublishedLine:
     Attributes:
         document, table: where it is printed (``paper``, ``1a``).
         label: the system as printed, misprints included.
-        method: its key, the same in all tables.
+        method: key of the system, the same in all tables.
         variant: of the ablation or the modified model; "" for the plain system.
         cells: one per metric, dashes included; each has its provenance.
     """
@@ -37,7 +37,7 @@ class PublishedLine:
 
     @property
     def name(self) -> str:
-        """Tells it from all others, like an entry's: ``published-paper-1a--fomm--voxceleb1--same-identity``."""
+        """A name that no other line has, as entries have: ``published-paper-1a--fomm--voxceleb1--same-identity``."""
         parts = (f"published-{self.document}-{self.table}", self.method, self.variant, self.dataset, self.task)
         return "--".join(re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-.") for part in parts if part)
 

@@ -63,10 +63,10 @@ def test_an_entry_of_the_usual_size_is_small(tmp_path: Path) -> None:
     pairs["source_index"], pairs["driving_index"] = draw.integers(0, 900, (2, 2083))
     rows = pairs.merge(pd.DataFrame({"metric": [metric.name for metric in record.metrics]}), how="cross")
     rows = rows.assign(value=draw.normal(20, 5, len(rows)), weight=1.0, reason="", message="")
-    shown = (noise(), noise(), noise())
+    pictures = (noise(), noise(), noise())
     entry = write_entry(
         tmp_path, EntryDetails(name="large", label="x"), record, results.summarise(rows, record.metrics), rows,
-        dict.fromkeys(range(0, 2083, 174), shown),
+        dict.fromkeys(range(0, 2083, 174), pictures),
     )  # fmt: skip
     assert len(entry.info.thumbnails) == 12
     assert sum(path.stat().st_size for path in entry.folder.rglob("*.*")) < 2_000_000

@@ -14,7 +14,7 @@ from talkbench.results.run_store import RunStore
 def test_results_as_a_data_frame(sound: Entry, tmp_path: Path) -> None:
     store = RunStore(tmp_path / "runs" / "one")
     store.write_record(sound.record)
-    with pytest.raises(TalkbenchError, match="neither is nor holds a finished run"):
+    with pytest.raises(TalkbenchError, match="there is no finished run in"):
         results.load(tmp_path / "runs")
     store.write_summary(sound.summary)
     store.append([results.Row.model_validate(row) for row in sound.rows().to_dict("records")])

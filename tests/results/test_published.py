@@ -35,5 +35,5 @@ def test_every_cell_is_consistent() -> None:
 
 def test_extra_digits_and_unknown_tables() -> None:
     assert {"system_key", "value", "printed_in_table"} <= set(published.extra_precision()[0])
-    with pytest.raises(TalkbenchError, match="known: paper 1a"):
+    with pytest.raises(TalkbenchError, match="choose one of paper 1a"):
         published.table("paper", "9")

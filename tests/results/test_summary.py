@@ -51,13 +51,13 @@ def test_means_over_frames_and_over_videos(entry):
 
 @pytest.mark.parametrize("entry", GOLDEN["akd_face"])
 def test_coverage_and_missing_faces(entry):
-    given = entry["input"]
+    counts = entry["input"]
     values = iter(entry["per_frame_l1"])
     rows = []
-    for frame in range(given["frames"]):
-        if frame in given["missing_in_truth"]:
+    for frame in range(counts["frames"]):
+        if frame in counts["missing_in_truth"]:
             rows.append("no-face-target")
-        elif frame in given["missing_in_generated"]:
+        elif frame in counts["missing_in_generated"]:
             rows.append("no-face-generated")
         else:
             rows.append(next(values))

@@ -156,7 +156,7 @@ DAMAGES = {
     "NaN in a row": (lambda f: change_columns(f, value=[float("nan")]), r"holds a value that is not finite"),
     "infinite weight": (lambda f: change_columns(f, weight=[float("inf")]), r"holds a weight that is not finite"),
     "negative weight": (lambda f: change_columns(f, weight=[-1.0]), r"holds a negative weight"),
-    "row without a clip": (lambda f: change_columns(f, source_clip=[None]), r"lacks something else than a value"),
+    "row without a clip": (lambda f: change_columns(f, source_clip=[None]), r"has an empty field besides value"),
     "row without a reason": (lambda f: change_columns(f, value=[None]), r"without value and without reason"),
     "folder in a row": (lambda f: change_columns(f, message=["no /home/me/x.png"]), r"rows.parquet names a folder"),
     "other frames": (lambda f: change_columns(f, source_clip=["other"]), r"gives pair 0 two sets of frames"),
@@ -184,9 +184,9 @@ DAMAGES = {
 def test_each_damage_is_named_in_a_line(folder: Path, damage: str) -> None:
     spoil, message = DAMAGES[damage]
     spoil(folder)
-    found = faults(folder)
-    assert any(re.search(message, fault) for fault in found), found
-    for fault in found:
+    lines = faults(folder)
+    assert any(re.search(message, fault) for fault in lines), lines
+    for fault in lines:
         assert fault.isprintable()
         assert str(folder) in fault
         assert re.search(r"; .|upgrade", fault) or "not a talkbench" in fault
@@ -234,9 +234,9 @@ def test_two_entries_of_one_thing(sound: Entry, tmp_path: Path) -> None:
     both = "mine and .*other are entries of the same thing"
     with pytest.raises(TalkbenchError, match=both):
         load_entries(root)
-    entries, found = validate(root)
+    entries, lines = validate(root)
     assert [entry.info.name for entry in entries] == ["mine", "other"]
-    assert len(found) == 1
+    assert len(lines) == 1
     with pytest.raises(TalkbenchError, match=both):
         import_entry(root / "other", import_entry(sound.folder, tmp_path / "taken").folder.parent)
     change(root / "other" / "run.json", set_("method", "checkpoint_sha256", "d" * 64))

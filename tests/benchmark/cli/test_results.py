@@ -232,7 +232,7 @@ def test_tables_for_other_programs(run, bench, place):
     assert "blend" in bench("results", "export", "run", "--format", "latex").out
     assert "--out" in bench("results", "export", "run", "--format", "parquet").complaint()
     assert "--pairs" in bench("results", "export", "run", "--format", "hf", "--pairs").complaint()
-    assert "holds a finished run" in bench("results", "export", "run/rows", "--format", "csv").complaint()
+    assert "there is no finished run in" in bench("results", "export", "run/rows", "--format", "csv").complaint()
 
 
 def test_no_text_becomes_code(bench, place):
