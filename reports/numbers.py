@@ -48,8 +48,8 @@ def share(value: float) -> str:
 
 
 def coverage(summary: MetricSummary, total: int) -> str:
-    """Over how many of `total` pairs the mean was taken and what became of the others; empty if
-    that is all of them, without remark."""
+    """Over how many of `total` pairs the mean was taken and what became of the others; empty if all pairs were used and
+    none carries a remark."""
     others = {"infinite": summary.infinite, **summary.failures}
     others["not evaluated yet"] = total - summary.pairs - sum(others.values())
     parts = [counts(others)]

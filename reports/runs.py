@@ -1,4 +1,4 @@
-"""Stored runs as tables take them, under one rule for missing faces."""
+"""Stored runs as tables and statistics take them, under one rule for missing faces."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def by_clip(clip: str) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """A stored run: how it was made and what came out; its rows, if there is need of them.
+    """A stored run: its record, its summary and, where its pairs are needed, its rows.
 
     Attributes:
-        cluster: for the caller to say, who knows the data set.
+        cluster: what the statistics resample for a driving clip; set by the caller, who knows the data set.
     """
 
     record: RunRecord
@@ -81,9 +81,9 @@ def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -
             common = common_pairs([tables[place] for place in places], name)
             for place in places:
                 rows = tables[place]
-                others = (rows["metric"] == name) & rows["value"].notna() & ~rows["pair"].isin(common)
+                not_common = (rows["metric"] == name) & rows["value"].notna() & ~rows["pair"].isin(common)
                 tables[place] = rows.assign(
-                    value=rows["value"].mask(others), reason=rows["reason"].mask(others, NOT_COMMON)
+                    value=rows["value"].mask(not_common), reason=rows["reason"].mask(not_common, NOT_COMMON)
                 )
     return [
         Run(_under(record, missing), summary_of(store, rows, "drop"), rows)
@@ -92,5 +92,5 @@ def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -
 
 
 def _under(record: RunRecord, missing: MissingFaces | None) -> RunRecord:
-    """The record with the rule that its numbers are shown under, which their protocol ids hold."""
+    """The record with `missing` as its rule for missing faces, so that the protocol ids name the rule as well."""
     return record.model_copy(update={"missing_faces": missing}) if missing else record

@@ -70,7 +70,7 @@ def write(
     values: Mapping[str, Sequence[float | str]] | None = None,
     level: float = 0.0,
     seed: int | None = None,
-    shown: Sequence[int] = (0, 1, 5, 9, 14, 20),
+    pictured: Sequence[int] = (0, 1, 5, 9, 14, 20),
     details: Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
@@ -83,14 +83,14 @@ def write(
         values: by metric, per pair its value or the reason why there is none; what is not given is made up, the worse
             the higher `level`.
         seed: of a noise of its own; None: entries of a level differ by the same in every pair.
-        shown: the pairs with pictures.
+        pictured: the pairs with pictures.
         details: fields of `EntryDetails`.
         info, data: fields of the record's method and data set.
         clip: what clips are called, with a place for a number.
         record: other fields of the record.
     """
     specs = [spec(metric) if isinstance(metric, str) else metric for metric in metrics]
-    made = RunRecord.model_validate(
+    run = RunRecord.model_validate(
         {
             "run_id": f"run-of-{name}"[:60],
             "created": "2024-01-02T03:04:05Z",
@@ -110,14 +110,14 @@ def write(
             **record,
         }
     )
-    rows = _rows(made, pairs, clips, values or {}, level, seed, clip)
+    rows = _rows(run, pairs, clips, values or {}, level, seed, clip)
     pictures = {
         number: (picture(0, number % 40), picture(_turn(number), number % 40), _output(number, level))
-        for number in shown
+        for number in pictured
         if number < pairs
     }
     texts = EntryDetails(**{"name": name, "label": name, **(details or {})})
-    return write_entry(root, texts, made, summarise(rows, made.metrics), rows, pictures)
+    return write_entry(root, texts, run, summarise(rows, run.metrics), rows, pictures)
 
 
 def _turn(number: int) -> float:

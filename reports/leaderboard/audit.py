@@ -23,20 +23,20 @@ from talkbench.results.published import PublishedCell, notes
 
 VERDICTS = {
     "yes": ("●", "can be measured again: pairs, weights and way of measuring are public"),
-    "partly": ("◐", "can be measured again up to something that is not known, which a letter names"),
+    "partly": ("◐", "can be measured again, except for something unknown that a letter names"),
     "no": ("○", "cannot be measured again here: something is not public, or the number is of another test"),
 }
 
 
 @dataclass(frozen=True)
 class Remeasurement:
-    """Our number for a printed one.
+    """A measured number beside a printed one.
 
     Attributes:
         difference: measured minus printed; "" where the two are of different tests.
-        agrees: whether the printed number, give or take a unit of its last digit, lies in the 95 % interval of ours (or
-            is ours, where there is no interval); None where they are of different tests.
-        reasons: what tells the tests apart, and how many pairs were lost.
+        agrees: whether the printed number, give or take a unit of its last digit, lies in the 95 % interval of the
+            measured one, or equals it where there is no interval; None where the two are of different tests.
+        reasons: how the tests differ, and how many pairs were lost.
     """
 
     entry: Entry
@@ -48,7 +48,7 @@ class Remeasurement:
 
 @dataclass(frozen=True)
 class AuditedCell:
-    """A printed number: whether it can be measured again, the letters of what stands in the way, and what came out."""
+    """A printed number: whether it can be measured again, the letters of what prevents that, and measured numbers."""
 
     cell: PublishedCell
     verdict: str
@@ -121,14 +121,14 @@ def contradictions() -> Iterator[dict[str, Any]]:
 
 
 def audit(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> list[AuditTable]:
-    """All tables of the papers with their numbers judged, and measured ones beside them where there are entries."""
+    """All tables of the papers: every printed number judged, with the measured ones of the entries beside it."""
     basis = _Basis(tuple((entry, Run(entry.record, entry.summary)) for entry in entries), cards, clusters or {})
     return [_table(name, load_layout(name), basis) for name in names()]
 
 
 @dataclass(frozen=True)
 class _Basis:
-    """What numbers are judged by."""
+    """What printed numbers are judged by."""
 
     runs: tuple[tuple[Entry, Run], ...]
     cards: Cards
@@ -154,7 +154,7 @@ def _table(name: str, layout: Layout, basis: _Basis) -> AuditTable:
 
 
 def label_of(cell: PublishedCell) -> str:
-    """A system as printed, with its variant where the print does not tell it."""
+    """A system as printed, with its variant where the printed name does not tell it."""
     return f"{cell.system}, {cell.variant}" if cell.variant and cell.system.lower() == cell.system_key else cell.system
 
 
@@ -180,20 +180,20 @@ def obstacles(
     measurable = [cards.method(method) for method in row.methods]
     against = {
         "carried": [f"copied from an earlier publication ({source}), which measured in another way"],
-        "uncertain": ["where the number is from cannot be told"],
+        "uncertain": ["the origin of the number is unknown"],
     }.get(kind, [])
     against += [group.departs] if group.departs else []
     reasons = [entry["reason"] for entry in _added()["cells"] if _is_of(entry, cell)]
     against += reasons
     if not reasons and not any(card.weights for card in measurable):
-        against.append("no weights of it are published")
+        against.append("its weights are not published")
     return against, [*_foreign(measurable), *filter(None, [group.caveat, column.caveat])]
 
 
 def _foreign(cards: Sequence[MethodCard]) -> list[str]:
     if any(card.weights and not card.official for card in cards):
         return [
-            "the released code and weights are not by the paper's authors, and whether the number is of them is unknown"
+            "the released code and weights are not by the paper's authors; whether the number is of them is unknown"
         ]
     return []
 

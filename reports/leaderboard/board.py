@@ -29,8 +29,8 @@ class BoardColumn:
         name: full id of the metric, or as a paper prints it.
         page: the metric whose page explains it; "" if there is none.
         ranked: whether its numbers order systems.
-        note: why not, or what is uncertain about all of them.
-        protocol: id that all unmarked cells share; "" for published ones.
+        note: why they do not, or what is uncertain about all of them.
+        protocol: id that all unmarked cells share; "" for published numbers.
     """
 
     name: str
@@ -65,11 +65,11 @@ class BoardCell:
         interval: 95 % interval as printed.
         ends: that interval on the printed scale.
         compared: whether it may be compared with the others of its column.
-        ranks: best and worst rank that the data allow; equal ends: the rank itself. None: there is none.
-        best: nothing in the column is known to be better, while something is known to be worse.
-        leads: the best in print of those that may be compared, ties included.
-        marks: signs, explained under the table, that keep the number from being compared.
-        note: what a reader should know of it.
+        ranks: best and worst rank that the data allow, equal if the rank is certain; None: it is not ranked.
+        best: whether it may be the best number of its column, and another one may not.
+        leads: whether it is the best as printed of the numbers of its column that may be compared, ties included.
+        marks: signs of why the number may not be compared, explained under the table.
+        note: what a reader should know of the number.
         bar: from 0, the worst comparable number of the column, to `BARS`, the best.
     """
 
@@ -91,12 +91,12 @@ class BoardLine:
     """A system.
 
     Attributes:
-        key: name of the entry; "" for published ones.
-        pictures: whether the entry has any, to be compared.
-        method: whose page it links to.
-        yardstick: shown and never ranked.
-        incomplete: "" or how many of the pairs were done.
-        coverage: least share of the pairs that a number was taken over; None where that is not known.
+        key: name of the entry; "" for published lines.
+        pictures: whether the entry has pictures for the comparison page.
+        method: the method whose page the line links to.
+        yardstick: whether it is printed for scale and never ranked.
+        incomplete: how many of the pairs were done; "" for all.
+        coverage: smallest share of the pairs that any number was taken over; None if that is not known.
         fps: frames per second on `device`.
         leakage: whether the weights may have been trained on what they are tested on; None: not known.
     """
@@ -128,7 +128,7 @@ class BoardGroup:
     Attributes:
         facts: what the test was, in a few words each.
         legend: marks and what they stand for.
-        remarks: what holds for all of it.
+        remarks: sentences on the whole group.
     """
 
     kind: Literal["measured", "published"]
@@ -141,13 +141,13 @@ class BoardGroup:
 
     @property
     def main(self) -> int | None:
-        """The place of the first column that orders systems, which the table is sorted by at first."""
+        """The place of the first column that orders systems; the table is sorted by it at first."""
         return next((number for number, column in enumerate(self.columns) if column.ranked), None)
 
     @property
     def leaders(self) -> list[BoardLine]:
-        """The lines that nothing is known to be better than by the first column that orders them; if a test tells none
-        of them apart, the best in print."""
+        """The lines that may be the best by the main column; if no test tells any lines apart there, the best as
+        printed."""
         if self.main is None:
             return []
         best = [line for line in self.lines if line.cells[self.main].best]
@@ -155,7 +155,7 @@ class BoardGroup:
 
     @property
     def separated(self) -> bool:
-        """Whether any two of its systems are told apart by any metric."""
+        """Whether there is a metric by which two of its systems can be told apart."""
         return any(cell.best for line in self.lines for cell in line.cells)
 
 
@@ -164,8 +164,8 @@ class SharedPair:
     """A pair that several entries have pictures of: paths of files of the site.
 
     Attributes:
-        metric: by which the systems differ on it more than on the others that they have pictures of; "" if unknown.
-        outputs: each with its label.
+        metric: the systems differ by it more on this pair than on the other pairs with pictures; "" if none is known.
+        outputs: generated frames, each with the label of its system.
     """
 
     pair: int
@@ -177,7 +177,7 @@ class SharedPair:
 
 @dataclass(frozen=True)
 class Board:
-    """A data set and task with all that is known of it."""
+    """A data set and task with all its numbers."""
 
     dataset: str
     task: str
@@ -217,19 +217,19 @@ def ordered(lines: Sequence[BoardLine], columns: Sequence[BoardColumn]) -> tuple
 
 
 def compared(cells: Sequence[BoardCell], column: BoardColumn) -> list[BoardCell]:
-    """The cells of a column with what follows from those that may be compared: `best`, `leads` and `bar`."""
+    """The cells of a column with `best`, `leads` and `bar` set in those that may be compared."""
     values = [cell.value for cell in cells if cell.compared and cell.value is not None]
     if not values or not column.ranked:
         return list(cells)
     worst, best = (min(values), max(values)) if column.direction == "higher" else (max(values), min(values))
-    worse = any(cell.ranks and cell.ranks[0] > 1 for cell in cells)
+    separated = any(cell.ranks and cell.ranks[0] > 1 for cell in cells)
     texts = {cell.text for cell in cells if cell.compared and cell.value == best}
 
     def finished(cell: BoardCell) -> BoardCell:
         if not cell.compared or cell.value is None:
             return cell
         good = (cell.value - worst) / (best - worst) if best != worst else 1.0
-        first = worse and cell.ranks is not None and cell.ranks[0] == 1
+        first = separated and cell.ranks is not None and cell.ranks[0] == 1
         return replace(cell, best=first, leads=cell.text in texts, bar=round(BARS * good))
 
     return [finished(cell) for cell in cells]

@@ -10,26 +10,29 @@ from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import Entry
 
-SHOWN = 6
+MAX_OUTPUTS = 6
 """Systems whose output is shown at the top of a board."""
 
 
 def add_boards(site: Site, boards: Sequence[Board]) -> None:
     """Add the first page and one page per board."""
-    pictures = [shown_pair(site, board) for board in boards]
+    pairs = [shown_pair(site, board) for board in boards]
     metrics = [
         list(dict.fromkeys(column.title for group in board.groups for column in group.columns)) for board in boards
     ]
-    site.add("index.html", "index.html", boards=list(zip(boards, pictures, metrics, strict=True)))
-    for board, shown in zip(boards, pictures, strict=True):
+    site.add("index.html", "index.html", boards=list(zip(boards, pairs, metrics, strict=True)))
+    for board, pair in zip(boards, pairs, strict=True):
         plots = [plot_of(group) if group.kind == "measured" else None for group in board.groups]
         name = board.card.title.split(",")[0] or board.dataset
-        site.add(board.path, "board.html", board=board, name=name, shown=shown, plots=plots)
+        site.add(board.path, "board.html", board=board, name=name, pair=pair, plots=plots)
 
 
 def shown_pair(site: Site, board: Board) -> SharedPair | None:
-    """Of the pairs that most entries of the first group have pictures of, the one on which these differ most by the
-    metric that the group is sorted by; with the outputs of the first of these entries by rank."""
+    """The pair at the top of a board, with the outputs of the systems that rank first; None if there are no pictures.
+
+    The pair is one of those that most entries of the first group have pictures of: the one on which these entries
+    differ most by the metric that the group is sorted by.
+    """
     groups = board.of("measured")
     if not groups:
         return None
@@ -41,14 +44,14 @@ def shown_pair(site: Site, board: Board) -> SharedPair | None:
     column = None if groups[0].main is None else groups[0].columns[groups[0].main]
     spread = _spread(entries, column.name, common) if column else {}
     pair = max(common, key=lambda number: (spread.get(number, 0.0), -number))
-    shown = [(entry, item) for entry in entries for item in entry.info.thumbnails if item.pair == pair][:SHOWN]
-    entry, item = shown[0]
+    pictured = [(entry, item) for entry in entries for item in entry.info.thumbnails if item.pair == pair][:MAX_OUTPUTS]
+    entry, item = pictured[0]
     return SharedPair(
         pair,
         site.thumbnail(entry, item.source),
         site.thumbnail(entry, item.driving),
         column.title if column and spread.get(pair) else "",
-        tuple((entry.info.label, site.thumbnail(entry, item.generated)) for entry, item in shown),
+        tuple((entry.info.label, site.thumbnail(entry, item.generated)) for entry, item in pictured),
     )
 
 

@@ -4,7 +4,7 @@
   const field = (id) => document.getElementById(id);
   const errors = field("errors");
 
-  // What entries are called: their labels, and where these are the same also their names.
+  // The titles of entries: their labels, and where several have one label also their names.
   const counts = new Map();
   for (const entry of data.entries) counts.set(entry.label, (counts.get(entry.label) ?? 0) + 1);
   const titles = new Map(data.entries.map((entry) => [entry, counts.get(entry.label) > 1 ? `${entry.label} (${entry.name})` : entry.label]));
@@ -26,7 +26,7 @@
 
   const UNLIKE = "not compared: other protocols";
 
-  // Whether two entries made their numbers of a metric in one way.
+  // Whether the numbers of two entries in a metric are of one protocol.
   function alike(place, left, right) {
     const [a, b] = [left.means[place], right.means[place]];
     return a !== null && b !== null && a.protocol === b.protocol;
@@ -37,7 +37,7 @@
     return typeof left === "number" && typeof right === "number" && metric.ranks ? metric.sign * (left - right) : null;
   }
 
-  // Which of two numbers is the better one; nothing is said of one that sees the true image.
+  // Which of two numbers is the better one, in words; a yardstick, which sees the true image, is never the better one.
   function verdict(place, numbers, sides) {
     const metric = data.metrics[place];
     const ahead = lead(metric, ...numbers);
@@ -152,15 +152,15 @@
     field("pairs").replaceChildren(...pairs.map((pair) => figure(pair, left, right, data.metrics[place], place)));
     const which = `${titles.get(left)} on the left, ${titles.get(right)} on the right`;
     field("status").textContent = pairs.length
-      ? `${which}: ${pairs.length} pair${pairs.length === 1 ? "" : "s"} that both have pictures of.${comparable ? "" : ` Their values of ${data.metrics[place].name} were not made in one way and are not compared.`}`
+      ? `${which}: ${pairs.length} pair${pairs.length === 1 ? "" : "s"} that both have pictures of.${comparable ? "" : ` Their values of ${data.metrics[place].name} were made under different protocols and are not compared.`}`
       : `${which}: there is no pair that both have pictures of. An entry has pictures of a few of its pairs only.`;
     means(left, right);
   }
 
   function choose() {
-    const wanted = new URLSearchParams(location.hash.slice(1));
+    const names = new URLSearchParams(location.hash.slice(1));
     const at = (name, otherwise) => {
-      const place = data.entries.findIndex((entry) => entry.name === wanted.get(name));
+      const place = data.entries.findIndex((entry) => entry.name === names.get(name));
       return place < 0 ? otherwise : place;
     };
     const a = at("a", 0);
@@ -171,7 +171,7 @@
 
   function changed() {
     const names = new URLSearchParams({ a: data.entries[field("left").value].name, b: data.entries[field("right").value].name });
-    location.replace(`#${names}`); // and so hashchange
+    location.replace(`#${names}`); // which fires hashchange, and so choose
   }
 
   for (const id of ["left", "right"]) fill(field(id), data.entries.map((entry) => titles.get(entry)));

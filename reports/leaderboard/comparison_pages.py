@@ -24,14 +24,14 @@ MAGMA = ("#000004", "#51127c", "#b73779", "#fc8961", "#fcfdbf")
 def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
     """Add the comparison page of every board that has two entries with pictures, and their pictures."""
     for board in boards:
-        shown = _shown(board)
-        if len(shown) > 1:
+        entries = _pictured_entries(board)
+        if len(entries) > 1:
             site.add(
                 comparison_path(board.dataset, board.task),
                 "compare.html",
                 scripts=("compare.js",),
                 board=board,
-                data=comparison_data(site, shown),
+                data=comparison_data(site, entries),
                 truth=board.task != "cross-identity",
                 error_range=ERROR_RANGE,
                 magma=magma_tables(),
@@ -39,11 +39,11 @@ def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
             )
 
 
-def _shown(board: Board) -> list[Entry]:
+def _pictured_entries(board: Board) -> list[Entry]:
     """The entries with pictures in the order of the board: the page begins with the first two. Yardsticks are last."""
     order = [line.key for group in board.of("measured") for line in group.lines]
-    shown = [entry for entry in board.entries if entry.info.thumbnails]
-    return sorted(shown, key=lambda entry: (not entry.record.method.ranked, order.index(entry.info.name)))
+    entries = [entry for entry in board.entries if entry.info.thumbnails]
+    return sorted(entries, key=lambda entry: (not entry.record.method.ranked, order.index(entry.info.name)))
 
 
 def magma_tables() -> dict[str, str]:
@@ -56,9 +56,9 @@ def magma_tables() -> dict[str, str]:
 
 
 def comparison_data(site: Site, entries: Sequence[Entry]) -> dict[str, Any]:
-    """What the page's script works on: metrics, pairs and, by entry, means, pictures and values of pairs.
+    """The data of the page's script: metrics, pairs and, by entry, means, pictures and values of pairs.
 
-    Pairs are told by their frames, so that entries of different lists share those that are the same.
+    A pair is known by its number and its frames, so that entries of different lists share the pairs that are the same.
     """
     specs = {spec.name: spec for entry in entries for spec in entry.record.metrics}
     pairs: dict[tuple[int, str], int] = {}
@@ -82,7 +82,7 @@ def _metric(spec: MetricSpec) -> dict[str, Any]:
 
 
 def _entry(site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int, str], int]) -> dict[str, Any]:
-    """An entry; its pairs are entered in `pairs` by number and frames, each under its place."""
+    """An entry for the script. Adds its pairs to `pairs`, which gives each (number, frames) a place."""
     pictures = []
     for item, frames, values in shown_pairs(entry):
         for kind in ("source", "driving", "generated"):  # under the names that the script expects

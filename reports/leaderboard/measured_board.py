@@ -28,7 +28,8 @@ from talkbench.results.entries import Entry
 OTHER_PROTOCOL, FEWER_PAIRS, UNFINISHED = "†", "‡", "§"
 LEGEND = {
     OTHER_PROTOCOL: "made under another protocol than the other numbers of its column, so not ranked with them",
-    FEWER_PAIRS: f"taken over fewer pairs, by more than {100 * MAX_COVERAGE_GAP:.0f} % of all, so not ranked",
+    FEWER_PAIRS: "taken over fewer pairs than other numbers of its column, by more than "
+    f"{100 * MAX_COVERAGE_GAP:.0f} % of all pairs, so not ranked",
     UNFINISHED: "the run was not finished, so not ranked",
 }
 
@@ -62,7 +63,7 @@ def measured_groups(entries: Sequence[Entry], cards: Cards, clusters: Clusters) 
 
 
 def _facts(entry: Entry) -> tuple[str, ...]:
-    """What the test was: entries of which this differs stand in different groups."""
+    """What the test was. Entries stand in one group if these facts are the same."""
     record = entry.record
     data = record.dataset
     facts = [
@@ -106,7 +107,7 @@ def _number(entry: Entry, run: Run, metric: str) -> _EntryNumber | None:
 
 
 def _column(numbers: Sequence[_EntryNumber | None], cluster: Cluster) -> tuple[BoardColumn, list[BoardCell]]:
-    """A metric with its cells; the protocol of most of them is the column's."""
+    """A metric with its cells; the protocol that most of them share is that of the column."""
     present = [number for number in numbers if number]
     protocols = Counter(number.protocol for number in present)
     protocol = min(protocols, key=lambda name: (-protocols[name], name))
@@ -158,7 +159,7 @@ def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]],
 
 
 def _clusters(run: Run, cluster: Cluster) -> list[str]:
-    """How many clips, or people, the pairs are of."""
+    """The number of clips, or of people, in the pairs."""
     if run.rows is None or not run.record.metrics:
         return []
     count = run.rows["driving_clip"].map(cluster).nunique()
@@ -167,7 +168,7 @@ def _clusters(run: Run, cluster: Cluster) -> list[str]:
 
 
 def _line(entry: Entry, cells: tuple[BoardCell, ...], cards: Cards) -> BoardLine:
-    """A line with what the entry says of its method and, where it is silent, the card."""
+    """A line with the facts that the entry states of its method; those that it does not state are from the card."""
     info, record = entry.info, entry.record
     card = cards.method(record.method.name)
     shares = [result.pairs / max(1, record.dataset.pairs) for result in entry.summary.metrics]
@@ -196,8 +197,8 @@ def _line(entry: Entry, cells: tuple[BoardCell, ...], cards: Cards) -> BoardLine
 
 
 def _leakage(entry: Entry, cards: Cards) -> bool | None:
-    """Whether the weights may have seen the test: as the entry says, else whether they were trained on the data set and
-    the list is not known to be of its test part; None: nothing is known."""
+    """Whether the weights may have seen the test, as the entry says. Where it says nothing: of weights trained on the
+    data set, whether the list is not known to be of its test part; None for all other weights."""
     info, data = entry.info, entry.record.dataset
     if info.leakage is not None:
         return info.leakage

@@ -1,4 +1,4 @@
-"""A page per method: what it is, every number that there is of it, and what it makes of some pairs."""
+"""A page per method: what it is, all its numbers, and its output for some pairs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from talkbench.results import MetricSpec
 from talkbench.results.entries import Entry
 
 SIGN = {"lower": 1, "higher": -1}
-"""What values are multiplied by so that the best is the least."""
+"""The factor by which values are multiplied so that the smallest is the best."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Standing:
 
     Attributes:
         rivals: how many lines the group has.
-        entry: what the numbers are of; None for published ones.
+        entry: the entry that the numbers are of; None for published numbers.
     """
 
     board: Board
@@ -38,7 +38,7 @@ class Standing:
 
     @property
     def cells(self) -> list[tuple[BoardColumn, BoardCell]]:
-        """The numbers that there are, each with its column."""
+        """The cells that hold a number, each with its column."""
         return [pair for pair in zip(self.group.columns, self.line.cells, strict=True) if pair[1].value is not None]
 
 
@@ -47,7 +47,8 @@ class PublishedNumbers:
     """The published numbers of a method on one board.
 
     Attributes:
-        lines: table, system as printed, and per column the number (None: not printed) with the mark of its origin.
+        lines: the table, the system as printed and, for each column, the number with the mark of its origin (None: not
+            printed).
         origins: marks and what they stand for.
     """
 
@@ -70,7 +71,7 @@ class EntryPair:
 
 
 def add_methods(site: Site, boards: Sequence[Board], cards: Cards) -> None:
-    """Add the list of all methods and a page for each that has numbers, or that a bare name stands for."""
+    """Add the list of all methods, and a page for each that has numbers and for each main method of a family."""
     standings = standings_by_method(boards)
     names = sorted({*standings, *(card.name for card in cards.methods.values() if _main(card))})
     for name in names:
@@ -139,7 +140,7 @@ def _value_text(value: float | str, spec: MetricSpec) -> str:
 
 
 def _main(card: MethodCard) -> bool:
-    """Whether a card is of what a bare name stands for."""
+    """Whether a card is of a main method, one that a bare name stands for, and not of a variant."""
     return bool(card.published or card.variants or "@" not in card.name)
 
 
@@ -155,7 +156,7 @@ def _relatives(name: str, names: Sequence[str], cards: Cards) -> list[MethodCard
 def _families(
     cards: Sequence[tuple[MethodCard, list[Standing]]],
 ) -> list[list[tuple[MethodCard, list[Standing]]]]:
-    """Cards by family, in each the one that a bare name stands for first; yardsticks last."""
+    """Cards by family, the main method of each first; families of yardsticks last."""
     families: dict[str, list[tuple[MethodCard, list[Standing]]]] = {}
     for card, standings in cards:
         families.setdefault(_family(card.name), []).append((card, standings))

@@ -25,7 +25,7 @@ class FamilyNotes:
 
 
 def family_notes(family: str) -> FamilyNotes:
-    """What is known of `family`; of one that is not ours, its name."""
+    """The notes on `family`; its name alone if there are none."""
     return _notes().get(family) or FamilyNotes(family)
 
 

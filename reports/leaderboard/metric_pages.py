@@ -14,7 +14,7 @@ from talkbench.reports.leaderboard.site import Site, metric_path
 
 @dataclass(frozen=True)
 class FamilyColumns:
-    """The columns of one family in a group of a board; `lines`: those with a number in any of them."""
+    """The columns of one family in a group of a board; `lines`: the lines with a number in any of these columns."""
 
     board: Board
     group: BoardGroup
@@ -51,7 +51,7 @@ def add_metrics(site: Site, boards: Sequence[Board], cards: Cards) -> None:
 
 
 def _family(column: BoardColumn) -> str:
-    """A printed column belongs to the family of the metric that it is taken for."""
+    """The family of a column; for a printed one, that of the metric that it is taken to be."""
     return (column.page or column.name).lower().split("@", 1)[0]
 
 
@@ -63,7 +63,7 @@ def _family_columns(board: Board, group: BoardGroup, family: str) -> FamilyColum
 
 
 def _range(card: MetricCard) -> str:
-    """``0 to 100``; an end that no value comes near is said to be none."""
+    """``0 to 100``; an end of `UNBOUNDED` or beyond counts as no bound."""
     return " to ".join(_end(end) for end in card.printed_range)
 
 
@@ -74,4 +74,4 @@ def _end(value: float) -> str:
 
 
 UNBOUNDED = 1e5
-"""Printed ends from which on they only stand for the lack of one (FID, re-identification features)."""
+"""The size from which on a printed end only stands for the lack of a bound (FID, re-identification features)."""

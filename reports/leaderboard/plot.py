@@ -14,7 +14,7 @@ from talkbench.reports.numbers import unit_sign
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 724, 34, 340
 LETTER = 7.0
-"""Width of a letter of a label, about."""
+"""Approximate width of a letter of a label."""
 
 SHAPES = 3
 """Devices that are told apart by the shape of their points; the last stands for all others."""
@@ -34,7 +34,7 @@ class Point:
     """A system.
 
     Attributes:
-        device: which shape it has.
+        device: number of its device, which decides its shape.
         whisker: the ends of its 95 % interval.
         anchor: of the label; "" where it would cover another one.
     """
@@ -69,13 +69,13 @@ class Plot:
 
 
 def plot_of(group: BoardGroup) -> Plot | None:
-    """The systems of a group by their speed and the first metric that orders them, the better end of which is up; None
-    if fewer than two have both."""
+    """The systems of a group by speed (to the right) and by the first metric that orders them (better is up); None if
+    fewer than two systems have both numbers."""
     if group.main is None:
         return None
     column = group.columns[group.main]
-    shown = [(line, line.cells[group.main]) for line in group.lines]
-    lines = [line for line, cell in shown if line.fps and cell.value is not None and not cell.marks]
+    all_cells = [(line, line.cells[group.main]) for line in group.lines]
+    lines = [line for line, cell in all_cells if line.fps and cell.value is not None and not cell.marks]
     if len(lines) < 2:
         return None
     cells = [line.cells[group.main] for line in lines]
@@ -137,7 +137,10 @@ def _title(column: BoardColumn) -> str:
     return f"{column.title} ({unit})" if unit else column.title
 
 
-_KEY = "Upright bars are 95 % intervals; the broken line joins the systems that no other beats in both."
+_KEY = (
+    "Upright bars are 95 % intervals; the broken line joins the systems that none of the others beats in both quality "
+    "and speed."
+)
 
 
 def _caption(devices: Sequence[str]) -> str:
@@ -145,10 +148,9 @@ def _caption(devices: Sequence[str]) -> str:
         return f"Speed measured on {devices[0]}. {_KEY}"
     shapes = ["Circles", "squares", "triangles"]
     named = [f"{shapes[number]}: {name}" for number, name in enumerate(devices[: SHAPES - 1])]
-    rest = devices[SHAPES - 1 :]
-    named += [f"{shapes[-1]}: {rest[0] if len(rest) == 1 else 'other devices'}"] if rest else []
-    told = ", ".join(named)
-    return f"{told}; speeds on different devices do not compare. {_KEY.replace('systems', 'circles')}"
+    others = devices[SHAPES - 1 :]
+    named += [f"{shapes[-1]}: {others[0] if len(others) == 1 else 'other devices'}"] if others else []
+    return f"{', '.join(named)}; speeds on different devices do not compare. {_KEY.replace('systems', 'circles')}"
 
 
 def _range(low: float, high: float) -> tuple[float, float, float]:
@@ -161,7 +163,7 @@ def _range(low: float, high: float) -> tuple[float, float, float]:
 
 
 def _decades(low: float, high: float) -> tuple[float, float]:
-    """The ends of the axis of speeds: of 1, 2, 5, 10 … the ones around them."""
+    """The ends of the axis of speeds: the numbers of the series 1, 2, 5, 10 … next to the lowest and highest speed."""
     marks = [factor * 10.0**power for power in range(-4, 7) for factor in (1, 2, 5)]
     first = max((mark for mark in marks if mark <= low * 0.95), default=low * 0.9)
     last = min((mark for mark in marks if mark >= high * 1.05), default=high * 1.1)
@@ -170,8 +172,8 @@ def _decades(low: float, high: float) -> tuple[float, float]:
 
 def _speeds(first: float, last: float) -> list[float]:
     marks = [factor * 10.0**power for power in range(-4, 7) for factor in (1, 2, 5)]
-    shown = [mark for mark in marks if first <= mark <= last * 1.0001]
-    return shown if len(shown) < 9 else [mark for mark in shown if f"{mark:e}".startswith("1")]
+    ticks = [mark for mark in marks if first <= mark <= last * 1.0001]
+    return ticks if len(ticks) < 9 else [mark for mark in ticks if f"{mark:e}".startswith("1")]
 
 
 def _plain(value: float) -> str:
@@ -179,7 +181,7 @@ def _plain(value: float) -> str:
 
 
 def _front(points: Sequence[Point]) -> str:
-    """The points that no other is right of and above, from left to right."""
+    """The points that have no other point both above and to the right of them, from left to right."""
     best: list[Point] = []
     for point in sorted(points, key=lambda point: (-point.x, point.y)):
         if not best or point.y < best[-1].y:

@@ -1,4 +1,4 @@
-"""The papers' tables as groups of lines: as printed, ranked only where one group of authors measured."""
+"""The papers' tables as groups of lines, as printed; numbers are ranked only among those that the authors measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from talkbench.reports.tables.table import LETTERS, Notes
 from talkbench.results.published import PublishedCell, cells
 
 COMPARABLE = ("own", "remeasured")
-"""Provenance of numbers that the authors of a table measured themselves, and so in one way."""
+"""Provenance of numbers that the authors of a table measured themselves, all in the same way."""
 
 _DOCUMENTS = {"paper": "Table {} of the MCNet paper", "supplement": "Table {} of the MCNet supplement"}
 
@@ -55,7 +55,7 @@ def _group(where: tuple[str, str], of_table: Sequence[PublishedCell], cards: Car
 
 
 def _layout(where: tuple[str, str], cell: PublishedCell) -> tuple[Layout, LayoutGroup | None]:
-    """What is known of a published table: its layout, and the test of this data set."""
+    """The layout of a published table, and in it the test on this data set."""
     for name in names():
         layout = load_layout(name)
         for test in layout.groups:
@@ -85,14 +85,14 @@ def _cells(column: BoardColumn, printed: Sequence[PublishedCell | None], letters
         (Decimal(cell.value) for cell in printed if column.ranked and cell and _comparable(cell)),
         reverse=column.direction == "higher",
     )
-    shown = []
+    board_cells = []
     for cell in printed:
         if cell is None or not cell.value:
-            shown.append(BoardCell())
+            board_cells.append(BoardCell())
             continue
         value = Decimal(cell.value)
         rank = values.index(value) + 1 if column.ranked and _comparable(cell) else None
-        shown.append(
+        board_cells.append(
             BoardCell(
                 text=cell.value,
                 value=float(value),
@@ -102,7 +102,7 @@ def _cells(column: BoardColumn, printed: Sequence[PublishedCell | None], letters
                 note=_origin(cell.provenance),
             )
         )
-    return compared(shown, column)
+    return compared(board_cells, column)
 
 
 def _comparable(cell: PublishedCell) -> bool:
@@ -116,7 +116,7 @@ def _origin(provenance: str) -> str:
         "own": "a model of the authors, measured by them",
         "remeasured": "another group's model, measured by the authors of the table",
         "carried": f"carried over from an earlier publication ({source}), which used another protocol; not ranked",
-    }.get(kind, "where this number is from cannot be told; not ranked")
+    }.get(kind, "of unknown origin; not ranked")
 
 
 def _line(system: tuple[str, str, str], row: tuple[BoardCell, ...], layout: Layout, cards: Cards) -> BoardLine:

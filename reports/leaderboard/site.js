@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const LIMIT = 100;  // rows at first: what is not shown need not be laid out when a table is sorted
+  const LIMIT = 100;  // rows shown at first: a table that is sorted need not lay out hidden rows
   const order = new Intl.Collator("en", { numeric: true });
 
   // A row's place: comparable numbers, then those that are marked, then rows without a number, whatever the direction.
@@ -55,11 +55,11 @@
     };
 
     const filter = () => {
-      const wanted = (tools.querySelector("[data-filter]")?.value ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+      const terms = (tools.querySelector("[data-filter]")?.value ?? "").toLowerCase().split(/\s+/).filter(Boolean);
       const hidden = Array.from(tools.querySelectorAll("[data-hide]:checked"), (box) => box.dataset.hide);
       matching = new Set(rows.filter((row) => {
         const text = textOf(row);
-        return wanted.every((word) => text.includes(word)) && !hidden.some((name) => name in row.dataset);
+        return terms.every((term) => text.includes(term)) && !hidden.some((name) => name in row.dataset);
       }));
       tools.querySelector("[data-count]").textContent = `${matching.size} of ${rows.length}`;
       group.querySelector("[data-none]").hidden = matching.size > 0;
@@ -68,7 +68,7 @@
 
     const pick = (changed) => {
       const picked = rows.filter((row) => row.querySelector(".pick:checked"));
-      while (picked.length > 2) {  // the third takes the place of the first of the others
+      while (picked.length > 2) {  // a third one replaces the first of the two others
         const dropped = picked.find((row) => row !== changed);
         dropped.querySelector(".pick").checked = false;
         picked.splice(picked.indexOf(dropped), 1);
@@ -105,7 +105,7 @@
       if (toggle === "facts") table.classList.toggle("facts", event.target.checked);
     });
     filter();
-    if (tools.querySelector("[data-go]")) pick(null);  // a browser that goes back keeps the boxes
+    if (tools.querySelector("[data-go]")) pick(null);  // boxes may be checked already: browsers keep them when they go back
   };
 
   // One cell of a table is a stop of the Tab key; arrow keys go on from there.
@@ -132,11 +132,11 @@
   tip.role = "tooltip";
   tip.hidden = true;
   document.body.append(tip);
-  let shown = null;
+  let described = null;
 
   const hide = () => {
-    shown?.removeAttribute("aria-describedby");
-    shown = null;
+    described?.removeAttribute("aria-describedby");
+    described = null;
     tip.hidden = true;
   };
 
@@ -149,20 +149,20 @@
 
   const show = (target) => {
     const cell = target.closest?.("td.v") ?? null;
-    if (cell === shown) return;
+    if (cell === described) return;
     hide();
     const text = cell && about(cell);
     if (!text) return;
-    shown = cell;
+    described = cell;
     tip.textContent = text;
     tip.hidden = false;
     cell.setAttribute("aria-describedby", "tip");
     put();
   };
 
-  // Above the cell, or below it where there is no room; gone where the cell is.
+  // The tip stands above its cell, or below it where there is no room; a cell that is scrolled out of sight has none.
   const put = () => {
-    const place = shown.getBoundingClientRect();
+    const place = described.getBoundingClientRect();
     if (place.bottom < 0 || place.top > innerHeight) return hide();
     const left = Math.min(place.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
     const above = place.top - tip.offsetHeight - 4;
@@ -174,7 +174,7 @@
   document.addEventListener("pointerover", (event) => show(event.target));
   document.addEventListener("focusin", (event) => show(event.target));
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", () => shown && put(), { capture: true, passive: true });
+  document.addEventListener("scroll", () => described && put(), { capture: true, passive: true });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
   });

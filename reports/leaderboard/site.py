@@ -1,4 +1,4 @@
-"""The static site: pages from templates, checked links, one style sheet, few scripts, and the same bytes every time.
+"""The static site: pages from templates, with checked links, one style sheet and few scripts; builds are reproducible.
 
 Pages need no server and no network. Style and scripts stand in each page and are allowed by their hashes alone, so the
 content policy holds for ``file://`` as well; a page must have neither ``style=`` nor ``on…=`` attributes.
@@ -44,10 +44,10 @@ NAVIGATION = (
     ("Metrics", "metrics/index.html"),
     ("Audit", "audit.html"),
 )
-"""Shown on every page, those of them that are there."""
+"""Links on every page; those to pages that the site does not have are left out."""
 
 LISTING = "talkbench-site.txt"
-"""Names the files of a site, so that the next build removes what is no longer there, and nothing else."""
+"""The file that lists the files of a site, so that the next build removes those that are gone, and no others."""
 
 
 def slug(name: str) -> str:
@@ -86,10 +86,13 @@ class _Page:
 class Site:
     """Pages and files to be written together.
 
-    In templates, beside what `add` is given: ``url(path)`` of a page or file of this site, relative to the page that is
-    rendered (a `TalkbenchError` if there is none, so no link is dead); ``link(path, text)``, which is plain text where
-    there is no such page; ``external(address, text)``, a link for ``http`` and ``https`` alone and text otherwise.
-    Templates extend ``site.html`` and fill its blocks ``title``, ``heading`` and ``content``.
+    Templates extend ``site.html`` and fill its blocks ``title``, ``heading`` and ``content``. They know the context
+    that `add` passes and these functions:
+
+    - ``url(path)``: the address of a page or file of this site, relative to the page that is rendered; a
+      `TalkbenchError` if there is none, so no link is dead;
+    - ``link(path, text)``: a link, or plain text where there is no such page;
+    - ``external(address, text)``: a link for ``http`` and ``https``, plain text for other addresses.
     """
 
     _pages: dict[str, _Page] = field(default_factory=dict)
@@ -106,7 +109,7 @@ class Site:
         self._pages[path] = _Page(template, ("site.js", *scripts), context)
 
     def asset(self, path: str, content: bytes) -> str:
-        """Add a file as it is, and return its path; the same one may come twice."""
+        """Add a file as it is, and return its path; the same file may be added again."""
         if self._files.get(path) != content:
             self._free(path)
             self._files[path] = content
@@ -132,13 +135,11 @@ class Site:
             The first page.
 
         Raises:
-            TalkbenchError: `out` has files and is no site of ours, or cannot be written.
+            TalkbenchError: `out` has files and is no site that this method wrote, or cannot be written.
         """
         listing = out / LISTING
         if out.is_file() or (out.is_dir() and any(out.iterdir()) and not listing.is_file()):
-            raise TalkbenchError(
-                f"{out} is there and not a site that bench leaderboard build made; choose another --out"
-            )
+            raise TalkbenchError(f"{out} exists and was not made by bench leaderboard build; choose another --out")
         files = self.render()
         before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
         write_atomic(listing, "".join(f"{path}\n" for path in sorted({*before, *files})))  # for a build that is killed

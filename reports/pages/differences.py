@@ -1,4 +1,4 @@
-"""Two runs pair by pair, drawn: a scatter of their values and a histogram of the differences for each metric."""
+"""Two runs pair by pair as a picture: for each metric a scatter plot of the values and a histogram of differences."""
 
 from __future__ import annotations
 
@@ -29,20 +29,22 @@ MIN_BINS, MAX_BINS = 12, 60
 
 
 def figure_format(path: Path) -> str:
-    """The format that a picture is to have by the end of its name.
+    """The format of a picture, from the ending of its name.
 
     Raises:
-        TalkbenchError: none of `FORMATS`.
+        TalkbenchError: the ending is none of `FORMATS`.
     """
     form = path.suffix.lower().removeprefix(".")
     if form not in FORMATS:
-        raise TalkbenchError(f"{path} ends with none of {', '.join(f'.{known}' for known in FORMATS)}; name it so")
+        raise TalkbenchError(f"{path} ends with none of {', '.join(f'.{name}' for name in FORMATS)}; name it so")
     return form
 
 
 def draw_differences(a: Run, b: Run, comparisons: Sequence[Paired], cluster: Cluster, form: str = "png") -> bytes:
-    """The picture: of each metric with common pairs a row of two panels, the values of a over those of b, with the
-    means of clusters, and how often which difference a - b is met, with its mean and 95 % interval.
+    """Draw a row of two panels for each metric with common pairs.
+
+    The left panel is a scatter plot of the values of a over those of b, with the means of clusters; the right one is a
+    histogram of the differences a - b, with their mean and its 95 % interval.
 
     Args:
         form: one of `FORMATS`; the same numbers give the same bytes.
@@ -50,12 +52,12 @@ def draw_differences(a: Run, b: Run, comparisons: Sequence[Paired], cluster: Clu
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    shown = [paired for paired in comparisons if paired.clusters]
+    rows = [paired for paired in comparisons if paired.clusters]
     names = labels_of(a, b)
-    figure = Figure(figsize=(2.2 * SIDE, SIDE * max(1, len(shown))), layout="constrained")
+    figure = Figure(figsize=(2.2 * SIDE, SIDE * max(1, len(rows))), layout="constrained")
     with mpl.rc_context({"font.size": 9, "text.usetex": False, "svg.hashsalt": "talkbench", "svg.fonttype": "path"}):
-        panels = figure.subplots(max(1, len(shown)), 2, squeeze=False)
-        for (left, right), paired in zip(panels, shown, strict=False):
+        panels = figure.subplots(max(1, len(rows)), 2, squeeze=False)
+        for (left, right), paired in zip(panels, rows, strict=False):
             values = _printed(paired_values(a, b, paired.metric), paired)
             _scatter(left, values, paired, names, cluster)
             _histogram(right, values["a"] - values["b"], paired, names)
@@ -66,13 +68,13 @@ def draw_differences(a: Run, b: Run, comparisons: Sequence[Paired], cluster: Clu
 
 
 def _printed(values: pd.DataFrame, paired: Paired) -> pd.DataFrame:
-    """Values as they are printed: scaled, of mean squares the roots."""
+    """Values as they are printed: scaled, and for ``root-mean`` their roots."""
     two = values[["value_a", "value_b"]].set_axis(["a", "b"], axis=1)
     return (two.pow(0.5) if paired.spec.aggregation == "root-mean" else two) * paired.spec.scale
 
 
 def _plain(text: str) -> str:
-    """Text that is not to be taken for a formula."""
+    """Text in which matplotlib takes nothing for a formula."""
     return text.replace("$", r"\$")
 
 

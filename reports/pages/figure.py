@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 SMALLEST = 192
-"""Pixels that an image is enlarged to at least, by a whole factor, so that labels fit."""
+"""Pixels of an image's shorter side at least: smaller images are enlarged by a whole factor, so that labels fit."""
 
 TEXT = 0.11
 """Height of the labels as a share of an image's: seven columns over the width of a page give about 8 points."""
@@ -31,7 +31,7 @@ class Grid:
     Attributes:
         columns: the labels above the columns.
         rows: the labels beside the rows, with the images, uint8 RGB (H, W, 3) of one size, one per column.
-        errors: whether error maps are among them, and so a scale of their colours is wanted.
+        errors: whether error maps are among the images; a scale of their colours is drawn below.
     """
 
     columns: Sequence[str]

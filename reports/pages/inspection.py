@@ -42,8 +42,8 @@ class Picture:
 
 
 def page(title: str, about: Sequence[tuple[str, str]], pictures: Sequence[Picture]) -> str:
-    """A page that needs no other file; `about`: what it is of, label and value."""
-    shown = [
+    """A page that needs no other file; `about`: how the pictures were made, as labels and values."""
+    contexts = [
         {
             "title": picture.title,
             "caption": picture.caption,
@@ -53,15 +53,15 @@ def page(title: str, about: Sequence[tuple[str, str]], pictures: Sequence[Pictur
         }
         for picture in pictures
     ]
-    return render("inspection.html", title=title, about=about, pictures=shown)
+    return render("inspection.html", title=title, about=about, pictures=contexts)
 
 
 def grey(channels: np.ndarray, scaling: str) -> np.ndarray:
     """Channels (N, h, w) as uint8, from black for the smallest value to white for the largest.
 
     Args:
-        scaling: ``each`` channel has its own two ends, as the authors' training monitor has; ``shared``: all have
-            those of the array.
+        scaling: ``each``: black and white are the ends of the channel, as in the authors' training monitor; ``shared``:
+            they are the ends of the whole array.
     """
     axes = (1, 2) if scaling == "each" else None
     low, high = channels.min(axis=axes, keepdims=True), channels.max(axis=axes, keepdims=True)

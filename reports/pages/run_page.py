@@ -1,4 +1,4 @@
-"""The HTML page of one run: what was done, the numbers, the pictures and the record."""
+"""The HTML page of one run: what was run, the numbers, the pictures and the record."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[T
         results=[_result(spec, summary.metric(spec.name), rows) for spec in record.metrics],
         failures=_failures(rows),
         unavailable=by_reason(record.unavailable),
-        strips=[_shown(store, record, strip, rows) for strip in strips],
+        strips=[_strip(store, record, strip, rows) for strip in strips],
         error_range=ERROR_RANGE,
         tables=tables,
         details=_details(record),
@@ -102,11 +102,11 @@ def _story(record: RunRecord) -> str:
     method, data = record.method, record.dataset
     weights = f"with the weights {method.checkpoint}" if method.checkpoint else "without trained weights"
     origin = f" ({method.origin})" if method.origin else ""
-    done = f"{method.name}, {weights}{origin}, was run"
+    subject = f"{method.name}, {weights}{origin}, was run"
     if method.frames:
-        done = f"The frames of {method.name}, which another program made ({method.origin}), were scored"
+        subject = f"The frames of {method.name}, which another program made ({method.origin}), were scored"
     sentences = [
-        f"{done} on {data.pairs} pairs of the {data.name} set; a pair is a source image and a driving frame whose "
+        f"{subject} on {data.pairs} pairs of the {data.name} set; a pair is a source image and a driving frame whose "
         "motion the source is to take over.",
         _TASKS.get(data.task, f"The task is {data.task}."),
         _MOTIONS.get(data.motion, f"Motion is {data.motion}."),
@@ -160,7 +160,7 @@ def _failures(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame) -> dict[str, Any]:
+def _strip(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame) -> dict[str, Any]:
     """A strip with its size, its panels' labels, its pair's frames and numbers."""
     from PIL import Image
 

@@ -21,7 +21,7 @@ def render(name: str, **context: Any) -> str:
 
 
 def environment(folder: Path) -> Environment:
-    """The templates of a folder: every text is escaped, and a name that is not given is an error."""
+    """The templates of a folder: every text is escaped, and an unknown name is an error."""
     return Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -32,7 +32,7 @@ def environment(folder: Path) -> Environment:
 
 
 def policy(style: str, scripts: Sequence[str] = ()) -> str:
-    """The content policy of a page: this inlined style sheet, these inlined scripts, pictures beside it, no more."""
+    """The content policy of a page: it allows this inlined style sheet, these inlined scripts and pictures, no more."""
     allowed = f"script-src {' '.join(map(_digest, scripts))}; " if scripts else ""
     return (
         f"default-src 'none'; style-src {_digest(style)}; {allowed}img-src 'self' file: data:; base-uri 'none'; "

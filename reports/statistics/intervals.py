@@ -30,17 +30,19 @@ class Interval:
 def interval(rows: pd.DataFrame, spec: MetricSpec, missing: str, cluster: Cluster = by_clip) -> Interval | None:
     """The 95 % interval of a run's mean in one metric.
 
-    Clusters are drawn with replacement, as many as there are, each with all its pairs. Of each draw its t is taken, the
-    distance of its mean from the run's, in its own standard errors (jackknife over clusters); the interval reaches as
-    many of the run's standard errors to both sides as 95 % of the draws stay within (symmetric bootstrap-t, fixed
-    seed). Means are weighted by the rows; of ``root-mean`` it is the root that the interval is of.
+    It is a symmetric bootstrap-t with a fixed seed. Clusters are drawn with replacement, as many as there are, each
+    with all its pairs. The t of a draw is the distance of its mean from the run's mean, divided by the draw's own
+    standard error (jackknife over clusters). The interval is the run's mean plus and minus the run's standard error
+    times the t that 95 % of the draws do not exceed. Means are weighted by the rows; for ``root-mean`` the interval is
+    that of the root.
 
     Args:
         rows: of one run, as `RunStore.rows` gives them.
         missing: the rule for missing faces.
 
     Returns:
-        None for fewer than `FEWEST` clusters, for a metric that takes whole sets, and where the draws set no bounds.
+        None for fewer than `FEWEST` clusters, for a metric that takes whole sets, and where the interval would have no
+        bounds (see `ends`).
     """
     valued = valued_rows(rows, spec, missing, cluster)
     sums = cluster_sums(valued["cluster"], valued["value"], valued["weight"])
@@ -54,14 +56,14 @@ def count_clusters(rows: pd.DataFrame, spec: MetricSpec, missing: str, cluster: 
 
 
 def valued_rows(rows: pd.DataFrame, spec: MetricSpec, missing: str, cluster: Cluster) -> pd.DataFrame:
-    """The rows that count in a mean, with their clusters; none of a metric that takes whole sets."""
+    """The rows that count in a mean, with their clusters; no rows for a metric that takes whole sets."""
     valued = counted(rows[rows["metric"] == spec.name], spec, missing)
     valued = valued[valued["value"].notna() & (valued["weight"] > 0) & (spec.aggregation != "set")]
     return valued.assign(cluster=[cluster(clip) for clip in valued["driving_clip"]])
 
 
 def cluster_sums(clusters: Sequence[str] | pd.Series, *columns: pd.Series) -> np.ndarray:
-    """Of `columns`, values and weights in turn, the sums of weighted values and of weights by cluster, (K, G)."""
+    """The sums of weighted values and of weights by cluster, (K, G), from `columns`: values and weights in turn."""
     import pandas as pd
 
     codes, names = pd.factorize(np.asarray(clusters, dtype=object), sort=True)

@@ -27,14 +27,15 @@ class Paired:
     Attributes:
         spec: of the metric, as run a has it.
         pairs: common pairs with a value in both.
-        total: pairs of the lists, the longer one.
+        total: pairs of the longer of the two lists.
         clusters: clips or identities of the common pairs.
-        mean_a, mean_b: over the common pairs; None of a metric that takes whole sets, which has none over a part.
+        mean_a, mean_b: over the common pairs; for a metric that takes whole sets, its values if both runs have the same
+            pair list, else None.
         difference: a minus b.
-        low, high: 95 % interval of the difference; None of fewer than `FEWEST` clusters, or where it has no bounds.
-        p: of the sign-flip test that the two are exchangeable; None where there is nothing to test.
+        low, high: 95 % interval of the difference; None for fewer than `FEWEST` clusters, or where it has no bounds.
+        p: of the sign-flip test that the two runs are exchangeable; None where there is nothing to test.
         p_holm: `p` corrected by Holm's method for all metrics of the comparison.
-        departures: in what the protocols differ, as ``field: a / b``.
+        departures: what differs between the protocols, as ``field: a / b``.
         left_out_a, left_out_b: pairs of both runs that have no value in a, or in b, by reason.
     """
 
@@ -74,8 +75,8 @@ def compare(
         across_protocols: also compare numbers of unlike protocol ids, with `Paired.departures` saying what differs.
 
     Raises:
-        TalkbenchError: the same run twice, runs of two data sets or tasks, without a common metric or pair, or numbers
-            of unlike protocols.
+        TalkbenchError: the two are the same run, are of two data sets or tasks, have no common metric or pair, or have
+            numbers of unlike protocols.
     """
     _check_comparable(a, b)
     names = _common_metrics(a, b, metrics)
@@ -85,7 +86,7 @@ def compare(
         differing = dict.fromkeys(text for name in unlike for text in departures[name])
         raise TalkbenchError(
             f"{', '.join(unlike)}: not of one protocol ({'; '.join(differing)}); compare runs of one protocol, or "
-            "these ones all the same with --across-protocols"
+            "add --across-protocols to compare these"
         )
     comparisons = [replace(_paired(a, b, name, cluster), departures=departures[name]) for name in names]
     if not any(paired.pairs for paired in comparisons):
@@ -108,7 +109,7 @@ def _check_comparable(a: Run, b: Run) -> None:
             )
 
 
-def _common_metrics(a: Run, b: Run, wanted: Sequence[str]) -> list[str]:
+def _common_metrics(a: Run, b: Run, metrics: Sequence[str]) -> list[str]:
     names_b = {spec.name for spec in b.record.metrics}
     common = [spec.name for spec in a.record.metrics if spec.name in names_b]
     if not common:
@@ -117,17 +118,17 @@ def _common_metrics(a: Run, b: Run, wanted: Sequence[str]) -> list[str]:
             f"{a.record.run_id} ({', '.join(names_a)}) and {b.record.run_id} ({', '.join(sorted(names_b))}) have no "
             "metric in common; run one of them again with the other's --metrics"
         )
-    for name in wanted:
+    for name in metrics:
         if name not in common:
             raise TalkbenchError(f"not both runs have the metric {name!r}: {nearest(name, common)}")
-    return [name for name in common if name in wanted] if wanted else common
+    return [name for name in common if name in metrics] if metrics else common
 
 
 _FIELDS = {"pairs_sha256": "pair list", "missing_faces": "rule for missing faces", "image_size": "pixels"}
 
 
 def _departures(a: Run, b: Run, metric: str) -> tuple[str, ...]:
-    """In what the protocols of two numbers differ."""
+    """What differs between the protocols of two numbers."""
     protocol_a, protocol_b = a.record.protocol_of(metric), b.record.protocol_of(metric)
     differing = [name for name in protocol_a if protocol_a[name] != protocol_b[name]]
     return tuple(f"{_field(name)}: {_short(name, protocol_a)} / {_short(name, protocol_b)}" for name in differing)
@@ -139,7 +140,7 @@ def _field(name: str) -> str:
 
 
 def _short(name: str, protocol: dict[str, object]) -> str:
-    """Its value, a hash cut short."""
+    """The value of a field of a protocol, a hash cut to 12 digits."""
     return str(protocol[name])[:12] if name == "pairs_sha256" else str(protocol[name])
 
 
@@ -174,7 +175,7 @@ def _paired(a: Run, b: Run, metric: str, cluster: Cluster) -> Paired:
 
 
 def _reasons(joined: pd.DataFrame, run: str) -> dict[str, int]:
-    """Why pairs have no value in a run, with their numbers."""
+    """The reasons why pairs have no value in a run, each with the number of pairs."""
     reasons = joined.loc[joined[f"value_{run}"].isna(), f"reason_{run}"]
     return {str(reason): int(count) for reason, count in reasons.value_counts().items()}
 
@@ -195,7 +196,7 @@ def _joined(a: Run, b: Run, metric: str) -> pd.DataFrame:
 
 
 def _by_frames(run: Run, metric: str) -> pd.DataFrame:
-    """Values, weights and reasons by the frames of the pair, and by its turn where a list has it twice."""
+    """Values, weights and reasons by the frames of the pair; where a list has a pair several times, by its turn too."""
     rows = run.pair_rows()
     rows = counted(rows[rows["metric"] == metric], run.record.metric(metric), run.record.missing_faces)
     turn = rows.groupby(FRAMES).cumcount()
@@ -203,7 +204,7 @@ def _by_frames(run: Run, metric: str) -> pd.DataFrame:
 
 
 def _whole_sets(a: Run, b: Run, spec: MetricSpec, total: int) -> Paired:
-    """A metric that takes whole sets, of which there is one value each: compared where the sets are of one list."""
+    """A metric that takes whole sets, with one value per run; the two are compared if their sets are of one list."""
     set_a, set_b = a.summary.metric(spec.name), b.summary.metric(spec.name)
     alike = a.record.dataset.pairs_sha256 == b.record.dataset.pairs_sha256
     if not (alike and set_a and set_b and set_a.pairs == set_b.pairs) or set_a.mean is None or set_b.mean is None:
@@ -212,7 +213,7 @@ def _whole_sets(a: Run, b: Run, spec: MetricSpec, total: int) -> Paired:
 
 
 def _corrected(comparisons: Sequence[Paired]) -> list[Paired]:
-    """With `p_holm`, over all metrics that have a p."""
+    """The comparisons with `p_holm`, which corrects for all metrics that have a p."""
     from statsmodels.stats.multitest import multipletests
 
     p = [paired.p for paired in comparisons if paired.p is not None]

@@ -1,4 +1,4 @@
-"""Between which ranks methods stand, as far as a test tells them apart."""
+"""Rank intervals: the best and the worst rank of a method, as far as a test tells methods apart."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 
 def rank_intervals(runs: Sequence[Run], metric: str, cluster: Cluster = by_clip) -> dict[str, tuple[int, int]]:
-    """Between which ranks each run may stand, best is 1, by its run id.
+    """The best and the worst rank that each run may have, by its run id; 1 is the best.
 
-    A rank interval goes from one more than the number of runs that are better to the number of runs less those that are
-    worse, where a test tells them apart at 5 % for the whole ranking: every two runs on their common pairs, by signs of
-    the clusters that are flipped for all of them together, against the largest difference anywhere (max-t, which
-    controls the family-wise error over all pairs of runs). Methods that share a rank cannot be separated.
+    The best rank of a run is one more than the number of runs that a test finds better; the worst rank is the number of
+    runs less those that it finds worse. The test is a sign-flip test of every two runs on their common pairs: signs of
+    clusters are flipped for all comparisons together, and each difference is held against the largest one of any
+    comparison (max-t), which keeps the family-wise error over all pairs of runs at 5 %. Methods that share a rank
+    cannot be separated.
 
     Args:
-        runs: of one protocol; such as have no values are left out of the result.
+        runs: of one protocol; runs without values are left out of the result.
 
     Raises:
         TalkbenchError: the runs are of unlike protocols.
@@ -63,5 +64,5 @@ def _separated(tables: dict[str, pd.DataFrame], direction: str) -> Iterator[tupl
     names = list(values.columns)
     for (one, other), total, p in zip(both, sums.sum(axis=1), sign_flip(sums), strict=True):
         if p <= 1 - LEVEL:
-            first = (total > 0) == (direction == "higher")
-            yield (names[one], names[other]) if first else (names[other], names[one])
+            one_better = (total > 0) == (direction == "higher")
+            yield (names[one], names[other]) if one_better else (names[other], names[one])

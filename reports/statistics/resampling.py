@@ -9,10 +9,10 @@ RESAMPLES = 9999
 SEED = 0
 
 FEWEST = 5
-"""Clusters that an interval needs: of fewer, too many draws are of one cluster only."""
+"""The fewest clusters that give an interval: with fewer, too many draws hold one cluster only."""
 
 UNBOUNDED = 1e6
-"""Standard errors that a draw lies off whose clusters all agree, so that it has no error of its own."""
+"""The t of a draw whose clusters all agree, so that its standard error is 0."""
 
 
 def ends(sums: np.ndarray, aggregation: str) -> tuple[float, float] | None:
@@ -22,8 +22,8 @@ def ends(sums: np.ndarray, aggregation: str) -> tuple[float, float] | None:
         sums: (K, G), as `aggregated` takes them, of each of G clusters.
 
     Returns:
-        Unscaled ends; None of fewer than `FEWEST` clusters, and where draws whose clusters all agree leave it without
-        bounds, as when a single cluster has another value than the rest.
+        Unscaled ends. None for fewer than `FEWEST` clusters, and if the interval has no bounds: too many draws hold
+        clusters that all agree, as when a single cluster differs from all others.
     """
     from scipy.stats import bootstrap
 
@@ -33,7 +33,7 @@ def ends(sums: np.ndarray, aggregation: str) -> tuple[float, float] | None:
     rounding = 1e-12 * float(np.abs(sums[::2] / sums[1::2]).max())
 
     def distance(*drawn: np.ndarray, axis: int) -> np.ndarray:
-        """How many of its own standard errors a draw (B, G) lies off."""
+        """The t of draws (B, G): how far each lies from the value, in its own standard errors."""
         mean, own = _with_error(np.stack(drawn), aggregation)
         off = np.abs(mean - value)
         far = np.where(off > rounding, UNBOUNDED, 0.0)
@@ -57,15 +57,15 @@ def ends(sums: np.ndarray, aggregation: str) -> tuple[float, float] | None:
 
 
 def sign_flip(sums: np.ndarray) -> np.ndarray:
-    """How often chance alone makes as large a difference: the sign-flip test, single-step max-t over several.
+    """The sign-flip test: how often chance alone makes as large a difference; over several comparisons, max-t.
 
     Args:
-        sums: (M, G), of M comparisons the differences of the sums in each of G clusters.
+        sums: (M, G), the differences of the sums in each of G clusters, for M comparisons.
 
     Returns:
-        p (M,): with the signs of the clusters flipped at random, for all comparisons together, how often the largest
-        |t| of any comparison reaches its own. Of up to 13 clusters all flips are tried. p controls the family-wise
-        error over the M comparisons; of one it is the plain test.
+        p (M,). The signs of the clusters are flipped at random, for all comparisons together; p says how often the
+        largest |t| of any comparison reaches the |t| of this one. For up to 13 clusters all flips are tried. p controls
+        the family-wise error over the M comparisons (single-step max-t); for M = 1 it is the plain test.
     """
     from scipy.stats import permutation_test
 
@@ -90,12 +90,12 @@ def sign_flip(sums: np.ndarray) -> np.ndarray:
     ).null_distribution
     reached = np.abs(t.sum(axis=1)) * (1 - 1e-12)  # not less by rounding alone
     exceeding = len(null) - np.searchsorted(np.sort(null), reached)
-    drawn = int(len(null) < 2**count)  # what was observed counts among draws, and is one of all there are
+    drawn = int(len(null) < 2**count)  # the observed signs count as one more draw; among all flips they are already
     return np.asarray((exceeding + drawn) / (len(null) + drawn))
 
 
 def _with_error(sums: np.ndarray, aggregation: str) -> tuple[np.ndarray, np.ndarray]:
-    """`aggregated` of the clusters (K, ..., G) and its standard error by the jackknife over them, (...) each."""
+    """The result of `aggregated` over clusters (K, ..., G) and its jackknife standard error, (...) each."""
     total, count = sums.sum(axis=-1), sums.shape[-1]
     value = aggregated(total, aggregation)
     without = aggregated(total[..., None] - sums, aggregation)
@@ -103,8 +103,8 @@ def _with_error(sums: np.ndarray, aggregation: str) -> tuple[np.ndarray, np.ndar
 
 
 def aggregated(sums: np.ndarray, aggregation: str) -> np.ndarray:
-    """What sums make of it: of weighted values and of weights (2, ...) the mean, or its root for ``root-mean``; of two
-    runs' (4, ...) the difference, (...)."""
+    """The mean (...) from `sums` (2, ...) of weighted values and of weights, or its root for ``root-mean``; from those
+    of two runs (4, ...), the difference of their means."""
     means = sums[::2] / sums[1::2]
     if aggregation == "root-mean":
         means = np.sqrt(np.maximum(means, 0))

@@ -16,7 +16,7 @@ COLUMNS = ("difference", "interval (95 %)", "p", "p (Holm)", "pairs/clusters", "
 HOW = (
     f"95 % intervals: of the paired difference, symmetric bootstrap-t ({RESAMPLES} draws, seed {SEED}) over clusters "
     "with all their pairs; a cluster is a person where the data set says who is in a clip, else a clip.",
-    "p: sign-flip test over the clusters, two-sided, that it makes no difference which run is which; p (Holm): "
+    "p: two-sided sign-flip test over the clusters, of the hypothesis that the two runs could be exchanged; p (Holm): "
     "corrected for all metrics of the table.",
 )
 
@@ -28,7 +28,7 @@ def labels_of(a: Run, b: Run) -> tuple[str, str]:
 
 
 def comparison_table(a: Run, b: Run, comparisons: Sequence[Paired]) -> Table:
-    """What `compare` found, a line for each metric, with all that is left out or unlike said below."""
+    """The result of `compare`, a line for each metric; the notes name the pairs that are left out and what differs."""
     names = labels_of(a, b)
     data = a.record.dataset
     ranked = a.record.method.ranked and b.record.method.ranked
@@ -46,7 +46,7 @@ def comparison_table(a: Run, b: Run, comparisons: Sequence[Paired]) -> Table:
             *HOW,
             *_too_few(comparisons),
             *_left_out(comparisons, names),
-            *(["Not ranked: a yardstick that sees the truth is one of the two."] if not ranked else []),
+            *(["Not ranked: one of the two is a yardstick that sees the truth."] if not ranked else []),
         ),
     )
 
@@ -92,18 +92,18 @@ def interval_of(paired: Paired) -> str:
 
 
 def _too_few(comparisons: Sequence[Paired]) -> list[str]:
-    """What so few clusters cannot show."""
+    """Remarks on what a comparison of few clusters cannot show."""
     remarks = []
     for count in sorted({paired.clusters for paired in comparisons if 0 < paired.clusters <= FEWEST}):
         text = (
             f"{count} cluster{'s' if count > 1 else ''}: p is at least {2.0 ** (1 - count):g}, whatever the difference"
         )
-        remarks.append(f"{text}." if count == FEWEST else f"{text}, and there is no interval of fewer than {FEWEST}.")
+        remarks.append(f"{text}." if count == FEWEST else f"{text}; an interval needs at least {FEWEST} clusters.")
     return remarks
 
 
 def _left_out(comparisons: Sequence[Paired], names: Sequence[str]) -> list[str]:
-    """Which pairs are in both runs and not in the comparison, metrics of which the same is to be said together."""
+    """Remarks on pairs that are in both runs and not in the comparison; metrics with the same remark share one."""
     texts: dict[str, list[str]] = {}
     for paired in comparisons:
         parts = [

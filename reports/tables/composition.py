@@ -34,7 +34,7 @@ def published_table(runs: Sequence[Run], name: str | None = None) -> Table:
 
 
 def touched(runs: Sequence[Run]) -> list[str]:
-    """The tables of the papers in which every run has a place, as few as will do; ``1a`` if there is none."""
+    """A few tables of the papers that together have a place for every run; ``1a`` if none has one."""
     chosen: list[str] = []
     for run in runs:
         homes = _places(run, names())
@@ -53,12 +53,12 @@ def _places(run: Run, tables: Sequence[str]) -> list[str]:
 def of_tables(runs: Sequence[Run], tables: Sequence[str]) -> list[list[Run]]:
     """For each of the `tables` the runs to show there: where they have a line or are of its data set, else in the first
     table of their task, else in the first."""
-    shown: dict[str, list[Run]] = {name: [] for name in tables}
+    runs_of: dict[str, list[Run]] = {name: [] for name in tables}
     for run in runs:
         task = [name for name in tables if any(run.record.dataset.task in g.tasks for g in load_layout(name).groups)]
         for name in _places(run, tables) or [*task, *tables][:1]:
-            shown[name].append(run)
-    return list(shown.values())
+            runs_of[name].append(run)
+    return list(runs_of.values())
 
 
 def layout_table(
@@ -71,8 +71,8 @@ def layout_table(
     """The table of a layout.
 
     Args:
-        runs: those of a row's method on a group's data set stand in that row, all others below.
-        with_published, with_measured: what to show; of both, also the difference.
+        runs: runs of a row's method on a group's data set stand in that row, all others below.
+        with_published, with_measured: which numbers to show; with both, their differences too.
         intervals: below each measured number its 95 % interval, the numbers of pairs and clusters, and the coverage.
     """
     runs = runs if with_measured else ()
@@ -84,10 +84,10 @@ def layout_table(
         label_lines(lines)
     writer = LineWriter(intervals)
     main = _main_lines(layout, printed if with_published else None, rows, writer)
-    rest = [line for measured in below for line in writer.measured(measured)]
+    other_lines = [line for measured in below for line in writer.measured(measured)]
     beside = any(rows)
     title = "Published and measured" if beside else "Published"
-    blocks = ((title, main), ("Measured", rest)) if with_published else (("Measured", main + rest),)
+    blocks = ((title, main), ("Measured", other_lines)) if with_published else (("Measured", main + other_lines),)
     return Table(
         title=layout.title,
         columns=_headings(layout, printed, runs),
@@ -110,8 +110,8 @@ def _main_lines(
     rows: Sequence[Sequence[MeasuredLine]],
     writer: LineWriter,
 ) -> list[Line]:
-    """The lines of the layout's rows: what is printed, then what was measured and how far it is off; without `printed`
-    the latter alone."""
+    """The lines of the layout's rows: each printed line, then the measured ones with their differences from it; without
+    `printed` the measured ones alone."""
     lines = []
     for number, (row, measured_lines) in enumerate(zip(layout.rows, rows, strict=True)):
         if printed is None:
@@ -185,8 +185,8 @@ def _row_of(run: Run, layout: Layout) -> int | None:
 
 
 def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[MeasuredLine]], list[MeasuredLine]]:
-    """The lines of runs per row, and those below. Runs of a method with the same weights on different data sets share
-    a line, each in the columns of its own."""
+    """The lines of runs per row, and the lines below all rows. Runs of a method with the same weights on different data
+    sets share a line, each in the columns of its data set."""
     rows: list[list[MeasuredLine]] = [[] for _ in layout.rows]
     below = []
 

@@ -1,4 +1,4 @@
-"""The layouts of tables, one YAML file each: those of the papers in this package, or anyone's own."""
+"""The layouts of tables, one YAML file each: those of the papers in this package, or files of users."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class LayoutColumn(_Strict):
 
     Attributes:
         metric: its heading, in published tables the name in ``tables.csv``; measured metrics of that family go below.
-        variants: full metric ids that are the published ones, the likeliest first.
-        caveat: what is uncertain even then; a note to measured cells.
+        variants: full ids of the metrics that the published column may hold, the likeliest first.
+        caveat: what is uncertain even with one of the variants; becomes a note to measured cells.
     """
 
     metric: str
@@ -40,11 +40,10 @@ class LayoutGroup(_Strict):
     Attributes:
         heading: stands above the columns; empty: nothing does.
         published: the table with the printed numbers, as in ``paper 1a`` or ``supplement 3``; empty: there are none.
-        tasks: all that are shown, in published tables what the test may have been, the likeliest first.
-        motions, pairs, image_size: what the published test may have been, the likeliest first; without any number of
-            pairs, every number will do.
+        tasks: all that the columns show; in published tables the tasks that the test may have had, the likeliest first.
+        motions, pairs, image_size: those the published test may have had, likeliest first; no `pairs`: any number.
         pair_lists: sha256 of the files that are the published pair list.
-        caveat: what is uncertain about the test; a note to measured cells.
+        caveat: what is uncertain about the test; becomes a note to measured cells.
         departs: why no run can repeat the published test; empty: one can.
     """
 
@@ -137,10 +136,10 @@ def load_layout(name: str) -> Layout:
 
 
 def read_layout(path: Path) -> Layout:
-    """The layout in a YAML file of anyone's.
+    """The layout in a YAML file.
 
     Raises:
-        TalkbenchError: it cannot be read, or holds something else; says where.
+        TalkbenchError: it cannot be read, or holds something else; the message says where.
     """
     import yaml
 
@@ -162,6 +161,6 @@ def read_layout(path: Path) -> Layout:
 
 
 def keys(cell: PublishedCell) -> set[str]:
-    """What a row may call the system of a published cell: the full model also goes by its plain key."""
+    """The keys by which a row may name the system of a published cell; the full model has its plain key, too."""
     named = f"{cell.system_key}@{cell.variant}" if cell.variant else cell.system_key
     return {named, cell.system_key} if cell.variant in ("", "full") else {named}

@@ -25,7 +25,7 @@ def legend(layout: Layout, with_published: bool, measured: bool, beside: bool) -
         bold = (
             "bold as in the paper"
             if any(cell.bold for cell in cells)
-            else "what is bold there is not known here, and nothing is made bold in its place"
+            else "which ones are bold there is not known, so none is bold here"
         )
         remarks.append(f"Published: as printed, misprints included; a dash stands where the table has one; {bold}.")
     if measured:
@@ -46,7 +46,7 @@ _RULES = {
 
 
 def about(runs: Sequence[Run], intervals: bool) -> list[str]:
-    """What a reader must know of the measured lines."""
+    """Remarks that a reader of the measured lines needs."""
     remarks = [_RULES[rule] for rule in dict.fromkeys(run.record.missing_faces for run in runs) if rule in _RULES]
     if intervals and runs:
         remarks.append(INTERVALS)
@@ -54,7 +54,7 @@ def about(runs: Sequence[Run], intervals: bool) -> list[str]:
     if unranked:
         remarks.append(f"Not ranked: {', '.join(dict.fromkeys(unranked))}, a yardstick that sees the truth.")
     if any(run.record.method.frames for run in runs):
-        remarks.append("Frames given: another program made them, as its user says; they were scored here.")
+        remarks.append("Frames given: another program made them, by its user's account; they were only scored here.")
     return remarks
 
 

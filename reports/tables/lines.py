@@ -1,4 +1,4 @@
-"""The lines of a table: of published numbers, of measured ones, and of what tells these from those."""
+"""The lines of a table: published numbers, measured numbers, and the differences between them."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ _MEASURED_BY = {
 
 
 class LineWriter:
-    """Writes the lines of one table, and knows what their marks stand for: letters say where published numbers are
-    from, symbols what is to be known of measured ones.
+    """Writes the lines of one table and collects the notes that their marks stand for: letters say where published
+    numbers are from, symbols what a reader must know of measured ones.
 
     Args:
         intervals: below measured numbers, with their intervals, numbers of pairs and clusters, and coverage.
@@ -97,7 +97,7 @@ class LineWriter:
         return Line(row.label or reported[0].system, cells, marks, "published")
 
     def measured(self, line: MeasuredLine, indent: int = 0, system: str = "") -> list[Line]:
-        """Measured numbers and what belongs to them.
+        """A line of measured numbers, with the lines on their certainty below it if `intervals` is set.
 
         Args:
             system: named before the label.
@@ -122,7 +122,7 @@ class LineWriter:
         return Line("difference", cells, kind="difference", indent=2)
 
     def _difference(self, measured: MeasuredCell | None, printed: PublishedCell | None) -> Cell:
-        """The number where both are of one protocol as far as is known; else why there is none."""
+        """The difference of two numbers of one protocol, as far as is known; else ``n/a`` with notes that say why."""
         if measured is None or printed is None or not printed.value or measured.spec is None:
             return Cell("")
         if measured.result is None or measured.result.mean is None:
@@ -145,7 +145,7 @@ class LineWriter:
 
 
 def _certainty(cell: MeasuredCell | None) -> tuple[str, str, str]:
-    """The interval of a measured mean, over how many pairs and clusters, and the share of pairs that could be used."""
+    """The interval of a measured mean, its numbers of pairs and clusters, and the coverage."""
     if cell is None or cell.spec is None or cell.result is None or cell.run.rows is None:
         return "", "", ""
     of_mean = cell.run.rows, cell.spec, cell.run.record.missing_faces, cell.run.cluster

@@ -1,4 +1,4 @@
-"""Measured cells: which number of a run stands in a column, what tells it from the published one, which are the best.
+"""Measured cells: the number of a run for a column, how its test differs from the published one, and which are best.
 
 Cells that may not be compared carry a mark.
 """
@@ -25,8 +25,8 @@ class MeasuredCell:
         spec: None if the run lacks the metric; with the decimals that the column prints.
         result: None if the run lacks the metric.
         notes: what a reader must know of the number, each to become a mark.
-        departures: those of the notes that keep it from being compared with the published number.
-        best, second: among the comparable cells of its column.
+        departures: notes that keep it from being compared with the published number.
+        best, second: whether it is that among the comparable cells of its column.
     """
 
     run: Run
@@ -51,8 +51,8 @@ class MeasuredCell:
         return self.result.pairs / max(1, self.run.record.dataset.pairs) if self.result else 0.0
 
 
-def measured_cell(run: Run, candidates: Sequence[str], wanted: str, decimals: int | None = None) -> MeasuredCell:
-    """The first of the `candidates` that the run has; else the reason why `wanted` is missing.
+def measured_cell(run: Run, candidates: Sequence[str], metric: str, decimals: int | None = None) -> MeasuredCell:
+    """The first of the `candidates` that the run has; else a cell with the reason why `metric` is missing.
 
     Args:
         decimals: printed digits after the point; None: the metric's own.
@@ -60,15 +60,15 @@ def measured_cell(run: Run, candidates: Sequence[str], wanted: str, decimals: in
     specs = {spec.name: spec for spec in run.record.metrics}
     spec = next((specs[name] for name in candidates if name in specs), None)
     if spec is None:
-        reasons = [miss.reason for miss in run.record.unavailable if wanted in (miss.name, miss.name.split("@", 1)[0])]
+        reasons = [miss.reason for miss in run.record.unavailable if metric in (miss.name, miss.name.split("@", 1)[0])]
         why = reasons[0] if reasons else "it was not asked for in this run"
         return MeasuredCell(run, None, None, [f"metric not computed: {why}"])
-    shown = spec if decimals is None else spec.model_copy(update={"decimals": decimals})
-    return MeasuredCell(run, shown, run.summary.metric(spec.name))
+    printed_spec = spec if decimals is None else spec.model_copy(update={"decimals": decimals})
+    return MeasuredCell(run, printed_spec, run.summary.metric(spec.name))
 
 
 def column_cell(run: Run, group: LayoutGroup, column: LayoutColumn, decimals: int | None) -> MeasuredCell:
-    """The run's number for a column of a layout, with what tells it from the published ones."""
+    """The run's number for a column of a layout, with notes on how it differs from the published ones."""
     family = column.metric.lower()
     others = [spec.name for spec in run.record.metrics if spec.family == family]
     cell = measured_cell(run, [*column.variants, *others], family, decimals)
@@ -88,7 +88,8 @@ def column_cell(run: Run, group: LayoutGroup, column: LayoutColumn, decimals: in
 
 
 def _differing(record: RunRecord, group: LayoutGroup) -> list[str]:
-    """In what the test of a run differs from that of the published numbers, or at all where there are none."""
+    """How the test of a run differs from the group's: in data set and task and, if the group has published numbers, in
+    motion, pairs and image size."""
     data = record.dataset
     checks: list[tuple[str, Sequence[str]]] = [(data.name, (group.dataset,)), (data.task, group.tasks)]
     published = [
@@ -97,7 +98,7 @@ def _differing(record: RunRecord, group: LayoutGroup) -> list[str]:
         (f"{data.image_size} px", (f"{group.image_size} px",)),
     ]
     checks += published if group.published else []
-    return [f"{own} instead of {' or '.join(allowed)}" for own, allowed in checks if own not in allowed]
+    return [f"{value} instead of {' or '.join(allowed)}" for value, allowed in checks if value not in allowed]
 
 
 def _departures(run: Run, group: LayoutGroup, column: LayoutColumn, spec: MetricSpec) -> list[str]:
@@ -116,7 +117,7 @@ def _departures(run: Run, group: LayoutGroup, column: LayoutColumn, spec: Metric
 
 
 def finish(cells: Sequence[MeasuredCell]) -> None:
-    """Mark what protocols or counts of pairs tell apart in a column, then find the best within each protocol."""
+    """Add notes on other protocols and missing pairs to the cells of a column, then rank them within each protocol."""
     present = [cell for cell in cells if cell.spec]
     groups: dict[tuple[str, ...], set[str]] = {}
     for cell in present:

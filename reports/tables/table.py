@@ -1,4 +1,4 @@
-"""A table as data, before it becomes Markdown, LaTeX, CSV, HTML or a terminal's."""
+"""A table as data, before it becomes Markdown, LaTeX, CSV, HTML or text for a terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Line:
     """One line of a system, a cell per column.
 
     Attributes:
-        label: names the system, or in a line that belongs to the one above says what it holds (``difference``).
+        label: names the system, or what the line holds where it belongs to the one above (``difference``).
         marks: of the label.
         kind: one of `SYSTEMS`, or ``95 % interval``, ``pairs/clusters``, ``coverage``, ``difference``.
         indent: 0 for a system, more for what belongs to it.

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from talkbench.reports.tables.table import Cell, Table
 
 
-SHOWN_REASON = 60
-"""Letters of the reason why a metric was not computed: the whole one was said at the start, and is on the page."""
+MAX_REASON = 60
+"""Letters of the reason why a metric was not computed. The whole reason is printed at the start and on the page."""
 
 
 def print_terminal(record: RunRecord, summary: Summary, console: Console | None = None) -> None:
-    """The end of a run: each metric with its mean, the pairs it was taken over, for faces and bodies the coverage and
-    the share that is missing in what was generated, and the failures by reason; then what could not be computed.
+    """Print the numbers of a run: of each metric the mean, the pairs it was taken over, the failures by reason and, for
+    faces and bodies, the coverage and the share missing in generated frames; then why other metrics have no number.
 
     Args:
         console: where to print; the standard output by default.
@@ -46,12 +46,12 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
     console = console or Console()
     _print_whole(table, console)
     for reason, names in by_reason(record.unavailable).items():
-        told = shorten(reason, SHOWN_REASON, placeholder=" …")
-        console.print(Text(f"not computed: {names}: {told}", style="dim"), soft_wrap=True)
+        short = shorten(reason, MAX_REASON, placeholder=" …")
+        console.print(Text(f"not computed: {names}: {short}", style="dim"), soft_wrap=True)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
-    """A table of `talkbench.reports.tables.composition` with its notes."""
+    """Print a table with its notes."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -65,7 +65,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
     grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0))
     grid.add_column(table.corner, overflow="fold", width=label_width, vertical="bottom")
     for number, head in enumerate(heads):
-        width = max(_width(head), *(_width(_shown(line.cells[number]).plain) for line in lines), 1)
+        width = max(_width(head), *(_width(_styled(line.cells[number]).plain) for line in lines), 1)
         grid.add_column(Text(head, justify="right"), justify="right", width=width, no_wrap=True, vertical="bottom")
     rows = iter(zip(lines, labels, strict=True))
     for block in table.blocks:
@@ -73,20 +73,24 @@ def print_table(table: Table, console: Console | None = None) -> None:
         grid.add_row(Text(block.title, style="italic"))
         for _ in block.lines:
             line, label = next(rows)
-            grid.add_row(label, *map(_shown, line.cells), style="" if line.kind in SYSTEMS else "dim")
+            grid.add_row(label, *map(_styled, line.cells), style="" if line.kind in SYSTEMS else "dim")
     _print_whole(grid, console)
     _print_notes(table, console)
 
 
 def _fit(table: Table, longest_label: int, room: int) -> tuple[list[str], int, int]:
-    """The headings, broken into short lines where `room` columns of text want it, the width of the labels and the
-    blanks between columns, beside the one that a box has."""
+    """Fit the table into `room` columns of text.
+
+    Returns:
+        The headings, broken into short lines where there is little room; the width of the labels; and the blanks
+        between columns, besides the one that the box has.
+    """
     groups = [heading for heading, span in table.groups for _ in range(span)]
     heads = ["\n".join([*groups[number : number + 1], head]) for number, head in enumerate(table.columns)]
     lines = [line for block in table.blocks for line in block.lines]
 
     def left(heads: list[str], gap: int) -> int:
-        columns = zip(heads, *([_shown(cell).plain for cell in line.cells] for line in lines), strict=True)
+        columns = zip(heads, *([_styled(cell).plain for cell in line.cells] for line in lines), strict=True)
         return room - 2 - gap - sum(max(map(_width, texts)) + 1 + gap for texts in columns)
 
     gap = 1
@@ -107,7 +111,7 @@ def _marks(marks: tuple[str, ...]) -> Text:
     return Text(f" {between.join(marks)}" if marks else "", style="cyan")
 
 
-def _shown(cell: Cell) -> Text:
+def _styled(cell: Cell) -> Text:
     from rich.text import Text
 
     text = cell.text.replace(" – ", " –\n")  # an interval
@@ -115,7 +119,7 @@ def _shown(cell: Cell) -> Text:
 
 
 def _print_notes(table: Table, console: Console) -> None:
-    """What the marks stand for, what holds for the whole table, and what is wrong in the papers, each indented."""
+    """Print the texts of the marks, the remarks on the table and the contradictions in the papers, each indented."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -134,7 +138,7 @@ def _print_notes(table: Table, console: Console) -> None:
 
 
 def _print_whole(table: RichTable, console: Console) -> None:
-    """Wider than a narrow terminal rather than with digits cut off: a line that wraps still says the number."""
+    """Print a table without cutting digits off: in a narrow terminal its lines are too long, and wrap."""
     width = console.width
     console.width = max(width, console.measure(table, options=console.options.update(width=1000)).minimum)
     console.print(table)

@@ -119,7 +119,7 @@ def _latex_table(table: Table) -> str:
 
 
 def _latex_contradictions(table: Table) -> list[str]:
-    """Text after the table, which may go over pages as the table cannot."""
+    """The contradictions, as text after the table: text may run over several pages, a table may not."""
     if not table.contradictions:
         return []
     texts = [rf"\textit{{{_latex(table.title)}. {CONTRADICTIONS}:}}", *map(_latex, table.contradictions)]

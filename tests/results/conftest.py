@@ -8,4 +8,4 @@ from talkbench.results.entries import Entry
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Entry:
-    return write(tmp_path_factory.mktemp("sound"), "mine", pairs=8, clips=3, shown=(0, 5))
+    return write(tmp_path_factory.mktemp("sound"), "mine", pairs=8, clips=3, pictured=(0, 5))

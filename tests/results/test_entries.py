@@ -51,7 +51,7 @@ def noise() -> bytes:
 def test_an_entry_of_the_usual_size_is_small(tmp_path: Path) -> None:
     record = results.RunRecord.model_validate(
         {
-            **write(tmp_path, "small", pairs=1, shown=()).record.model_dump(),
+            **write(tmp_path, "small", pairs=1, pictured=()).record.model_dump(),
             "metrics": [spec(f"metric-{number:02d}@variant") for number in range(12)],
             "dataset": {"name": "vox", "task": "t", "pairs": 2083, "pairs_sha256": "a" * 64, "image_size": 256},
         }

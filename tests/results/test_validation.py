@@ -160,7 +160,7 @@ DAMAGES = {
     "row without a reason": (lambda f: change_columns(f, value=[None]), r"without value and without reason"),
     "folder in a row": (lambda f: change_columns(f, message=["no /home/me/x.png"]), r"rows.parquet names a folder"),
     "other frames": (lambda f: change_columns(f, source_clip=["other"]), r"gives pair 0 two sets of frames"),
-    "fewer pairs": (lambda f: change_rows(f, lambda rows: rows[rows["pair"] != 3]), r"rows of 7 pairs, .* of 8"),
+    "fewer pairs": (lambda f: change_rows(f, lambda rows: rows[rows["pair"] != 3]), r"rows of 7 pairs .* has 8"),
     "row twice": (lambda f: change_rows(f, append_row), r"two rows of pair 0 and akd@mtcnn5"),
     "unknown metric": (
         lambda f: change(f / "run.json", lambda run: run["metrics"].pop(0)),

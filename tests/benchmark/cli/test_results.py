@@ -189,7 +189,7 @@ def test_frames_of_another_program(run, bench, clips, place):
 def test_what_the_card_of_a_method_says(tmp_path):
     source = card("mcnet@demo").weights.source
     method = {"checkpoint": "demo.safetensors", "checkpoint_sha256": "c" * 64, "origin": source}
-    record = write(tmp_path, "x", info=method, shown=()).record
+    record = write(tmp_path, "x", info=method, pictured=()).record
     said = describe(record, ExportOptions())
     assert (said.name, said.label) == ("mcnet.demo--demo--same-identity--absolute", "mcnet@demo")
     assert (said.year, said.links.paper) == (2023, "https://arxiv.org/abs/2307.09906")
@@ -203,7 +203,7 @@ def test_what_the_card_of_a_method_says(tmp_path):
 
 def test_every_fault_is_a_line_and_the_exit_code_two(run, export, bench, place):
     export("--name", "bad", "--thumbnails", 0)
-    write(place / "entries", "good", shown=())
+    write(place / "entries", "good", pictured=())
     (place / "entries" / "bad" / "summary.json").unlink()
     (place / "entries" / "bad" / "x.sh").write_text("")
     result = bench("results", "validate", "entries")
@@ -239,7 +239,7 @@ def test_no_text_becomes_code(bench, place):
     texts = ["=HYPERLINK(1)", r"\input{/etc/passwd}", "x: !!python/object:os.system"]
     metrics = [spec("l1", unit="<script>"), spec("psnr", decimals=2)]
     for number, name in enumerate(texts):
-        write(place / "entries", f"e{number}", method=name, metrics=metrics, shown=(), run_id=f"run {number}")
+        write(place / "entries", f"e{number}", method=name, metrics=metrics, pictured=(), run_id=f"run {number}")
     export = ("results", "export", "entries", "--format")
     frame = pd.read_csv(pd.io.common.StringIO(bench(*export, "csv").out))
     assert list(frame["method"].unique()) == ["'=HYPERLINK(1)", *texts[1:]]

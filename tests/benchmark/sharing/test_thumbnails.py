@@ -14,7 +14,7 @@ from talkbench.results.entries import Entry
 
 def made(folder: Path, seed: int, metric: str = "l1") -> tuple[Entry, np.ndarray]:
     values = np.random.default_rng(seed).random(200)
-    return write(folder, f"run{seed}", pairs=200, metrics=[metric], values={metric: list(values)}, shown=()), values
+    return write(folder, f"run{seed}", pairs=200, metrics=[metric], values={metric: list(values)}, pictured=()), values
 
 
 def test_two_runs_of_a_list_show_common_pairs_and_their_own_best_and_worst(tmp_path: Path) -> None:

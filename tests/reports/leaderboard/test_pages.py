@@ -54,14 +54,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("entries")
     lost: dict[str, list[float | str]] = {"akd@mtcnn5": ["no-face-generated", *[1.0] * 23]}
     write(root, "demo", level=0.2, values=lost, details={"leakage": True, "training_data": "demo", "label": "Demo"})
-    write(root, "fomm", method="fomm@vox-256", level=0.6, shown=(0, 9, 20, 21), details={"label": "FOMM"})
-    write(root, "sees", method="oracle", info={"ranked": False}, metrics=["l1"], shown=(2,))
+    write(root, "fomm", method="fomm@vox-256", level=0.6, pictured=(0, 9, 20, 21), details={"label": "FOMM"})
+    write(root, "sees", method="oracle", info={"ranked": False}, metrics=["l1"], pictured=(2,))
     data = {"list_sha256": OFFICIAL_LIST, "pairs": 2083}
     metrics = ["l1", spec("lpips@vgg", direction="lower"), "psnr@uint8-wrap"]
     values = {"l1": [0.0331] * 2083, "lpips@vgg": [0.3] * 2083, "psnr@uint8-wrap": [31.9] * 2083}
     write(root, "mcnet", method="mcnet", dataset="voxceleb1", pairs=2083, clips=9, data=data, metrics=metrics,
-          values=values, shown=())  # fmt: skip
-    write(root, "few", method="fomm@vox-256", dataset="voxceleb1", pairs=8, clips=8, metrics=["l1"], shown=())
+          values=values, pictured=())  # fmt: skip
+    write(root, "few", method="fomm@vox-256", dataset="voxceleb1", pairs=8, clips=8, metrics=["l1"], pictured=())
     return root
 
 
@@ -119,9 +119,9 @@ def test_a_method_page_shows_pairs_best_first_and_what_was_seen_in_training(
 ) -> None:
     page = text("methods/mcnet.demo.html")
     assert "Seen in training." in page
-    shown = re.findall(r"Pair (\d+) · l1 ([\d.]+)", page)
-    assert len(shown) == 6
-    assert [value for _, value in shown] == sorted(value for _, value in shown)
+    values = re.findall(r"Pair (\d+) · l1 ([\d.]+)", page)
+    assert len(values) == 6
+    assert [value for _, value in values] == sorted(value for _, value in values)
     assert b"entries/demo/thumbnails/000009-generated.webp" in files["methods/mcnet.demo.html"]
     assert b"compare/demo--same-identity.html#a=demo&amp;b=fomm" in files["methods/mcnet.demo.html"]
     assert "no-face-generated" in text("methods/mcnet.demo.html")
@@ -173,8 +173,8 @@ def test_pairs_of_other_frames_are_other_pairs(root: Path, tmp_path: Path) -> No
     write(tmp_path, "here")
     write(tmp_path, "there", method="fomm@vox-256", clip="other-{}.mp4", data={"pairs_sha256": "b" * 64})
     page = build_site(load_entries(tmp_path), CARDS).render()[COMPARISON].decode()
-    found = json.loads(page.split('id="data">', 1)[1].split("</script>", 1)[0])
-    here, there = ({picture["pair"] for picture in entry["pictures"]} for entry in found["entries"])
+    data = json.loads(page.split('id="data">', 1)[1].split("</script>", 1)[0])
+    here, there = ({picture["pair"] for picture in entry["pictures"]} for entry in data["entries"])
     assert not here & there
 
 
@@ -183,7 +183,7 @@ def test_a_comparison_of_500_entries_stays_below_two_megabytes(tmp_path: Path) -
     clip = "id10280#Abcdefghijk#001234#00123{}.mp4"
     for number in range(2):
         write(tmp_path, f"someones-method-{number}--voxceleb1--same-identity", method=f"m{number}", metrics=metrics,
-              clip=clip, shown=range(number, number + 12))  # fmt: skip
+              clip=clip, pictured=range(number, number + 12))  # fmt: skip
     data = comparison_data(Site(), load_entries(tmp_path))
     assert len(json.dumps(data)) / 2 * 500 < 1_900_000
 
@@ -192,14 +192,14 @@ def test_error_maps_are_of_the_same_colours_as_elsewhere() -> None:
     import numpy as np
 
     ends = error_colours(np.linspace(0, ERROR_RANGE, len(MAGMA))[None])[0]
-    shown = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in MAGMA])
-    assert np.abs(ends.astype(int) - shown).max() <= 3
+    magma = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in MAGMA])
+    assert np.abs(ends.astype(int) - magma).max() <= 3
     assert magma_tables()["R"] == "0.000 0.318 0.718 0.988 0.988"
 
 
 def test_cross_identity_has_no_error_maps(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write(tmp_path, name, method=name, task="cross-identity", metrics=["l1"], shown=(0,))
+        write(tmp_path, name, method=name, task="cross-identity", metrics=["l1"], pictured=(0,))
     page = build_site(load_entries(tmp_path), CARDS).render()["compare/demo--cross-identity.html"]
     assert b"Error maps" not in page
     assert b"<filter" not in page
@@ -216,9 +216,9 @@ def test_every_printed_number_is_judged_once(tables: dict[str, audited.AuditTabl
         ("1a", "MCNet (Ours)", "L1", "yes", ""),
         ("1a", "MCNet (Ours)", "SSIM", "partly", "two SSIM functions"),
         ("1a", "FOMM", "L1", "no", "copied from an earlier publication (fomm)"),
-        ("1a", "face-vid2vid", "L1", "no", "cannot be told"),
+        ("1a", "face-vid2vid", "L1", "no", "origin of the number is unknown"),
         ("1a", "face-vid2vid", "LPIPS", "partly", "not by the paper's authors"),
-        ("2", "Baseline", "LPIPS", "no", "no weights"),
+        ("2", "Baseline", "LPIPS", "no", "its weights are not published"),
         ("s3", "MRAA", "L1", "no", "no list was released"),
         ("s4", "MRAA", "L1", "partly", "two released lists"),
         ("s5", "Identities in the training set", "L1", "no", "neither the split nor the weights"),
@@ -227,41 +227,43 @@ def test_every_printed_number_is_judged_once(tables: dict[str, audited.AuditTabl
 def test_what_stands_in_the_way_of_a_number(
     tables: dict[str, audited.AuditTable], table: str, system: str, metric: str, verdict: str, reason: str
 ) -> None:
-    found = number(tables[table], system, metric)
+    judged = number(tables[table], system, metric)
     texts = dict(tables[table].reasons)
-    assert found.verdict == verdict
-    assert bool(found.marks) == bool(reason)
-    assert reason in "; ".join(texts[mark] for mark in found.marks)
+    assert judged.verdict == verdict
+    assert bool(judged.marks) == bool(reason)
+    assert reason in "; ".join(texts[mark] for mark in judged.marks)
 
 
 def test_measured_numbers_agree_up_to_interval_and_a_unit(tables: dict[str, audited.AuditTable]) -> None:
-    found = {metric: number(tables["1a"], "MCNet (Ours)", metric).measured for metric in ("L1", "LPIPS", "PSNR", "AKD")}
-    assert [(made.text, made.difference, made.agrees) for made in found["L1"]] == [("0.0331", "+0.0000", True)]
-    assert [(made.text, made.difference, made.agrees) for made in found["LPIPS"]] == [("0.300", "+0.126", False)]
-    assert [(made.text, made.difference, made.agrees) for made in found["PSNR"]] == [("31.90", "−0.04", False)]
-    assert found["AKD"] == ()
+    measured = {
+        metric: number(tables["1a"], "MCNet (Ours)", metric).measured for metric in ("L1", "LPIPS", "PSNR", "AKD")
+    }
+    assert [(item.text, item.difference, item.agrees) for item in measured["L1"]] == [("0.0331", "+0.0000", True)]
+    assert [(item.text, item.difference, item.agrees) for item in measured["LPIPS"]] == [("0.300", "+0.126", False)]
+    assert [(item.text, item.difference, item.agrees) for item in measured["PSNR"]] == [("31.90", "−0.04", False)]
+    assert measured["AKD"] == ()
     assert (len(tables["1a"].compared), tables["1a"].agreeing) == (3, 1)
 
 
 def test_a_measurement_of_another_test_is_not_compared(tables: dict[str, audited.AuditTable]) -> None:
     lone = number(tables["1a"], "FOMM", "L1").measured
-    assert [(made.difference, made.agrees) for made in lone] == [("", None)]
+    assert [(item.difference, item.agrees) for item in lone] == [("", None)]
     assert "8 pairs instead of 2083 pairs" in lone[0].reasons[0]
 
 
 def test_an_unfinished_measurement_is_not_compared(tmp_path: Path) -> None:
     data = {"list_sha256": OFFICIAL_LIST, "pairs": 2083}
-    write(tmp_path, "part", method="mcnet", dataset="voxceleb1", data=data, metrics=["l1"], shown=())
+    write(tmp_path, "part", method="mcnet", dataset="voxceleb1", data=data, metrics=["l1"], pictured=())
     tables = {table.key: table for table in audited.audit(load_entries(tmp_path), CARDS)}
-    made = number(tables["1a"], "MCNet (Ours)", "L1").measured
-    assert [(one.agrees, one.reasons) for one in made] == [(None, ("only 24 of 2083 pairs were run",))]
+    measured = number(tables["1a"], "MCNet (Ours)", "L1").measured
+    assert [(item.agrees, item.reasons) for item in measured] == [(None, ("only 24 of 2083 pairs were run",))]
 
 
 def test_the_audit_gives_every_contradiction_with_evidence_and_effect(text: Callable[[str], str]) -> None:
     page = text("audit.html")
-    found = list(audited.contradictions())
-    assert [item["key"] for item in found] == list(published.notes()["notes"])
-    for item in found:
+    contradictions = list(audited.contradictions())
+    assert [item["key"] for item in contradictions] == list(published.notes()["notes"])
+    for item in contradictions:
         assert item["effect"]
         for said in (item["title"], item["where"], item["evidence"], item["effect"]):
             assert " ".join(said.split()) in page
@@ -291,8 +293,8 @@ def test_texts_of_cards_and_entries_stay_texts(tmp_path: Path) -> None:
         write(tmp_path, name, method=method, task=nasty, clip=nasty.replace("{{7*7}}", "{}"), details=texts,
               metrics=["l1", spec(metric.name, unit=nasty, direction="higher")], values=values)  # fmt: skip
     entries = load_entries(tmp_path)
-    made = build_site(entries, Cards({card.name: card}, {metric.name: metric})).render()
-    for path, content in made.items():
+    pages = build_site(entries, Cards({card.name: card}, {metric.name: metric})).render()
+    for path, content in pages.items():
         if path.endswith(".html"):
             page = content.decode()
             assert page.count("<script") == page.count("</script>") == (3 if path.startswith("compare/") else 1), path
@@ -300,7 +302,7 @@ def test_texts_of_cards_and_entries_stay_texts(tmp_path: Path) -> None:
             assert "'&{{7*7}}" not in page
             assert "49}}" not in page
             assert not re.search(r"(href|src)=[\"']?\s*javascript", page)
-    compared = next(content.decode() for path, content in made.items() if path.startswith("compare/"))
-    found = json.loads(compared.split('id="data">', 1)[1].split("</script>", 1)[0])
-    assert found["entries"][0]["label"] == nasty[:80]
-    assert found["entries"][0]["pictures"][0]["values"][0] == nasty
+    compared = next(content.decode() for path, content in pages.items() if path.startswith("compare/"))
+    data = json.loads(compared.split('id="data">', 1)[1].split("</script>", 1)[0])
+    assert data["entries"][0]["label"] == nasty[:80]
+    assert data["entries"][0]["pictures"][0]["values"][0] == nasty

@@ -28,14 +28,14 @@ class Elements(HTMLParser):
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict]] = []
+        self.tags: list[tuple[str, dict]] = []
         self.feed(page.decode())
 
     def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
 
     def named(self, tag):
-        return [attributes for name, attributes in self.found if name == tag]
+        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def root(tmp_path_factory):
     metrics = ["l1", "akd@mtcnn5", "psnr@uint8-wrap"]
     write(root, "good", method="good", level=0.2, metrics=metrics, details=speed)
     write(root, "close", method="close", level=0.2, seed=1, metrics=metrics, details={**speed, "frames_per_second": 60})
-    write(root, "bad", method="bad", level=0.8, seed=2, metrics=metrics, shown=())
+    write(root, "bad", method="bad", level=0.8, seed=2, metrics=metrics, pictured=())
     write(root, "sees", method="sees", level=0, metrics=metrics, info={"ranked": False})
     write(root, "faceless", method="faceless", level=0.9, metrics=metrics,
           values={"akd@mtcnn5": ["no-face-generated"] * 4 + [0.1] * 20})  # fmt: skip
@@ -59,19 +59,19 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(root):
+def all_boards(root):
     return boards(load_entries(root), CARDS)
 
 
 @pytest.fixture(scope="module")
-def site(made):
+def site(all_boards):
     site = Site()
-    add_boards(site, made)
+    add_boards(site, all_boards)
     return site
 
 
-def group_of(made, number=0):
-    demo = next(board for board in made if board.dataset == "demo")
+def group_of(all_boards, number=0):
+    demo = next(board for board in all_boards if board.dataset == "demo")
     return demo.groups[number]
 
 
@@ -80,14 +80,14 @@ def column(group, name):
     return {line.key or line.label: line.cells[place] for line in group.lines}
 
 
-def test_each_test_has_its_own_group(made):
-    assert [(group.title, len(group.lines)) for group in next(b for b in made if b.dataset == "demo").groups] == [
+def test_each_test_has_its_own_group(all_boards):
+    assert [(group.title, len(group.lines)) for group in next(b for b in all_boards if b.dataset == "demo").groups] == [
         ("Absolute motion, 24 pairs", 7),
         ("Relative-first motion, 24 pairs", 1),
     ]
 
 
-def test_measured_and_published_numbers_never_share_a_group(made, tmp_path):
+def test_measured_and_published_numbers_never_share_a_group(all_boards, tmp_path):
     write(tmp_path, "vox", method="mcnet", dataset="voxceleb1", metrics=["l1"])
     board = next(b for b in boards(load_entries(tmp_path), CARDS) if b.path == "boards/voxceleb1--same-identity.html")
     assert {group.kind for group in board.groups} == {"measured", "published"}
@@ -95,8 +95,8 @@ def test_measured_and_published_numbers_never_share_a_group(made, tmp_path):
         assert all(bool(line.key) == (group.kind == "measured") for line in group.lines)
 
 
-def test_methods_that_cannot_be_told_apart_share_the_best_rank(made):
-    cells = column(group_of(made), "l1")
+def test_methods_that_cannot_be_told_apart_share_the_best_rank(all_boards):
+    cells = column(group_of(all_boards), "l1")
     assert cells["good"].best
     assert cells["close"].best
     assert not cells["bad"].best
@@ -122,23 +122,23 @@ def test_where_nothing_is_told_apart_nothing_is_the_best():
     ("name", "metric", "mark"),
     [("other-version", "l1", "†"), ("faceless", "akd@mtcnn5", "‡"), ("half", "l1", "§"), ("sees", "l1", "")],
 )
-def test_numbers_that_do_not_compare_are_marked_and_not_ranked(made, name, metric, mark):
-    group = group_of(made)
+def test_numbers_that_do_not_compare_are_marked_and_not_ranked(all_boards, name, metric, mark):
+    group = group_of(all_boards)
     cell = column(group, metric)[name]
     assert cell.value is not None
     assert (cell.marks, cell.ranks, cell.compared, cell.leads, cell.bar) == (mark, None, False, False, None)
     assert not mark or mark in dict(group.legend)
 
 
-def test_a_metric_that_is_not_monotone_ranks_nothing(made):
-    group = group_of(made)
+def test_a_metric_that_is_not_monotone_ranks_nothing(all_boards):
+    group = group_of(all_boards)
     assert not any(cell.ranks or cell.leads for cell in column(group, "psnr@uint8-wrap").values())
     assert group.columns[group.main].name == "l1"
 
 
-def test_published_numbers_rank_only_where_one_group_measured(made):
+def test_published_numbers_rank_only_where_one_group_measured(all_boards):
     table = next(
-        g for b in made if b.dataset == "voxceleb1" for g in b.groups if g.title == "Table 1a of the MCNet paper"
+        g for b in all_boards if b.dataset == "voxceleb1" for g in b.groups if g.title == "Table 1a of the MCNet paper"
     )
     l1, psnr = column(table, "L1"), column(table, "PSNR")
     assert l1["FOMM"].marks
@@ -162,7 +162,7 @@ def test_published_numbers_rank_only_where_one_group_measured(made):
     ],
 )
 def test_what_was_seen_in_training_is_flagged(tmp_path, said, trained, held_out, expected):
-    write(tmp_path, "one", metrics=["l1"], pairs=2, shown=(), data={"list_sha256": "b" * 64},
+    write(tmp_path, "one", metrics=["l1"], pairs=2, pictured=(), data={"list_sha256": "b" * 64},
           details={"leakage": said, "training_data": trained})  # fmt: skip
     official = ListCard(task="same-identity", sha256="b" * 64, held_out=held_out)
     card = DatasetCard(name="demo", lists={"official": official})
@@ -236,7 +236,7 @@ def test_text_of_files_stays_text(tmp_path):
         for text in re.findall(rb"<script>(.*?)</script>", page, re.DOTALL):
             assert base64.b64encode(hashlib.sha256(text).digest()).decode() in policy
         assert len(elements.named("script")) == page.count(b"<script>") + page.count(b'<script type="application/json"')
-        for tag, attributes in elements.found:
+        for tag, attributes in elements.tags:
             assert not [name for name in attributes if name.startswith("on") or name == "style"], (path, tag)
             assert not str(attributes.get("src")).startswith("x")
         assert b"alert(1)</script>" not in page
@@ -246,7 +246,7 @@ def test_text_of_files_stays_text(tmp_path):
 def test_pages_load_nothing_from_elsewhere(site):
     for path, page in site.render().items():
         if path.endswith(".html"):
-            for tag, attributes in Elements(page).found:
+            for tag, attributes in Elements(page).tags:
                 if tag != "a":
                     links = [attributes.get(name) or "" for name in ("src", "href", "srcset", "data")]
                     assert not any("//" in link for link in links), (path, tag)
@@ -289,35 +289,35 @@ def test_no_link_is_dead(site):
         lost.add(DEMO, "site.html")
 
 
-def test_a_page_of_500_entries_is_below_two_megabytes(made):
+def test_a_page_of_500_entries_is_below_two_megabytes(all_boards):
     site = Site()
-    add_boards(site, [replace(made[0], groups=(crowd(500),), entries=())])
-    assert len(site.render()[made[0].path]) < 2_000_000
+    add_boards(site, [replace(all_boards[0], groups=(crowd(500),), entries=())])
+    assert len(site.render()[all_boards[0].path]) < 2_000_000
 
 
 def test_the_pair_that_is_shown_is_the_one_that_systems_differ_on(site, tmp_path):
     for name, value in (("one", 0.1), ("two", 0.6)):
-        write(tmp_path, name, metrics=["l1"], pairs=6, shown=(0, 1, 5), method=name,
+        write(tmp_path, name, metrics=["l1"], pairs=6, pictured=(0, 1, 5), method=name,
               values={"l1": [0.2, value, 0.2, 0.9 * value, 0.2, 0.2]})  # fmt: skip
     (board, *_) = boards(load_entries(tmp_path), CARDS)
-    shown = shown_pair(site, board)
-    assert (shown.pair, shown.metric) == (1, "L1")
-    assert shown.source == "entries/one/thumbnails/000001-source.webp"
-    assert [label for label, _ in shown.outputs] == ["one", "two"]
+    pair = shown_pair(site, board)
+    assert (pair.pair, pair.metric) == (1, "L1")
+    assert pair.source == "entries/one/thumbnails/000001-source.webp"
+    assert [label for label, _ in pair.outputs] == ["one", "two"]
 
 
-def test_plot_puts_the_better_end_up_and_marks_what_no_other_beats(made):
-    plot = plot_of(group_of(made))
+def test_plot_puts_the_better_end_up_and_marks_what_no_other_beats(all_boards):
+    plot = plot_of(group_of(all_boards))
     good, close = (next(p for p in plot.points if p.label == name) for name in ("good", "close"))
     assert close.x > good.x
-    cells = column(group_of(made), "l1")
+    cells = column(group_of(all_boards), "l1")
     assert (good.y < close.y) == (cells["good"].value < cells["close"].value)
     assert all(plot.left <= p.x <= plot.right and plot.top <= p.y <= plot.bottom for p in plot.points)
-    assert plot_of(group_of(made, 1)) is None
+    assert plot_of(group_of(all_boards, 1)) is None
 
 
 def test_labels_of_a_crowded_plot_do_not_cover_each_other():
     plot = plot_of(crowd(60))
-    shown = [(p.text_x, p.text_y) for p in plot.points if p.anchor]
+    labels = [(p.text_x, p.text_y) for p in plot.points if p.anchor]
     assert len(plot.points) == 60
-    assert 0 < len(shown) < 60
+    assert 0 < len(labels) < 60

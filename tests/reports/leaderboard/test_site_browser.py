@@ -95,8 +95,8 @@ def names(driver):
 
 
 def head(driver, text):
-    found = driver.find_elements("css selector", "#measured-1 thead th")
-    return next(head for head in found if text in head.text.lower())
+    heads = driver.find_elements("css selector", "#measured-1 thead th")
+    return next(head for head in heads if text in head.text.lower())
 
 
 def sort_by(driver, text):
@@ -169,8 +169,8 @@ def test_everything_is_reached_with_the_keyboard(page):
     for _ in range(40):
         ActionChains(driver).send_keys(Keys.TAB).perform()
         reached.append(driver.execute_script("return document.activeElement.outerHTML.slice(0, 200)"))
-    for wanted in ('class="skip"', "data-filter", 'data-toggle="intervals"', 'class="scroll"', 'class="pick"', "<td"):
-        assert any(wanted in element for element in reached), wanted
+    for part in ('class="skip"', "data-filter", 'data-toggle="intervals"', 'class="scroll"', 'class="pick"', "<td"):
+        assert any(part in element for element in reached), part
     button = head(driver, "psnr").find_element("tag name", "button")
     driver.execute_script("arguments[0].focus()", button)
     ActionChains(driver).send_keys(Keys.ENTER).perform()
@@ -282,7 +282,7 @@ def test_the_comparison_is_worked_with_the_keyboard(page):
 
 def test_values_of_other_protocols_are_shown_and_not_compared(page, tmp_path):
     for name, size in (("small", 128), ("large", 256)):
-        write(tmp_path / "entries", name, method=name, metrics=["l1"], data={"image_size": size}, shown=(0, 1))
+        write(tmp_path / "entries", name, method=name, metrics=["l1"], data={"image_size": size}, pictured=(0, 1))
     build_site(load_entries(tmp_path / "entries"), CARDS).write(tmp_path / "site")
     driver = page(f"{tmp_path}/site/compare/demo--same-identity.html")
     assert "are not compared" in driver.find_element("id", "status").text

@@ -32,9 +32,9 @@ def run(make_store: MakeStore) -> Callable[..., Run]:
         count = max(map(len, values.values()))
         data = {"name": "tiny", "pairs": count, **fields.pop("dataset", {})}
         store = make_store(name, values, [spec for spec in specs if spec["name"] in values], dataset=data, **fields)
-        (made,) = load_runs([store])
-        assert made.rows is not None
-        rows = made.rows.assign(driving_clip=[f"c{pair % clips}" for pair in made.rows["pair"]])
-        return Run(made.record, made.summary, rows)
+        (run,) = load_runs([store])
+        assert run.rows is not None
+        rows = run.rows.assign(driving_clip=[f"c{pair % clips}" for pair in run.rows["pair"]])
+        return Run(run.record, run.summary, rows)
 
     return make

@@ -42,20 +42,20 @@ def clustered() -> pd.DataFrame:
     return rows_of(np.random.default_rng(3).normal(0.03, 0.002, 40) + 0.01 * (np.arange(40) % 8), 8)
 
 
-def bounded(found: Interval | None) -> Interval:
-    assert found is not None
-    return found
+def bounded(bounds: Interval | None) -> Interval:
+    assert bounds is not None
+    return bounds
 
 
 def test_the_interval_is_that_of_clips_and_always_the_same(clustered: pd.DataFrame) -> None:
-    found = bounded(interval(clustered, L1, "drop"))
-    assert found == interval(clustered, L1, "drop")
-    assert found.clusters == count_clusters(clustered, L1, "drop") == 8
+    bounds = bounded(interval(clustered, L1, "drop"))
+    assert bounds == interval(clustered, L1, "drop")
+    assert bounds.clusters == count_clusters(clustered, L1, "drop") == 8
     # Equal clips: symmetric about the mean, and near to Student's interval of the eight means of clips.
     means = clustered.groupby("driving_clip")["value"].mean()
-    assert (found.low + found.high) / 2 == pytest.approx(means.mean())
+    assert (bounds.low + bounds.high) / 2 == pytest.approx(means.mean())
     reach = stats.t.ppf(0.975, 7) * means.std(ddof=1) / math.sqrt(8)
-    assert (found.high - found.low) / 2 == pytest.approx(reach, rel=0.2)
+    assert (bounds.high - bounds.low) / 2 == pytest.approx(reach, rel=0.2)
     root = bounded(interval(clustered.assign(value=clustered["value"] ** 2), ROOT, "drop"))
     assert root.low < math.sqrt((clustered["value"] ** 2).mean()) < root.high
 
@@ -88,7 +88,7 @@ def test_people_are_resampled_where_they_are_known(clustered: pd.DataFrame) -> N
 def test_weights_count_as_repeated_pairs_and_none_counts_nothing(clustered: pd.DataFrame) -> None:
     weighted = clustered.assign(weight=np.where(clustered["pair"] % 3 == 0, 2.0, 1.0))
     repeated = pd.concat([clustered, clustered[clustered["pair"] % 3 == 0]])
-    found, expected = (bounded(interval(rows, L1, "drop")) for rows in (weighted, repeated))
-    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    bounds, expected = (bounded(interval(rows, L1, "drop")) for rows in (weighted, repeated))
+    assert (bounds.low, bounds.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
     ignored = pd.concat([clustered, rows_of([9.0], 1).assign(weight=0.0)])
     assert bounded(interval(ignored, L1, "drop")).high == pytest.approx(bounded(interval(clustered, L1, "drop")).high)

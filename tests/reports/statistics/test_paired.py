@@ -56,9 +56,9 @@ def test_the_comparison_the_other_way_round_is_the_same_with_other_signs(run: Ca
 
 
 def test_a_pair_that_a_list_has_twice_is_two_pairs(run: Callable[..., Run]) -> None:
-    def doubled(made: Run) -> Run:
-        assert made.rows is not None
-        return Run(made.record, made.summary, made.rows.assign(driving_clip="c", driving_index=0))
+    def doubled(plain: Run) -> Run:
+        assert plain.rows is not None
+        return Run(plain.record, plain.summary, plain.rows.assign(driving_clip="c", driving_index=0))
 
     a, b = (doubled(run(name, values={"l1": values})) for name, values in (("a", [1, 2, 3]), ("b", [2, 4, 6])))
     (paired,) = compare(a, b)
@@ -71,9 +71,11 @@ def test_whole_sets_are_compared_without_a_test(run: Callable[..., Run], specs: 
     }  # fmt: skip
     runs = []
     for name, mean in (("a", 10.0), ("b", 12.5)):
-        made = run(name, specs=[*specs, fid], values={"l1": noise(1, 0.2), "fid": ["in-set"] * 36})
-        metrics = [found.model_copy(update={"mean": mean}) for found in made.summary.metrics if found.metric == "fid"]
-        runs.append(Run(made.record, made.summary.model_copy(update={"metrics": tuple(metrics)}), made.rows))
+        plain = run(name, specs=[*specs, fid], values={"l1": noise(1, 0.2), "fid": ["in-set"] * 36})
+        metrics = [
+            summary.model_copy(update={"mean": mean}) for summary in plain.summary.metrics if summary.metric == "fid"
+        ]
+        runs.append(Run(plain.record, plain.summary.model_copy(update={"metrics": tuple(metrics)}), plain.rows))
     paired = compare(*runs)[1]
     assert (paired.mean_a, paired.mean_b, paired.difference) == (10, 12.5, -2.5)
     assert (paired.pairs, paired.clusters, paired.low, paired.p, paired.p_holm) == (36, 0, None, None, None)
@@ -107,8 +109,8 @@ def test_unlike_protocols_are_refused_unless_told_and_then_marked(
     b = run("b", values={"l1": noise(3, 0.3), "psnr": noise(4, 21)}, dataset={"motion": "relative-first"})
     with pytest.raises(TalkbenchError, match=r"l1, psnr: not of one protocol .*absolute / relative-first"):
         compare(a, b)
-    found = compare(a, b, across_protocols=True)
-    assert [paired.departures for paired in found] == [("motion: absolute / relative-first",)] * 2
+    comparisons = compare(a, b, across_protocols=True)
+    assert [paired.departures for paired in comparisons] == [("motion: absolute / relative-first",)] * 2
     newer = [specs[0], {**specs[1], "version": 2}]
     c = run("c", specs=newer, values={"l1": noise(3, 0.3), "psnr": noise(4, 21)})
     assert compare(a, c, ["l1"])[0].departures == ()

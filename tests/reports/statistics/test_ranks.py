@@ -24,7 +24,7 @@ def test_methods_that_a_test_cannot_separate_share_a_rank(
     lost = run("lost", values={"l1": ["no-face-generated"] * 36})
     without = run("without", values={"psnr": noise(1, 20)})
     ranks = rank_intervals([*runs, lost, without], "l1")
-    assert list(ranks) == [made.record.run_id for made in runs]
+    assert list(ranks) == [run.record.run_id for run in runs]
     assert list(ranks.values()) == [(1, 2), (1, 2), (3, 3), (4, 4)]
     upwards = [{**specs[0], "direction": "higher"}]
     turned = [run(name, specs=upwards, values={"l1": noise(7, mean)}) for name, mean in (("a", 0.1), ("b", 0.2))]

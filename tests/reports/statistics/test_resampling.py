@@ -75,17 +75,17 @@ def test_intervals_of_paired_differences_of_roots_cover_95_percent(trials: Trial
 
 @pytest.mark.parametrize(("clusters", "unequal"), [(10, True), (30, False)])
 def test_no_difference_is_found_in_95_percent(trials: Trials, clusters: int, unequal: bool) -> None:
-    random, found, count = np.random.default_rng(9), 0, 400
+    random, significant, count = np.random.default_rng(9), 0, 400
     for _ in trials(count):
         means, sizes = drawn_clusters(random, clusters, unequal)
-        found += sign_flip((means * sizes)[None])[0] <= 0.05
-    assert within(found / count, 0.05, count)
+        significant += sign_flip((means * sizes)[None])[0] <= 0.05
+    assert within(significant / count, 0.05, count)
 
 
 def test_a_ranking_of_equal_methods_separates_any_two_in_5_percent(trials: Trials) -> None:
-    random, found, count = np.random.default_rng(10), 0, 250
+    random, significant, count = np.random.default_rng(10), 0, 250
     first, second = np.triu_indices(6, 1)
     for _ in trials(count):
         methods = random.normal(size=(6, 20))
-        found += sign_flip(methods[first] - methods[second]).min() <= 0.05
-    assert within(found / count, 0.05, count)
+        significant += sign_flip(methods[first] - methods[second]).min() <= 0.05
+    assert within(significant / count, 0.05, count)

@@ -42,10 +42,10 @@ def test_the_published_rows_are_those_of_the_paper_digit_by_digit() -> None:
 def test_carried_over_cells_are_marked_and_measured_ones_not() -> None:
     table = published_table([])
     cells = [cell for line in table.blocks[0].lines for cell in line.cells]
-    for shown, source in zip(cells, published.table("paper", "1a"), strict=True):
-        assert bool(shown.marks) == (source.provenance.startswith("carried:") or source.provenance == "uncertain")
+    for cell, source in zip(cells, published.table("paper", "1a"), strict=True):
+        assert bool(cell.marks) == (source.provenance.startswith("carried:") or source.provenance == "uncertain")
     assert notes(table, 2, "L1")[0].startswith("carried over by the authors from the FOMM paper")
-    used = {mark for line in table.blocks[0].lines for shown in (line, *line.cells) for mark in shown.marks}
+    used = {mark for line in table.blocks[0].lines for cell in (line, *line.cells) for mark in cell.marks}
     assert used == {mark for mark, _ in table.notes}
 
 
@@ -65,11 +65,11 @@ def test_measured_cells_say_in_what_they_depart(make_store: MakeStore) -> None:
 
 def test_a_list_that_is_not_known_as_the_published_one_is_marked(make_store: MakeStore) -> None:
     official = load_layout("1a").groups[0].pair_lists[0]
-    for listed, known in (("", False), ("b" * 64, False), (official, True)):
+    for listed, verified in (("", False), ("b" * 64, False), (official, True)):
         data = {**VOXCELEB, "list_sha256": listed}
         store = make_store(metrics=[L1], values={"l1": [0.1] * 4}, dataset=data)
         doubt = "pair list aaaaaaaaaaaa is not verified to be the published one"
-        assert (doubt in notes(published_table(runs(store)), 0, "L1")) == (not known)
+        assert (doubt in notes(published_table(runs(store)), 0, "L1")) == (not verified)
 
 
 def test_the_variant_of_the_table_comes_first_with_its_caveat(make_store: MakeStore) -> None:

@@ -48,24 +48,24 @@ def test_there_are_ten_tables() -> None:
 
 
 def test_all_304_cells_stand_in_exactly_one_table() -> None:
-    found: Counter[published.PublishedCell] = Counter()
+    counts: Counter[published.PublishedCell] = Counter()
     for name in ALL:
         layout = load_layout(name)
         table = layout_table(layout, [])
         (block,) = table.blocks
         assert len(block.lines) == len(layout.rows)
         for line, row in zip(block.lines, layout.rows, strict=True):
-            for shown, (group, column) in zip(line.cells, layout.columns, strict=True):
+            for printed_cell, (group, column) in zip(line.cells, layout.columns, strict=True):
                 (cell,) = [c for c in group.cells() if c.metric == column.metric and row.published in keys(c)]
                 assert (cell.document, cell.table) == (table_of(name)[0].document, table_of(name)[0].table)
-                assert shown.text == (cell.value or "–")
+                assert printed_cell.text == (cell.value or "–")
                 assert line.label == cell.system
-                assert (shown.best, shown.second) == (cell.bold == "yes", False)
-                assert bool(shown.marks) == (cell.provenance not in ("own", "remeasured", ""))
-                found[cell] += 1
-    assert set(found.values()) == {1}
-    assert set(found) == set(published.cells())
-    assert len(found) == 304
+                assert (printed_cell.best, printed_cell.second) == (cell.bold == "yes", False)
+                assert bool(printed_cell.marks) == (cell.provenance not in ("own", "remeasured", ""))
+                counts[cell] += 1
+    assert set(counts.values()) == {1}
+    assert set(counts) == set(published.cells())
+    assert len(counts) == 304
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -78,12 +78,12 @@ def test_csv_repeats_the_table_digit_by_digit(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_markdown_repeats_the_table_digit_by_digit(name: str) -> None:
     rows = [line for line in to_markdown(published_table([], name)).splitlines() if line.startswith("|")][3:]
-    found = []
+    lines = []
     for row in rows:
         text = re.sub(r"<sup>.*?</sup>|\*\*|\\", "", row)
         label, *values = text.strip("| ").split(" | ")
-        found.append((label, [value.replace("–", "") for value in values]))
-    assert found == printed(name)
+        lines.append((label, [value.replace("–", "") for value in values]))
+    assert lines == printed(name)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -124,9 +124,9 @@ class Cells(HTMLParser):
 
 def test_html_repeats_all_tables_digit_by_digit() -> None:
     rows = Cells(to_html(*(published_table([], name) for name in ALL))).rows
-    found = [(row[0], [text.replace("–", "") for text in row[1:]]) for row in rows]
-    wanted = [line for name in ALL for line in printed(name)]
-    assert [row for row in found if row in wanted] == wanted
+    lines = [(row[0], [text.replace("–", "") for text in row[1:]]) for row in rows]
+    expected = [line for name in ALL for line in printed(name)]
+    assert [row for row in lines if row in expected] == expected
 
 
 @pytest.mark.parametrize("width", [80, 150])
@@ -138,9 +138,9 @@ def test_the_terminal_repeats_the_table_without_cutting(name: str, width: int) -
     assert all(len(line) <= width for line in lines)
     at = 0
     for _, values in printed(name):
-        wanted = [value or "–" for value in values]
+        expected = [value or "–" for value in values]
         rows = [[word for word in line.split() if not word.isalpha()] for line in lines[at:]]
-        at += next(number for number, row in enumerate(rows) if row[-len(wanted) :] == wanted) + 1
+        at += next(number for number, row in enumerate(rows) if row[-len(expected) :] == expected) + 1
 
 
 def test_provenance_is_told_of_every_cell() -> None:
@@ -148,8 +148,8 @@ def test_provenance_is_told_of_every_cell() -> None:
         table = published_table([], name)
         texts = dict(table.notes)
         for line in table.blocks[0].lines:
-            mine = [cell for cell in table_of(name) if cell.system == line.label and cell.value]
-            plain = {cell.provenance for cell in mine} & {"own", "remeasured"}
+            cells = [cell for cell in table_of(name) if cell.system == line.label and cell.value]
+            plain = {cell.provenance for cell in cells} & {"own", "remeasured"}
             assert len(line.marks) == len(plain) <= 1
             for origin in plain:
                 expected = {"own": "a model of the paper's authors", "remeasured": "another group's model"}[origin]
@@ -157,15 +157,15 @@ def test_provenance_is_told_of_every_cell() -> None:
 
 
 def test_every_contradiction_stands_under_a_table_that_it_concerns() -> None:
-    known = published.notes()["notes"]
+    contradictions = published.notes()["notes"]
     used = {note for name in ALL for note in load_layout(name).notes}
-    assert used == set(known)
+    assert used == set(contradictions)
     assert any("CSIM column copied into SSIM" in text for text in published_table([], "1a").contradictions)
     for name in ALL:
         texts = published_table([], name).contradictions
         number = name.removeprefix("s")
         where = f"supplement Table {number}" if name.startswith("s") else f"paper Table {number}"
-        concerned = [note for note in known.values() if where in note["where"]]
+        concerned = [note for note in contradictions.values() if where in note["where"]]
         assert all(any(note["what"] in text for text in texts) for note in concerned), name
 
 
@@ -195,7 +195,7 @@ def test_without_type_face_nothing_is_made_bold() -> None:
     for name in ALL[3:]:
         table = published_table([], name)
         assert not any(cell.best or cell.second for line in table.blocks[0].lines for cell in line.cells)
-        assert any("not known here" in remark for remark in table.remarks)
+        assert any("is not known" in remark for remark in table.remarks)
 
 
 OWN = """

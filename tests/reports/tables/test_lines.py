@@ -49,8 +49,8 @@ def lines(table: Table) -> list[str]:
 
 
 def line(table: Table, label: str, kind: str = "measured") -> Line:
-    found = [line for block in table.blocks for line in block.lines]
-    return next(line for line in found if line.kind == kind and line.label.startswith(label))
+    lines = [line for block in table.blocks for line in block.lines]
+    return next(line for line in lines if line.kind == kind and line.label.startswith(label))
 
 
 def texts(line: Line) -> list[str]:
@@ -137,8 +137,8 @@ def test_best_and_second_best_of_three(run: Callable[..., Run]) -> None:
 
 def test_ties_for_the_best_leave_no_second(run: Callable[..., Run]) -> None:
     table = published_table([run(name, l1=value) for name, value in (("mcnet", 0.03), ("a", 0.03), ("b", 0.05))])
-    found = [line(table, label).cells[3] for label in ("mcnet", "a", "b")]
-    assert [(cell.best, cell.second) for cell in found] == [(True, False), (True, False), (False, False)]
+    cells = [line(table, label).cells[3] for label in ("mcnet", "a", "b")]
+    assert [(cell.best, cell.second) for cell in cells] == [(True, False), (True, False), (False, False)]
 
 
 def test_the_tables_that_runs_touch(run: Callable[..., Run]) -> None:
@@ -151,8 +151,11 @@ def test_the_tables_that_runs_touch(run: Callable[..., Run]) -> None:
         "1b",
         "s4",
     ]
-    shown = of_tables([full, ablation, run("blend", "demo", l1=0.1)], ["2", "s7"])
-    assert [[run.record.method.name for run in runs] for runs in shown] == [["mcnet", "mcnet@mcm", "blend"], ["mcnet"]]
+    by_table = of_tables([full, ablation, run("blend", "demo", l1=0.1)], ["2", "s7"])
+    assert [[run.record.method.name for run in runs] for runs in by_table] == [
+        ["mcnet", "mcnet@mcm", "blend"],
+        ["mcnet"],
+    ]
 
 
 def test_runs_without_any_metric_of_a_table_are_named_below(run: Callable[..., Run]) -> None:
@@ -200,9 +203,9 @@ def test_intervals_stand_below_the_numbers_with_pairs_clusters_and_coverage(clus
     ):
         kinds = [line.kind for block in table.blocks for line in block.lines if line.kind != "published"]
         assert kinds[:4] == ["measured", "95 % interval", "pairs/clusters", "coverage"]
-        found = [text for kind in kinds[1:4] for text in texts(line(table, kind, kind)) if text]
-        assert found[1:] == ["40/8", "100.0 %"]
-        low, high = map(float, found[0].split(" – "))
+        certainty = [text for kind in kinds[1:4] for text in texts(line(table, kind, kind)) if text]
+        assert certainty[1:] == ["40/8", "100.0 %"]
+        low, high = map(float, certainty[0].split(" – "))
         assert 0.03 < low < high < 0.09
         assert any("symmetric bootstrap-t" in remark for remark in table.remarks)
         assert " – " in to_markdown(table)
