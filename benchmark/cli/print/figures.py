@@ -27,12 +27,12 @@ def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
         table.add_column(heading, no_wrap=True)
     table.add_column("found", overflow="fold")
     for verdict in verdicts:
-        table.add_row(verdict.check.name, Text(verdict.status, style=STYLES[verdict.status]), Text(verdict.found))
+        table.add_row(verdict.check.name, Text(verdict.status, style=STYLES[verdict.status]), Text(verdict.finding))
     failed = [verdict for verdict in verdicts if verdict.status == "fail"]
     output = console()
     output.print(table)
     for verdict in failed:
-        line = f"{verdict.check.name} fails: expected: {verdict.check.expected}; found: {verdict.found}"
+        line = f"{verdict.check.name} fails: expected: {verdict.check.expected}; found: {verdict.finding}"
         output.print(Text(line), soft_wrap=True)
     judged = sum(verdict.status != "n/a" for verdict in verdicts)
     output.print(f"{len(failed)} of {judged} checks fail" if failed else f"all {judged} checks pass", highlight=False)

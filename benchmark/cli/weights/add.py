@@ -27,7 +27,7 @@ def command(files: tuple[Path, ...], name: str) -> None:
     bench weights add ~/Downloads/pose.pth --as body-pose
     bench weights add /media/stick/weights
     """
-    from talkbench.benchmark.model_files import add, found
+    from talkbench.benchmark.model_files import add, files_to_add
     from talkbench.core.model_files import digest
 
     def act(item: tuple[Path, str]) -> None:
@@ -39,8 +39,8 @@ def command(files: tuple[Path, ...], name: str) -> None:
 
     paths: dict[Path, str] = {}
     complaints: list[str] = []
-    for given in files:
-        inside, absent = found(given)
+    for file in files:
+        inside, absent = files_to_add(file)
         paths |= inside
         complaints += absent
     if name and len(paths) > 1:
