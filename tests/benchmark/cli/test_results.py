@@ -167,7 +167,7 @@ def test_speed_from_a_measurement(run, export, place):
 def test_runs_that_cannot_be_exported(run, export, bench, place):
     assert "entries/mine is there already" in (export("--name", "mine"), export("--name", "mine"))[1].complaint()
     next((place / "run" / "rows").iterdir()).unlink()
-    assert "run is not finished; bench run with --resume does the rest" in export().complaint()
+    assert "run is not finished; finish it with bench run --resume" in export().complaint()
     (place / "run" / "summary.json").unlink()
     assert "summary.json is missing" in export().complaint()
     assert "run.json is missing" in bench("results", "export", "nowhere").complaint()
