@@ -155,7 +155,7 @@ def test_a_motion_that_a_method_or_list_lacks(clips):
         (("--pairs", "x"), "--pairs is for a single run"),
         (("--device", "gpu"), "device 'gpu' cannot be used here"),
         (("--protocol", "none"), "none"),
-        (("--root", "nowhere"), "nothing of this can be run here: tiny: there are no clips in"),
+        (("--root", "nowhere"), "none of these runs is possible here: tiny: there are no clips in"),
     ],
 )
 def test_a_wrong_option_of_a_grid(grid, options, message):
