@@ -110,7 +110,10 @@ def test_a_run_without_frames_has_no_thumbnails(score, export):
     score("--out", "run")
     result = export()
     assert exported(result).info.thumbnails == ()
-    assert result.err == "run has kept no frames, so there are no thumbnails; bench run --save-frames keeps them\n"
+    assert (
+        result.err
+        == "run has no saved frames, so the entry has no thumbnails; save frames with bench run --save-frames\n"
+    )
 
 
 def test_frames_of_a_data_set_that_is_elsewhere(run, bench, export):
