@@ -210,9 +210,9 @@ def test_a_damaged_video_and_an_empty_folder(given, place, damaged):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--method", "blend"), "--method is for a method that is run; leave it out, or --frames"),
-        (("--checkpoint", "x.pth"), "--checkpoint is for a method that is run; leave it out, or --frames"),
-        (("--set", "noise=1"), "--set is for a method that is run; leave it out, or --frames"),
+        (("--method", "blend"), "--method is for a method that is run; leave out either --method or --frames"),
+        (("--checkpoint", "x.pth"), "--checkpoint is for a method that is run; leave out either --checkpoint or --"),
+        (("--set", "noise=1"), "--set is for a method that is run; leave out either --set or --frames"),
         (("--name", "My Method"), "--name 'My Method': use a-z and 0-9, with single . _ or - between them"),
         (("--name", "../x"), "--name '../x': use a-z and 0-9"),
         (("--name", ""), "--name '': use a-z and 0-9"),
