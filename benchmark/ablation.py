@@ -22,7 +22,7 @@ from talkbench.training.session import TrainOptions, recipe, train
 TABLES = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}
 FOLDER = Path("ablations")
 DEMO = "demo"
-# What the paper's tables print, and what can take its place where models of other people are missing.
+# The metrics of the paper's tables, and the ones to use in their place where other people's models are missing.
 METRICS = (
     "ssim@gauss11-zeropad-f32", "psnr@uint8-wrap", "lpips@vgg", "l1", "akd@pose-evaluation", "akd@mtcnn5",
     "aed@openface-nn4",
@@ -31,10 +31,10 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Trained:
-    """What became of a row.
+    """A row of an ablation after it was trained and scored.
 
     Attributes:
-        fault: why there is no run of it; "" where there is.
+        fault: why the row has no run; "" if it has one.
     """
 
     method: str
@@ -53,7 +53,7 @@ def methods(name: str, config: str | None) -> list[str]:
 
 
 def folder(name: str, config: str | None, out: Path | None = None) -> Path:
-    """Where an ablation's rows are, each in a folder that is called after its method."""
+    """The folder of an ablation; in it each row has a folder that is named after its method."""
     return out or FOLDER / (f"{name}-{config}" if config else name)
 
 
@@ -65,21 +65,21 @@ def train_ablation(
     training: Callable[[], AbstractContextManager[TrainProgress]],
     scoring: Callable[[], AbstractContextManager[Progress]],
 ) -> Iterator[Trained]:
-    """Train and score the rows of a table one after another; what is done is passed over.
+    """Train and score the rows of a table one after another; finished rows are skipped.
 
     Args:
-        options: those of `train`, for all rows; `out` is the folder of them all.
+        options: of `train`, the same for all rows; `out` is the folder that holds the folders of the rows.
         uri: of the MLflow store, as the user named it.
         device: for the runs, as the user named it.
-        training, scoring: give what shows the progress of a row's training and of its run.
+        training, scoring: make the displays that show how far a row's training and its run are.
     """
     place = folder(name, options.config, options.out)
     for method in methods(name, options.config):
         own = replace(options, method=method, out=place / method)
         try:
-            with training() as shown:
-                shown.say(f"{method}: {own.out}")
-                weights = train(own, shown)
+            with training() as display:
+                display.say(f"{method}: {own.out}")
+                weights = train(own, display)
             dataset = recipe(own).dataset
             scored = RunOptions(
                 method, dataset, checkpoint=weights, root=options.root, metrics=METRICS, device=device,
@@ -98,13 +98,13 @@ def runs(name: str) -> list[Path]:
     """The runs of an ablation at demo size.
 
     Raises:
-        TalkbenchError: there are none; says how they are made.
+        TalkbenchError: there are none; the message names the command that makes them.
     """
     place = folder(name, DEMO)
     paths = [place / method / "run" for method in methods(name, DEMO)]
     done = [path for path in paths if (path / "summary.json").is_file()]
     if not done:
-        raise TalkbenchError(f"no runs in {place}: bench train --ablation {name} --config {DEMO}")
+        raise TalkbenchError(f"no runs in {place}; make them with bench train --ablation {name} --config {DEMO}")
     return done
 
 
@@ -121,11 +121,11 @@ def demo_layout(name: str) -> Layout:
         LayoutRow(label=labels[row.published], methods=tuple(demo_name(method) for method in row.methods))
         for row in layout.rows
     )
-    said = (
+    remark = (
         "DEMO SIZE: small models, trained for minutes on stretches of two clips and scored on other stretches of the "
         "same clips. Their order says nothing about that of the paper's models."
     )
-    return Layout(title=f"{layout.title} — demo size", groups=(small,), rows=rows, remarks=(said,))
+    return Layout(title=f"{layout.title} — demo size", groups=(small,), rows=rows, remarks=(remark,))
 
 
 def _layout(name: str) -> Layout:

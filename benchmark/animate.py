@@ -1,4 +1,4 @@
-"""`bench animate`: one face image moved by one driving video, as a playable video."""
+"""`bench animate`: moves one face image by one driving video and writes a playable video."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class AnimateOptions:
 
 
 def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[int, int]:
-    """Write the video, and the frames if asked; returns the number of frames and their side in pixels.
+    """Write the video, and the frames if the options name a folder; returns their number and their side in pixels.
 
     Source and driving frames are resized to the method's resolution, as the authors' demos do
     (docs/specs/fomm.md 4.1); the video keeps the rate of the driving one.
 
     Raises:
-        TalkbenchError: an input cannot be read or the output not written; no half video is left.
+        TalkbenchError: an input cannot be read, or the output cannot be written; no half video is left.
     """
     progress = progress or Progress()
     if options.out.suffix.lower() != ".mp4":
@@ -62,8 +62,8 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
     if options.out.resolve() in inputs:
         raise TalkbenchError(f"--out {options.out} would overwrite an input; choose another name")
     device = choose_device(options.device)
-    has = motions(options.method)
-    motion = options.motion or (PREFERRED_MOTION if PREFERRED_MOTION in has else has[0])
+    choices = motions(options.method)
+    motion = options.motion or (PREFERRED_MOTION if PREFERRED_MOTION in choices else choices[0])
     check_motion(options.method, motion)
     weights = find_weights(options.method, options.checkpoint) if isinstance(options.method, str) else None
     driving = open_clip(options.driving) if isinstance(options.driving, Path) else options.driving
@@ -85,7 +85,8 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
 
 
 def _method(options: AnimateOptions, weights: Weights | None, motion: str) -> Method:
-    """The method with its weights and what the motion says of its settings, or the caller's own as it is."""
+    """The method with its weights and with the settings that the motion needs; a method object of the caller's as it
+    is."""
     if not isinstance(options.method, str):
         return options.method
     assert weights is not None
@@ -94,28 +95,28 @@ def _method(options: AnimateOptions, weights: Weights | None, motion: str) -> Me
 
 
 def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Progress) -> int:
-    """The driving frame whose pose is most like that of `face` (1, 3, H, W), the first of equal ones.
+    """The number of the driving frame whose pose is most like that of `face` (1, 3, H, W), the first of equal ones.
 
-    By the landmarks of `choose_landmarks`. Frames without a face are passed over.
+    Poses are compared by the landmarks of `choose_landmarks`; frames without a face do not count.
 
     Raises:
-        TalkbenchError: neither can be found, or there is no face in the source or in any driving frame.
+        TalkbenchError: no extractor of landmarks can run here, or the source or every driving frame shows no face.
     """
     extractor, remark = choose_landmarks(str(face.device))
-    wanted = extractor.extract(face)[0]
-    if wanted is None:
+    target = extractor.extract(face)[0]
+    if target is None:
         raise TalkbenchError("--motion relative-best: no face is found in the source; use relative-first")
     if remark:
         progress.warn(remark)
     progress.start(0, len(driving))
-    found: dict[int, np.ndarray] = {}
+    candidates: dict[int, np.ndarray] = {}
     for numbers, images in _batches(driving, face, batch_size):
-        known = zip(numbers, extractor.extract(images), strict=True)
-        found |= {number: points for number, points in known if points is not None}
+        landmarks = zip(numbers, extractor.extract(images), strict=True)
+        candidates |= {number: points for number, points in landmarks if points is not None}
         progress.advance(len(numbers))
-    if not found:
+    if not candidates:
         raise TalkbenchError("--motion relative-best: no face is found in any driving frame; use relative-first")
-    best = closest(extractor, wanted, found)
+    best = closest(extractor, target, candidates)
     progress.say(f"best frame {best} of {len(driving)}, by the landmarks {extractor.name}")
     return best
 
@@ -141,7 +142,7 @@ def _generate(
 
 
 def _batches(driving: Clip, face: torch.Tensor, size: int) -> Iterator[tuple[range, torch.Tensor]]:
-    """Frame numbers and images (B, 3, H, W), of the face's size and on its device."""
+    """The driving frames in batches: their numbers, and images (B, 3, H, W) of the face's size and on its device."""
     for start in range(0, len(driving), size):
         numbers = range(start, min(start + size, len(driving)))
         frames = np.stack([resize(driving.read(number), face.shape[-1]) for number in numbers])
@@ -149,7 +150,7 @@ def _batches(driving: Clip, face: torch.Tensor, size: int) -> Iterator[tuple[ran
 
 
 def _write_video(path: Path, frames: Iterator[np.ndarray], size: int, rate: Fraction) -> None:
-    """H.264 in yuv420p, which every player takes, at a quality where loss is hard to see."""
+    """Write H.264 in yuv420p, which every player plays, at a quality where loss is hard to see."""
     import av
 
     with av.open(str(path), "w", format="mp4") as container:

@@ -37,22 +37,29 @@ class BestOptions:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The list that was written, how many pairs it has, and for how many of them a best frame was found."""
+class BestFrameList:
+    """A list that was written.
+
+    Attributes:
+        path: the file.
+        pairs: how many pairs it has.
+        matched: for how many of them the search had a result; the others have the first frame of their clip.
+    """
 
     path: Path
     pairs: int
-    found: int
+    matched: int
 
 
-def find_best_frames(options: BestOptions, progress: Progress) -> Found:
-    """Search a reference for every pair whose list names none, and keep the list beside the data's.
+def find_best_frames(options: BestOptions, progress: Progress) -> BestFrameList:
+    """Search the best reference frame for every pair that has none, and write the list with these references.
 
-    The candidates are all frames of the driving clip, at `SIZE` (docs/specs/evaluation.md 7). Where no face is found,
-    the first frame of the clip is taken, aloud.
+    The candidates are all frames of the driving clip, at `SIZE` (docs/specs/evaluation.md 7). A pair without a result
+    gets the first frame of its clip, and the user a warning.
 
     Raises:
-        TalkbenchError: unknown names, data that is not there, a list that has all references, or no face anywhere.
+        TalkbenchError: a name is unknown, the data is missing, all pairs have a reference already, or no frame shows a
+            face.
     """
     device = choose_device(options.device)
     data = datasets.create(options.dataset, root=options.root)
@@ -71,17 +78,17 @@ def find_best_frames(options: BestOptions, progress: Progress) -> Found:
     with memory_advice(options.batch_size):
         best = _search(data, pairs, _Faces(data, extractor, options.batch_size), progress)
     if not best:
-        raise TalkbenchError(f"no best frame is found for any pair of {listing.source}, for want of clips or faces")
+        raise TalkbenchError(f"no pair of {listing.source} has a best frame: clips are missing or show no face")
     path = options.out or best_path(data.root, data.list_name(options.task, options.pairs), extractor.name)
     chosen = [replace(pair, reference=pair.reference or best.get(pair) or _first(data, pair)) for pair in pairs]
     write_best(path, chosen, extractor.id)
     wanting = sum(pair.reference is None and pair not in best for pair in pairs)
     if wanting:
         progress.warn(
-            f"for {wanting} of {len(pairs)} pairs no best frame is found, for want of clips or faces; their reference "
-            "is the first frame of the driving clip"
+            f"{wanting} of {len(pairs)} pairs have no best frame, since clips are missing or show no face; their "
+            "reference is the first frame of the driving clip"
         )
-    return Found(path, len(pairs), len(pairs) - wanting)
+    return BestFrameList(path, len(pairs), len(pairs) - wanting)
 
 
 def _first(data: Dataset, pair: Pair) -> Frame:
@@ -95,8 +102,8 @@ class _Faces:
         self.data, self.extractor, self.batch_size, self.cache = data, extractor, batch_size, FeatureCache()
 
     def find(self, frames: Iterable[Frame]) -> dict[Frame, np.ndarray]:
-        """Of the `frames` that can be read and show a face."""
-        found: dict[Frame, np.ndarray] = {}
+        """The landmarks of those of the `frames` that can be read and show a face."""
+        landmarks: dict[Frame, np.ndarray] = {}
         batch: dict[Frame, np.ndarray] = {}
         for frame in frames:
             try:
@@ -104,9 +111,9 @@ class _Faces:
             except PairError:
                 continue
             if len(batch) == self.batch_size:
-                found |= self._extract(batch)
+                landmarks |= self._extract(batch)
                 batch = {}
-        return found | self._extract(batch)
+        return landmarks | self._extract(batch)
 
     def _extract(self, batch: Mapping[Frame, np.ndarray]) -> dict[Frame, np.ndarray]:
         features = self.cache.get_or_extract(self.extractor, list(batch.values()))
@@ -114,18 +121,18 @@ class _Faces:
 
 
 def _search(data: Dataset, pairs: Sequence[Pair], faces: _Faces, progress: Progress) -> dict[Pair, Frame]:
-    """The best frames of the pairs that have one; clip by clip, so that its frames are read once."""
+    """The best frames of the pairs that have one. It goes clip by clip, so that each frame is read once."""
     by_clip: defaultdict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
         if pair.reference is None:
             by_clip[pair.driving.clip].append(pair)
     best: dict[Pair, Frame] = {}
     progress.start(0, len(by_clip))
-    for clip, mine in by_clip.items():
-        sources = faces.find(dict.fromkeys(pair.source for pair in mine))
-        found = faces.find(Frame(clip, number) for number in _numbers(data, clip)) if sources else {}
-        candidates = {frame.index: points for frame, points in found.items()}
-        for pair in mine:
+    for clip, clip_pairs in by_clip.items():
+        sources = faces.find(dict.fromkeys(pair.source for pair in clip_pairs))
+        drivings = faces.find(Frame(clip, number) for number in _numbers(data, clip)) if sources else {}
+        candidates = {frame.index: points for frame, points in drivings.items()}
+        for pair in clip_pairs:
             if candidates and pair.source in sources:
                 best[pair] = Frame(clip, closest(faces.extractor, sources[pair.source], candidates))
         progress.advance(1)

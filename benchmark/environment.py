@@ -24,7 +24,7 @@ def choose_device(name: str) -> torch.device:
     """``auto`` (CUDA where there is one, else the CPU) or a torch device name.
 
     Raises:
-        TalkbenchError: the name is none, or the device is not there.
+        TalkbenchError: torch knows no such device, or this machine does not have it.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -38,18 +38,19 @@ def choose_device(name: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """The product name of `device`, as far as the system tells."""
+    """The product name of `device`, or the kind of processor where the system does not tell the product."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     processors = Path("/proc/cpuinfo")
-    known = processors.read_text().splitlines() if processors.is_file() else []
-    models = [line.partition(":")[2].strip() for line in known if line.startswith("model name")]
+    lines = processors.read_text().splitlines() if processors.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
 
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """float32 that is float32 (no TF32), and the same bits from the same inputs; settings come back at the end."""
+    """In the block torch computes in true float32 (no TF32) and gives the same bits for the same inputs; afterwards its
+    settings are as before."""
     cudnn, convolution = torch.backends.cudnn, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = cudnn.deterministic, convolution.fp32_precision
     cudnn.deterministic, convolution.fp32_precision = True, "ieee"
@@ -61,7 +62,7 @@ def reproducible() -> Iterator[None]:
 
 @contextmanager
 def memory_advice(batch_size: int) -> Iterator[None]:
-    """Turns running out of memory, on any device, into one line with the remedy."""
+    """In the block running out of memory, on any device, becomes an error of one line that names the remedy."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -74,13 +75,13 @@ def memory_advice(batch_size: int) -> Iterator[None]:
 
 def libraries() -> dict[str, str]:
     """Versions of Python and of the libraries that can change a number."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in RECORDED:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def git_state() -> GitState | None:

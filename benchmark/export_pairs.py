@@ -30,15 +30,15 @@ pairs.csv has a line per pair:
   driving      the frame whose motion the face takes over
   reference    the frame from which that motion is measured; empty for absolute motion
   result       name of the frame that your program makes of the pair
-  video        name, without its suffix, of a video or folder that may hold the results of all lines with this entry,
-               in their order, instead
-  video_frame  the place in it, from 0
+  video        name, without its suffix, of a video or folder that may hold the results of all lines with the same
+               entry here, in the order of the lines, instead of one file for each
+  video_frame  place of the result in that video or folder, from 0
 
 The images are 8-bit RGB, as talkbench feeds them to the methods that it runs. Write the results into a folder of
 their own, as 8-bit RGB PNG of the same size; nothing is resized. JPEG (000012.jpg) and videos (000000.mp4) are taken
-too, but lose something, which the record says. A video, or a folder of frames (000000/), has as many frames as lines
-have its name. A pair without a result counts as failed, and so does one whose source, driving or reference frame
-cannot be read, whatever its result: its line lacks that entry.
+too, but compression changes their pixels, and the record says so. A video, or a folder of frames (000000/), has as
+many frames as there are lines with its name. A pair without a result counts as failed. So does a pair whose source,
+driving or reference frame cannot be read, whatever its result; its line has no entry for that frame.
 
 Then score the folder, under the name of your method:
 
@@ -62,7 +62,7 @@ class ExportPairsOptions:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: how many pairs and images; and the command that scores the results."""
+    """How many pairs and images were written, and the command that scores the results."""
 
     pairs: int
     images: int
@@ -72,12 +72,12 @@ class Exported:
 def export_pairs(options: ExportPairsOptions, progress: Progress | None = None) -> Exported:
     """Write ``pairs.csv``, ``images/`` and ``README.txt`` into ``options.out``.
 
-    Each frame is written once, at the size and with the pixels with which ``bench run`` feeds it to a method; one that
-    cannot be read is left out, with a warning.
+    Each frame is written once, with the pixels that a method gets from ``bench run``. A frame that cannot be read is
+    left out, and the user is warned.
 
     Raises:
-        TalkbenchError: an unknown data set, task or motion, a faulty list, a folder that is not empty or cannot be
-            written; nothing is left behind.
+        TalkbenchError: the data set, task or motion is unknown, the list is faulty, or the folder is not empty or
+            cannot be written. Nothing is left behind.
     """
     progress = progress or Progress()
     data = datasets.create(options.dataset, root=options.root)
@@ -102,11 +102,11 @@ def export_pairs(options: ExportPairsOptions, progress: Progress | None = None) 
 
 def _write_images(split: Split, size: int, folder: Path, progress: Progress) -> dict[Frame, str]:
     """Write every frame of the pairs; returns their paths below `folder`, without those that cannot be read."""
-    wanted = {frame for pair in split for frame in (pair.source, pair.driving, pair.reference) if frame}
+    frames = {frame for pair in split for frame in (pair.source, pair.driving, pair.reference) if frame}
     written: dict[Frame, str] = {}
     faults: list[PairError] = []
-    progress.start(0, len(wanted))
-    for frame in sorted(wanted):  # in order, so that a video is decoded once
+    progress.start(0, len(frames))
+    for frame in sorted(frames):  # in order, so that a video is decoded once
         path = inside(folder, f"images/{frame.clip}/{frame.index:07d}.png")
         try:
             write_png(path, resize(split.read(frame), size))
@@ -133,7 +133,7 @@ def _table(split: Split, images: dict[Frame, str]) -> str:
 
 
 def _command(options: ExportPairsOptions, size: int) -> str:
-    """What scores the results on the very pairs that were exported."""
+    """The command that scores the results on the same pairs that were exported."""
     chosen = {
         "dataset": options.dataset,
         "task": options.task,

@@ -1,4 +1,5 @@
-"""`bench weights`: the files of methods and metrics by what a user calls them, and their way between machines."""
+"""`bench weights`: the model files of methods and metrics, by the names that a user gives; and their export to
+another machine."""
 
 from __future__ import annotations
 
@@ -18,18 +19,19 @@ SHIPPED = "ships with talkbench"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file that a method or metrics want.
+    """A file that a method or a metric needs.
 
     Attributes:
         name: of the method, or of the file in ``metrics/weights.yaml``.
-        purpose: the part of the method that it holds, "" for its main checkpoint; the metrics that need it.
-        path: where it is, or where it should be put.
-        place: where that is in the store, relative.
+        purpose: of a method's file the part of the method that it holds, "" for the main checkpoint; of a metrics'
+            file the metrics that need it.
+        path: where the file is, or where it belongs.
+        place: the same, relative to the store.
         status: as `bench weights list` explains.
-        size: in bytes; None where it is neither there nor published.
+        size: in bytes; None if the file is missing and its size is not published.
         licence: of the weights, in words.
-        source: its URL, else in words where it is published.
-        metric: whether it is a metric's.
+        source: its URL, or in words where it is published.
+        metric: whether the file is a metric's, not a method's.
     """
 
     name: str
@@ -44,15 +46,16 @@ class Entry:
 
     @property
     def wanting(self) -> bool:
-        """Whether it is to be fetched, for the first time or anew."""
+        """Whether the file has to be fetched, for the first time or again."""
         return self.status in ("missing", "damaged")
 
 
 def entries(names: Sequence[str] = ()) -> list[Entry]:
-    """The files of the methods, metrics, extractors and files that are named, or all: methods', then metrics'.
+    """The files that the `names` stand for: of methods, metrics and extractors, or files themselves. Without names, all
+    files of methods, then all of metrics.
 
     Raises:
-        TalkbenchError: an unknown name; the nearest are offered.
+        TalkbenchError: a name is unknown; the message offers the nearest.
     """
     if not names:
         from talkbench.metrics.weights import files
@@ -62,11 +65,11 @@ def entries(names: Sequence[str] = ()) -> list[Entry]:
 
 
 def named(name: str) -> list[str] | None:
-    """The metrics' files that a name stands for: a file itself, those of a metric or of an extractor; None if it is
-    none of these.
+    """The metrics' files that a name stands for: the file of that name, or the files of the metric or extractor of that
+    name. None if there is none of the three.
 
     Raises:
-        TalkbenchError: an unknown variant of a metric.
+        TalkbenchError: the metric has no such variant.
     """
     from talkbench import metrics
     from talkbench.metrics import extractors
@@ -80,7 +83,8 @@ def named(name: str) -> list[str] | None:
 
 
 def users() -> dict[str, list[str]]:
-    """By file, what needs it: metrics, themselves, through their extractor or what that one `uses`, or a command."""
+    """By file, the names of the metrics and commands that need it. A metric also needs the files of its extractor, and
+    of the extractor that this one `uses`."""
     from talkbench import metrics
     from talkbench.metrics.weights import cards
 
@@ -96,13 +100,13 @@ def _named(name: str) -> Iterable[Entry]:
     from talkbench.metrics import extractors
     from talkbench.metrics.weights import files
 
-    found = named(name)
-    if found is not None:
-        return _of_metrics(found)
+    metric_files = named(name)
+    if metric_files is not None:
+        return _of_metrics(metric_files)
     if name in methods.registry.names() or name.partition("@")[0] in methods.registry.names():
         return _of_methods(name)
-    known = [*methods.registry.names(), *metrics.registry.names(), *extractors.registry.names(), *files()]
-    raise TalkbenchError(methods.registry.explain(name) or f"unknown name {name!r}: {nearest(name, known)}")
+    choices = [*methods.registry.names(), *metrics.registry.names(), *extractors.registry.names(), *files()]
+    raise TalkbenchError(methods.registry.explain(name) or f"unknown name {name!r}: {nearest(name, choices)}")
 
 
 def _of_methods(method: str) -> Iterator[Entry]:
@@ -121,28 +125,28 @@ def _of_metrics(names: Iterable[str]) -> Iterator[Entry]:
 
     needed = users()
     for name in names:
-        found = find(name)
+        stored = find(name)
         file = files()[name]
-        path = found or store() / file.path
+        path = stored or store() / file.path
         place = (store() / file.path).relative_to(home() / "weights")
-        size = found.stat().st_size if found else file.size
+        size = stored.stat().st_size if stored else file.size
         source = file.url or file.page
         yield Entry(name, ", ".join(needed[name]), path, place, status(name), size, file.licence, source, metric=True)
 
 
 def fetchable() -> list[Entry]:
-    """The metrics' files that are not there and that a program can fetch."""
+    """The metrics' files that are missing or damaged and that `pull` can download."""
     from talkbench.metrics.weights import files
 
-    wanted = [name for name, file in files().items() if file.url]
-    return [entry for entry in _of_metrics(wanted) if entry.wanting]
+    with_url = [name for name, file in files().items() if file.url]
+    return [entry for entry in _of_metrics(with_url) if entry.wanting]
 
 
 def pull(entry: Entry, progress: object = None) -> Path:
     """Download a file into the store.
 
     Raises:
-        TalkbenchError: as `metrics.weights.pull`; or it is a method's, which people have to fetch.
+        TalkbenchError: as `metrics.weights.pull`; or the file is a method's, which the user has to fetch by hand.
     """
     from talkbench.metrics.weights import pull as pull_file
 
@@ -178,29 +182,29 @@ def _read_sums(folder: Path) -> dict[Path, str]:
     return sums
 
 
-def found(given: Path) -> tuple[dict[Path, str], list[str]]:
-    """The files to add below a folder, or the file itself, each with the hash that the folder's ``SHA256SUMS`` states
-    ("" if there is none); and a complaint for each that is stated and absent.
+def files_to_add(path: Path) -> tuple[dict[Path, str], list[str]]:
+    """The file `path`, or all files below the folder `path`, each with its hash from the folder's ``SHA256SUMS`` ("" if
+    it is not listed there); and a complaint for each file that is listed and missing.
 
-    Notes of hashes and what is hidden are left out.
+    Files of hashes and hidden files are left out.
 
     Raises:
-        TalkbenchError: a ``SHA256SUMS`` that is not as sha256sum writes it.
+        TalkbenchError: the ``SHA256SUMS`` is not in the form that sha256sum writes.
     """
-    if not given.is_dir():
-        return {given: ""}, []
-    sums = _read_sums(given)
+    if not path.is_dir():
+        return {path: ""}, []
+    sums = _read_sums(path)
     files = {}
-    for path in sorted(given.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
-        if path.is_file() and not hidden and path.name != SUMS and path.suffix != ".sha256":
-            files[path] = sums.get(path, "")
-    return files, [f"{path} is stated in {SUMS} and not there; copy it again" for path in sums if not path.is_file()]
+    for file in sorted(path.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.is_file() and not hidden and file.name != SUMS and file.suffix != ".sha256":
+            files[file] = sums.get(file, "")
+    return files, [f"{file} is listed in {SUMS} but missing; copy it again" for file in sums if not file.is_file()]
 
 
 @dataclass(frozen=True)
 class Added:
-    """A file that was recognised and stored: as what, in words, and where."""
+    """A file that was recognised and stored: what it is, in words, and where it is now."""
 
     what: str
     path: Path
@@ -210,11 +214,11 @@ def add(path: Path, name: str = "", sha256: str = "") -> Added:
     """Recognise a metric's file by its hash or name, a method's by its contents, and store it with its hash.
 
     Args:
-        name: what the user says that it is.
-        sha256: what it must have; "" for any.
+        name: what the file is, if the user says so.
+        sha256: the hash that the file must have; "" for any.
 
     Raises:
-        TalkbenchError: it is nothing known, not what it should be, or the store cannot be written.
+        TalkbenchError: the file is not recognised, is not what `name` or `sha256` say, or cannot be stored.
     """
     from talkbench.metrics.weights import add as add_metric
     from talkbench.metrics.weights import files, recognise
@@ -231,7 +235,7 @@ def _meant(name: str) -> str | None:
     """The metrics' file that `name` stands for; None if it is a method."""
     files = named(name)
     if files is None:
-        _named(name)  # refuses what is unknown
+        _named(name)  # refuses an unknown name
         return None
     if len(files) != 1:
         raise TalkbenchError(f"{name} needs {' and '.join(files) or 'no files'}; name one file with --as")

@@ -1,4 +1,4 @@
-"""Which face is posed most like another, by its landmarks."""
+"""The search for the face whose landmarks are posed most like another's."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from talkbench.metrics.landmarks import POINTS, alignment
 
 
 def choose_landmarks(device: str) -> tuple[Extractor, str]:
-    """The extractor of landmarks to search by: that of 68 points, or the five of MTCNN where its models are not there,
-    and then what the user should be told; else "".
+    """The extractor of landmarks to search by, and a remark for the user, or "".
+
+    It is the one of 68 points, or, with a remark, the one of MTCNN's five points where the models for 68 are missing.
 
     Raises:
         TalkbenchError: neither can run here.
@@ -29,9 +30,15 @@ def choose_landmarks(device: str) -> tuple[Extractor, str]:
     return extractor, f"{LANDMARKS[0]} {candidates[0].problem()}; the best frame is searched by {extractor.name}"
 
 
-def closest(extractor: Extractor, wanted: np.ndarray, found: Mapping[int, np.ndarray]) -> int:
-    """The number of those features `found` whose landmarks fit the `wanted` best (`alignment`), the first of equals."""
+def closest(extractor: Extractor, target: np.ndarray, candidates: Mapping[int, np.ndarray]) -> int:
+    """The number of the candidate whose landmarks fit those of the `target` best (`alignment`), the first of equals.
+
+    Args:
+        extractor: made the features, of which only the points count.
+        target: features of a face.
+        candidates: features of other faces, by number.
+    """
     shape = slice(POINTS) if extractor.name == "mtcnn5" else slice(None)  # what follows its points is the box
-    numbers = list(found)
-    distances = alignment(wanted[shape], np.stack([found[number][shape] for number in numbers]))
+    numbers = list(candidates)
+    distances = alignment(target[shape], np.stack([candidates[number][shape] for number in numbers]))
     return numbers[int(distances.argmin())]

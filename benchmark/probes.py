@@ -1,4 +1,4 @@
-"""Images to try a method on where no data set is wanted."""
+"""Images to try a method on without a data set."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""What a command tells while it works."""
+"""How a command tells the user what it does."""
 
 from __future__ import annotations
 
 
 class Progress:
-    """Told by the work, shown by the command line; this one keeps silent."""
+    """What the work calls to report on itself. The command line shows it; this base class shows nothing."""
 
     def say(self, line: str) -> None:
         """One line for the user."""
 
     def warn(self, line: str) -> None:
-        """One line about something that is not as it should be."""
+        """One line of warning for the user."""
 
     def start(self, done: int, total: int) -> None:
-        """The work begins, `done` of `total` units having been done before."""
+        """The work begins; `done` of its `total` units were finished before."""
 
     def advance(self, count: int) -> None:
-        """`count` more are done and written."""
+        """`count` more units are finished and written."""

@@ -1,7 +1,7 @@
 """Runs in MLflow: an experiment per data set and task, a run per method.
 
-MLflow is a second home of the results, never a condition for them: a store that cannot be reached costs
-one warning. It is imported only here and only when used, since that takes seconds.
+MLflow keeps a copy of the results, and no run depends on it: where its store cannot be reached, the user gets one
+warning and the run goes on. MLflow is imported only here and only when it is used, since the import takes seconds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def without_password(text: str) -> str:
 
 
 class Mirror:
-    """One run in MLflow; a context manager, which closes the MLflow run when the work itself fails.
+    """One run in MLflow: a context manager that closes the MLflow run when the work in it fails.
 
     Args:
         uri: of the store; `OFF` for none.
@@ -59,7 +59,7 @@ class Mirror:
 
     @property
     def holder(self) -> str | None:
-        """The URI of the store that has the run; None if it is not tracked."""
+        """The URI of the store that has the run; None if no store has it."""
         return without_password(self.uri) if self._client else None
 
     def __enter__(self) -> Self:
@@ -75,9 +75,9 @@ class Mirror:
                 self._client.set_terminated(self._run_id, status)
 
     def _experiment(self, name: str, runs: Path) -> str:
-        found = self._client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         # Beside a store of our own lie its artifacts; a server decides for itself.
         location = (runs / "mlartifacts").resolve().as_uri() if self.uri.startswith("sqlite:") else None
         return str(self._client.create_experiment(name, artifact_location=location))
@@ -95,12 +95,12 @@ class Mirror:
             self._warn(without_password(f"MLflow at {self.uri} failed, the run goes on without it ({reason})"))
 
     def _open(self, experiment: str, runs: Path, key: str, name: str, tags: dict[str, str], time: int) -> bool:
-        """Continue the run that is tagged with ``talkbench.run_id`` = `key`, or begin one; whether it is a new one."""
+        """Continue the run that is tagged with ``talkbench.run_id`` = `key`, or begin it; True if it is new."""
         self._client = _client(self.uri)
         place = self._experiment(experiment, runs)
-        found = self._client.search_runs([place], f"tags.`talkbench.run_id` = '{key}'")
-        if found:
-            self._run_id = found[0].info.run_id
+        earlier = self._client.search_runs([place], f"tags.`talkbench.run_id` = '{key}'")
+        if earlier:
+            self._run_id = earlier[0].info.run_id
             self._client.update_run(self._run_id, "RUNNING")
             return False
         run = self._client.create_run(place, time, tags={**tags, "talkbench.run_id": key}, run_name=name)
@@ -126,8 +126,7 @@ class Tracker(Mirror):
     _time = 0
 
     def start(self, record: RunRecord, runs: Path) -> None:
-        """Open the run and log its parameters, its tags and its data set; a run that is continued goes on in MLflow
-        where it was."""
+        """Open the run and log its parameters, its tags and its data set. A run that is continued has them already."""
         if self.uri == OFF:
             return
         # All times are those of the record, so that what is logged twice is stored once.
@@ -231,7 +230,7 @@ def _means(summary: Summary) -> list[Value]:
 
 
 def _values(rows: pd.DataFrame) -> list[Value]:
-    """Rows without a finite value are left out; their number is in the counts."""
+    """The values of the pairs. Rows without a finite value are left out; `_means` counts them."""
     columns = zip(rows["pair"], rows["metric"], rows["value"], strict=True)
     return [
         (f"pair/{_name(metric)}", float(value), int(pair)) for pair, metric, value in columns if math.isfinite(value)

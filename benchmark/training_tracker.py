@@ -18,14 +18,14 @@ HELD_BACK = 500  # values that are sent to MLflow together
 
 
 class TrainingTracker(Mirror):
-    """Mirrors a training run: losses, validation metrics and pictures, sent together now and then."""
+    """Mirrors a training run: losses and validation metrics, sent many at a time, and pictures."""
 
     def __init__(self, uri: str, warn: Callable[[str], None]) -> None:
         super().__init__(uri, warn)
         self._waiting: list[Entry] = []
 
     def start(self, config: TrainConfig, folder: Path) -> None:
-        """Open the run of `folder`, or go on with it, and log the recipe."""
+        """Open the MLflow run of the training in `folder` and log the recipe, or continue the run that is there."""
         if self.uri == OFF:
             return
         with self._forgiving():
@@ -36,27 +36,27 @@ class TrainingTracker(Mirror):
                 self._log_params({**recipe, **{f"weights.{term}": value for term, value in weights.items()}})
 
     def log(self, step: int, values: dict[str, float]) -> None:
-        """Keep values, which are sent when there are enough of them."""
+        """Collect values; they are sent when `HELD_BACK` of them are waiting."""
         now = int(time.time() * 1000)
         self._waiting += [(name, value, now, step) for name, value in values.items() if math.isfinite(value)]
         if len(self._waiting) >= HELD_BACK:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is waiting."""
+        """Send the values that are waiting."""
         with self._forgiving():
             if self._client is not None:
                 self._log_metrics(self._waiting)
         self._waiting = []
 
     def picture(self, path: Path) -> None:
-        """Keep a picture beside the values so far."""
+        """Send the waiting values and a picture."""
         self.flush()
         with self._forgiving():
             if self._client is not None:
                 self._client.log_artifact(self._run_id, str(path), "pictures")
 
     def finish(self) -> None:
-        """Send the rest and end the run."""
+        """Send the waiting values and end the run."""
         self.flush()
         self._close("FINISHED")

@@ -17,9 +17,9 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH
 @OPTIONS["checkpoint"]
 @click.option(
     "--motion",
-    help="relative-first or relative-best: the driver's change since the first frame, or since the one most like the "
-    "source; absolute: the driver's pose itself; avd: that without the driver's shape.  [default: relative-first, "
-    "absolute where the method has nothing else]",
+    help="How the driver moves the face. absolute: it takes the driver's pose; relative-first: it moves as the driver "
+    "has moved since the first frame; relative-best: since the frame posed most like the source; avd: as absolute, "
+    "without the driver's face shape.  [default: relative-first, or absolute if the method has no relative motion]",
 )  # fmt: skip
 @click.option("--frames", type=PATH, help="Also write every frame as PNG into this folder.")
 @OPTIONS["batch_size"]

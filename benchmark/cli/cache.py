@@ -1,4 +1,4 @@
-"""`bench cache`: the features of real frames that runs keep."""
+"""`bench cache`: the features of real frames that runs store for later runs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from talkbench.benchmark.cli.groups import CONTEXT, NearestGroup
 
 @click.group(cls=NearestGroup, context_settings=CONTEXT)
 def command() -> None:
-    """See and clear the kept features of real frames.
+    """Show and clear the stored features of real frames.
 
-    What a model finds in a source or driving frame is computed once and kept, so that the next method on the same
-    data costs less. At the bound (TALKBENCH_CACHE_SIZE, 4GiB unless set) what was not used for longest leaves.
+    Metrics compute the features of a source or driving frame once and store them, so that the next method on the same
+    data takes less time. If the cache is larger than TALKBENCH_CACHE_SIZE (4GiB unless set), it deletes the features
+    that have not been used for the longest time.
 
     \b
     bench cache info
@@ -22,7 +23,7 @@ def command() -> None:
 
 @command.command()
 def info() -> None:
-    """Show what is kept, how large it is, and where.
+    """Show which features are stored, how large they are, and where.
 
     \b
     bench cache info
@@ -36,10 +37,10 @@ def info() -> None:
 @command.command()
 @click.argument("extractor", default="")
 def clear(extractor: str) -> None:
-    """Delete the features of an extractor, or all.
+    """Delete the stored features of an extractor, or all.
 
-    EXTRACTOR is an id as bench cache info shows it, or the name that it begins with. Without it everything goes, also
-    what another version of talkbench has left and what is damaged. Nothing is lost but time.
+    EXTRACTOR is an id that bench cache info shows, or the name at the beginning of one. Without it everything is
+    deleted, including damaged files and those of other versions of talkbench. Runs compute again what they need.
 
     \b
     bench cache clear

@@ -1,4 +1,4 @@
-"""`bench check`: whether things of anyone's making keep the rules."""
+"""`bench check`: checks that a method, whoever wrote it, keeps the rules."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def command() -> None:
 def method(name: str, checkpoint: Path | None, device: str, settings: dict[str, object]) -> None:
     """Check that a method keeps the promises of talkbench.methods.interface.
 
-    NAME is a method of talkbench or of an installed package. Without --checkpoint it has fresh weights from a fixed
-    seed, which show everything but how well it works. A dozen images are rendered. The exit code is 0 if no check
-    fails, else 1.
+    NAME is a method of talkbench or of an installed package. Without --checkpoint it gets fresh weights from a
+    fixed seed, which are enough for every check. A dozen images are rendered. The exit code is 0 if no check fails,
+    else 1.
 
     \b
     bench check method mcnet

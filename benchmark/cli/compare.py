@@ -12,13 +12,17 @@ from talkbench.benchmark.cli.options import PATH, names
 @click.command()
 @click.argument("run_a", type=PATH)
 @click.argument("run_b", type=PATH)
-@click.option("--metrics", callback=names, help="Comma-separated.  [default: all that both have]")
+@click.option(
+    "--metrics", callback=names, help="Metrics to compare, comma-separated.  [default: all that both runs have]"
+)
 @click.option(
     "--across-protocols", is_flag=True,
-    help="Also compare numbers that were made by unlike protocols, with a mark that says what differs.",
+    help="Also compare numbers of different protocols, with a mark that says what differs.",
 )  # fmt: skip
-@click.option("--figure", type=PATH, help="A picture to write (.png, .svg, .pdf): scatter and differences, per metric.")
-@click.option("--out", type=PATH, help="A page to write (.html), with the table and the picture.")
+@click.option(
+    "--figure", type=PATH, help="Write a picture (.png, .svg, .pdf): per metric a scatter plot and the differences."
+)
+@click.option("--out", type=PATH, help="Write a page (.html) with the table and the picture.")
 @click.option(
     "--format", "form", type=click.Choice(["terminal", "markdown", "latex", "csv"]), default="terminal",
     show_default=True, help="How to print the table.",
@@ -26,9 +30,10 @@ from talkbench.benchmark.cli.options import PATH, names
 def command(form: str, **options: Any) -> None:
     """Compare two runs pair by pair.
 
-    Of each metric the means over the pairs that both runs have a value of, their difference (A minus B) with its 95 %
-    interval, and how likely chance alone would make as large a one, all of it by clips, or by the people in them, and
-    not by pairs, which are not independent. RUN_A and RUN_B are folders of runs, or entries of the leaderboard.
+    For each metric the table shows the means over the pairs that have a value in both runs, the difference of the means
+    (A minus B) with its 95 % interval, and the probability that chance alone makes a difference as large. Intervals and
+    probabilities resample people, or clips where people are not known, because the pairs of one clip are not
+    independent. RUN_A and RUN_B are folders of runs, or entries of the leaderboard.
 
     \b
     bench compare runs/mcnet-demo runs/fomm-demo

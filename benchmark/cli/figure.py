@@ -14,23 +14,27 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
 @click.argument("runs", nargs=-1, required=True, type=PATH)
 @click.option(
     "--pairs", default="most-different", show_default=True,
-    help="Numbers of pairs in their list, from 0, with commas between; or most-different, those by which the metric "
-    "tells the runs apart.",
+    help="Numbers of pairs in their list, from 0, with commas between; or most-different: the pairs whose values of "
+    "the metric differ most between the runs.",
 )  # fmt: skip
-@click.option("--count", type=POSITIVE, default=6, show_default=True, help="How many of the most different pairs.")
-@click.option("--metric", help="By which they differ.  [default: l1, else the first that all runs have]")
 @click.option(
-    "--errors/--no-errors", default=None, help="Error maps beside the frames.  [default: if there is a truth]"
+    "--count", type=POSITIVE, default=6, show_default=True, help="How many of the most different pairs to draw."
+)
+@click.option("--metric", help="Metric that most-different goes by.  [default: l1, else the first that all runs have]")
+@click.option(
+    "--errors/--no-errors",
+    default=None,
+    help="Draw error maps beside the frames.  [default: if the driving frame is the truth]",
 )
 @OPTIONS["root"]
-@click.option("--dpi", type=POSITIVE, default=300, show_default=True, help="Resolution to print the picture at.")
+@click.option("--dpi", type=POSITIVE, default=300, show_default=True, help="Resolution for printing the picture.")
 @click.option("--out", type=PATH, required=True, help="The picture to write (PNG).")
 @click.option("--html", type=PATH, help="Also write a page with the picture and the numbers of its pairs.")
 def command(runs: tuple[Path, ...], **options: Any) -> None:
-    """Draw what several runs made of the same pairs.
+    """Draw the frames that several runs generated for the same pairs.
 
-    A row for each pair: source, driving frame, then what each run generated and its error map. RUNS are folders of runs
-    of the same pairs, made with bench run --save-frames.
+    Each pair has a row: the source, the driving frame, then the generated frame of each run, with its error map. RUNS
+    are folders of runs of the same pairs, made with bench run --save-frames.
 
     \b
     bench figure runs/fomm-demo runs/mcnet-demo --out figure.png

@@ -1,4 +1,4 @@
-"""Groups of commands: found in a folder, the nearest offered where a name is misspelt."""
+"""Groups of commands, made of the modules in a folder; for a misspelt name they offer the nearest command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class NearestGroup(click.Group):
-    """Offers the nearest command where one is misspelt."""
+    """A group that offers the nearest command for a misspelt name."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         from talkbench.core.registry import nearest
@@ -29,12 +29,12 @@ class NearestGroup(click.Group):
 class FolderGroup(NearestGroup):
     """A group whose commands are the modules of a package, each imported when it is asked for.
 
-    A module defines its command, which may be a group, as `command`. The command is called as the module is, with ``-``
+    A module defines its command, which may be a group, as `command`. The command has the name of the module, with ``-``
     for ``_`` and without a ``_`` at the end: ``best_frames.py`` holds ``best-frames``, ``import_.py`` holds ``import``.
 
     Args:
         package: full name of the package.
-        helpers: its modules that are no commands.
+        helpers: its modules that are not commands.
     """
 
     def __init__(self, *, package: str, helpers: Collection[str] = (), **attributes: Any) -> None:

@@ -30,7 +30,7 @@ def channels(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 def places(
     _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 ) -> tuple[tuple[float, float], ...] | None:
-    found = []
+    points = []
     for value in values:
         try:
             x, y = map(float, value.split(","))
@@ -38,20 +38,20 @@ def places(
             raise click.BadParameter(f"{value!r} is not of the form X,Y") from error
         if not (0 <= x < 1 and 0 <= y < 1):
             raise click.BadParameter(f"{value!r} is outside of the picture, whose X and Y are from 0 to 1")
-        found.append((x, y))
-    return tuple(found) or None
+        points.append((x, y))
+    return tuple(points) or None
 
 
 @click.command()
 @click.argument("method")
 @click.option(
     "--what", default="all", show_default=True, callback=parts, metavar="NAMES",
-    help="memory, conditioned-memory, attention, keypoints, flow, occlusion, several with commas between, or all that "
-    "the method has.",
+    help="What to draw: memory, conditioned-memory, attention, keypoints, flow, occlusion, several with commas "
+    "between, or all that the method can show.",
 )  # fmt: skip
 @click.option(
     "--checkpoint", type=PATH, multiple=True,
-    help="Weights: the authors' .pth.tar or a .safetensors. Repeatable: the pictures show one beside the other.",
+    help="Weights: the authors' .pth.tar or a .safetensors. Repeatable: the pictures show several side by side.",
 )  # fmt: skip
 @click.option("--source", type=PATH, multiple=True, help="Image of a face, cropped to the head. Repeatable.")
 @click.option(
@@ -60,40 +60,44 @@ def places(
 @click.option("--dataset", help="In place of --source: faces of this data set.  [default: demo]")
 @click.option(
     "--pairs", callback=numbers, metavar="NUMBERS",
-    help="Which pairs of its list, from 0, with commas between.  [default: --count of them, from all over the list]",
+    help="Numbers of pairs in its list, from 0, with commas between.  [default: --count pairs, spread over the list]",
 )  # fmt: skip
 @click.option(
-    "--count", type=POSITIVE, default=4, show_default=True, help="How many pairs, or frames of the driving video."
+    "--count",
+    type=POSITIVE,
+    default=4,
+    show_default=True,
+    help="How many pairs, or frames of the driving video, to draw.",
 )
 @OPTIONS["task"]
 @OPTIONS["motion"]
 @OPTIONS["root"]
 @click.option(
     "--channels", callback=channels, metavar="NUMBERS",
-    help="Of the memory, from 0, with commas between, or all.  [default: all; of the conditioned memory those of the "
-    "paper's figures, or the most varied]",
+    help="Numbers of the channels of the memory, from 0, with commas between, or all.  [default: all; of the "
+    "conditioned memory those of the paper's figures, or those that vary most]",
 )  # fmt: skip
 @click.option(
     "--scaling", type=click.Choice(["each", "shared"]), default="each", show_default=True,
-    help="Whether each tile is scaled to its own smallest and largest value, or all alike.",
+    help="each: every tile goes from its own smallest value to its own largest; shared: all tiles have one scale.",
 )  # fmt: skip
 @click.option(
-    "--level", type=POSITIVE, help="Side of the map that the conditioned memory is for.  [default: the smallest]"
+    "--level", type=POSITIVE, help="Side of the map whose conditioned memory is drawn.  [default: the smallest]"
 )
 @click.option(
     "--at", callback=places, multiple=True, metavar="X,Y",
-    help="A place whose attention is shown, in shares of width and height. Repeatable.  [default: eyes, mouth, "
-    "forehead, corner]",
+    help="Place whose attention is drawn, in shares of width and height. Repeatable.  [default: eyes, mouth, forehead, "
+    "corner]",
 )  # fmt: skip
 @OPTIONS["device"]
 @click.option("--out", type=PATH, help="Folder to write to.  [default: inspect/<method>]")
 @OPTIONS["set"]
 def command(**options: Any) -> None:
-    """Look inside a method.
+    """Draw what happens inside a method.
 
-    Draws what it has learned to remember of faces (memory), what becomes of that for given faces (conditioned-memory),
-    what is looked up there (attention), and how the source is moved (keypoints, flow, occlusion), as PNG files and as a
-    page that explains them.
+    It draws the memory of faces that the method has learned (memory), what the memory becomes for certain faces
+    (conditioned-memory), where the method looks in it (attention), and how the source is moved (keypoints, flow,
+    occlusion). The pictures are PNG files; a page explains them.
 
     \b
     bench inspect mcnet
@@ -104,9 +108,9 @@ def command(**options: Any) -> None:
     from talkbench.benchmark.cli.progress import RunDisplay
     from talkbench.benchmark.inspection.look import InspectOptions, inspect
 
-    given = {name: value for name, value in options.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None}
     with RunDisplay() as display:
-        folder, files = inspect(InspectOptions(**given, command=typed()), display)
+        folder, files = inspect(InspectOptions(**chosen, command=typed()), display)
     *pictures, page = (Path(folder) / file for file in files)
     for picture in pictures:
         click.echo(f"picture {picture}")

@@ -15,7 +15,7 @@ SITE = Path("site")
 
 @click.group(cls=NearestGroup, context_settings=CONTEXT)
 def command() -> None:
-    """The leaderboard: a site of plain files.
+    """Build and show the leaderboard, a site of plain files.
 
     \b
     bench leaderboard build
@@ -29,8 +29,9 @@ def command() -> None:
 def build(out: Path, entries: Path | None) -> None:
     """Write the site from entries and the published tables.
 
-    A page for each data set and task, each method and each metric, and a view that compares two methods pair by
-    pair. The pages need no server and no network; the same files give the same bytes. See bench results for entries.
+    The site has a page for each data set and task, each method and each metric, and one that compares two methods pair
+    by pair. The pages need no server and no network, and the same entries give the same bytes. Entries are written by
+    bench results export.
 
     \b
     bench leaderboard build --out site
@@ -41,20 +42,22 @@ def build(out: Path, entries: Path | None) -> None:
     from talkbench.results.entries import SHIPPED, load_entries
 
     folder = entries or (ENTRIES if ENTRIES.is_dir() else SHIPPED)
-    found = load_entries(folder)
-    clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in found}}
-    first = build_site(found, all_cards(), clusters).write(out)
-    count = f"{len(found)} {'entry' if len(found) == 1 else 'entries'}{' that ship' if folder == SHIPPED else ''}"
-    what = count if found else f"no entries in {folder}: published tables alone"
+    listed = load_entries(folder)
+    clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in listed}}
+    first = build_site(listed, all_cards(), clusters).write(out)
+    count = f"{len(listed)} {'entry' if len(listed) == 1 else 'entries'}{' that ship' if folder == SHIPPED else ''}"
+    what = count if listed else f"no entries in {folder}: published tables alone"
     click.echo(f"site    {first}   ({what}; open it in a browser)")
 
 
 @command.command()
 @click.option("--site", type=PATH, default=SITE, show_default=True, help="Folder that bench leaderboard build wrote.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
-@click.option("--open/--no-open", "open_", default=True, show_default=True, help="Open it in the browser.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to serve on; 0: any free one."
+)
+@click.option("--open/--no-open", "open_", default=True, show_default=True, help="Open the site in the browser.")
 def serve(site: Path, port: int, open_: bool) -> None:
-    """Show the site on this machine, to this machine alone, until Ctrl+C."""
+    """Serve the site until Ctrl+C, to browsers on this machine alone."""
     import webbrowser
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer

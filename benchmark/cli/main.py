@@ -11,11 +11,11 @@ from talkbench.benchmark.cli.groups import CONTEXT, FolderGroup
 from talkbench.core.errors import TalkbenchError
 
 HELPERS = {"groups", "main", "options", "print", "progress", "train_progress"}
-"""What is in the folder beside the commands."""
+"""The modules of the folder that are not commands."""
 
 
 def main() -> None:
-    """Entry point: errors of the user's making end with one line and exit code 2."""
+    """Entry point. An error that the user can put right ends with one line and exit code 2."""
     try:
         bench.main(prog_name="bench", standalone_mode=False)
     except TalkbenchError as error:
@@ -26,7 +26,7 @@ def main() -> None:
     except OSError as error:  # of reading, mostly; what was computed before is kept
         _stop(str(error), 2)
     except (click.Abort, KeyboardInterrupt):
-        _stop("stopped; the same command goes on with a training or several runs, and with --resume with one run", 130)
+        _stop("stopped; to go on, repeat the command (a single bench run with --resume)", 130)
 
 
 def _stop(message: str, code: int) -> None:

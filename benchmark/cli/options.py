@@ -1,4 +1,4 @@
-"""What several commands of `bench` share: argument types, options, a loop."""
+"""Argument types and options that several commands of `bench` share, and the loop over many items."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
 
 
 def typed() -> str:
-    """The command line as typed, for the record, which others read."""
+    """The command line as the user typed it, without passwords, since others read the record that holds it."""
     from talkbench.benchmark.tracking import without_password
 
     return without_password(shlex.join(["bench", *sys.argv[1:]]))
@@ -54,7 +54,8 @@ def processors(_ctx: click.Context, _param: click.Parameter, value: int | None) 
 
 
 def each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterable[str] = ()) -> None:
-    """Act on every item; those that fail are named at the end, a line each, with exit code 2."""
+    """Call `act` on every item. The errors of those that fail are printed at the end, a line each, after the
+    `complaints`; if there are any, the exit code is 2."""
     failures = list(complaints)
     for item in items:
         try:
@@ -74,12 +75,13 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "task": click.option("--task", default="same-identity", show_default=True, help="same-identity, cross-identity …"),
     "motion": click.option(
         "--motion", default="absolute", show_default=True,
-        help="absolute; relative-first or relative-best: the driver's change since the first or the best frame; avd: "
-        "absolute without the driver's shape (mraa, tpsm).",
+        help="How the driver moves the face. absolute: it takes the driver's pose; relative-first, relative-best: it "
+        "moves as the driver has moved since the first or the best frame; avd: as absolute, without the driver's face "
+        "shape (mraa, tpsm).",
     ),
     "pairs": click.option(
         "--pairs", type=PATH,
-        help="A pair list (CSV), your own or a published one, or the name of one; see: bench data lists.",
+        help="Pair list to use: a file (CSV), or the name of a published list; see: bench data lists.",
     ),
     "root": click.option("--root", type=PATH, help="Folder of the data set's clips."),
     "lists_root": click.option(
@@ -91,18 +93,20 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "limit": click.option("--limit", type=POSITIVE, help="Only the first N pairs."),
     "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),
     "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"),
-    "batch_size": click.option("--batch-size", type=POSITIVE, default=8, show_default=True, help="Frames at once."),
+    "batch_size": click.option(
+        "--batch-size", type=POSITIVE, default=8, show_default=True, help="How many frames are processed at once.",
+    ),
     "workers": click.option(
         "--workers", type=click.IntRange(0, 64),
-        help="Processes that read frames ahead of the model; 0: none but this one.  [default: none for a few hundred "
-        "pairs, else one less than the processors, 2 to 8]",
+        help="Number of processes that read frames ahead of the model; 0: the main process reads them.  [default: 0 "
+        "for up to 400 pairs, else one less than the processors, 2 to 8]",
     ),
     "processes": click.option(
         "--workers", type=POSITIVE, callback=processors,
-        help="How many at once.  [default: one for each processor]",
+        help="Number of processes that work at once.  [default: one for each processor]",
     ),
     "set": click.option(
         "--set", "settings", multiple=True, callback=settings, metavar="NAME=VALUE",
-        help="A choice of the method, e.g. --set noise=random for mcnet. Repeatable.",
+        help="A setting of the method, e.g. --set noise=random for mcnet. Repeatable.",
     ),
 }  # fmt: skip

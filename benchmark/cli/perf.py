@@ -11,19 +11,19 @@ from click.core import ParameterSource
 from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
 
 
-def _listed(_ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...] | None) -> tuple[str, ...]:
-    """The members of comma-separated lists, each once; none if the option is not given."""
-    if given is None or given == ():
+def _listed(_ctx: click.Context, param: click.Parameter, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The members of comma-separated lists, each once; () without the option."""
+    if value is None or value == ():
         return ()
-    texts = (given,) if isinstance(given, str) else given
+    texts = (value,) if isinstance(value, str) else value
     members = tuple(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))
     if not members:
         raise click.BadParameter("the list is empty")
     return members
 
 
-def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tuple[int, ...]:
-    return tuple(POSITIVE(part, param, ctx) for part in _listed(ctx, param, given))
+def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    return tuple(POSITIVE(part, param, ctx) for part in _listed(ctx, param, value))
 
 
 @click.command()
@@ -31,18 +31,18 @@ def _sizes(ctx: click.Context, param: click.Parameter, given: str | None) -> tup
               help="Methods to measure, comma-separated or repeated.")  # fmt: skip
 @click.option("--metrics", callback=_listed,
               help="In place of --method: metrics and extractors to measure, comma-separated, or all.")  # fmt: skip
-@click.option("--train", is_flag=True, help="Of methods: the training step.")
+@click.option("--train", is_flag=True, help="Measure the training step of the methods.")
 @click.option("--modes", default="float32", show_default=True, callback=_listed,
-              help="For methods: of float32, bf16 (autocast), channels_last and compiled (torch.compile), "
-              "comma-separated; bf16+compiled is both at once.")  # fmt: skip
+              help="Modes of the methods, comma-separated: float32, bf16 (autocast), channels_last, compiled "
+              "(torch.compile); bf16+compiled is both at once.")  # fmt: skip
 @click.option("--batch-size", "batch_sizes", callback=_sizes,
               help="Driving frames at once, comma-separated.  [default: 1; with --metrics or --train 8]")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0, 64),
-              help="With --train: processes that read frames.  [default: 2 on a CPU, else 8]")  # fmt: skip
+              help="With --train: number of processes that read frames.  [default: 2 on a CPU, else 8]")  # fmt: skip
 @OPTIONS["device"]
-@click.option("--repeat", type=POSITIVE, default=10, show_default=True, help="Turns to take the median over.")
+@click.option("--repeat", type=POSITIVE, default=10, show_default=True, help="How often to measure; the median counts.")
 @click.option("--size", type=POSITIVE, default=256, show_default=True,
-              help="Of the frames for metrics, and for methods that work at any size.")  # fmt: skip
+              help="Side of the frames in pixels, for metrics and for methods of any size.")  # fmt: skip
 @click.option(
     "--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, metrics or train-modes>-<version>.csv]"
 )
@@ -52,16 +52,16 @@ def command(
 ) -> None:
     """Measure what methods, their training, or metrics cost.
 
-    Of methods: GFLOP, parameters, milliseconds, frames per second and peak memory: per driving frame with the source
-    encoded before, and per cold pair; the CSV also has each stage. Weights are fresh ones from a fixed seed, since
-    what they are does not change what they cost, so no checkpoint is needed.
+    Methods: parameters, GFLOP, milliseconds, frames per second and peak memory, per driving frame whose source is
+    encoded already, and per cold pair, whose source is encoded too. The CSV also has each stage. The weights are fresh
+    ones from a fixed seed: no checkpoint is needed, since other weights take the same time.
 
-    Of training: images per second, GFLOP per sample, milliseconds of a step and of its parts, peak memory, and how
-    many times as fast as steps the frames can be read. Beside the GFLOP stand those that the modules need, each run by
-    itself: where the two are equal, nothing is computed twice.
+    Training: images per second, GFLOP per sample, milliseconds of a step and of its parts, and peak memory; and by what
+    factor reading frames is faster than training on them. The column modules has the GFLOP of the modules when each
+    is run by itself: if it equals the column GFLOP, the step computes nothing twice.
 
-    Of metrics: frames per second, milliseconds for 64 frames and peak memory of each extractor and of each metric on
-    images (pairs), and of all that work here together, on frames of the demo data set.
+    Metrics: frames per second, milliseconds for 64 frames and peak memory of each extractor and of each metric on
+    images (there of pairs), and of all of them together, on frames of the demo data set.
 
     \b
     bench perf --method mcnet

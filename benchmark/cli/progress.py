@@ -23,12 +23,12 @@ STDERR = Console(stderr=True, highlight=False)
 
 
 def say(text: str, style: str = "") -> None:
-    """One message on standard error, on one line however long it is."""
+    """Print a message on standard error, on one line, whatever its length."""
     STDERR.print(Text(text, style=style), soft_wrap=True)
 
 
 class _Rate(ProgressColumn):
-    """Units per second; what a continued run had done before is not counted."""
+    """Units per second; the units that a continued run had done before do not count."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class RunDisplay(WorkProgress):
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._task is not None:  # Rich ends even a bar that never was with an empty line
+        if self._task is not None:  # Rich prints an empty line even for a bar that never started
             self._progress.stop()
 
     def say(self, line: str) -> None:
@@ -74,7 +74,7 @@ class RunDisplay(WorkProgress):
         self._progress.advance(self._task, count)
 
     def reach(self, done: int, total: int, description: str) -> None:
-        """`done` of `total` units are done; `description` replaces the unit before the bar."""
+        """Set the bar to `done` of `total` units; the `description` replaces the name of the unit before the bar."""
         if self._task is None:
             self.start(done, total)
         assert self._task is not None
@@ -82,7 +82,7 @@ class RunDisplay(WorkProgress):
 
 
 class DownloadBar:
-    """Bytes of a download on standard error as they come (`core.model_files.Bar`); a context manager."""
+    """Context manager with a bar on standard error for the bytes of a download (`core.model_files.Bar`)."""
 
     total = 0
 

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--method", help="Method to run, several with commas between, or all; see: bench list methods.")
-@click.option("--frames", type=PATH, help="In place of --method: frames that another program made, to be scored.")
-@click.option("--name", help="With --frames: what to call that program.")
+@click.option(
+    "--frames", type=PATH, help="In place of --method: folder of frames that another program made, to score them."
+)
+@click.option("--name", help="With --frames: name of that program.")
 @click.option(
     "--dataset", required=True, help="Data set, several with commas between, or all; see: bench list datasets."
 )
@@ -37,34 +39,40 @@ if TYPE_CHECKING:
 @OPTIONS["root"]
 @click.option(
     "--metrics", callback=names,
-    help="In place of the protocol's: comma-separated; see: bench list metrics.",
+    help="Metrics in place of the protocol's, comma-separated; see: bench list metrics.",
 )  # fmt: skip
 @click.option(
     "--protocol", default="talkbench-1", show_default=True,
-    help="What is computed, and how; see: bench list protocols. Also a .yaml of your own.",
+    help="Protocol, which says what is computed and how; see: bench list protocols. Or a .yaml file of your own.",
 )  # fmt: skip
-@click.option("--jpeg-quality", type=click.IntRange(1, 95), help="Send all images through JPEG files before scoring.")
+@click.option(
+    "--jpeg-quality", type=click.IntRange(1, 95), help="Compress all images as JPEG of this quality before scoring."
+)
 @OPTIONS["limit"]
 @OPTIONS["batch_size"]
 @OPTIONS["workers"]
-@click.option("--image-size", type=POSITIVE, help="For frames, and methods of any size.  [default: as stored]")
+@click.option(
+    "--image-size",
+    type=POSITIVE,
+    help="Side in pixels, for --frames and for methods that work at any size.  [default: as stored]",
+)
 @OPTIONS["device"]
 @click.option("--out", type=PATH, help="Folder of the run.  [default: runs/<method>-<dataset>-<task>-<time>]")
-@click.option("--resume", is_flag=True, help="Continue the latest run of this very command (or the one in --out).")
-@click.option("--strict", is_flag=True, help="A metric that cannot be computed here is an error.")
+@click.option("--resume", is_flag=True, help="Continue the latest run with the same settings, or the run in --out.")
+@click.option("--strict", is_flag=True, help="Stop with an error if a metric cannot be computed here.")
 @click.option("--save-frames", is_flag=True, help="Keep every generated frame as PNG in the run's folder.")
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["set"]
 def command(**options: Any) -> None:
     """Score a method or given frames on a data set.
 
-    Ends with a table, a page with pictures and a record of how every number was made. What was
-    computed is written as it goes: after an interruption the same command with --resume does the rest.
+    The command ends with a table, a page with pictures, and a record of how every number was made. Results are written
+    batch by batch: after an interruption the same command with --resume computes the rest.
 
-    Several methods, data sets or tasks are one run for each combination that the data and weights here allow; the
-    others are named with the reason. Such a command always goes on with what it finds done, in runs/ or the folder
-    of --out, and --root holds a folder for each of several data sets. all means every task, every data set, and every
-    method but the yardsticks that see the true image.
+    With several methods, data sets or tasks, there is one run for each combination whose data and weights are here; the
+    others are listed with the reason. Such a command always continues the runs that it finds in runs/ or in the folder
+    of --out. With several data sets, --root holds a folder for each. all means every task, every data set, and every
+    method except the yardsticks that see the true image.
 
     \b
     bench run --method mcnet --dataset demo
@@ -94,7 +102,7 @@ def _report_grid(cells: Sequence[GridCell]) -> None:
     print_grid(cells)
     failed = sum(cell.state == "failed" for cell in cells)
     if failed:
-        raise TalkbenchError(f"{failed} of the runs failed; the same command tries them again")
+        raise TalkbenchError(f"{failed} of the runs failed; repeat the command to try them again")
 
 
 def _report(finished: Finished) -> None:
@@ -104,12 +112,12 @@ def _report(finished: Finished) -> None:
     click.echo(f"record  {finished.store.folder}")
     click.echo(f"page    {finished.page}   (open it in a browser)")
     if finished.tracked:
-        shown = [finished.tracked]
+        words = [finished.tracked]
         if not finished.tracked.startswith("http"):
-            shown = [_beside_python("mlflow"), "ui", "--backend-store-uri", finished.tracked]
-        click.echo(f"MLflow  {shlex.join(shown)}")
+            words = [_beside_python("mlflow"), "ui", "--backend-store-uri", finished.tracked]
+        click.echo(f"MLflow  {shlex.join(words)}")
 
 
 def _beside_python(program: str) -> str:
-    """How to call a program of this environment: by its name, or by its path where the environment is not active."""
+    """The word to call a program of this environment by: its name, or its path if the environment is not active."""
     return program if shutil.which(program) else os.path.relpath(Path(sys.executable).parent / program)

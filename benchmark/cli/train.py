@@ -1,4 +1,4 @@
-"""`bench train`: training, of one method or of all rows of an ablation table."""
+"""`bench train`: trains one method, or the methods of all rows of an ablation table."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @click.option("--method", help="Method to train; see: bench list methods.")
 @click.option(
     "--ablation", metavar="NAME",
-    help="In place of --method: all rows of a table, table2 of the paper or table-s1, table-s2, table-s7 of its "
-    "supplement.",
+    help="In place of --method: train the methods of all rows of a table, table2 of the paper or table-s1, table-s2, "
+    "table-s7 of its supplement.",
 )  # fmt: skip
 @click.option("--config", help="A recipe that ships with talkbench, or a .yaml file.  [default: the method's]")
-@click.option("--dataset", help="In place of the recipe's; see: bench list datasets.")
+@click.option("--dataset", help="Data set in place of the recipe's; see: bench list datasets.")
 @click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<method>-<dataset>, or "
               "ablations/<name>-<config>]")  # fmt: skip
 @OPTIONS["root"]
@@ -29,28 +29,30 @@ if TYPE_CHECKING:
     "--set", "changes", multiple=True, callback=settings, metavar="NAME=VALUE",
     help="An entry of the recipe, e.g. --set epochs=150 --set weights.consistency=0. Repeatable.",
 )  # fmt: skip
-@click.option("--checkpoint", type=PATH, help="Weights to start from; without, fresh ones.")
+@click.option("--checkpoint", type=PATH, help="Weights to start from.  [default: fresh ones]")
 @click.option(
-    "--vgg", type=EXISTING, help="vgg19-dcbb9e9d.pth, for the perceptual loss.  [default: that of bench weights]"
+    "--vgg",
+    type=EXISTING,
+    help="File vgg19-dcbb9e9d.pth for the perceptual loss.  [default: the one in the store of bench weights]",
 )
 @click.option(
-    "--workers", type=click.IntRange(0, 64), help="Processes that read frames.  [default: 0 on a CPU, else 8]"
+    "--workers", type=click.IntRange(0, 64), help="Number of processes that read frames.  [default: 0 on a CPU, else 8]"
 )
-@click.option("--compile", "compiled", is_flag=True, help="Send the step through torch.compile.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the training step with torch.compile.")
 @click.option(
     "--save-minutes", type=click.FloatRange(min=0, min_open=True), default=5, show_default=True,
-    help="Save the state so often, and after every epoch.",
+    help="Minutes after which the state is saved; it is also saved after every epoch.",
 )  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["device"]
 def command(**options: Any) -> None:
     """Train a method.
 
-    Stopped or killed, the same command continues from the last state and gives the very same weights. Ends with
-    weights.safetensors, which bench run takes as --checkpoint; beside it are best.safetensors, by the validation pairs,
-    pictures of these after every epoch, and log.jsonl.
+    If training is stopped or killed, the same command continues from the last state and gives the same weights. The
+    result is weights.safetensors, which bench run takes as --checkpoint. Beside it are best.safetensors, the weights
+    with the best values on the validation pairs, pictures of these pairs after every epoch, and log.jsonl.
 
-    Several GPUs: torchrun --nproc-per-node 8 --no-python bench train ...; the recipe's batch is shared among them.
+    On several GPUs run torchrun --nproc-per-node 8 --no-python bench train ...; they share the recipe's batch.
 
     \b
     bench train --method mcnet --config demo
@@ -68,18 +70,18 @@ def command(**options: Any) -> None:
     name = options.pop("device")
     device = choose_device(name)
     workers, uri, ablation = options.pop("workers"), options.pop("tracking_uri"), options.pop("ablation")
-    given = LoopOptions(
+    loop = LoopOptions(
         workers=_workers(device.type) if workers is None else workers,
         compiled=options.pop("compiled"),
         save_minutes=options.pop("save_minutes"),
     )
-    wanted = TrainOptions(**options, loop=given, device=device, command=typed())
+    chosen = TrainOptions(**options, loop=loop, device=device, command=typed())
     if ablation:
-        _train_rows(ablation, wanted, uri, name)
+        _train_rows(ablation, chosen, uri, name)
         return
     with TrainDisplay(uri) as display:
-        weights = train(wanted, display)
-    if display.shown:
+        weights = train(chosen, display)
+    if display.begun:
         click.echo(f"weights {weights}")
 
 
@@ -95,9 +97,9 @@ def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) 
         failed += bool(row.fault)
         click.echo(f"{row.method:28} {row.fault or row.folder}")
     if failed:
-        raise TalkbenchError(f"{failed} of the rows failed; the same command tries them again")
-    made = f"--ablation {name}" if options.config == DEMO else f"{folder(name, options.config, options.out)}/*/run"
-    click.echo(f"table   bench tables {made}")
+        raise TalkbenchError(f"{failed} of the rows failed; repeat the command to try them again")
+    source = f"--ablation {name}" if options.config == DEMO else f"{folder(name, options.config, options.out)}/*/run"
+    click.echo(f"table   bench tables {source}")
 
 
 def _workers(device: str) -> int:

@@ -1,4 +1,4 @@
-"""What `bench train` shows while it works."""
+"""The displays of `bench train`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from talkbench.training.loop import TrainProgress
 
 
 class TrainDisplay(TrainProgress):
-    """A progress bar with the latest losses, and the MLflow run; a context manager.
+    """Context manager with a progress bar that shows the latest losses, and with the MLflow run.
 
     Attributes:
-        shown: whether there was anything to show; of several processes it is the main one that has.
+        begun: whether the training has begun in this process; of several processes only the main one reports that.
     """
 
     def __init__(self, uri: str | None) -> None:
-        self.shown = False
+        self.begun = False
         self._bar = RunDisplay("pairs")
         self._tracker = TrainingTracker(tracking_uri(uri, RUNS), self._bar.warn)
 
@@ -39,7 +39,7 @@ class TrainDisplay(TrainProgress):
             self._tracker.__exit__(kind, error, trace)
 
     def begin(self, config: TrainConfig, folder: Path) -> None:
-        self.shown = True
+        self.begun = True
         self._tracker.start(config, folder)
 
     def say(self, line: str) -> None:
@@ -52,18 +52,18 @@ class TrainDisplay(TrainProgress):
         self._tracker.log(step, values)
 
     def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._bar.say(f"epoch {epoch}, step {step}: {shown}")
+        means = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self._bar.say(f"epoch {epoch}, step {step}: {means}")
 
     def picture(self, step: int, path: Path) -> None:
         self._tracker.picture(path)
 
 
 class RowDisplay(RunDisplay):
-    """Progress of the runs of an ablation's rows; warns of nothing twice, as every row has the same to warn of.
+    """Progress of the runs of an ablation's rows. Each warning appears once, since every row has the same warnings.
 
     Args:
-        told: what was warned of before.
+        told: the warnings that have appeared.
     """
 
     def __init__(self, told: set[str]) -> None:

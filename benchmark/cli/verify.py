@@ -28,7 +28,7 @@ SCHEMA_VERSION = 1
 @OPTIONS["device"]
 @click.option(
     "--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True,
-    help="How to write it.",
+    help="Format of the report.",
 )  # fmt: skip
 def command(
     results: tuple[Path, ...],
@@ -41,13 +41,13 @@ def command(
 ) -> None:
     """Compute the figures of runs or entries again.
 
-    RESULTS are runs, entries of the leaderboard, or folders that hold some. What is computed, as far as this machine
-    can: the hashes of an entry's files, of the pair list and of the weights, the protocol ids, the summary from the
-    rows, and the metrics from the generated frames, which a run has if it was made with --save-frames. Every figure
-    is equal, different, or not checkable for a reason that is given.
+    RESULTS are runs, entries of the leaderboard, or folders of these. As far as this machine can, the command computes
+    the hashes of an entry's files, of the pair list and of the weights, the protocol ids, the summary from the rows,
+    and the metrics from the generated frames, which a run has if it was made with --save-frames. It reports every
+    figure as equal, different, or not checkable for a reason.
 
-    Numbers are equal within 1e-6 of their size; those from frames also where they agree in the printed digits, by at
-    most half a unit of the last one, which is then said.
+    Two numbers are equal if they differ by at most 1e-6 of their size. Numbers from frames are also equal if they
+    differ by at most half a unit of the last printed digit; the report says so.
 
     The exit code is 0 if nothing is different, 1 if something is, 2 if a result cannot be read.
 
@@ -65,7 +65,7 @@ def command(
     own = {"--frames": frames, "--checkpoint": checkpoint, "--pairs": pairs}
     named = next((name for name, value in own.items() if value), None)
     if named and len(folders) > 1:
-        raise TalkbenchError(f"{named} is of one result; verify {len(folders)} of them one by one")
+        raise TalkbenchError(f"{named} is for a single result; verify the {len(folders)} results one by one")
     figures = {}
     for folder in folders:
         with RunDisplay() as display:

@@ -1,1 +1,1 @@
-"""Whether a method does what the interface of methods asks of it."""
+"""Checks that a method does what the interface of methods asks of it."""

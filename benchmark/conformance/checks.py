@@ -1,4 +1,4 @@
-"""`bench check method`: whether a method, whoever wrote it, does what `methods.interface` asks of it."""
+"""`bench check method`: checks that a method, whoever wrote it, does what `methods.interface` asks of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEYOND = 1e-5  # of [0, 1]: what rounding may add to a sum of weights
 
 
 class NotApplicable(Exception):
-    """Why a check says nothing about this method, one line."""
+    """A check does not apply to this method; one line says why."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Check:
     """One promise of the interface.
 
     Attributes:
-        judge: says what it found, or raises `Failure` or `NotApplicable`.
-        needs: the checks without whose passing this one would only repeat their failure.
+        judge: returns its finding in words, or raises `Failure` or `NotApplicable`.
+        needs: the checks that must pass before this one means anything.
     """
 
     name: str
@@ -49,11 +49,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one check; `found` says it in one line."""
+    """The result of one check; `finding` tells it in one line."""
 
     check: Check
     status: Literal["pass", "fail", "n/a"]
-    found: str
+    finding: str
 
 
 CHECKS: list[Check] = []
@@ -70,7 +70,7 @@ def check(name: str, expected: str, *needs: str) -> Callable[[Callable[[Subject]
 
 
 def check_method(options: CheckOptions, progress: Progress | None = None) -> list[Verdict]:
-    """Put a method, with a checkpoint or with fresh weights from a fixed seed, to all `CHECKS`.
+    """Run all `CHECKS` on a method, with its checkpoint or with fresh weights from a fixed seed.
 
     A dozen images are rendered.
 
@@ -110,10 +110,10 @@ def same(image: Tensor, other: Tensor, bound: float) -> str:
     if image.shape != other.shape:
         raise Failure(f"shapes {tuple(image.shape)} and {tuple(other.shape)}")
     difference = (image - other).abs().max().item()
-    found = f"largest difference {difference:.1e}" if difference else "equal"
+    finding = f"largest difference {difference:.1e}" if difference else "equal"
     if not difference <= bound:
-        raise Failure(found)
-    return found
+        raise Failure(finding)
+    return finding
 
 
 @check(
@@ -174,10 +174,10 @@ def _selects(name: str, record: Batch) -> None:
 @check("images", "float32 (B, 3, H, W), as large as the method's input, on its device", "steps")
 def images(subject: Subject) -> str:
     image, face = subject.first.image, subject.faces[:1]
-    found = f"{image.dtype} {tuple(image.shape)} on {image.device}".removeprefix("torch.")
+    finding = f"{image.dtype} {tuple(image.shape)} on {image.device}".removeprefix("torch.")
     if (image.dtype, image.shape, image.device) != (face.dtype, face.shape, face.device):
-        raise Failure(found)
-    return found
+        raise Failure(finding)
+    return finding
 
 
 @check("finite values", "no NaN, no infinity", "images")
@@ -235,10 +235,10 @@ def avd_motion(subject: Subject) -> str:
     except TalkbenchError as error:  # no such network in the checkpoint
         raise NotApplicable(str(error)) from error
     other.prepare()
-    found = _sound(other.first.image, 1, subject)
+    finding = _sound(other.first.image, 1, subject)
     subject.modified += other.modified
     subject.leaked += other.leaked
-    return found
+    return finding
 
 
 def _sound(image: Tensor, count: int, subject: Subject) -> str:
@@ -277,10 +277,10 @@ def autocast(subject: Subject) -> str:
     with subject.rounded_weights():
         rounded = subject.animate(0, 1).image
     change, yardstick = ((other.float() - subject.first.image).abs().mean().item() for other in (image, rounded))
-    found = f"mean difference {change:.1e}, of rounded weights {yardstick:.1e}"
+    finding = f"mean difference {change:.1e}, of rounded weights {yardstick:.1e}"
     if not change <= max(AUTOCAST_RATIO * yardstick, AUTOCAST_FLOOR):
-        raise Failure(found)
-    return found
+        raise Failure(finding)
+    return finding
 
 
 @check("arguments", "no step changes what it is given", "steps")

@@ -36,7 +36,7 @@ GLOBALS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
 
 
 class Failure(Exception):
-    """What was found in place of what is expected, one line."""
+    """A check fails; one line says what the method did instead of what is expected."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Drive:
 
 
 class Subject:
-    """The method under examination; three faces a, b, c, and what they gave, each computed once.
+    """The method under examination, with three faces a, b, c and what the method makes of them, each computed once.
 
     Attributes:
         modified: arguments that steps changed, one line each.
@@ -102,8 +102,8 @@ class Subject:
     def prepare(self) -> None:
         """Move the networks to the device and, where their weights are fresh, let batch normalisation see the faces.
 
-        As it is built it divides by 1, so signals fade from layer to layer until all faces give the same grey, which
-        no check can tell from another.
+        Fresh batch normalisation divides by 1, so signals fade from layer to layer until all faces give the same grey,
+        and no check could tell one face from another.
         """
         self.method.to(self.device)
         if self.options.checkpoint is not None:
@@ -131,23 +131,23 @@ class Subject:
                 parameter.data.copy_(values)
 
     def animate(self, source: int, driving: int) -> Drive:
-        """All four steps anew on two of the faces."""
+        """Run all four steps on two of the faces."""
         encoded = self.call("encode_source", self.faces[source, None])
         motion = self.call("encode_motion", self.faces[driving, None])
         return Drive(encoded, motion, self.finish(encoded, motion))
 
     def finish(self, source: Any, motion: Any, reference: Any = None) -> Tensor:
-        """A copy of what the last two steps make of records."""
+        """The image that the last two steps make of two records, copied."""
         image: Tensor = self.call("render", source, self.call("transfer", source, motion, reference)).clone()
         return image
 
     def call(self, step: str, *arguments: Any) -> Any:
-        """What a step gives; `modified` and `leaked` are kept, and what the step changed is set back.
+        """The result of a step. What the step changed is noted in `modified` and `leaked` and set back.
 
-        Gradients are enabled, so that a step that switches them off for good is seen; inference mode records none.
+        Gradients are enabled, so that a step that switches them off for good is noticed; inference mode records none.
 
         Raises:
-            Failure: the step raises an error, or gives something of another kind than it should.
+            Failure: the step raises an error, or its result has the wrong type.
         """
         with torch.inference_mode(), torch.enable_grad():
             named = zip(STEPS[step], arguments, strict=True)
@@ -179,7 +179,7 @@ class Subject:
 
 
 def attempt(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """The result of the call, or the `Failure` that `what` raised an error."""
+    """The result of the call; if it raises an error, a `Failure` that says so of `what`."""
     try:
         return function(*arguments)
     except torch.OutOfMemoryError:
@@ -189,7 +189,7 @@ def attempt(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """What a record is made of, with its path in it, such as ``motion.keypoints.value``."""
+    """The values in a record, each with its path, such as ``motion.keypoints.value``."""
     if isinstance(value, Batch):
         for part in fields(value):
             yield from leaves(getattr(value, part.name), f"{path}.{part.name}")

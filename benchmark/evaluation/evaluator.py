@@ -1,4 +1,4 @@
-"""The shard function: pairs in, rows and pictures out. Every engine maps this one."""
+"""The evaluator: it takes batches of pairs and gives the rows and generated frames of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
-from talkbench.benchmark.evaluation.reader import Images, Reader, Wanted, results
+from talkbench.benchmark.evaluation.reader import ImageKey, Images, Reader, results
 from talkbench.benchmark.evaluation.scorer import Generated, Scorer, Scores
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import to_tensor, to_uint8
@@ -33,15 +33,15 @@ class Item:
     source: np.ndarray
     driving: np.ndarray
     reference: np.ndarray | None = None
-    given: np.ndarray | None = None  # the generated frame, if another program has made it
+    frame: np.ndarray | None = None  # the generated frame, if another program has made it
 
     def generated(self, frame: np.ndarray, raw: Tensor | None = None) -> Generated:
-        """With the frame that was generated for it."""
+        """The pair together with the frame that was generated for it."""
         return Generated(self.number, self.pair, frame, self.source, self.driving, raw)
 
 
 class Requested(NamedTuple):
-    """A pair whose images are being read, by their names in `Item`."""
+    """A pair whose images are being read; `images` has them by the names of the fields of `Item`."""
 
     number: int
     images: dict[str, Future[np.ndarray]]
@@ -49,8 +49,13 @@ class Requested(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What one batch gave: its pairs, the rows of all of them and the features kept, and the generated frames of those
-    that have one."""
+    """The result of one batch.
+
+    Attributes:
+        numbers: of its pairs.
+        scores: the rows of all its pairs, and the features that metrics of whole sets keep.
+        frames: the generated frames, of the pairs that have one.
+    """
 
     numbers: Sequence[int]
     scores: Scores = field(default_factory=Scores)
@@ -59,13 +64,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Rules:
-    """How images become numbers, as the protocol has it.
+    """How the protocol turns images into numbers.
 
     Attributes:
-        size: side in pixels at which images enter the method and the metrics.
-        resized: whether frames of another size are resized; else they are failures.
+        size: side in pixels of the images that the method and the metrics get.
+        resized: whether frames of another size are resized; if not, their pairs fail.
         cut: whether generated images are cut to 8 bits instead of rounded.
-        jpeg_quality: of the file that all images go through before they are scored; None: none.
+        jpeg_quality: of the JPEG file that each image goes through before it is scored; None: there is no file.
     """
 
     size: int
@@ -75,9 +80,9 @@ class Rules:
 
 
 def batches(pairs: Sequence[Pair], size: int) -> list[list[int]]:
-    """Numbers of the pairs in batches, pairs of one source together.
+    """The numbers of the pairs in batches, pairs of one source together.
 
-    A function of the list alone: a run that is continued sees the same batches, and so gives the same bits.
+    The batches depend on the list alone, so a run that is continued has the same batches and gives the same bits.
     """
 
     def order(number: int) -> tuple[Frame, Frame, int]:
@@ -92,7 +97,8 @@ class Evaluator:
 
     Args:
         method: the method, or the frames that another program has generated.
-        seed: of the method's random draws, together with the batch: they depend on nothing that went before.
+        seed: of the method's random draws. Each batch has a seed of its own that follows from it, so what the method
+            draws does not depend on earlier batches.
         cache: features of real frames.
         workers: processes that read frames; 0: a thread of this one.
     """
@@ -118,10 +124,10 @@ class Evaluator:
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
     def run(self, order: Sequence[Sequence[int]], done: Container[int] = ()) -> Iterator[Outcome]:
-        """Evaluate in `order` the batches whose first pair is not among the `done`; the frames of those that follow are
-        read meanwhile.
+        """Evaluate in `order` the batches whose first pair is not `done`; meanwhile the frames of later ones are read.
 
-        Metrics that look back see the last frames of the batch before, which is generated again if it was done earlier.
+        Metrics that look back get the last frames of the batch before, which is generated again if it was done in an
+        earlier run.
         """
         todo = [place for place, numbers in enumerate(order) if numbers[0] not in done]
         before: list[Generated] = []
@@ -141,7 +147,7 @@ class Evaluator:
         return frames[-self.scorer.history :] if self.scorer.history else []
 
     def _again(self, earlier: Sequence[Sequence[int]], reader: Reader) -> list[Generated]:
-        """The last frames of `earlier` batches, as many as metrics look back."""
+        """The last frames of the `earlier` batches, as many as the metrics look back, generated again."""
         frames: list[Generated] = []
         for numbers in reversed(earlier):
             if len(frames) >= self.scorer.history:
@@ -155,10 +161,10 @@ class Evaluator:
         for number in numbers:
             pair = self.split[number]
             frames = {"reference": pair.reference, "source": pair.source, "driving": pair.driving}
-            wanted: dict[str, Wanted] = {role: frame for role, frame in frames.items() if frame is not None}
-            if self.images.given:
-                wanted["given"] = number
-            requested.append(Requested(number, {role: reader.request(image) for role, image in wanted.items()}))
+            keys: dict[str, ImageKey] = {role: frame for role, frame in frames.items() if frame is not None}
+            if self.images.frames:
+                keys["frame"] = number
+            requested.append(Requested(number, {role: reader.request(key) for role, key in keys.items()}))
         return requested
 
     def _load(self, requested: Sequence[Requested]) -> tuple[list[Item], list[Row]]:
@@ -189,10 +195,10 @@ class Evaluator:
         return self._generate(items)
 
     def _generate(self, items: list[Item]) -> tuple[list[Generated], list[Row]]:
-        """Frames of all items, and rows of those that have none; where the batch as a whole fails, item by item, so
-        that one costs only itself."""
+        """The frames of the items, and the rows of those that have none. If the batch fails as a whole, each item is
+        generated by itself, so that the others do not fail with the faulty one."""
         if isinstance(self.method, GivenFrames):
-            return [item.generated(item.given) for item in items if item.given is not None], []
+            return [item.generated(item.frame) for item in items if item.frame is not None], []
         try:
             images = self._render(self.method, items)
         except (PairError, LinAlgError) as error:
@@ -200,19 +206,19 @@ class Evaluator:
                 reason = error if isinstance(error, PairError) else PairError("singular-motion", _line(error))
                 return [], self.scorer.failure(items[0].number, reason)
             parts = [self._generate([item]) for item in items]
-            return [made for part in parts for made in part[0]], [row for part in parts for row in part[1]]
+            return [frame for part in parts for frame in part[0]], [row for part in parts for row in part[1]]
         sound = images.isfinite().flatten(1).all(1).tolist()
         raws = list(images.float().clamp(0, 1)) if self._keep_raw else [None] * len(items)
         frames = to_uint8(images, cut=self.rules.cut)
         broken = PairError("not-finite", f"{self.method.name} generated NaN or infinite values")
-        made: list[Generated] = []
+        generated: list[Generated] = []
         rows: list[Row] = []
         for item, frame, raw, good in zip(items, frames, raws, sound, strict=True):
             if good:
-                made.append(item.generated(frame, raw))
+                generated.append(item.generated(frame, raw))
             else:
                 rows += self.scorer.failure(item.number, broken)
-        return made, rows
+        return generated, rows
 
     @torch.inference_mode()
     def _render(self, method: Method, items: list[Item]) -> Tensor:
@@ -229,9 +235,9 @@ class Evaluator:
         references = [item.reference for item in items if item.reference is not None]
         reference = method.encode_motion(self._tensor(references)) if references else None
         images = method.render(source, method.transfer(source, driving, reference))
-        wanted = (len(items), 3, self.rules.size, self.rules.size)
-        if images.shape != wanted:
-            raise TalkbenchError(f"{method.name} rendered {tuple(images.shape)} instead of {wanted}; mend it")
+        shape = (len(items), 3, self.rules.size, self.rules.size)
+        if images.shape != shape:
+            raise TalkbenchError(f"{method.name} rendered {tuple(images.shape)} instead of {shape}; correct its render")
         return images
 
     def _tensor(self, images: Sequence[np.ndarray]) -> Tensor:

@@ -1,9 +1,9 @@
 """Frames that another program has generated, read in place of running a method.
 
 A file is named after the number of its pair in the list, from 0 and with six digits, as ``--save-frames`` writes it:
-``000012.png`` is the frame of pair 12. A whole *stretch* of the list (see `stretches`) may come as one video or one
-folder of frames instead, named after the stretch's first pair (``000000.mp4``, ``000000/``): its frames in order, a
-folder's in natural order of their names, are those of the stretch's pairs in order.
+``000012.png`` is the frame of pair 12. Instead, the frames of a whole *stretch* of the list (see `stretches`) may be
+one video or one folder, named after the stretch's first pair (``000000.mp4``, ``000000/``). Its frames are those of the
+stretch's pairs, in the same order; a folder's are in the natural order of their names.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from talkbench.results.record import FramesInfo
 
 ORIGIN = "frames given by the user"
 VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm")
-OPEN_VIDEOS = 8  # pairs come in order of their sources, so that few are read by turns
+OPEN_VIDEOS = 8  # pairs come in order of their sources, so few videos are in use at the same time
 
 
 def frame_name(number: int) -> str:
@@ -42,24 +42,25 @@ def frame_name(number: int) -> str:
 
 
 def stretches(pairs: Sequence[Pair]) -> list[range]:
-    """The numbers of `pairs`, cut wherever the source frame or the driving clip changes: what one video may hold."""
+    """The numbers of `pairs`, cut into stretches wherever the source frame or the driving clip changes. One video may
+    hold the frames of one stretch."""
     groups = groupby(range(len(pairs)), key=lambda number: (pairs[number].source, pairs[number].driving.clip))
     members = [list(numbers) for _, numbers in groups]
     return [range(numbers[0], numbers[-1] + 1) for numbers in members]
 
 
 def check_name(name: str) -> None:
-    """See to it that frames of another program are not taken for those of a method that talkbench runs.
+    """Check the name for frames of another program; they must not look like those of a method that talkbench runs.
 
     Raises:
-        TalkbenchError: other characters than lower-case letters and digits with single ``.``, ``_`` or ``-`` between
-            them; or the name of a registered method, these signs left out.
+        TalkbenchError: the name is not of lower-case letters and digits with single ``.``, ``_`` or ``-`` between them;
+            or, without these signs, it is the name of a registered method.
     """
     if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", name):
         raise TalkbenchError(f"--name {name!r}: use a-z and 0-9, with single . _ or - between them")
-    taken = {_letters(known): known for known in registry.names()}.get(_letters(name))
-    if taken:
-        raise TalkbenchError(f"--name {name} may be taken for the method {taken}, which bench runs; choose another")
+    method = {_letters(method): method for method in registry.names()}.get(_letters(name))
+    if method:
+        raise TalkbenchError(f"--name {name} may be taken for the method {method}, which bench runs; choose another")
 
 
 def _letters(name: str) -> str:
@@ -73,7 +74,7 @@ class _File:
     Attributes:
         kind: how it is stored (``PNG``, ``JPEG (lossy)``, ``h264 yuv420p``); empty if that cannot be told.
         size: width and height in pixels (``256x256``); empty if that cannot be told.
-        fault: reason slug and message of what makes it unusable.
+        fault: why it cannot be used: the reason for the rows, and the message; None if it can.
     """
 
     path: Path
@@ -97,8 +98,8 @@ class GivenFrames:
         size: side in pixels that frames must have; they are never resized.
 
     Attributes:
-        info: what the record says of them.
-        remarks: what the user should be told.
+        info: describes them in the record.
+        remarks: warnings for the user.
 
     Raises:
         TalkbenchError: no file belongs to a pair, two belong to one, or none has the right size.
@@ -114,8 +115,8 @@ class GivenFrames:
         }
         if not self._places:
             raise TalkbenchError(
-                f"no file in {folder} bears the number of a pair, as {frame_name(0)} to {frame_name(count - 1)} do; "
-                "bench data export-pairs writes how to name them"
+                f"no file in {folder} is named after the number of a pair, {frame_name(0)} to {frame_name(count - 1)}; "
+                "the README.txt that bench data export-pairs writes says how to name them"
             )
         self.info = _info(self._places)
         if f"{size}x{size}" not in self.info.sizes:
@@ -127,11 +128,11 @@ class GivenFrames:
         return lru_cache(OPEN_VIDEOS)(VideoClip)
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the open videos, which each process has for itself."""
+        """All but the open videos; each process opens its own."""
         return {name: value for name, value in vars(self).items() if name != "_open"}
 
     def video(self, number: int) -> Path | None:
-        """The video that holds the frame of pair `number`; None if it has a file of its own, or none."""
+        """The video that holds the frame of pair `number`; None if an image file does, or no file."""
         file, index = self._places.get(number, (None, None))
         return file.path if file is not None and index is not None else None
 
@@ -155,7 +156,7 @@ class GivenFrames:
 
 
 def _claims(folder: Path, pairs: Sequence[Pair]) -> tuple[dict[Path, range], list[Path]]:
-    """The files and folders that bear the number of a pair, with the pairs that they are for; and all others."""
+    """The files and folders that are named after a pair, each with the numbers of its pairs; and all other files."""
     whole = {stretch.start: stretch for stretch in stretches(pairs)}
     claims: dict[Path, range] = {}
     strangers = []
@@ -185,7 +186,12 @@ def _numbers(path: Path, whole: dict[int, range], count: int) -> range:
 
 
 def _places(path: Path, numbers: range, evaluated: list[int]) -> Iterator[tuple[int, Place]]:
-    """The frames in the file or folder `path` of those of its pairs `numbers` that are evaluated."""
+    """The frames that the file or folder `path` holds of the `evaluated` pairs.
+
+    Args:
+        numbers: all pairs that the file is for.
+        evaluated: those of them that the run evaluates.
+    """
     if not evaluated:
         return
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
@@ -246,7 +252,7 @@ def _info(places: dict[int, Place]) -> FramesInfo:
 
 
 def _instead(places: dict[int, Place]) -> str:
-    """What the frames are, none of which has the right size, and the remedy."""
+    """The size that most frames have, none having the right one, and the remedy."""
     sizes = Counter(file.size for file, _ in places.values() if file.size)
     if not sizes:
         return next(file.fault[1] for file, _ in places.values() if file.fault)
@@ -258,10 +264,10 @@ def _instead(places: dict[int, Place]) -> str:
 
 def _remarks(info: FramesInfo, folder: Path, strangers: list[Path], count: int) -> Iterator[str]:
     if strangers:
-        yield f"{len(strangers)} of the files in {folder} belong to no pair and are passed over ({strangers[0].name} …)"
+        yield f"{len(strangers)} of the files in {folder} belong to no pair and are ignored ({strangers[0].name} …)"
     if info.pairs < count:
         yield f"{count - info.pairs} of {count} pairs have no frame in {folder}"
     lossy = {kind: number for kind, number in info.kinds.items() if kind != "PNG"}
     if lossy:
         kinds = ", ".join(f"{number} {kind}" for kind, number in lossy.items())
-        yield f"frames that are not PNG are scored with what their compression took away: {kinds}"
+        yield f"frames that are not PNG are scored with the losses of their compression: {kinds}"

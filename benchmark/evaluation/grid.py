@@ -1,4 +1,4 @@
-"""Every run that the data on the disk and the weights in the store allow: methods by data sets by tasks."""
+"""Several runs at once: every combination of methods, data sets and tasks that the data and weights here allow."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from talkbench.methods.cards import find_weights, full_name, is_ranked, known_na
 
 ALL = "all"
 ANY = ""
-"""In a `GridCell` that is skipped: whatever the method, data set or task."""
+"""In a `GridCell` that is skipped: stands for every method, data set or task."""
 
 
 @dataclass(frozen=True)
 class GridCell:
-    """A method on a task of a data set, and what became of it.
+    """A method on a task of a data set, and whether that was run.
 
     Attributes:
         state: ``run``, ``done before`` (nothing was left to do), ``skipped`` (not possible here) or ``failed``.
-        folder: of the run, where there is one.
-        reason: why it was skipped or has failed.
+        folder: of the run, if there is one.
+        reason: why the cell was skipped or has failed.
     """
 
     method: str
@@ -48,33 +48,33 @@ def is_grid(options: RunOptions) -> bool:
 
 
 def run_grid(options: RunOptions, display: Callable[[], AbstractContextManager[Progress]]) -> list[GridCell]:
-    """Run every cell for which everything is there, each into a folder of its own below `RunOptions.runs`.
+    """Run every cell whose data and weights are here, each into a folder of its own below `RunOptions.runs`.
 
-    One that has run before, by all that makes its numbers, is not run again, and one that was interrupted is continued.
+    A cell is not run again if a finished run has the same settings, and an interrupted one is continued.
 
     Args:
-        options: `method`, `dataset` and `task` are names, several of them with commas between, or ``all``; `root` holds
-            a folder of each data set's name, where there are several.
-        display: gives what shows the progress of one run.
+        options: `method`, `dataset` and `task` may be several names with commas between, or ``all``; with several data
+            sets `root` holds a folder for each, of its name.
+        display: makes the display that shows the progress of one run.
 
     Returns:
-        All cells, first those that are skipped.
+        All cells, the skipped ones first.
 
     Raises:
-        TalkbenchError: an unknown name, options that go with a single run, or no cell that can be run.
+        TalkbenchError: a name is unknown, an option is for a single run, or no cell can be run.
     """
     cells, skipped = plan(options)
     if not cells:
         reasons = "; ".join(f"{where(cell)}: {cell.reason}" for cell in skipped)
-        raise TalkbenchError(f"nothing of this can be run here: {reasons}")
-    with display() as shown:
+        raise TalkbenchError(f"none of these runs is possible here: {reasons}")
+    with display() as progress:
         for cell in skipped:
-            shown.say(f"skipped {where(cell)}: {cell.reason}")
+            progress.say(f"skipped {where(cell)}: {cell.reason}")
     finished = []
     for number, cell in enumerate(cells, 1):
-        with display() as shown:
-            shown.say(f"{number}/{len(cells)} {where(cell)}")
-            finished.append(_run(cell, options, shown))
+        with display() as progress:
+            progress.say(f"{number}/{len(cells)} {where(cell)}")
+            finished.append(_run(cell, options, progress))
     return [*skipped, *finished]
 
 
@@ -88,20 +88,20 @@ def plan(options: RunOptions) -> tuple[list[GridCell], list[GridCell]]:
     usable, skipped = _methods(options)
     cells: list[GridCell] = []
     for name in _names(options.dataset, datasets.registry.names()):
-        found, missing = _tasks(name, options)
-        cells += [GridCell(method, name, task) for task in found for method in usable]
+        tasks, missing = _tasks(name, options)
+        cells += [GridCell(method, name, task) for task in tasks for method in usable]
         skipped += missing
     return cells, skipped
 
 
 def where(cell: GridCell) -> str:
-    """What a cell is called: ``mcnet on hdtf, same-identity``."""
+    """The name of a cell for messages: ``mcnet on hdtf, same-identity``."""
     data = ", ".join(filter(None, (cell.dataset, cell.task)))
     return " on ".join(filter(None, (cell.method, data)))
 
 
 def _run(cell: GridCell, options: RunOptions, progress: Progress) -> GridCell:
-    """One run: skipped if it cannot be prepared, failed if it breaks off later."""
+    """Run a cell. It is skipped if the run cannot be prepared, and has failed if the run breaks off later."""
     own = _of_cell(cell, options)
     try:
         with reproducible(), memory_advice(own.batch_size):
@@ -112,8 +112,8 @@ def _run(cell: GridCell, options: RunOptions, progress: Progress) -> GridCell:
                 return replace(cell, state="skipped", reason=str(error))
             finished = carry_out(setup, own, progress)
     except Exception as error:  # one broken method must not cost the others a night
-        known = isinstance(error, TalkbenchError | OSError)
-        reason = " ".join((str(error) if known else f"{type(error).__name__}: {error}").split())
+        explained = isinstance(error, TalkbenchError | OSError)
+        reason = " ".join((str(error) if explained else f"{type(error).__name__}: {error}").split())
         progress.warn(f"failed: {reason}")
         return replace(cell, state="failed", reason=reason)
     return replace(cell, state="run" if finished.evaluated else "done before", folder=finished.store.folder)
@@ -134,15 +134,15 @@ def _of_cell(cell: GridCell, options: RunOptions) -> RunOptions:
 
 
 def _check(options: RunOptions) -> None:
-    """Refuse what would fail in every cell, before any of them."""
+    """Refuse, before the first cell, options that would make every cell fail."""
     methods_, lists = _several(options.method), _several(options.dataset) or _several(options.task)
-    for option, given, wrong in (
+    for option, value, wrong in (
         ("--frames", options.frames, True),
         ("--name", options.name, True),
         ("--checkpoint", options.checkpoint, methods_),
         ("--pairs", options.pairs, lists),
     ):
-        if given and wrong:
+        if value and wrong:
             raise TalkbenchError(f"{option} is for a single run; leave it out, or name one method, data set and task")
     if options.method is None:
         raise TalkbenchError("name a --method, several with commas between, or all")
@@ -153,7 +153,7 @@ def _check(options: RunOptions) -> None:
 
 
 def _methods(options: RunOptions) -> tuple[list[str], list[GridCell]]:
-    """The methods that can run, and the others."""
+    """The methods that can run, and skipped cells for the others."""
     usable: list[str] = []
     skipped = []
     for name in _names(options.method, known_names()):
@@ -164,10 +164,10 @@ def _methods(options: RunOptions) -> tuple[list[str], list[GridCell]]:
             weights = find_weights(name, options.checkpoint)
         except TalkbenchError as error:
             if options.method != ALL:
-                methods.registry.get(name)  # a name that is not known is the user's mistake
+                methods.registry.get(name)  # refuses an unknown name, which is the user's mistake
             skipped.append(GridCell(name, ANY, ANY, "skipped", reason=str(error)))
             continue
-        if options.method == ALL and weights.method != full_name(name):  # which has a row of its own
+        if options.method == ALL and weights.method != full_name(name):  # that method has a cell of its own
             skipped.append(GridCell(name, ANY, ANY, "skipped", reason=weights.note))
         else:
             usable.append(name)
@@ -175,7 +175,7 @@ def _methods(options: RunOptions) -> tuple[list[str], list[GridCell]]:
 
 
 def _tasks(name: str, options: RunOptions) -> tuple[list[str], list[GridCell]]:
-    """The tasks of a data set that are asked for and whose pairs are there, and the others."""
+    """The tasks of a data set that are asked for and whose pairs are here, and skipped cells for the others."""
     try:
         data = datasets.create(name, root=_root(name, options))
         tasks = data.tasks
@@ -185,14 +185,14 @@ def _tasks(name: str, options: RunOptions) -> tuple[list[str], list[GridCell]]:
         return [], [GridCell(ANY, name, ANY, "skipped", reason=str(error))]
     usable: list[str] = []
     skipped: dict[str, str] = {}
-    wanted = options.task or load_protocol(options.protocol).task.value
-    for task in _names(wanted, tasks):
+    names = options.task or load_protocol(options.protocol).task.value
+    for task in _names(names, tasks):
         try:
             data.split(task, pairs=options.pairs, motion=options.motion)
             usable.append(task)
         except (TalkbenchError, OSError) as error:
             skipped[task] = str(error)
-    if len(skipped) > 1 and len(set(skipped.values())) == 1 and not usable:  # of the whole data set, then
+    if len(skipped) > 1 and len(set(skipped.values())) == 1 and not usable:  # the reason is the data set's
         skipped = {ANY: next(iter(skipped.values()))}
     return usable, [GridCell(ANY, name, task, "skipped", reason=reason) for task, reason in skipped.items()]
 
@@ -205,8 +205,8 @@ def _several(names: str | None) -> bool:
     return names is not None and (names == ALL or "," in names)
 
 
-def _names(chosen: str | None, known: Iterable[str]) -> Sequence[str]:
-    """The names between the commas, each once, or all that are known."""
+def _names(chosen: str | None, registered: Iterable[str]) -> Sequence[str]:
+    """The names between the commas, each once; for ``all``, all registered names."""
     if chosen == ALL:
-        return list(known)
+        return list(registered)
     return list(dict.fromkeys(name.strip() for name in (chosen or "").split(",") if name.strip()))

@@ -1,4 +1,4 @@
-"""The ways of driving a face, by their names on the command line, and which of them a method has."""
+"""The ways in which a driver moves a face, by their names on the command line, and which of them a method has."""
 
 from __future__ import annotations
 
@@ -15,36 +15,39 @@ MOTIONS = {
     "relative-best": "relative",
     "avd": "avd",
 }
-"""Name on the command line → what a method must be able to do, of `Method.motions`."""
+"""Name on the command line → the entry of `Method.motions` that a method needs for it."""
 
 
 def check_motion(method: str | Method, motion: str) -> None:
-    """See to it that a method, which is named or given, has the `motion`.
+    """Check that a method, which is a name or an object, has the `motion`.
 
     Raises:
-        TalkbenchError: an unknown motion, or one that the method lacks; names those it has.
+        TalkbenchError: the motion is unknown, or the method lacks it; the message names those it has.
     """
     if motion not in MOTIONS:
         raise TalkbenchError(f"unknown motion {motion!r}: {nearest(motion, MOTIONS)}")
-    has = motions(method)
-    if motion not in has:
+    choices = motions(method)
+    if motion not in choices:
         name = method if isinstance(method, str) else method.name
-        raise TalkbenchError(f"{name} has no motion {motion}; it has {', '.join(has)}")
+        raise TalkbenchError(f"{name} has no motion {motion}; it has {', '.join(choices)}")
 
 
 def motions(method: str | Method) -> list[str]:
-    """The motions of `MOTIONS` that a method, which is named or given, has."""
+    """The motions of `MOTIONS` that a method, which is a name or an object, has."""
     described = methods.class_of(method) if isinstance(method, str) else method
     abilities = getattr(described, "motions", Method.motions)
     return [motion for motion, ability in MOTIONS.items() if ability in abilities]
 
 
 def implied_settings(name: str, motion: str, same_clip: bool) -> dict[str, object]:
-    """What a motion and a task say about a method's settings.
+    """The settings of a method that follow from the motion and the task.
 
-    ``avd`` is a setting of the methods that have that motion. A background predictor is used where the driver is
-    the source's own video, as the authors' reconstruction does, and nowhere else
-    (docs/specs/mraa.md 6, docs/specs/tpsm.md 6).
+    The motion ``avd`` sets ``avd``, which every method with that motion has. A background predictor is used only where
+    the driver is the source's own video, as in the authors' reconstruction (docs/specs/mraa.md 6, docs/specs/tpsm.md
+    6).
+
+    Args:
+        same_clip: whether the driver is the source's own video.
     """
     implied: dict[str, object] = {"avd": True} if motion == "avd" else {}
     if "background" in inspect.signature(methods.registry.get(name)).parameters:

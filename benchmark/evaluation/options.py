@@ -1,4 +1,4 @@
-"""What a user may ask of a run."""
+"""The options of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RunOptions:
     out: Path | None = None
     runs: Path = Path("runs")
     resume: bool = False
-    several: bool = False  # one of the runs of a grid, any of which may be new or begun before
+    several: bool = False  # this is one of the runs of a grid, each of which may be new or begun before
     strict: bool = False
     save_frames: bool = False
     tracking_uri: str | None = None

@@ -1,4 +1,4 @@
-"""What a run is made of: method, pairs and metrics chosen and checked before the first frame is generated."""
+"""Chooses and checks the method, the pairs and the metrics of a run before the first frame is generated."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from talkbench.results.record import UnavailableMetric, by_reason
 
 @dataclass(frozen=True)
 class Setup:
-    """A run before it begins.
+    """Everything that a run needs before it begins.
 
     Attributes:
         method: the method to run, or the frames to score in its place.
-        size: side in pixels at which images enter the method and the metrics.
-        stored_size: width and height of the stored frames, as the first driving frame has them (``178x218``).
+        size: side in pixels of the images that the method and the metrics get.
+        stored_size: width and height of the first driving frame as stored (``178x218``).
         unavailable: the metrics that were asked for and cannot be computed.
     """
 
@@ -54,14 +54,14 @@ class Setup:
 def prepare(
     options: RunOptions, progress: Progress, method: Method | None = None, split: datasets.Split | None = None
 ) -> Setup:
-    """Choose and check everything, names before files, files before the work of preparing data.
+    """Choose and check everything: first names, then files, and only then is data prepared.
 
     Args:
         method: one of the caller's own, in place of the one that `options` name.
         split: pairs of the caller's own, in place of those of the data set that `options` name.
 
     Raises:
-        TalkbenchError: something that was asked for is unknown, missing or does not fit the rest.
+        TalkbenchError: what an option names is unknown or missing, or two options do not fit together.
     """
     protocol = load_protocol(options.protocol)
     device = choose_device(options.device)
@@ -84,36 +84,37 @@ def prepare(
     pairs = whole if options.limit is None else whole.head(options.limit)
     height, width = stored_size(pairs)
     size = _size(options, protocol, method, min(height, width), progress)
-    if not options.metrics:  # what the task has no use for goes without saying
-        named = [metric for metric in named if not unsuited(metric, pairs, size, given=method is None)]
-    chosen, unavailable = choose_metrics(named, pairs, size, given=method is None)
+    if not options.metrics:  # the protocol's metrics that make no sense for the task are left out without a warning
+        named = [metric for metric in named if not unsuited(metric, pairs, size, from_files=method is None)]
+    chosen, unavailable = choose_metrics(named, pairs, size, from_files=method is None)
     _announce(unavailable, options.strict, progress)
     if not chosen:
         raise TalkbenchError("none of the metrics can be computed; see bench list metrics")
-    source = _given(options, whole, len(pairs), size, progress) if method is None else method
+    source = _given_frames(options, whole, len(pairs), size, progress) if method is None else method
     extractors = choose_extractors(chosen, device)
     return Setup(protocol, device, weights, source, pairs, size, f"{width}x{height}", chosen, extractors, unavailable)
 
 
 def seen_in_training(method: str, split: datasets.Split) -> bool:
-    """Whether the published weights of `method` come from the data set of `split`, of whose test part it may not be."""
+    """Whether the published weights of `method` may have seen the people of `split`: they were trained on its data set,
+    and its pairs are not known to be of the test part."""
     return card(method).training_data == split.dataset and not split.held_out
 
 
 def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[str, Extractor]:
-    """Those that the metrics name and those that these use, each once."""
-    found: dict[str, Extractor] = {}
-    wanted = [metric.extractor for metric in chosen]
-    while wanted:
-        name = wanted.pop()
-        if name and name not in found:
-            found[name] = metrics.create_extractor(name, str(device))
-            wanted.append(found[name].uses)
-    return found
+    """The extractors of the metrics, and those that these extractors use, each once."""
+    extractors: dict[str, Extractor] = {}
+    names = [metric.extractor for metric in chosen]
+    while names:
+        name = names.pop()
+        if name and name not in extractors:
+            extractors[name] = metrics.create_extractor(name, str(device))
+            names.append(extractors[name].uses)
+    return extractors
 
 
 def _announce(unavailable: Sequence[UnavailableMetric], strict: bool, progress: Progress) -> None:
-    """One line per reason, whatever the number of metrics that it keeps away."""
+    """Warn of the metrics that are not available, with one line per reason; with `strict` the first is an error."""
     for reason, names in by_reason(unavailable).items():
         several = f"metrics {names} are" if "," in names else f"metric {names} is"
         problem = f"{several} not available: {reason}"
@@ -123,24 +124,25 @@ def _announce(unavailable: Sequence[UnavailableMetric], strict: bool, progress: 
 
 
 def _size(options: RunOptions, protocol: Protocol, method: Method | None, stored: int, progress: Progress) -> int:
-    """Side in pixels: as the user says, else the method's own, else the protocol's, else as stored."""
-    wanted = protocol.image_size.value
-    if options.image_size is None and method and method.resolution and wanted not in (None, method.resolution):
+    """The side of the images in pixels: from the options, else the method's, else the protocol's, else as stored."""
+    required = protocol.image_size.value
+    if options.image_size is None and method and method.resolution and required not in (None, method.resolution):
         progress.warn(
-            f"protocol {protocol.name} asks for {wanted} pixels and {method.name} works at {method.resolution}: "
+            f"protocol {protocol.name} asks for {required} pixels and {method.name} works at {method.resolution}: "
             "the numbers do not compare with others of the protocol"
         )
     own = method.resolution if method else None
-    return image_size(options.image_size or (None if own else wanted), method, stored)
+    return image_size(options.image_size or (None if own else required), method, stored)
 
 
 def choose_weights(options: RunOptions, method: Method | None = None) -> Weights:
-    """The weights of the method to run; none where frames are to be scored that another program has made, or where the
+    """The weights of the method to run. They are without a file if another program has made the frames, or if the
     caller's own `method` has its weights already.
 
     Raises:
-        TalkbenchError: neither a method nor frames, options that go with the other of the two, a method or motion
-            that is not there, weights that are missing, or a name that frames must not bear.
+        TalkbenchError: the options name neither a method nor frames, or mix the options of both; the method or motion
+        is
+            unknown, the weights are missing, or the name is not allowed for frames.
     """
     if method is not None:
         check_motion(method, options.motion)
@@ -155,7 +157,7 @@ def choose_weights(options: RunOptions, method: Method | None = None) -> Weights
     others = {"--method": options.method, "--checkpoint": options.checkpoint, "--set": options.settings}
     for option, value in others.items():
         if value:
-            raise TalkbenchError(f"{option} is for a method that is run; leave it out, or --frames")
+            raise TalkbenchError(f"{option} is for a method that is run; leave out either {option} or --frames")
     if options.name is None:
         raise TalkbenchError("--frames needs --name: what to call the program that made them")
     check_name(options.name)
@@ -164,7 +166,7 @@ def choose_weights(options: RunOptions, method: Method | None = None) -> Weights
     return Weights(options.name, None, ORIGIN)
 
 
-def _given(options: RunOptions, whole: datasets.Split, count: int, size: int, progress: Progress) -> GivenFrames:
+def _given_frames(options: RunOptions, whole: datasets.Split, count: int, size: int, progress: Progress) -> GivenFrames:
     assert options.name is not None
     assert options.frames is not None
     frames = GivenFrames(options.name, options.frames, whole.pairs, count, size)
@@ -177,7 +179,7 @@ def create_method(weights: Weights, settings: Mapping[str, object]) -> Method:
     """Build the method with its weights.
 
     Raises:
-        TalkbenchError: a setting that it does not have or of another type, or weights that do not fit.
+        TalkbenchError: the method has no such setting, the value has the wrong type, or the weights do not fit.
     """
     factory = methods.registry.get(weights.method)
     try:
@@ -189,8 +191,8 @@ def create_method(weights: Weights, settings: Mapping[str, object]) -> Method:
     checked = {}
     for name, value in settings.items():
         if name not in choices and not anything:
-            known = nearest(name, choices) if choices else "it has none"
-            raise TalkbenchError(f"{weights.method} has no setting {name!r}: {known}")
+            advice = nearest(name, choices) if choices else "it has none"
+            raise TalkbenchError(f"{weights.method} has no setting {name!r}: {advice}")
         checked[name] = _converted(name, value, choices[name].annotation) if name in choices else value
     return methods.create(weights.method, weights=weights.path, **checked)  # type: ignore[arg-type]
 
@@ -207,8 +209,8 @@ def _converted(name: str, value: object, kind: Any) -> object:
 
 
 def image_size(chosen: int | None, method: Method | None, stored: int) -> int:
-    """Side at which images enter the method, if there is one, and the metrics: the method's own, else `chosen`,
-    else the shorter side `stored`.
+    """The side in pixels of the images that the method and the metrics get: the method's resolution if it has one, else
+    `chosen`, else the shorter side `stored`.
 
     Raises:
         TalkbenchError: `chosen` is not the size that the method works at.
@@ -224,7 +226,7 @@ def stored_size(split: datasets.Split) -> tuple[int, int]:
     """Height and width of the first driving frame that can be read.
 
     Raises:
-        TalkbenchError: none can.
+        TalkbenchError: no driving frame can be read.
     """
     problem: PairError | None = None
     for pair in split:
@@ -233,22 +235,22 @@ def stored_size(split: datasets.Split) -> tuple[int, int]:
             return height, width
         except PairError as error:
             problem = problem or error
-    raise TalkbenchError(f"no driving frame can be read, the first since: {problem}")
+    raise TalkbenchError(f"no driving frame can be read; the first: {problem}")
 
 
 def choose_metrics(
-    wanted: list[Metric], split: datasets.Split, size: int, given: bool = False
+    named: list[Metric], split: datasets.Split, size: int, from_files: bool = False
 ) -> tuple[list[Metric], list[UnavailableMetric]]:
-    """Those of the `wanted` that can be computed, each once, and the others with the reason.
+    """The `named` metrics that can be computed, each once, and the others with the reason.
 
     Args:
         size: side of the images in pixels.
-        given: the frames come from another program.
+        from_files: whether the frames come from the files of another program.
     """
     chosen: list[Metric] = []
     unavailable: list[UnavailableMetric] = []
-    for metric in {metric.name: metric for metric in wanted}.values():
-        problem = unsuited(metric, split, size, given) or metric.problem()
+    for metric in {metric.name: metric for metric in named}.values():
+        problem = unsuited(metric, split, size, from_files) or metric.problem()
         if problem:
             unavailable.append(UnavailableMetric(name=metric.variant, reason=problem))
         else:
@@ -256,14 +258,14 @@ def choose_metrics(
     return chosen, unavailable
 
 
-def unsuited(metric: Metric, split: datasets.Split, size: int, given: bool) -> str | None:
-    """Why a metric makes no sense of these pairs, whatever this machine has; None if it does."""
+def unsuited(metric: Metric, split: datasets.Split, size: int, from_files: bool) -> str | None:
+    """Why a metric makes no sense for these pairs on any machine; None if it makes sense."""
     if metric.needs_truth and not split.has_truth:
         return f"{split.task} has no true image to compare with"
     if metric.history and not has_videos(split.pairs, metric.history):
         return f"{split.task} has no {metric.history + 1} consecutive frames of one video; use --task reconstruction"
     if size < metric.min_size:
         return f"it needs images of at least {metric.min_size} pixels, and these have {size}"
-    if metric.unquantised and given:
+    if metric.unquantised and from_files:
         return "frames in files are 8-bit already"
     return None

@@ -1,4 +1,4 @@
-"""Protocols: named bundles of metric variants and of all else that decides a number (docs/specs/evaluation.md 2, 4)."""
+"""Protocols: each names metric variants and everything else that decides a number (docs/specs/evaluation.md 2, 4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT = "talkbench-1"
 
 
 class Choice(BaseModel, Generic[T]):
-    """A value, and the sentence that says why."""
+    """A value, and a sentence with the reason for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     value: T
@@ -29,7 +29,7 @@ class Choice(BaseModel, Generic[T]):
 
 
 class ChosenMetric(BaseModel):
-    """A metric by its full id, and the sentence that says why."""
+    """The full id of a metric, and a sentence with the reason for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -40,14 +40,14 @@ class Protocol(BaseModel):
     """How a run is scored.
 
     Attributes:
-        task: what is run unless the user says otherwise.
-        metrics: what is computed, as far as the task and this machine allow.
+        task: the task of a run unless the user names another.
+        metrics: the metrics that are computed, as far as the task and this machine allow.
         quantisation: how generated images become 8-bit ones.
-        jpeg_quality: of the JPEG file that generated and real frames go through; None: they go through none.
-        image_size: side in pixels of all images; None: the method's own, else as stored.
-        missing_faces: what becomes of a pair whose generated frame alone shows no face: ``drop`` leaves it out,
-            ``worst`` gives it the worst value that the metric has.
-        means: what is printed, the mean over pairs first; ``videos``: the mean of the means of the driving videos.
+        jpeg_quality: of the JPEG file that generated and real frames go through; None: there is no such file.
+        image_size: side in pixels of all images; None: the method's resolution, else the size of the stored frames.
+        missing_faces: how a pair counts whose real frame shows a face and whose generated frame shows none: ``drop``
+            leaves it out, ``worst`` gives it the worst value of the metric.
+        means: the means that are printed: ``pairs`` over all pairs, ``videos`` over the means of the driving videos.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,13 +63,13 @@ class Protocol(BaseModel):
 
     @cached_property
     def sha256(self) -> str:
-        """Of all that decides numbers: the values, not the sentences."""
+        """Hash of everything that decides a number: of the values, not of the sentences."""
         content = self.model_dump(mode="json", exclude={"about"})
         values = {key: part["value"] if isinstance(part, dict) else part for key, part in content.items()}
         return canonical_sha256({**values, "metrics": sorted(metric["name"] for metric in content["metrics"])})
 
     def choices(self) -> Iterator[tuple[str, str, str]]:
-        """Name, value in words and sentence of each choice, the metrics last."""
+        """Of each choice its name, its value in words and its sentence; the metrics come last."""
         for name in ("task", "quantisation", "jpeg_quality", "image_size", "missing_faces", "means"):
             choice = getattr(self, name)
             value = " and ".join(choice.value) if isinstance(choice.value, tuple) else choice.value
@@ -87,11 +87,11 @@ def load(name: str) -> Protocol:
     """A protocol by its name, or from a YAML file.
 
     Raises:
-        TalkbenchError: unknown name, no such file, or one that is not a protocol.
+        TalkbenchError: there is no protocol of that name, no such file, or the file is not a protocol.
     """
-    given = name.endswith((".yaml", ".yml"))
-    path = Path(name) if given else FOLDER / f"{name}.yaml"
-    if given and not path.is_file():
+    is_file = name.endswith((".yaml", ".yml"))
+    path = Path(name) if is_file else FOLDER / f"{name}.yaml"
+    if is_file and not path.is_file():
         raise TalkbenchError(
             f"--protocol {name} is not a file; name a .yaml that is there, or one of: {', '.join(names())}"
         )

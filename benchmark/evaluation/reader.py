@@ -1,4 +1,4 @@
-"""Reading frames ahead of the model, by processes or by one thread. Imports nothing that is slow to import."""
+"""Processes or a thread that read frames ahead of the model. This module imports nothing that is slow to import."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from talkbench.datasets import Frame, Split
 CACHED_FRAMES = 256
 MAX_WORKERS = 8
 SMALL_RUN = 400
-"""Pairs up to which starting processes takes longer than they save."""
+"""Up to so many pairs it takes longer to start processes than they save."""
 
-Wanted = Frame | int
-"""A frame of the data set, or the number of a pair whose generated frame is meant."""
+ImageKey = Frame | int
+"""A frame of the data set, or the number of a pair, which stands for its generated frame."""
 
 
 def choose_workers(asked: int | None, pairs: int) -> int:
     """How many processes read the frames of a run of `pairs` pairs; 0: a thread of this process does.
 
     Args:
-        asked: by the user, and then so many; None: one less than the processors, at least 2 and at most
+        asked: the number that the user asks for; None: one less than the processors, at least 2 and at most
             `MAX_WORKERS`, and none for a run of up to `SMALL_RUN` pairs.
     """
     if asked is not None:
@@ -45,50 +45,50 @@ def choose_workers(asked: int | None, pairs: int) -> int:
 
 @dataclass(frozen=True)
 class Images:
-    """Where images come from, and the size that they must have; travels to other processes.
+    """Where images come from, and the size that they must have. It is sent to the processes that read.
 
     Attributes:
         size: side in pixels.
         resized: whether frames of another size are resized; else they are failures.
-        given: the generated frames, if another program has made them.
+        frames: the generated frames, if another program has made them.
     """
 
     split: Split
     size: int
     resized: bool
-    given: GivenFrames | None = None
+    frames: GivenFrames | None = None
 
-    def read(self, wanted: Wanted) -> np.ndarray:
+    def read(self, key: ImageKey) -> np.ndarray:
         """The image, uint8 (size, size, 3).
 
         Raises:
             PairError: it cannot be read or has another size.
         """
-        if isinstance(wanted, int):
-            assert self.given is not None
-            return self.given.read(wanted)
-        image = self.split.read(wanted)
+        if isinstance(key, int):
+            assert self.frames is not None
+            return self.frames.read(key)
+        image = self.split.read(key)
         if self.resized:
             return resize(image, self.size)
         if image.shape[:2] != (self.size, self.size):
-            where, (height, width) = f"frame {wanted.index} of {wanted.clip}", image.shape[:2]
+            where, (height, width) = f"frame {key.index} of {key.clip}", image.shape[:2]
             raise PairError("wrong-size", f"{where} is {width}x{height}, the others {self.size}x{self.size}")
         return image
 
 
 class Reader:
-    """Reads images before they are needed, in any order; what comes out does not depend on it. A context manager.
+    """Context manager that reads images before they are needed. The images do not depend on the order of reading.
 
     Args:
         workers: processes that read; 0: a thread of this one.
 
     Attributes:
-        ahead: how many batches should be asked for before the first of them is used.
+        ahead: for how many batches to request the images before the first of these batches is used.
     """
 
     def __init__(self, images: Images, workers: int = 0) -> None:
         self.images, self.ahead = images, 4 if workers else 1
-        self._known: OrderedDict[Wanted, Future[np.ndarray]] = OrderedDict()
+        self._futures: OrderedDict[ImageKey, Future[np.ndarray]] = OrderedDict()
         self._executors: list[Executor] = []
         # Each process has a queue of its own, so that the frames of a video always go to the one that has it open.
         for _ in range(workers):
@@ -101,38 +101,38 @@ class Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for future in self._known.values():
+        for future in self._futures.values():
             future.cancel()
         for executor in self._executors:
             executor.shutdown(cancel_futures=True)
 
-    def request(self, wanted: Wanted) -> Future[np.ndarray]:
-        """Begin to read an image; it is one of those kept, if it was asked for lately. See `result`."""
-        future = self._known.pop(wanted, None) or self._submit(wanted)
-        self._known[wanted] = future
-        if len(self._known) > CACHED_FRAMES:
-            self._known.popitem(last=False)
+    def request(self, key: ImageKey) -> Future[np.ndarray]:
+        """Begin to read an image; one that was requested lately is not read again. `results` waits for the images."""
+        future = self._futures.pop(key, None) or self._submit(key)
+        self._futures[key] = future
+        if len(self._futures) > CACHED_FRAMES:
+            self._futures.popitem(last=False)
         return future
 
-    def _submit(self, wanted: Wanted) -> Future[np.ndarray]:
-        executor = self._executors[self._place(wanted) % len(self._executors)]
+    def _submit(self, key: ImageKey) -> Future[np.ndarray]:
+        executor = self._executors[self._place(key) % len(self._executors)]
         try:
             if isinstance(executor, ProcessPoolExecutor):
-                return executor.submit(_read, wanted)
-            return executor.submit(self.images.read, wanted)
+                return executor.submit(_read, key)
+            return executor.submit(self.images.read, key)
         except BrokenProcessPool as error:
             raise _killed() from error
 
-    def _place(self, wanted: Wanted) -> int:
-        if isinstance(wanted, int):
-            assert self.images.given is not None
-            path = self.images.given.video(wanted)
-            return wanted if path is None else crc32(os.fsencode(path))
+    def _place(self, key: ImageKey) -> int:
+        if isinstance(key, int):
+            assert self.images.frames is not None
+            path = self.images.frames.video(key)
+            return key if path is None else crc32(os.fsencode(path))
         try:
-            video = self.images.split.store.path(wanted.clip).is_file()
-        except (TalkbenchError, OSError, ValueError):  # reading it will say what is wrong
+            video = self.images.split.store.path(key.clip).is_file()
+        except (TalkbenchError, OSError, ValueError):  # reading the frame will say what is wrong
             video = False
-        return crc32(os.fsencode(wanted.clip)) + (0 if video else wanted.index)
+        return crc32(os.fsencode(key.clip)) + (0 if video else key.index)
 
 
 def results(futures: Sequence[Future[np.ndarray]]) -> list[np.ndarray]:
@@ -150,8 +150,8 @@ def results(futures: Sequence[Future[np.ndarray]]) -> list[np.ndarray]:
 
 def _killed() -> TalkbenchError:
     return TalkbenchError(
-        "a process that reads frames was killed, for want of memory perhaps; --resume goes on with the run, "
-        "--workers 0 reads without further processes"
+        "a process that reads frames was killed, perhaps for lack of memory; go on with the run with --resume, "
+        "and with --workers 0 to read without further processes"
     )
 
 
@@ -159,7 +159,7 @@ _images: Images  # of a process that reads
 
 
 def _begin(images: Images) -> None:
-    """What a process does first: an interrupt is for the parent to handle, and its end is the end of this one too."""
+    """Set up a process that reads: it leaves interrupts to its parent, and ends when the parent ends."""
     global _images
     _images = images
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -173,5 +173,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _read(wanted: Wanted) -> np.ndarray:
-    return _images.read(wanted)
+def _read(key: ImageKey) -> np.ndarray:
+    return _images.read(key)

@@ -1,4 +1,4 @@
-"""What is recorded of a run: its method, its pairs, its metrics, and what it was made with."""
+"""Makes the record of a run: its method, its pairs, its metrics, and the versions and machine that it ran with."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def state_sha256(method: Method) -> str | None:
 
 
 def spec_of(card: MetricCard, task: str) -> MetricSpec:
-    """What the record says of a metric, which can be computed here, in a run of `task`."""
+    """The entry of a metric in the record of a run of `task`; the metric must be computable here."""
     return MetricSpec(
         name=card.name,
         version=card.version,

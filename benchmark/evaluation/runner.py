@@ -1,4 +1,4 @@
-"""`bench run`: a method on a data set, from the choice of weights to the page."""
+"""`bench run`: evaluates a method on a data set, from the choice of weights to the page."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ ARTIFACTS = ("run.json", "summary.json", "index.html", "table.md", "pictures")
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that has ended: where it is and what came out.
+    """A run that has ended, and its results.
 
     Attributes:
         page: the HTML page.
-        tracked: the MLflow store that has the run; None if none has.
-        evaluated: the pairs that this call has evaluated; the others were done before.
+        tracked: the MLflow store that has the run; None if no store has it.
+        evaluated: how many pairs this call has evaluated; the others were done before.
     """
 
     store: RunStore
@@ -65,13 +65,13 @@ def run(
     method: Method | None = None,
     split: datasets.Split | None = None,
 ) -> Finished:
-    """Evaluate a method on a task of a data set and leave record, rows, summary, page and MLflow run.
+    """Evaluate a method on a task of a data set and write record, rows, summary, page and MLflow run.
 
     Args:
         method, split: of the caller's own, in place of those that `options` name, see `prepare`.
 
     Raises:
-        TalkbenchError: anything that keeps the run from starting or going on; what was computed is kept.
+        TalkbenchError: the run cannot start or cannot go on; the rows that were computed are kept.
     """
     progress = progress or Progress()
     with reproducible(), memory_advice(options.batch_size):
@@ -79,7 +79,7 @@ def run(
 
 
 def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished:
-    """What `run` does after everything is chosen; to be called in the contexts that it sets up."""
+    """The part of `run` after `prepare`; call it in the same contexts as `run` does."""
     with open_store(options, describe(setup, options), progress) as store:
         record = store.read_record()
         runs, before = store.folder.parent, len(store.done())
@@ -96,12 +96,12 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
 
 @contextmanager
 def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> Iterator[RunStore]:
-    """The folder to write to, for this process alone: a new one that holds `record`, or with ``--resume`` the run that
-    this one continues.
+    """The folder to write to, locked for this process: a new one with the `record` in it, or, with ``--resume``, the
+    folder of the run that is continued.
 
     Raises:
-        TalkbenchError: ``--out`` holds a run that is not to be continued, was made otherwise or is under way, or cannot
-            be written.
+        TalkbenchError: ``--out`` holds a run without ``--resume`` being given, holds a run with other settings or one
+            that is still under way, or cannot be written.
     """
     earlier = RunStore(options.out) if options.out else _latest(record, options.runs) if options.resume else None
     if earlier is None or not (earlier.folder / "run.json").exists():
@@ -131,7 +131,8 @@ def _new(folder: Path, record: RunRecord) -> RunStore:
 
 
 def _claim(record: RunRecord, runs: Path) -> tuple[Path, RunRecord]:
-    """A folder below `runs` that no other has, two that start in one second included, and the record with its name."""
+    """Make a folder for the run below `runs`, also where another run starts in the same second; returns it, and the
+    record with its name."""
     named, numbers = record, count(2)
     while True:
         try:
@@ -146,15 +147,15 @@ def _claim(record: RunRecord, runs: Path) -> tuple[Path, RunRecord]:
 
 
 def _latest(record: RunRecord, runs: Path) -> RunStore | None:
-    """The youngest run below `runs` whose numbers are made as those of `record`; unreadable ones are none."""
-    found: list[tuple[RunRecord, RunStore]] = []
+    """The latest run below `runs` that computes the same numbers as `record`; runs that cannot be read do not count."""
+    earlier: list[tuple[RunRecord, RunStore]] = []
     for path in runs.glob("*/run.json"):
         store = RunStore(path.parent)
         try:
-            found.append((store.read_record(), store))
+            earlier.append((store.read_record(), store))
         except TalkbenchError:
             continue
-    same = [(earlier.created, store) for earlier, store in found if earlier.fingerprint() == record.fingerprint()]
+    same = [(other.created, store) for other, store in earlier if other.fingerprint() == record.fingerprint()]
     return max(same, key=lambda entry: entry[0])[1] if same else None
 
 
@@ -162,16 +163,16 @@ def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Prog
     done, total = store.done(), len(setup.split)
     work = evaluator(setup, store.read_record(), choose_workers(options.workers, total - len(done)))
     order = batches(setup.split.pairs, options.batch_size)
-    shown = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
+    pictured = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
     progress.start(len(done), total)
     for outcome in work.run(order, done):
-        _write_pictures(outcome, store, shown, setup.split.has_truth, options.save_frames)
+        _write_pictures(outcome, store, pictured, setup.split.has_truth, options.save_frames)
         keep(outcome, store)
         progress.advance(len(outcome.numbers))
 
 
 def evaluator(setup: Setup, record: RunRecord, workers: int) -> Evaluator:
-    """What evaluates the pairs of `setup` as the `record` says.
+    """The evaluator of the pairs of `setup`, by the rules in the `record`.
 
     Args:
         workers: processes that read frames; 0: a thread of this one.
@@ -187,14 +188,14 @@ def evaluator(setup: Setup, record: RunRecord, workers: int) -> Evaluator:
 
 
 def keep(outcome: Outcome, store: RunStore) -> None:
-    """Write the numbers of a batch."""
+    """Write the rows and features of a batch."""
     for key, (numbers, features) in outcome.scores.sets.items():
         store.append_features(key, outcome.numbers[0], numbers, features)
     store.append(outcome.scores.rows)  # last: a batch that has rows is done
 
 
 def set_values(record: RunRecord, store: RunStore) -> dict[str, float | None]:
-    """The values of the metrics that take all frames of the run together; None where there are too few."""
+    """The values of the metrics that take all frames of the run together; None for one that has too few frames."""
     values: dict[str, float | None] = {}
     for spec in record.metrics:
         if spec.aggregation == "set":
@@ -205,9 +206,9 @@ def set_values(record: RunRecord, store: RunStore) -> dict[str, float | None]:
     return values
 
 
-def _write_pictures(outcome: Outcome, store: RunStore, shown: set[int], has_truth: bool, save_frames: bool) -> None:
+def _write_pictures(outcome: Outcome, store: RunStore, pictured: set[int], has_truth: bool, save_frames: bool) -> None:
     for item in outcome.frames:
-        if item.number in shown:
+        if item.number in pictured:
             picture = strip(item.source, item.driving, item.frame, error=has_truth)
             write_png(store.folder / "pictures" / f"{item.number:06d}.png", picture)
         if save_frames:

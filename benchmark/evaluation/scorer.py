@@ -1,4 +1,4 @@
-"""From generated frames to rows: features once per frame, whatever asks for them, then a value per pair and metric."""
+"""Turns generated frames into rows: each extractor sees a frame once, then each metric compares each pair."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from talkbench.metrics import Extractor, FeatureCache, Metric
 from talkbench.results.rows import IN_SET, Row
 
 Windows = list[list[int] | None]
-"""Of each frame, the places of those that a metric looks at together, oldest first; None: its video begins here."""
+"""For each frame, the places of the frames that a metric sees together, oldest first; None where the video has not yet
+so many."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """A generated frame, uint8 (H, W, 3), of pair `number`, and the real ones, at the same size.
+    """The generated frame of pair `number` and its real ones, all uint8 (H, W, 3) of one size.
 
     Attributes:
         raw: float (3, H, W), as the method rendered it, clamped to [0, 1]; None where another program made the frame.
@@ -40,7 +41,13 @@ class Generated:
 
 @dataclass
 class Scores:
-    """The rows of some pairs, and what the metrics of whole sets keep: by key, pairs and features (N, D) twice."""
+    """The scores of some pairs.
+
+    Attributes:
+        rows: one per pair and metric.
+        sets: what metrics of whole sets keep, by `set_key`: the numbers of N pairs, and the features (N, D) of their
+            generated and of their real frames.
+    """
 
     rows: list[Row] = field(default_factory=list)
     sets: dict[str, tuple[list[int], list[np.ndarray]]] = field(default_factory=dict)
@@ -50,9 +57,9 @@ class Scorer:
     """Scores generated frames by the chosen metrics.
 
     Args:
-        extractors: those that the metrics name, and those that these use.
+        extractors: those of the metrics, and those that these extractors use.
         cache: features of real frames.
-        jpeg_quality: of the file that all images go through first; None: none.
+        jpeg_quality: of the JPEG file that each image goes through first; None: there is no file.
     """
 
     def __init__(
@@ -68,17 +75,17 @@ class Scorer:
         self.device, self.cache, self.jpeg_quality = device, cache, jpeg_quality
         self.history = max((metric.history for metric in metrics), default=0)
 
-    def score(self, made: Sequence[Generated], before: Sequence[Generated] = ()) -> Scores:
-        """All rows of `made`, which follow on `before` in the order of the pairs."""
-        frames = [*before, *made]
+    def score(self, batch: Sequence[Generated], before: Sequence[Generated] = ()) -> Scores:
+        """All rows of the `batch`; the frames `before` precede it in the order of the pairs."""
+        frames = [*before, *batch]
         generated = [self._stored(item.frame) for item in frames]
         real = {
             "driving": [self._stored(item.driving) for item in frames],
             "source": [self._stored(item.source) for item in frames],
         }
         pixels = _Pixels(self.device, frames, generated, real)
-        mine = self._features(pixels.generated)
-        theirs = {
+        generated_features = self._features(pixels.generated)
+        real_features = {
             (name, target): self.cache.get_or_extract(self.extractors[name], real[target], self.extractors)
             for name, target in {(m.extractor, target_of(m, self.split.has_truth)) for m in self.metrics if m.extractor}
         }
@@ -87,10 +94,10 @@ class Scorer:
             windows = [_window(frames, place, metric.history) for place in range(len(before), len(frames))]
             target = target_of(metric, self.split.has_truth)
             if metric.extractor is None:
-                scores.rows += self._images(metric, made, windows, pixels, target)
+                scores.rows += self._images(metric, batch, windows, pixels, target)
                 continue
-            pair = mine[metric.extractor], theirs[metric.extractor, target]
-            scores.rows += self._compared(metric, made, windows, *pair)
+            pair = generated_features[metric.extractor], real_features[metric.extractor, target]
+            scores.rows += self._compared(metric, batch, windows, *pair)
             if metric.aggregation == "set":
                 members = [
                     place for place in range(len(before), len(frames)) if all(x[place] is not None for x in pair)
@@ -109,15 +116,15 @@ class Scorer:
         return image if self.jpeg_quality is None else through_jpeg(image, self.jpeg_quality)
 
     def _features(self, images: Tensor) -> dict[str, list[np.ndarray | None]]:
-        """Of the generated frames, by extractor; one that uses another comes after it."""
-        found: dict[str, list[np.ndarray | None]] = {}
+        """The features of the generated frames, by extractor. An extractor that uses another comes after it."""
+        features: dict[str, list[np.ndarray | None]] = {}
         for extractor in sorted(self.extractors.values(), key=lambda extractor: extractor.uses is not None):
-            base = found[extractor.uses] if extractor.uses else None
-            found[extractor.name] = extractor.extract(images, base)
-        return found
+            base = features[extractor.uses] if extractor.uses else None
+            features[extractor.name] = extractor.extract(images, base)
+        return features
 
     def _images(
-        self, metric: Metric, made: Sequence[Generated], windows: Windows, pixels: _Pixels, target: str
+        self, metric: Metric, batch: Sequence[Generated], windows: Windows, pixels: _Pixels, target: str
     ) -> list[Row]:
         places = [window for window in windows if window is not None]
         values = iter(())
@@ -129,33 +136,34 @@ class Scorer:
             values = iter(metric.compare(generated[index], pixels.real(target)[index]).tolist())
         return [
             self._first(item, metric) if window is None else self._valued(item, metric, next(values), 1.0)
-            for item, window in zip(made, windows, strict=True)
+            for item, window in zip(batch, windows, strict=True)
         ]
 
     def _compared(
         self,
         metric: Metric,
-        made: Sequence[Generated],
+        batch: Sequence[Generated],
         windows: Windows,
-        mine: Sequence[np.ndarray | None],
-        theirs: Sequence[np.ndarray | None],
+        generated_features: Sequence[np.ndarray | None],
+        real_features: Sequence[np.ndarray | None],
     ) -> list[Row]:
         rows: list[Row | None] = []
         sound: list[tuple[np.ndarray, np.ndarray]] = []
-        for item, window in zip(made, windows, strict=True):
-            ours, real = ([x[place] for place in window or ()] for x in (mine, theirs))
-            row = self._missing(item, metric, window, ours, real)
+        for item, window in zip(batch, windows, strict=True):
+            sides = generated_features, real_features
+            generated, real = ([features[place] for place in window or ()] for features in sides)
+            row = self._missing(item, metric, window, generated, real)
             rows.append(row)
             if row is None:
-                sound.append((_together(ours, metric), _together(real, metric)))
+                sound.append((_together(generated, metric), _together(real, metric)))
         values: list[tuple[float, float]] = []
         if sound:
-            generated, target = (np.stack(side) for side in zip(*sound, strict=True))
-            values = list(zip(metric.compare(generated, target), metric.weigh(generated, target), strict=True))
-        rest = iter(values)
+            stacks = [np.stack(arrays) for arrays in zip(*sound, strict=True)]
+            values = list(zip(metric.compare(*stacks), metric.weigh(*stacks), strict=True))
+        upcoming = iter(values)
         return [
-            self._valued(item, metric, *next(rest)) if row is None else row
-            for item, row in zip(made, rows, strict=True)
+            self._valued(item, metric, *next(upcoming)) if row is None else row
+            for item, row in zip(batch, rows, strict=True)
         ]
 
     def _missing(
@@ -163,7 +171,7 @@ class Scorer:
         item: Generated,
         metric: Metric,
         window: list[int] | None,
-        ours: Sequence[np.ndarray | None],
+        generated: Sequence[np.ndarray | None],
         real: Sequence[np.ndarray | None],
     ) -> Row | None:
         """The row of a pair that `metric` cannot compare; None if it can."""
@@ -174,9 +182,9 @@ class Scorer:
         if any(feature is None for feature in real):
             where = target_of(metric, self.split.has_truth)
             return self._row(item.number, metric, None, f"no-{subject}-target", f"no {subject} in the {where} frame")
-        if any(feature is None for feature in ours):
+        if any(feature is None for feature in generated):
             target = _together(real, metric)[None]
-            weight = float(metric.weigh(target, target)[0])  # what the pair counts is for the truth to say
+            weight = float(metric.weigh(target, target)[0])  # how much the pair counts, the real frame decides
             if metric.missing_generated is not None:
                 return self._row(item.number, metric, metric.missing_generated, weight=weight)
             message = f"no {subject} in the generated frame"
@@ -214,7 +222,7 @@ class Scorer:
 
 
 class _Pixels:
-    """Images of some frames on the device, (N, 3, H, W) in [0, 1], each kind made when it is asked for."""
+    """Images of some frames on the device, (N, 3, H, W) in [0, 1]; each kind moves there when it is asked for."""
 
     def __init__(
         self,
@@ -225,7 +233,7 @@ class _Pixels:
     ) -> None:
         self.generated = to_tensor(np.stack(generated), device)
         self._device, self._frames, self._real = device, frames, real
-        self._known: dict[str, Tensor] = {}
+        self._tensors: dict[str, Tensor] = {}
 
     @property
     def raw(self) -> Tensor:
@@ -234,38 +242,40 @@ class _Pixels:
         return torch.stack(raws).to(self._device)
 
     def real(self, target: str) -> Tensor:
-        if target not in self._known:
-            self._known[target] = to_tensor(np.stack(self._real[target]), self._device)
-        return self._known[target]
+        if target not in self._tensors:
+            self._tensors[target] = to_tensor(np.stack(self._real[target]), self._device)
+        return self._tensors[target]
 
 
 def target_of(metric: Metric | MetricCard, has_truth: bool) -> Literal["driving", "source"]:
-    """The frame that `metric` compares the generated one with, where the driving frame is the truth or is not:
-    ``driving`` or ``source``."""
+    """The frame that `metric` compares the generated frame with: ``driving`` or ``source``. For some metrics that
+    depends on whether the driving frame is the truth."""
     if metric.target == "identity":
         return "driving" if has_truth else "source"
     return metric.target
 
 
 def set_key(metric: Metric, has_truth: bool) -> str:
-    """Names the features that a metric of whole sets keeps; two metrics of the same extractor share them."""
+    """The key of the features that a metric of whole sets keeps; metrics with the same extractor share them."""
     return f"{metric.extractor}-{target_of(metric, has_truth)}"
 
 
 def has_videos(pairs: Sequence[Pair], history: int) -> bool:
-    """Whether the pairs are of videos: at least half of them follow on `history` others, of one source and video.
+    """Whether the pairs are frames of videos: whether for at least half of them the `history` frames before, of the
+    same source and driving video, are pairs too.
 
-    Among pairs that were drawn at random, some do so by chance.
+    Pairs that were drawn at random also have such neighbours, but few.
     """
-    known = {(pair.source, pair.driving.clip, pair.driving.index) for pair in pairs}
+    places = {(pair.source, pair.driving.clip, pair.driving.index) for pair in pairs}
     follow = [
-        all((source, clip, index - back) in known for back in range(1, history + 1)) for source, clip, index in known
+        all((source, clip, index - back) in places for back in range(1, history + 1)) for source, clip, index in places
     ]
     return 2 * sum(follow) >= len(follow)
 
 
 def _window(frames: Sequence[Generated], place: int, history: int) -> list[int] | None:
-    """The places of the frame at `place` and of the `history` ones before it, if they run on in one video."""
+    """The places of the frame at `place` and of the `history` frames before it; None unless all are consecutive frames
+    of one video with one source."""
     window = list(range(place - history, place + 1))
     if window[0] < 0:
         return None
@@ -279,5 +289,5 @@ def _window(frames: Sequence[Generated], place: int, history: int) -> list[int] 
 
 
 def _together(features: Sequence[np.ndarray | None], metric: Metric) -> np.ndarray:
-    known = [feature for feature in features if feature is not None]
-    return np.stack(known) if metric.history else known[0]
+    arrays = [feature for feature in features if feature is not None]
+    return np.stack(arrays) if metric.history else arrays[0]

@@ -35,7 +35,7 @@ from talkbench.reports.pages.inspection import Picture, page
 
 OF_MEMORY = ("memory", "conditioned-memory", "attention")
 OF_MOTION = {"keypoints": "driving_points", "flow": "deformation", "occlusion": "occlusion"}
-"""What there is to see of motion → the field of `Inside` that shows it."""
+"""Name of a picture of motion → the field of `Inside` that it draws."""
 
 WHAT = (*OF_MEMORY, *OF_MOTION)
 DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
@@ -69,8 +69,14 @@ class InspectOptions:
 
 @dataclass(frozen=True)
 class Face:
-    """A source and what drives it, uint8 RGB, with a `label` for pictures and in words `where` they are from;
-    `reference` as in `Pair`."""
+    """A source face and the frame that drives it.
+
+    Attributes:
+        label: for the pictures.
+        where: where the images are from, in words.
+        source, driving: uint8 RGB.
+        reference: the frame that relative motion is measured from, as in `Pair`.
+    """
 
     label: str
     where: str
@@ -80,34 +86,37 @@ class Face:
 
 
 def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[Path, list[str]]:
-    """Draw what is asked for, and a page of it; returns the folder and the names of the files, the page's last.
+    """Draw the pictures that are asked for, and a page that explains them.
+
+    Returns:
+        The folder, and the names of the files in it, the page last.
 
     Raises:
-        TalkbenchError: something that is unknown, not there, or that the method does not have.
+        TalkbenchError: a name is unknown, a file is missing, or the method does not show what is asked for.
     """
     progress = progress or Progress()
-    wanted = _wanted(options.what)
+    chosen = _chosen(options.what)
     check_motion(options.method, options.motion)
     _check_memory(full_name(options.method), _may_remember(options.method), options.what)
-    shown = _models(options, progress)
-    _check_memory(shown[0].method.name, shown[0].has_memory, options.what)
-    if not shown[0].has_memory:
-        wanted = [what for what in wanted if what in OF_MOTION]
-    faces = _faces(options) if wanted != ["memory"] else []
+    models = _models(options, progress)
+    _check_memory(models[0].method.name, models[0].has_memory, options.what)
+    if not models[0].has_memory:
+        chosen = [what for what in chosen if what in OF_MOTION]
+    faces = _faces(options) if chosen != ["memory"] else []
     with memory_advice(1):
-        shown = [ShownModel(one.label, one.method, [_look(one, face) for face in faces]) for one in shown]
+        models = [ShownModel(model.label, model.method, [_look(model, face) for face in faces]) for model in models]
     if faces:
-        wanted = _present(wanted, shown[0], options.what)
-    folder = options.out or Path("inspect") / shown[0].method.name.replace("@", "-")
-    pictures = list(_pictures(options, shown, wanted))
+        chosen = _present(chosen, models[0], options.what)
+    folder = options.out or Path("inspect") / models[0].method.name.replace("@", "-")
+    pictures = list(_pictures(options, models, chosen))
     for picture in pictures:
         write_atomic(folder / f"{picture.name}.png", picture.png)
-    title = f"Inside {shown[0].method.name}"
-    write_atomic(folder / "index.html", page(title, _about(options, shown, faces), pictures))
+    title = f"Inside {models[0].method.name}"
+    write_atomic(folder / "index.html", page(title, _about(options, models, faces), pictures))
     return folder, [*(f"{picture.name}.png" for picture in pictures), "index.html"]
 
 
-def _wanted(names: Sequence[str]) -> list[str]:
+def _chosen(names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in (*WHAT, ALL):
             raise TalkbenchError(f"there is no {name!r} to look at: {nearest(name, (*WHAT, ALL))}")
@@ -115,18 +124,18 @@ def _wanted(names: Sequence[str]) -> list[str]:
 
 
 def _models(options: InspectOptions, progress: Progress) -> list[ShownModel]:
-    """The method with each of the checkpoints, not yet looked into."""
+    """The method with each of the checkpoints; no face has been seen yet."""
     device = choose_device(options.device)
     same_clip = not options.source and datasets.has_truth(options.task)
-    found = []
+    models = []
     for file, label in zip(options.checkpoint or (None,), _labels(options.checkpoint), strict=True):
         weights = find_weights(options.method, file)
         if weights.note:
             progress.say(weights.note)
         implied = implied_settings(weights.method, options.motion, same_clip)
         method = create_method(weights, {**implied, **options.settings}).to(device)
-        found.append(ShownModel(label or method.name, method))
-    return found
+        models.append(ShownModel(label or method.name, method))
+    return models
 
 
 def _check_memory(name: str, there: bool, asked: Sequence[str]) -> None:
@@ -142,7 +151,7 @@ def _may_remember(name: str) -> bool:
 
 
 def _labels(files: Sequence[Path]) -> list[str]:
-    """What several checkpoints are called: by the ends of their paths, as far as they must go to differ; "" for one."""
+    """The labels of several checkpoints: the ends of their paths, long enough to differ; "" for a single one."""
     if len(files) < 2:
         return [""]
     parts = [file.absolute().with_suffix("").parts for file in files]
@@ -164,7 +173,7 @@ def _faces(options: InspectOptions) -> list[Face]:
 
 
 def _own_faces(options: InspectOptions) -> Iterator[Face]:
-    """Each source with each driving frame; without any, each with itself."""
+    """Each source with each driving frame; without driving frames, each source with itself."""
     frames: list[np.ndarray] = []
     names, first = [""], None
     if options.driving is not None and options.driving.suffix.lower() in IMAGE_SUFFIXES:
@@ -187,7 +196,7 @@ def _own_faces(options: InspectOptions) -> Iterator[Face]:
 
 
 def _listed_faces(options: InspectOptions) -> Iterator[Face]:
-    """Pairs of a data set's list: those with the numbers that are asked for, else some from all over the list."""
+    """Pairs of a data set's list: those whose numbers are asked for, else `count` pairs spread over the list."""
     data = datasets.create(options.dataset or DEFAULT_DATA, root=options.root)
     split = data.split(options.task, motion=options.motion)
     for number in options.pairs or _spread(len(split), options.count):
@@ -205,13 +214,13 @@ def _listed_faces(options: InspectOptions) -> Iterator[Face]:
 
 
 def _spread(length: int, count: int) -> list[int]:
-    """`count` places from all over a list, from the first to the last, or all that there are."""
+    """`count` places spread evenly from the first of a list to the last, or all places if there are fewer."""
     return sorted({place * (length - 1) // max(1, count - 1) for place in range(count)})
 
 
 @torch.inference_mode()
-def _look(one: ShownModel, face: Face) -> Seen:
-    method = one.method
+def _look(model: ShownModel, face: Face) -> Seen:
+    method = model.method
     size = method.resolution or DEFAULT_SIZE
     device = next((p.device for network in method.networks.values() for p in network.parameters()), "cpu")
     source, driving = resize(face.source, size), resize(face.driving, size)
@@ -224,41 +233,41 @@ def _look(one: ShownModel, face: Face) -> Seen:
     return Seen(face.label, source, driving, rendered is not moved, method.inspect(images, encoded, rendered))
 
 
-def _present(wanted: Sequence[str], one: ShownModel, asked: Sequence[str]) -> list[str]:
-    """Those of the `wanted` that the method shows.
+def _present(chosen: Sequence[str], model: ShownModel, asked: Sequence[str]) -> list[str]:
+    """Those of the `chosen` pictures that the method can show.
 
     Raises:
-        TalkbenchError: it does not show one that was asked for by its name, or none at all.
+        TalkbenchError: it cannot show one that the user named, or none at all.
     """
-    inside, name = one.seen[0].inside, one.method.name
+    inside, name = model.seen[0].inside, model.method.name
     of_motion = [what for what, attribute in OF_MOTION.items() if getattr(inside, attribute) is not None]
-    shows = [*(OF_MEMORY if one.has_memory else ()), *of_motion]
+    shows = [*(OF_MEMORY if model.has_memory else ()), *of_motion]
     if not shows:
         raise TalkbenchError(f"{name} shows nothing of how it works; see bench list methods for others")
     for what in asked:
         if what not in (*shows, ALL):
             raise TalkbenchError(f"{name} shows no {what}; what it shows: {', '.join(shows)}")
-    return [what for what in wanted if what in shows]
+    return [what for what in chosen if what in shows]
 
 
-def _pictures(options: InspectOptions, shown: Sequence[ShownModel], wanted: Sequence[str]) -> Iterator[Picture]:
-    moved = [what for what in wanted if what in OF_MOTION]
+def _pictures(options: InspectOptions, models: Sequence[ShownModel], chosen: Sequence[str]) -> Iterator[Picture]:
+    moved = [what for what in chosen if what in OF_MOTION]
     if moved:
-        yield motion(shown, moved)
-    if "memory" in wanted:
-        yield memory(shown, options.channels or ALL, options.scaling)
-    if "conditioned-memory" in wanted:
-        yield conditioned_memory(shown, options.channels, options.scaling, options.level)
-    if "attention" in wanted:
-        yield attention(shown, options.at, options.scaling)
+        yield motion(models, moved)
+    if "memory" in chosen:
+        yield memory(models, options.channels or ALL, options.scaling)
+    if "conditioned-memory" in chosen:
+        yield conditioned_memory(models, options.channels, options.scaling, options.level)
+    if "attention" in chosen:
+        yield attention(models, options.at, options.scaling)
 
 
-def _about(options: InspectOptions, shown: Sequence[ShownModel], faces: Sequence[Face]) -> list[tuple[str, str]]:
+def _about(options: InspectOptions, models: Sequence[ShownModel], faces: Sequence[Face]) -> list[tuple[str, str]]:
     about = [("command", options.command)] if options.command else []
-    for one in shown:
-        known = one.method.checkpoint_sha256
-        about.append((one.label, f"{one.method.name}, weights with the sha256 {known}" if known else one.method.name))
-    settings = ", ".join(f"{name} {value}" for name, value in shown[0].method.settings.items())
+    for model in models:
+        name, sha256 = model.method.name, model.method.checkpoint_sha256
+        about.append((model.label, f"{name}, weights with the sha256 {sha256}" if sha256 else name))
+    settings = ", ".join(f"{name} {value}" for name, value in models[0].method.settings.items())
     about += [("settings", settings)] if settings else []
     about += [("motion", options.motion)] if faces else []
     return [

@@ -1,4 +1,4 @@
-"""From what was seen inside a method to the pictures of `bench inspect`, each with a caption that says its scales."""
+"""The pictures of `bench inspect`, drawn from what was seen inside a method; each caption explains the scales."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Seen:
 
     Attributes:
         source, driving: uint8 (S, S, 3).
-        transferred: whether the motion is another than that of the driving frame.
-        inside: a batch of one.
+        transferred: whether the motion was changed on its way from the driving frame.
+        inside: what happens in the method, for this face alone.
     """
 
     label: str
@@ -52,14 +52,14 @@ class Seen:
 
     @property
     def compensations(self) -> Mapping[int, Compensation]:
-        """What the memory is for this face and is asked, by level; the method must have one."""
+        """By level, what the memory becomes for this face and how it is asked; the method must have a memory."""
         assert isinstance(self.inside, MemoryInside)
         return self.inside.compensations
 
 
 @dataclass(frozen=True)
 class ShownModel:
-    """A method with weights, under a label that tells several from one another, and the faces that were seen."""
+    """A method with weights and the faces that it saw; the `label` tells several such models from one another."""
 
     label: str
     method: Method[Any, Any]
@@ -79,45 +79,49 @@ class ShownModel:
         return _array(memory[0])
 
 
-def memory(shown: Sequence[ShownModel], channels: Sequence[int] | str, scaling: str) -> Picture:
-    """What was learned of all faces: each of the `channels` (or `ALL`) as a tile, a grid for each of those shown."""
-    whole = shown[0].memory
-    chosen = _chosen(channels, shown[0])
-    values = np.stack([one.memory[chosen] for one in shown])
+def memory(models: Sequence[ShownModel], channels: Sequence[int] | str, scaling: str) -> Picture:
+    """What was learned of all faces: a grid for each model, in it a tile for each of the `channels` (or `ALL`)."""
+    whole = models[0].memory
+    chosen = _chosen(channels, models[0])
+    values = np.stack([model.memory[chosen] for model in models])
     tiles = draw.grey(values.reshape(-1, *values.shape[2:]), scaling).reshape(values.shape)
-    grids = [(one.label, _grid(part, chosen)) for one, part in zip(shown, tiles, strict=True)]
+    grids = [(model.label, _grid(part, chosen)) for model, part in zip(models, tiles, strict=True)]
     caption = (
-        f"{_some(chosen, whole)} of the memory that {_names(shown)} learned, which is the same for all faces and all "
+        f"{_some(chosen, whole)} of the memory that {_names(models)} learned, which is the same for all faces and all "
         f"frames. Each channel is a map of {_by(whole)}; their numbers stand at the left. {_scale(values, scaling)}"
     )
     return Picture("memory", "Meta memory", draw.joined(grids), caption)
 
 
 def conditioned_memory(
-    shown: Sequence[ShownModel], channels: Sequence[int] | str | None, scaling: str, level: int | None
+    models: Sequence[ShownModel], channels: Sequence[int] | str | None, scaling: str, level: int | None
 ) -> Picture:
-    """What the memory becomes for each face, below what it is for all: the `channels` (None: a few) in a row for each,
-    or in a grid if they are many; for the map of the side `level` (None: the deepest)."""
-    first = shown[0]
+    """What the memory becomes for each face, below what it is for all faces.
+
+    Args:
+        channels: to draw, in a row for each face, or in a grid if they are many; None: a few.
+        level: side of the map that the memory is conditioned for; None: the deepest.
+    """
+    first = models[0]
     levels = list(first.seen[0].compensations)
     level = levels[0] if level is None else level
     if level not in levels:
         raise TalkbenchError(f"{first.method.name} has no level {level}; it has {', '.join(map(str, levels))}")
     chosen = _characteristic(first.memory) if channels is None else _chosen(channels, first)
-    meta = np.stack([one.memory[chosen] for one in shown])
-    faces = np.stack([[_array(seen.compensations[level].memory[0])[chosen] for seen in one.seen] for one in shown])
+    meta = np.stack([model.memory[chosen] for model in models])
+    faces = np.stack([[_array(seen.compensations[level].memory[0])[chosen] for seen in model.seen] for model in models])
     tiles = [draw.grey(x.reshape(-1, *x.shape[-2:]), scaling).reshape(x.shape) for x in (meta[:, None], faces)]
     blocks = []
-    for one, rows in zip(shown, np.concatenate(tiles, axis=1), strict=True):
-        labels = ["meta memory", *(seen.label for seen in one.seen)]
+    for model, rows in zip(models, np.concatenate(tiles, axis=1), strict=True):
+        labels = ["meta memory", *(seen.label for seen in model.seen)]
         if len(chosen) > COLUMNS:
-            name = f"{one.label}, " if len(shown) > 1 else ""
+            name = f"{model.label}, " if len(models) > 1 else ""
             blocks += [(f"{name}{label}", _grid(row, chosen)) for label, row in zip(labels, rows, strict=True)]
             continue
         side = draw.enlargement(rows.shape[-1]) * rows.shape[-1]
-        images = [np.zeros((side, side, 3), np.uint8), *(resize(seen.source, side) for seen in one.seen)]
+        images = [np.zeros((side, side, 3), np.uint8), *(resize(seen.source, side) for seen in model.seen)]
         lines = list(zip(labels, images, rows, strict=True))
-        blocks.append((one.label, draw.face_rows(lines, [str(channel) for channel in chosen])))
+        blocks.append((model.label, draw.face_rows(lines, [str(channel) for channel in chosen])))
     caption = (
         f"{_some(chosen, first.memory)}{_why(chosen, channels)}: first as in the meta memory, then as conditioned on "
         f"each source face, for the map of {level}×{level} that the memory compensates. {_scale(faces, scaling)}"
@@ -127,7 +131,7 @@ def conditioned_memory(
 
 
 def _grid(tiles: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
-    """In the authors' form: two rows of a few channels, rows of sixteen of many."""
+    """As in the authors' pictures: a few channels in rows of six, many in rows of sixteen."""
     return draw.channel_grid(tiles, COLUMNS if len(tiles) > len(PAPER_CHANNELS) else CHOSEN_COLUMNS, numbers)
 
 
@@ -144,24 +148,24 @@ def _why(chosen: Sequence[int], channels: object) -> str:
     )
 
 
-def attention(shown: Sequence[ShownModel], places: Sequence[tuple[float, float]], scaling: str) -> Picture:
-    """What each level looks up in the memory: for each face and level the attention at some `places`, its mean, and how
-    many positions it is spread over."""
-    found = [[_lookups(seen, places) for seen in one.seen] for one in shown]
-    every = [lookup for faces in found for levels in faces for lookup in levels.values()]
+def attention(models: Sequence[ShownModel], places: Sequence[tuple[float, float]], scaling: str) -> Picture:
+    """What each level looks up in the memory. For each face and level: the attention at some `places`, the mean over
+    all places, and over how many positions of the memory each place spreads its attention."""
+    lookups = [[_lookups(seen, places) for seen in model.seen] for model in models]
+    every = [lookup for faces in lookups for levels in faces for lookup in levels.values()]
     ends = _ends([values for lookup in every for values in lookup.maps]) if scaling == "shared" else None
     spreads = _ends([lookup.spread for lookup in every]) if scaling == "shared" else None
     heads = ["generated", *(f"place {number + 1}" for number in range(len(places))), "all places", "spread"]
     blocks = []
-    for one, faces in zip(shown, found, strict=True):
+    for model, faces in zip(models, lookups, strict=True):
         rows = []
-        for seen, levels in zip(one.seen, faces, strict=True):
+        for seen, levels in zip(model.seen, faces, strict=True):
             frame = draw.with_points(_large(seen.generated), np.array(places), numbers=True)
             for level, lookup in levels.items():
                 cells = [draw.heat_cell(values, len(frame), ends, "magma", "×") for values in lookup.maps]
                 cells.append(draw.heat_cell(lookup.spread, len(frame), spreads, "viridis", ""))
                 rows.append((f"{seen.label}, {level}×{level}", [frame, *cells]))
-        blocks.append((one.label, draw_grid(Grid(heads, rows))))
+        blocks.append((model.label, draw_grid(Grid(heads, rows))))
     keys = every[0].maps  # which may leave the memory's border out
     caption = (
         f"What the compensated maps look up in the memory, level by level: over its {_by(np.stack(keys))} positions "
@@ -176,54 +180,59 @@ def attention(shown: Sequence[ShownModel], places: Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Lookup:
-    """At one level: over the memory (m, m) the attention at some places, and its mean last, times the number of
-    positions; over the map (s, s) how many positions each place uses."""
+    """The attention at one level.
+
+    Attributes:
+        maps: over the memory, (m, m): the attention at some places, then the mean over all places, each times the
+            number of positions, so that even attention is 1.
+        spread: over the map, (s, s): how many positions each place uses.
+    """
 
     maps: list[np.ndarray]
     spread: np.ndarray
 
 
 def _lookups(seen: Seen, places: Sequence[tuple[float, float]]) -> dict[int, _Lookup]:
-    found = {}
+    lookups = {}
     for level, compensation in seen.compensations.items():
         weights, side = compensation.attention()[0], compensation.query.shape[-1]
         rows = [weights[int(y * side) * side + int(x * side)] for x, y in places] + [weights.mean(0)]
         maps = [_array(len(row) * row.view(compensation.key.shape[-2:])) for row in rows]
         entropy = -(weights * weights.clamp_min(1e-30).log2()).sum(-1)
-        found[level] = _Lookup(maps, _array(entropy.exp2().view(side, side)))
-    return found
+        lookups[level] = _Lookup(maps, _array(entropy.exp2().view(side, side)))
+    return lookups
 
 
 def _ends(maps: Sequence[np.ndarray]) -> tuple[float, float]:
     return min(float(values.min()) for values in maps), max(float(values.max()) for values in maps)
 
 
-def motion(shown: Sequence[ShownModel], wanted: Sequence[str]) -> Picture:
-    """How the source is moved: a row for each face, with columns for the `wanted` of keypoints, flow and occlusion."""
-    flows = [[_displacement(seen) if "flow" in wanted else None for seen in one.seen] for one in shown]
+def motion(models: Sequence[ShownModel], parts: Sequence[str]) -> Picture:
+    """How the source is moved: a row for each face. The columns show the `parts` (keypoints, flow, occlusion)."""
+    flows = [[_displacement(seen) if "flow" in parts else None for seen in model.seen] for model in models]
     lengths = [np.hypot(*np.moveaxis(flow, -1, 0)) for per_model in flows for flow in per_model if flow is not None]
     full = max(1.0, float(np.percentile(np.stack(lengths), 99))) if lengths else 1.0
     blocks = []
-    for one, per_face in zip(shown, flows, strict=True):
+    for model, per_face in zip(models, flows, strict=True):
         rows = [
-            (seen.label, dict(_motion_cells(seen, flow, full, wanted)))
-            for seen, flow in zip(one.seen, per_face, strict=True)
+            (seen.label, dict(_motion_cells(seen, flow, full, parts)))
+            for seen, flow in zip(model.seen, per_face, strict=True)
         ]
         grid = Grid(list(rows[0][1]), [(label, list(cells.values())) for label, cells in rows])
-        blocks.append((one.label, draw_grid(grid)))
-    keys, caption = _motion_words(shown[0].seen[0], wanted, full)
-    *first, last = wanted
+        blocks.append((model.label, draw_grid(grid)))
+    keys, caption = _motion_words(models[0].seen[0], parts, full)
+    *first, last = parts
     title = f"{', '.join(first)} and {last}" if first else last
     return Picture("motion", title.capitalize(), draw.with_legend(draw.joined(blocks), keys), caption)
 
 
-def _motion_words(seen: Seen, wanted: Sequence[str], full: float) -> tuple[list[tuple[np.ndarray, str]], str]:
+def _motion_words(seen: Seen, parts: Sequence[str], full: float) -> tuple[list[tuple[np.ndarray, str]], str]:
     """The keys below the picture of `motion`, and its caption."""
     keys, captions = [], ["The source as the driving frame moves it."]
-    if "keypoints" in wanted:
+    if "keypoints" in parts:
         where = "as transferred, in what is generated" if seen.transferred else "in the driving frame"
         captions.append(f"A keypoint has the same colour in the source and {where}.")
-    if "flow" in wanted:
+    if "flow" in parts:
         keys.append((draw.wheel(64), f"flow: full colour from {full:.1f} of {len(seen.source)} pixels on"))
         captions.append(
             "Flow: from where in the source each pixel is fetched; the hue is the direction to there as from the "
@@ -231,18 +240,18 @@ def _motion_words(seen: Seen, wanted: Sequence[str], full: float) -> tuple[list[
         )
         if seen.inside.deformed is not None:
             captions.append("Warped: the source as the flow alone has it.")
-    if "occlusion" in wanted:
+    if "occlusion" in parts:
         keys.append((draw.bar("gray", 160, 24), "occlusion: 0 drawn anew … 1 warped source"))
         captions.append("Occlusion: white keeps the warped source, black leaves it to the decoder to draw.")
     return keys, " ".join(captions)
 
 
 def _motion_cells(
-    seen: Seen, flow: np.ndarray | None, full: float, wanted: Sequence[str]
+    seen: Seen, flow: np.ndarray | None, full: float, parts: Sequence[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     inside = seen.inside
     source, driving = _large(seen.source), _large(seen.driving)
-    if "keypoints" in wanted:
+    if "keypoints" in parts:
         assert inside.source_points is not None
         assert inside.driving_points is not None
         source = draw.with_points(source, _shares(inside.source_points))
@@ -250,13 +259,13 @@ def _motion_cells(
             driving = draw.with_points(driving, _shares(inside.driving_points))
     yield "source", source
     yield "driving", driving
-    if inside.driving_points is not None and "keypoints" in wanted and seen.transferred:
+    if inside.driving_points is not None and "keypoints" in parts and seen.transferred:
         yield "keypoints", draw.with_points(_large(seen.generated), _shares(inside.driving_points))
     if flow is not None:
         yield "flow", draw.flow_colours(flow, full)
         if inside.deformed is not None:
             yield "warped", _large(_image(inside.deformed))
-    if "occlusion" in wanted:
+    if "occlusion" in parts:
         assert inside.occlusion is not None
         keep = F.interpolate(inside.occlusion.float(), source.shape[:2], mode="bilinear")
         yield "occlusion", draw.heat(_array(keep[0, 0]), 0, 1, "gray")
@@ -264,7 +273,7 @@ def _motion_cells(
 
 
 def _displacement(seen: Seen) -> np.ndarray:
-    """The flow less the place itself, in pixels of the image and at the size that is drawn: (S, S, 2)."""
+    """From each place of the picture, the way to where the flow fetches it from, in pixels of the image: (S, S, 2)."""
     flow = seen.inside.deformation
     assert flow is not None
     moved = (flow - coordinate_grid(flow.shape[1:3], flow)) * (len(seen.source) - 1) / 2
@@ -272,18 +281,18 @@ def _displacement(seen: Seen) -> np.ndarray:
     return _array(large[0].permute(1, 2, 0))
 
 
-def _chosen(channels: Sequence[int] | str, one: ShownModel) -> list[int]:
-    count = len(one.memory)
+def _chosen(channels: Sequence[int] | str, model: ShownModel) -> list[int]:
+    count = len(model.memory)
     if isinstance(channels, str):
         return list(range(count))
     for channel in channels:
         if channel >= count:
-            raise TalkbenchError(f"the memory of {one.method.name} has no channel {channel}; it has 0 to {count - 1}")
+            raise TalkbenchError(f"the memory of {model.method.name} has no channel {channel}; it has 0 to {count - 1}")
     return list(channels)
 
 
 def _characteristic(memory: np.ndarray) -> list[int]:
-    """The paper's channels where there are so many, else as many whose values spread most."""
+    """The channels of the paper's figures; if the memory is smaller, as many channels whose values vary most."""
     if len(memory) > max(PAPER_CHANNELS):
         return list(PAPER_CHANNELS)
     spread = memory.std(axis=(1, 2))
@@ -297,8 +306,8 @@ def _scale(values: np.ndarray, scaling: str) -> str:
     return f"All share one scale: black is {low}, white {high}."
 
 
-def _names(shown: Sequence[ShownModel]) -> str:
-    return " and ".join(one.label for one in shown)
+def _names(models: Sequence[ShownModel]) -> str:
+    return " and ".join(model.label for model in models)
 
 
 def _by(memory: np.ndarray) -> str:

@@ -1,1 +1,1 @@
-"""What the command line does, for Python code and notebooks: one call each."""
+"""The Python face: for each job of the command line one call, for code and notebooks."""

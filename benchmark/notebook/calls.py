@@ -61,20 +61,20 @@ def evaluate(
         dataset: a name (``"demo"``), or the `Split` of a data set, which brings its task, motion and pairs.
         task: ``same-identity``, ``cross-identity`` …; None: the protocol's.
         metrics: in place of the protocol's: ``["l1", "akd@mtcnn5"]``.
-        name: for frames alone: what to call the code that made them.
-        settings: choices of a method that is named, ``{"noise": "random"}``.
+        name: with frames: the name of the code that made them.
+        settings: of a method that is named, ``{"noise": "random"}``.
         limit: only the first pairs.
-        workers: processes that read frames ahead; 0: none but this one; None: as many as are worth it.
-        out: folder of the run; None: one of its own in ``runs/``.
-        resume: continue the run in `out`, or the latest of this very call.
-        strict: a metric that cannot be computed here is an error.
+        workers: number of processes that read frames ahead; 0: this process reads them; None: as many as pay off.
+        out: folder of the run; None: a new one in ``runs/``.
+        resume: continue the run in `out`, or the latest run of the same call.
+        strict: stop with an error if a metric cannot be computed here.
         tracking_uri: the MLflow store; ``"off"``: none; None: ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db``.
-        progress: show it.
+        progress: show the progress.
         others: as the options of ``bench run``.
 
     Raises:
-        TalkbenchError: anything that keeps the run from starting or going on; what was computed is kept.
-        KeyboardInterrupt: it was stopped; what was computed is kept, and the same call with `resume` does the rest.
+        TalkbenchError: the run cannot start or cannot go on; the rows that were computed are kept.
+        KeyboardInterrupt: the run was stopped; its rows are kept, and the same call with `resume` computes the others.
     """
     from talkbench.benchmark.evaluation.runner import run
 
@@ -82,7 +82,7 @@ def evaluate(
     split = dataset if isinstance(dataset, Split) else None
     if split is not None and (task, motion, pairs) != (None, "absolute", None):
         raise TalkbenchError("a Split has its task, motion and pairs; leave task, motion and pairs out")
-    with _written(method) if _is_frames(method) else nullcontext() as frames, _shown(progress) as display:
+    with _written(method) if _is_frames(method) else nullcontext() as frames, _display(progress) as display:
         options = RunOptions(
             method=method if isinstance(method, str) else None,
             dataset=dataset if isinstance(dataset, str) else dataset.dataset,
@@ -111,16 +111,16 @@ def evaluate(
         try:
             finished = run(options, display, own_method, split)
         except KeyboardInterrupt:
-            display.say("stopped; what was computed is kept, and the same call with resume=True does the rest")
+            display.say("stopped; the computed rows are kept, and the same call with resume=True computes the others")
             raise
     return Evaluation.read(finished.store.folder)
 
 
 def load(*folders: Path | str) -> Evaluations:
-    """The finished runs and the entries that `folders` are or hold.
+    """The finished runs and entries in `folders`; each is the folder of a run or an entry, or holds such folders.
 
     Raises:
-        TalkbenchError: one of them neither is nor holds any, or files are damaged.
+        TalkbenchError: a folder has neither a run nor an entry, or files are damaged.
     """
     from talkbench.results.loading import read_results
 
@@ -130,13 +130,14 @@ def load(*folders: Path | str) -> Evaluations:
 def compare(
     result: Stored, *others: Stored | Iterable[Stored], metrics: Iterable[str] = (), across_protocols: bool = False
 ) -> Comparison:
-    """A result beside one or more others on their common pairs, as ``bench compare`` does it.
+    """Compare a result with one or more others on their common pairs, as ``bench compare`` does.
 
     Args:
-        others: what `evaluate` and `load` return, or folders. The result itself is passed over where it is among them,
-            and where there are several, one that cannot be compared is named and left out.
-        metrics: their names; none: all that both have.
-        across_protocols: also compare numbers that were made by unlike protocols, marked.
+        others: what `evaluate` and `load` return, or folders. The result itself is skipped if it is among them. If
+        there
+            are several, those that cannot be compared are left out, and `Comparison.left_out` says why.
+        metrics: their names; none: all metrics that both results have.
+        across_protocols: also compare numbers of different protocols; these are marked.
 
     Raises:
         TalkbenchError: nothing can be compared, or a folder holds no result.
@@ -171,17 +172,17 @@ def compare(
 def verify(
     result: Stored, *, root: Path | str | None = None, device: str = "auto", progress: bool = True
 ) -> Verification:
-    """The figures of a run or an entry computed again as far as they can be here, as ``bench verify`` does it.
+    """Compute the figures of a run or an entry again, as far as this machine can, as ``bench verify`` does.
 
     Raises:
-        TalkbenchError: there is no such result, or its files cannot be read.
+        TalkbenchError: the folder holds no result, or its files cannot be read.
     """
     from talkbench.benchmark.verify.figures import VerifyOptions
     from talkbench.benchmark.verify.figures import verify as compute
     from talkbench.benchmark.verify.rescore import Place
 
     folder = result.folder if isinstance(result, Evaluation) else Path(result)
-    with _shown(progress) as display:
+    with _display(progress) as display:
         return Verification(compute(VerifyOptions(folder, place=Place(_path(root), None, device)), display))
 
 
@@ -199,17 +200,17 @@ def animate(
     settings: Mapping[str, object] | None = None,
     progress: bool = True,
 ) -> Animation:
-    """A face image moved by a driving video: ``bench animate`` in one call.
+    """Animate a face image with a driving video: ``bench animate`` in one call.
 
     Args:
         source: an image file, or an array, uint8 RGB (H, W, 3).
         driving: a video file, a folder of frames, or a list of frames: arrays or paths of image files of one size.
         out: the ``.mp4`` to write.
-        frames: a folder for every frame as PNG.
+        frames: a folder; every frame is also written there as PNG.
         others: as the options of ``bench animate``.
 
     Raises:
-        TalkbenchError: an input cannot be read or the output not written; no half video is left.
+        TalkbenchError: an input cannot be read, or the output cannot be written; no half video is left.
     """
     from talkbench.benchmark.animate import AnimateOptions
     from talkbench.benchmark.animate import animate as write
@@ -229,15 +230,15 @@ def animate(
         device=device,
         settings=dict(settings or {}),
     )  # fmt: skip
-    with _shown(progress, "frames") as display:
+    with _display(progress, "frames") as display:
         return Animation(path, *write(options, display))
 
 
 def checked(method: object) -> Method:
-    """A method object of the caller's.
+    """The caller's method object, after a check that it is one.
 
     Raises:
-        TalkbenchError: it lacks a step, or its class is not derived from `Method`.
+        TalkbenchError: the object lacks a step or an attribute, or its class is not derived from `Method`.
     """
     from talkbench.methods.interface import Method
 
@@ -261,7 +262,7 @@ def _is_frames(method: object) -> TypeGuard[Frames]:
 
 @contextmanager
 def _written(frames: Frames) -> Iterator[Path]:
-    """A folder with the frames as `GivenFrames` reads them, for as long as they are scored."""
+    """In the block there is a folder with the frames, in the form that `GivenFrames` reads."""
     from talkbench.benchmark.evaluation.given_frames import frame_name
     from talkbench.core.images import write_png
     from talkbench.datasets.clips import ListedClip
@@ -273,7 +274,7 @@ def _written(frames: Frames) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _shown(progress: bool, unit: str = "pairs") -> AbstractContextManager[Progress]:
+def _display(progress: bool, unit: str = "pairs") -> AbstractContextManager[Progress]:
     return progress_display(unit) if progress else nullcontext(Progress())
 
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class NotebookDisplay(Progress):
-    """A bar of plain HTML below the cell, which needs no widgets; messages are printed. A context manager.
+    """Context manager with a bar of plain HTML below the cell, which needs no widgets; messages are printed.
 
     Args:
-        unit: what is counted.
+        unit: name of what the bar counts.
     """
 
     def __init__(self, unit: str = "pairs") -> None:
@@ -55,7 +55,7 @@ class NotebookDisplay(Progress):
 
 
 def progress_display(unit: str = "pairs") -> AbstractContextManager[Progress]:
-    """What shows progress here: a bar below the cell in a notebook, else one on standard error."""
+    """The display for this place: in a notebook a bar below the cell, else a bar on standard error."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if hasattr(shell, "kernel"):

@@ -1,4 +1,4 @@
-"""What the calls of `talkbench` return: results that a notebook shows as tables and pictures."""
+"""The results of the calls of `talkbench`, which a notebook shows as tables and pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from talkbench.results import RunRecord, Summary
 
 MOST_EMBEDDED = 8_000_000
-"""Bytes of a video that are put into a notebook; a larger one is named."""
+"""Largest size in bytes of a video that a notebook shows; of a larger one it shows the path."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,9 +31,9 @@ class Evaluation:
     """A finished run, or an entry made of one.
 
     Attributes:
-        folder: where it lies.
+        folder: of its files.
         record: how it was made.
-        summary: a mean per metric, with the pairs that it was taken over.
+        summary: a mean per metric, with the number of its pairs.
         rows: a row per pair and metric.
     """
 
@@ -47,7 +47,7 @@ class Evaluation:
         """The run or the entry in `folder`.
 
         Raises:
-            TalkbenchError: there is neither, the run has not ended, or files are damaged.
+            TalkbenchError: the folder has neither, the run has not ended, or files are damaged.
         """
         result = Result.read(folder)
         return cls(result.folder, result.record, result.summary, result.rows)
@@ -57,7 +57,7 @@ class Evaluation:
         """The HTML page of the run.
 
         Raises:
-            TalkbenchError: an entry, which has none.
+            TalkbenchError: the result is an entry, which has no page.
         """
         path = self.folder / "index.html"
         if not path.is_file():
@@ -66,7 +66,7 @@ class Evaluation:
 
     @property
     def run(self) -> Run:
-        """The result as tables and statistics take it."""
+        """The result in the form that tables and statistics take."""
         from talkbench.reports.runs import Run
 
         return Run(self.record, self.summary, self.rows)
@@ -129,8 +129,8 @@ class Comparison:
 
     Attributes:
         tables: one for each of the others, as ``bench compare`` prints them.
-        differences: what is in them, by the folders of the others.
-        left_out: why each of the remaining others cannot be compared, by their folders.
+        differences: the numbers in the tables, by the folder of the other result.
+        left_out: by folder, why a result cannot be compared.
     """
 
     tables: tuple[Table, ...]
@@ -162,19 +162,19 @@ class Comparison:
     def _repr_html_(self) -> str:
         from talkbench.reports.pages.table_page import table_html
 
-        rest = "".join(f"<p>left out: {html.escape(line)}</p>" for line in self._left_out())
-        return "".join(map(table_html, self.tables)) + rest
+        remarks = "".join(f"<p>left out: {html.escape(line)}</p>" for line in self._left_out())
+        return "".join(map(table_html, self.tables)) + remarks
 
     def _left_out(self) -> list[str]:
         return [f"{folder}: {reason}" for folder, reason in self.left_out.items()]
 
 
 class Verification(list["Figure"]):
-    """The figures of a result, each computed again as far as it can be here."""
+    """The figures of a result, computed again as far as this machine can."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is different."""
+        """Whether no figure is different."""
         return not any(figure.state == "different" for figure in self)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -209,7 +209,7 @@ def _numbers(paired: Paired) -> dict[str, Any]:
 
 
 def _html_table(headings: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
-    """A table of plain HTML, every text escaped."""
+    """A table of plain HTML with all texts escaped."""
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
     return (

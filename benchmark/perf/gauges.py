@@ -1,4 +1,4 @@
-"""Time and memory of what runs on a device."""
+"""Time and memory that work on a device takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Stages = dict[str, Callable[[], object]]
 
 
 def turn(stages: Stages, device: torch.device) -> dict[str, float]:
-    """Seconds of each stage, in order; the device has finished one before the next begins."""
+    """Run the stages in order and return the seconds of each; the device finishes one before the next begins."""
     seconds = {}
     for name, stage in stages.items():
         synchronise(device)
@@ -34,10 +34,10 @@ def synchronise(device: torch.device) -> None:
 
 
 def peak(stage: Callable[[], object], device: torch.device) -> float:
-    """MiB at the peak of one run.
+    """Run the stage and return the peak of the memory that was in use, in MiB.
 
-    On CUDA of what torch has allocated, weights included; elsewhere of the resident set of the whole process, libraries
-    included (``ru_maxrss``; since its start where the system, unlike Linux, cannot forget an earlier peak).
+    On CUDA that is the memory that torch has allocated, weights included. Elsewhere it is the resident set of the whole
+    process, libraries included (``ru_maxrss``); on systems other than Linux an earlier, higher peak remains.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -53,5 +53,5 @@ def peak(stage: Callable[[], object], device: torch.device) -> float:
 
 
 def memory(device: torch.device) -> str:
-    """What `peak` is the peak of."""
+    """The kind of memory that `peak` measures."""
     return "allocated by torch" if device.type == "cuda" else "resident set of the process"

@@ -1,6 +1,6 @@
 """`bench perf`: what a method costs in arithmetic, time and memory, per driving frame and per cold pair.
 
-Needs torch alone of the heavy libraries, so that it runs where a model is measured and nothing is scored.
+Of the heavy libraries it needs torch alone, so that it also runs where the libraries for scoring are missing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Setting:
 class Cost:
     """What a setting costs: arithmetic and time per frame, whatever the batch; memory of the whole batch.
 
-    ``frame`` is a driving frame whose source is encoded already, ``cold`` a pair of which nothing is known.
+    ``frame`` is a driving frame whose source is encoded already, ``cold`` a pair of which nothing is encoded yet.
 
     Attributes:
         parameters: of the method's networks.
@@ -106,8 +106,8 @@ COLUMNS = (*KEY, *(column.name for column in fields(Cost)), "reason")
 def perf(options: PerfOptions, progress: Progress | None = None) -> tuple[list[MethodRow], Path]:
     """Measure every method in every mode at every batch size; returns the rows, and the CSV that holds them.
 
-    A setting that fails here, for lack of memory or of a compiler, say, has a row with the reason. The CSV is
-    written after each row; what it held of other settings stays.
+    A setting that fails here, for example for lack of memory or of a compiler, has a row with the reason. The CSV is
+    written after each row; its rows of other settings stay.
 
     Raises:
         TalkbenchError: an unknown method, mode or device, or a CSV that cannot be written or holds something else.
@@ -187,9 +187,9 @@ def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, r
 
 
 def _stages(method: Method[Any, Any], images: torch.Tensor) -> Stages:
-    """The stages of a batch, ready to run: the first of the images is the source that all the others drive.
+    """The stages of a batch, ready to run: all images but the first drive the first, which is the source.
 
-    A cold batch has a source of its own for each of them.
+    Only ``encode_source`` encodes as many sources as there are driving frames, as in a batch of cold pairs.
     """
     drivings = images[1:]
     source = method.encode_source(images[:1]).expand(len(drivings))

@@ -52,10 +52,10 @@ class MetricSetting:
 
     Attributes:
         name: of an extractor or image metric, or ``whole set``.
-        kind: ``extractor`` (per frame), ``metric`` (per pair), or ``set``: per pair whose real frames' features are
-            known, so that each extractor sees the generated frame alone.
-        members: of a whole set, joined by blanks.
-        frames: ``demo``, or ``noise`` where the demo clips are not to be had.
+        kind: ``extractor`` (measured per frame), ``metric`` (per pair), or ``set`` (per pair, with the features of the
+            real frames cached, so that each extractor sees the generated frame alone).
+        members: the names in a whole set, joined by blanks.
+        frames: ``demo``, or ``noise`` where the demo clips are missing.
     """
 
     name: str
@@ -72,14 +72,15 @@ class MetricSetting:
 
 @dataclass(frozen=True)
 class MetricCost:
-    """What a setting costs. An extractor that starts from another's features is given them, except in a whole set.
+    """What a setting costs. An extractor that starts from another's features gets them for nothing, except in a whole
+    set.
 
     Attributes:
-        frames_per_second: or pairs per second.
-        ms_64: milliseconds for 64 of them in batches of this size; the median of `repeat` turns.
+        frames_per_second: of a metric and of a whole set pairs per second.
+        ms_64: milliseconds for 64 frames or pairs in batches of this size; the median of `repeat` turns.
         found: frames of the batch in which the extractor found its subject.
-        mib: the peak in MiB (`gauges.peak`): with the networks that are part of the setting on CUDA, of the whole
-            process elsewhere.
+        mib: the peak in MiB (`gauges.peak`), on CUDA with the networks of this setting alone, elsewhere of the whole
+            process.
     """
 
     frames_per_second: float
@@ -92,7 +93,7 @@ class MetricCost:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A line of the table: a setting with its cost, or with the reason why it has none; `remark` is on the frames."""
+    """A line of the table: a setting with its cost, or the reason why it has none; `remark` is about the frames."""
 
     setting: MetricSetting
     cost: MetricCost | None
@@ -107,8 +108,10 @@ COLUMNS = (*KEY, *(column.name for column in fields(MetricCost)), "remark", "rea
 def perf_metrics(options: MetricPerfOptions, progress: Progress | None = None) -> tuple[list[MetricRow], Path]:
     """Measure each extractor and image metric at every batch size, and those that work here together.
 
-    One that cannot run here has a row with the reason. Returns the rows, and the CSV that holds them and is written
-    after each.
+    What cannot run here has a row with the reason.
+
+    Returns:
+        The rows, and the CSV that holds them; it is written after each row.
 
     Raises:
         TalkbenchError: an unknown name or device, or a CSV that cannot be written or holds something else.
@@ -141,29 +144,29 @@ def members(names: Sequence[str]) -> list[str]:
     A metric on features stands for its extractor; ``all`` for every extractor and image metric.
 
     Raises:
-        TalkbenchError: an unknown name; the nearest known ones are offered.
+        TalkbenchError: a name is unknown; the message offers the nearest.
     """
-    known = {*extractors.names(), *metrics.registry.names(), ALL}
-    found: list[str] = []
+    choices = {*extractors.names(), *metrics.registry.names(), ALL}
+    chosen: list[str] = []
     for name in names:
-        if name not in known and name.partition("@")[0] not in known:
-            raise TalkbenchError(f"unknown metric or extractor {name!r}: {nearest(name, known)}")
+        if name not in choices and name.partition("@")[0] not in choices:
+            raise TalkbenchError(f"unknown metric or extractor {name!r}: {nearest(name, choices)}")
         if name == ALL:
             images = [each for each in metrics.registry.importable() if metrics.create(each).extractor is None]
-            found += [*extractors.importable(), *images]
+            chosen += [*extractors.importable(), *images]
         else:
-            found.append(name if name in extractors else metrics.create(name).extractor or name)
-    return list(dict.fromkeys(part for name in found for part in _chain(name)))
+            chosen.append(name if name in extractors else metrics.create(name).extractor or name)
+    return list(dict.fromkeys(part for name in chosen for part in _chain(name)))
 
 
 def _chain(name: str) -> list[str]:
-    """`name` after all that it starts from."""
+    """The extractors that `name` starts from, in their order, then `name` itself."""
     uses = metrics.create_extractor(name).uses if name in extractors else None
     return [*(_chain(uses) if uses else ()), name]
 
 
 def face_frames(count: int, size: int) -> tuple[Tensor, str]:
-    """Frames (count, 3, size, size) of the demo data set; without it noise, and a remark that says so."""
+    """Frames (count, 3, size, size) of the demo data set, or noise where it is missing; and a remark if it is noise."""
     from talkbench import datasets
 
     try:
@@ -176,7 +179,8 @@ def face_frames(count: int, size: int) -> tuple[Tensor, str]:
 
 
 def measure(names: Sequence[str], images: Tensor, repeat: int, remark: str) -> MetricRow:
-    """One row on images (batch size + 1, 3, H, W): each is generated, and paired with the one before it."""
+    """One row, measured on images (batch size + 1, 3, H, W): each but the first stands for a generated frame, whose
+    target is the image before it."""
     kind = "set" if len(names) > 1 else "extractor" if names[0] in extractors else "metric"
     cost, reason = None, ""
     parts: list[Part] = []
@@ -221,23 +225,27 @@ def _cost(parts: Sequence[Part], images: Tensor, repeat: int) -> MetricCost:
         work = _work(parts, images, features)
         turns = [turn({"work": work}, device)["work"] for _ in range(WARM_UP + repeat)][WARM_UP:]
         mib = peak(work, device)
-        found = work().get(parts[0].name) if len(parts) == 1 else None
+        last = work().get(parts[0].name) if len(parts) == 1 else None
     return MetricCost(
         frames_per_second=count / median(turns),
         ms_64=median(turns) * 1000 * BATCH / count,
-        found=None if found is None else sum(feature is not None for feature in found),
+        found=None if last is None else sum(feature is not None for feature in last),
         mib=mib,
         memory=memory(device),
         repeat=repeat,
     )
 
 
-def _work(parts: Sequence[Part], images: Tensor, known: Features) -> Callable[[], Features]:
-    """What a run does with a batch: features of the generated frames by each extractor, values of each image metric."""
+def _work(parts: Sequence[Part], images: Tensor, bases: Features) -> Callable[[], Features]:
+    """The work of a run on a batch: features of the generated frames by each extractor, values of each image metric.
+
+    Args:
+        bases: features that the extractors start from, where those who make them are not among the `parts`.
+    """
     generated, target = images[1:], images[:-1]
 
     def work() -> Features:
-        features = dict(known)
+        features = dict(bases)
         for part in parts:
             if isinstance(part, Extractor):
                 features[part.name] = part.extract(generated, features[part.uses] if part.uses else None)
@@ -249,5 +257,5 @@ def _work(parts: Sequence[Part], images: Tensor, known: Features) -> Callable[[]
 
 
 def _video(metric: Metric[Tensor], images: Tensor) -> Tensor:
-    """As the metric takes them: where it needs preceding frames, (B, 1 + history, 3, H, W)."""
+    """The images in the shape that the metric takes: (B, 1 + history, 3, H, W) if it looks back, else as they are."""
     return images[:, None].expand(-1, 1 + metric.history, -1, -1, -1) if metric.history else images

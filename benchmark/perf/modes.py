@@ -44,7 +44,7 @@ def parts(mode: str) -> list[str]:
 
 
 def to_channels_last(*networks: nn.Module) -> None:
-    """`nn.Module.to` refuses networks that have kernels in three dimensions too."""
+    """Lay weights out channels last, which `nn.Module.to` refuses for networks that also have 3D kernels."""
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in nn.ModuleList(networks).parameters():
         if parameter.dim() in layouts:

@@ -1,4 +1,4 @@
-"""What the modules of a training step need, each of them run by itself."""
+"""The arithmetic that the modules of a training step need, each run by itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Call:
-    """A module, the name it goes by, the arguments that it was called with, and whether for a graph of gradients."""
+    """A call of a module under a name: its arguments, and whether a graph of gradients was recorded."""
 
     name: str
     module: nn.Module
@@ -24,13 +24,13 @@ class Call:
 
 
 class Calls:
-    """Context manager: watches which modules are called with what.
+    """Context manager that notes which modules are called, and with which arguments.
 
-    Those are watched that lie right below the `roots`, or below lists of modules there; not what these call in turn. A
-    module that is called again with the same numbers has been called once.
+    It watches the modules right below the `roots`, and those in lists there, but not the modules that these call in
+    turn. Two calls of a module with equal arguments count as one.
 
     Args:
-        roots: networks by name; the modules below are known as ``network.child``.
+        roots: networks by name; a module below is called ``network.child``.
     """
 
     def __init__(self, roots: Mapping[str, nn.Module]) -> None:
@@ -53,11 +53,11 @@ class Calls:
             hook.remove()
 
     def flops(self) -> dict[str, int]:
-        """Operations that all those calls take, forward and, where there is something to be learned, backward."""
-        found: dict[str, int] = {}
+        """By name, the operations of all calls: forward and, where gradients were recorded, backward."""
+        flops: dict[str, int] = {}
         for call in self._calls:
-            found[call.name] = found.get(call.name, 0) + _flops(call)
-        return found
+            flops[call.name] = flops.get(call.name, 0) + _flops(call)
+        return flops
 
     def _watch(self, name: str, module: nn.Module) -> None:
         def enter(_: nn.Module, args: tuple[Any, ...]) -> None:
@@ -87,8 +87,8 @@ def _flops(call: Call) -> int:
 
 
 def _alike(first: object, second: object) -> bool:
-    ours, theirs = list(_tensors(first)), list(_tensors(second))
-    return len(ours) == len(theirs) and all(map(torch.equal, ours, theirs))
+    tensors, others = list(_tensors(first)), list(_tensors(second))
+    return len(tensors) == len(others) and all(map(torch.equal, tensors, others))
 
 
 def _tensors(value: object) -> Iterator[Tensor]:
@@ -104,7 +104,7 @@ def _tensors(value: object) -> Iterator[Tensor]:
 
 
 def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same nest with every tensor changed."""
+    """A copy of nested tuples, lists and dataclasses with every tensor changed."""
     if isinstance(value, Tensor):
         return change(value)
     if is_dataclass(value) and not isinstance(value, type):

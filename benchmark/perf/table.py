@@ -28,12 +28,12 @@ def csv_name(device: str, modes: Sequence[str]) -> str:
 
 
 class CostTable:
-    """A CSV with a row for each setting, written after each; what it held of other settings stays.
+    """A CSV with a row for each setting. It is written after each row; its rows of other settings stay.
 
     Args:
         path: the file.
-        columns: of the table: the fields of a row's setting, of its cost, and its others.
-        key: those that tell one setting from another.
+        columns: the fields of a row's setting and of its cost, and the other fields of the row.
+        key: the columns that tell one setting from another.
 
     Raises:
         TalkbenchError: the file holds something else, or cannot be written.
@@ -49,10 +49,10 @@ class CostTable:
             if tuple(reader.fieldnames or ()) != tuple(columns):
                 raise TalkbenchError(f"{path} is not a table of bench perf; name another file with --out")
             self._rows = {self._name(row): row for row in rows}
-        self._write()  # if that is not possible, better to know now
+        self._write()  # a file that cannot be written should be known before hours of work
 
     def add(self, row: DataclassInstance) -> None:
-        """Add a row, with a `setting` and perhaps a `cost`, or replace that of the same setting, and write."""
+        """Add a row that has a `setting` and may have a `cost`, in place of the row of the same setting, and write."""
         others = asdict(row)
         values = {**others.pop("setting"), **(others.pop("cost") or {}), **others}
         cells = dict.fromkeys(self.columns, "") | {name: _text(value) for name, value in values.items()}
@@ -71,14 +71,14 @@ class CostTable:
 
 
 def _text(value: object) -> str:
-    """In a cell: floats to six digits, None as nothing."""
+    """The text of a cell: floats with six digits, None as nothing."""
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def fill(
     table: CostTable, settings: Sequence[tuple[str, str, int]], one: Callable[[str, str, int], R], progress: Progress
 ) -> list[R]:
-    """The rows of the `settings`, each made by `one` and added to the `table` as soon as it is there."""
+    """Make the row of each of the `settings` with `one`, add it to the `table` at once, and return the rows."""
     rows = []
     progress.start(0, len(settings))
     for setting in settings:
@@ -89,5 +89,5 @@ def fill(
 
 
 def first_line(error: Exception) -> str:
-    """What went wrong, for a cell of a table."""
+    """The kind and the first line of an error, for a cell of a table."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -84,16 +84,16 @@ class TrainCost:
 
     Attributes:
         size: side of the frames that are trained on.
-        parameters: that are trained.
-        images_per_second: frame pairs that steps get through, the frames being there already.
+        parameters: how many are trained.
+        images_per_second: frame pairs that steps take when they need not wait for frames.
         gflop_*: 10⁹ operations in convolutions and matrix products per sample, a multiply-add being two. ``step`` is
-            what a step does: ``forward`` without the image loss, ``perceptual``: the image loss, and ``backward``,
-            through it too. ``modules`` is what the step needs: the sum over the modules, each run by itself on every
-            input that it is given, forward and backward.
+            what a step does, the sum of ``forward`` (without the image loss), ``perceptual`` (the image loss) and
+            ``backward`` (with the image loss). ``modules`` is what a step needs: the sum over the modules, each run by
+            itself on every input that it gets, forward and backward.
         ms_*: milliseconds per batch, the median of `repeat` steps. ``step`` is the sum of forward, perceptual, backward
             and optimiser (with the limit on gradients); ``data``: the loader alone, reading PNG frames of 256×256 with
-            `workers` processes. A compiled step does not tell its image loss from the rest of its forward pass.
-        data_ratio: how many times as fast as steps the loader is.
+            `workers` processes. In a compiled step ``forward`` includes ``perceptual``.
+        data_ratio: time of a step divided by time of the loader; above 1 steps do not wait for frames.
         mib_step: the peak in MiB (`gauges.peak`).
         modules: GFLOP per sample of each module.
     """
@@ -145,7 +145,7 @@ Clock = Callable[[], float]
 
 
 def perf_train(options: TrainPerfOptions, progress: Progress | None = None) -> tuple[list[TrainRow], Path]:
-    """Measure the training step of every method in every mode at every batch size; as `methods.perf`.
+    """Measure the training step of every method in every mode at every batch size; returns what `methods.perf` does.
 
     Raises:
         TalkbenchError: an unknown method, mode or device, or a CSV that cannot be written or holds something else.
@@ -163,7 +163,7 @@ def perf_train(options: TrainPerfOptions, progress: Progress | None = None) -> t
 
 
 def write_frames(root: Path) -> None:
-    """Clips of PNG frames of 256×256 below `root`; their files are links to a few images."""
+    """Write clips of PNG frames of 256×256 below `root`; their files are links to a few images."""
     noise = GRAIN * torch.randn(IMAGES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     for number, image in enumerate(to_uint8(probe_images(IMAGES, SIDE) + noise)):
         write_png(root / "test" / f"{number}.png", image)
@@ -272,7 +272,7 @@ def make_image_loss() -> nn.Module:
 
 
 def load(trainer: Trainer) -> tuple[Tensor, float]:
-    """A batch, uint8 (B, 2, 3, H, W), and the seconds that each takes when nothing else is done."""
+    """A batch, uint8 (B, 2, 3, H, W), and the seconds that the loader takes for one when nothing else runs."""
     processes = max(1, trainer.options.workers)
     with closing(feed(trainer.pairs, trainer.batches, trainer.options.workers, trainer.world.device)) as batches:
         for _ in range(processes):  # while they begin
@@ -284,13 +284,13 @@ def load(trainer: Trainer) -> tuple[Tensor, float]:
 
 
 def now(device: torch.device) -> float:
-    """The time when `device` has done all that it was given."""
+    """The time, after `device` has finished its work."""
     synchronise(device)
     return perf_counter()
 
 
 def turn(trainer: Trainer, images: Tensor, clock: Clock, compiled: bool = False) -> dict[str, float]:
-    """What `clock` reads for each part of a step."""
+    """Run a step; returns by how much `clock` goes on during each of its parts."""
     watch: AbstractContextManager[list[float]] = nullcontext([])
     if not compiled:
         watch = within(trainer.objective.image_loss, clock)
@@ -314,7 +314,7 @@ def turn(trainer: Trainer, images: Tensor, clock: Clock, compiled: bool = False)
 
 @contextmanager
 def within(module: nn.Module, clock: Clock) -> Iterator[list[float]]:
-    """What `clock` reads for each call of `module`."""
+    """In the block, collect by how much `clock` goes on during each call of `module`."""
     starts: list[float] = []
     spent: list[float] = []
     handles = (

@@ -1,1 +1,1 @@
-"""Results on their way to others: entries, formats, comparisons and figures."""
+"""Results for other people to see: entries, formats of other programs, comparisons and figures."""

@@ -1,4 +1,4 @@
-"""What the statistics resample: people, where the data set of a run says who is in a clip."""
+"""The clusters that statistics resample: people, where the data set of a run says who is in a clip, else clips."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def clusters_of(dataset: str) -> Cluster:
-    """Who is in a clip of the data set, which need not be on this machine; every clip by itself where its name is not
-    registered here."""
+    """The function from a clip of the data set to the person in it; every clip is a cluster of its own if the data set
+    is not registered here. Its files need not be on this machine."""
     try:
         return datasets.create(dataset).identity
     except TalkbenchError:

@@ -32,18 +32,19 @@ class CompareOptions:
 
 
 def compare_runs(options: CompareOptions) -> Table:
-    """The table of two runs or entries; page and picture are written as they are asked for.
+    """The table of two runs or entries; writes the page and the picture that the options name.
 
     Raises:
-        TalkbenchError: what cannot be read or compared, see `compare`, or a picture of an unknown format.
+        TalkbenchError: a run cannot be read, the two cannot be compared (see `compare`), or the format of the picture
+            is unknown.
     """
     form = figure_format(options.figure) if options.figure else ""
     a, b = _read(options.run_a), _read(options.run_b)
     cluster = clusters_of(a.record.dataset.name)
-    found = compare(a, b, options.metrics, cluster, options.across_protocols)
-    table = comparison_table(a, b, found)
-    wanted = {*filter(None, [form]), *(["png"] if options.out else [])}
-    pictures = {kind: draw_differences(a, b, found, cluster, kind) for kind in wanted}
+    comparison = compare(a, b, options.metrics, cluster, options.across_protocols)
+    table = comparison_table(a, b, comparison)
+    kinds = {*filter(None, [form]), *(["png"] if options.out else [])}
+    pictures = {kind: draw_differences(a, b, comparison, cluster, kind) for kind in kinds}
     if options.figure:
         write_atomic(options.figure, pictures[form])
     if options.out:

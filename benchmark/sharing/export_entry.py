@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WEBP_QUALITY = 85
-SAID = ("name", "label", "licence", "year", "training_data", "parameters", "note")
+DETAILS = ("name", "label", "licence", "year", "training_data", "parameters", "note")
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the user says of a run; see ``bench results export --help`` for each. None: as the method's card says."""
+    """What the user says of a run; see ``bench results export --help`` for each. None: the method's card says it."""
 
     name: str | None = None
     label: str | None = None
@@ -59,9 +59,9 @@ def export_entry(folder: Path, out: Path, options: ExportOptions) -> Entry:
     """
     store = RunStore(folder)
     record, rows = store.read_record(), store.rows()
-    store.read_summary()  # a run that has not ended has none
+    store.read_summary()  # refuses a run that has not ended
     if rows["pair"].nunique() < record.dataset.pairs:
-        raise TalkbenchError(f"{folder} is not finished; bench run with --resume does the rest")
+        raise TalkbenchError(f"{folder} is not finished; finish it with bench run --resume")
     details = describe(record, options)
     pictures = thumbnails(folder, rows, record, options) if options.thumbnails and has_frames(folder) else {}
     clean = rows.assign(message=rows["message"].map(without_folders))
@@ -69,23 +69,23 @@ def export_entry(folder: Path, out: Path, options: ExportOptions) -> Entry:
 
 
 def has_frames(folder: Path) -> bool:
-    """Whether the run has kept what it generated."""
+    """Whether the run has kept its generated frames."""
     return (folder / "frames").is_dir()
 
 
 def describe(record: RunRecord, options: ExportOptions) -> EntryDetails:
-    """What readers should know of the method of a run: as the user says, else as its card does.
+    """What an entry tells of the method of a run: what the user says, and the rest from the method's card.
 
     Raises:
-        TalkbenchError: something that an entry cannot hold.
+        TalkbenchError: a value is not allowed in an entry.
     """
-    said = {**_from_card(record), **_cost(record.method.name, options)}
-    given = {field: value for field in SAID if (value := getattr(options, field)) is not None}
+    details = {**_from_card(record), **_cost(record.method.name, options)}
+    stated = {field: value for field in DETAILS if (value := getattr(options, field)) is not None}
     links = {field: link for field in ("paper", "code") if (link := getattr(options, field)) is not None}
-    said |= {**given, "links": {**said["links"], **links}}
-    said["leakage"] = _leakage(record, said.get("training_data", ""), options.root)
+    details |= {**stated, "links": {**details["links"], **links}}
+    details["leakage"] = _leakage(record, details.get("training_data", ""), options.root)
     try:
-        return EntryDetails.model_validate(said)
+        return EntryDetails.model_validate(details)
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][-1] if first["loc"] else "speed").replace("_", "-")
@@ -94,30 +94,30 @@ def describe(record: RunRecord, options: ExportOptions) -> EntryDetails:
 
 def _from_card(record: RunRecord) -> dict[str, Any]:
     name = record.method.name
-    said: dict[str, Any] = {"name": default_name(record), "label": name, "links": {}}
+    details: dict[str, Any] = {"name": default_name(record), "label": name, "links": {}}
     try:
         card = cards.card(name)
     except TalkbenchError:  # frames of another program, or a package that is not installed here
-        return said
+        return details
     links = {"paper": card.paper, "code": card.code}
-    said["links"] = {field: link for field, link in links.items() if link.startswith("http")}
-    said |= {"year": card.year, "licence": str(card.licence)}
-    said["note"] = card.short
+    details["links"] = {field: link for field, link in links.items() if link.startswith("http")}
+    details |= {"year": card.year, "licence": str(card.licence)}
+    details["note"] = card.short
     if not record.method.frames:
-        said["parameters"] = methods.count_parameters(name)
+        details["parameters"] = methods.count_parameters(name)
         if _published_weights(record):
-            said["training_data"] = card.training_data
-    return said
+            details["training_data"] = card.training_data
+    return details
 
 
 def _published_weights(record: RunRecord) -> bool:
-    """Whether a run used the weights that the method's card speaks of, and not a file of the user's."""
+    """Whether a run used the weights that the method's card names, and not a file of the user's own."""
     published = cards.card(record.method.name).weights
     return record.method.checkpoint is not None and published is not None and record.method.origin == published.source
 
 
 def _leakage(record: RunRecord, trained_on: str, root: Path | None) -> bool | None:
-    """Whether the pairs may show who or what the weights have seen; see `EntryInfo`."""
+    """Whether the weights may have been trained on people or videos of the pairs; see `EntryInfo`."""
     if record.method.checkpoint is None and record.method.frames is None:
         return False
     sets = {name.strip() for name in trained_on.split(",")}
@@ -127,11 +127,12 @@ def _leakage(record: RunRecord, trained_on: str, root: Path | None) -> bool | No
         return False
     data = datasets.create(record.dataset.name, root=root)
     lists = data.lists.values() if isinstance(data, ExternalDataset) else ()
-    return record.dataset.list_sha256 not in {known.sha256 for known in lists if known.held_out and known.sha256}
+    held_out = {official.sha256 for official in lists if official.held_out and official.sha256}
+    return record.dataset.list_sha256 not in held_out
 
 
 def _cost(method: str, options: ExportOptions) -> dict[str, Any]:
-    """Speed and parameters: as given, or from what ``bench perf`` wrote."""
+    """Speed and parameters: from the options, or from a CSV of ``bench perf``."""
     if options.speed is not None:
         return {"frames_per_second": options.speed[0], "device": options.speed[1]}
     if options.perf is None:
@@ -140,11 +141,11 @@ def _cost(method: str, options: ExportOptions) -> dict[str, Any]:
         rows = list(csv.DictReader(options.perf.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TalkbenchError(f"cannot read {options.perf}: {error}; give a CSV of bench perf") from error
-    wanted = {"method": method, "mode": "float32", "batch_size": "1"}
-    mine = [row for row in rows if wanted.items() <= row.items() and row.get("frames_per_second")]
-    if not mine:
+    setting = {"method": method, "mode": "float32", "batch_size": "1"}
+    measured = [row for row in rows if setting.items() <= row.items() and row.get("frames_per_second")]
+    if not measured:
         raise TalkbenchError(f"{options.perf} has no row of {method}, float32, one frame at a time; run bench perf")
-    row = mine[-1]
+    row = measured[-1]
     return {
         "frames_per_second": float(row["frames_per_second"]),
         "device": row["device"],
@@ -180,10 +181,10 @@ def thumbnails(
 
 
 def chosen_pairs(rows: pd.DataFrame, record: RunRecord, kept: Sequence[int], count: int) -> list[int]:
-    """`count` of the pairs that frames are kept of, fewer if there are no more, by their numbers.
+    """The numbers of `count` pairs to show, chosen among those with `kept` frames; fewer if there are not so many.
 
-    Two thirds are at even steps of the list, the same for all runs of it, so that entries show common pairs; the others
-    are the best and the worst by the first metric that ranks.
+    Two thirds are at even steps of the list, the same in all runs of that list, so that entries show the same pairs.
+    The others are the best and the worst by the first metric that ranks.
     """
     listed = sorted(set(rows["pair"]))
     even = count - 2 * max(1, count // 6)

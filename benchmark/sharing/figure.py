@@ -1,4 +1,4 @@
-"""`bench figure`: what several runs made of the same pairs, side by side."""
+"""`bench figure`: the frames that several runs generated for the same pairs, side by side."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FigureOptions:
 
 
 class ShownRun:
-    """A run whose saved frames are to be shown.
+    """A run whose saved frames can be drawn.
 
     Raises:
         TalkbenchError: `folder` holds no run, or one without saved frames.
@@ -57,7 +57,7 @@ class ShownRun:
         self.store = RunStore(folder)
         self.record: RunRecord = self.store.read_record()
         if not (folder / "frames").is_dir():
-            raise TalkbenchError(f"{folder} has no frames of its own; run it again with --save-frames")
+            raise TalkbenchError(f"{folder} has no saved frames; run it again with --save-frames")
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -75,7 +75,7 @@ class ShownRun:
         return [spec.name for spec in self.record.metrics if spec.aggregation != "set"]
 
     def values(self, metric: str) -> pd.Series:
-        """The values of `metric` by pair, those that there are."""
+        """The values of `metric` by pair, without the pairs that have none."""
         rows = self.rows[self.rows["metric"] == metric]
         return rows.set_index("pair")["value"].dropna()
 
@@ -95,7 +95,7 @@ class ShownRun:
 
 
 def write_figure(options: FigureOptions) -> list[int]:
-    """Draw the figure, and the page if it is asked for; returns the pairs that are shown, from top to bottom.
+    """Draw the figure, and the page if the options name one; returns the numbers of the pairs, from top to bottom.
 
     Raises:
         TalkbenchError: runs that cannot be shown together, pairs without frames, or images that cannot be read.
@@ -121,12 +121,12 @@ def write_figure(options: FigureOptions) -> list[int]:
 def _check_together(runs: Sequence[ShownRun]) -> None:
     first = runs[0]
     for other in runs[1:]:
-        mine, others = first.record.dataset, other.record.dataset
+        data, others = first.record.dataset, other.record.dataset
         for what in ("name", "task", "image_size"):
-            if getattr(mine, what) != getattr(others, what):
+            if getattr(data, what) != getattr(others, what):
                 raise TalkbenchError(
                     f"{first.store.folder} and {other.store.folder} are not of the same pairs: "
-                    f"{getattr(mine, what)} and {getattr(others, what)}; choose runs of one list"
+                    f"{getattr(data, what)} and {getattr(others, what)}; choose runs of one list"
                 )
         common = first.pairs.index.intersection(other.pairs.index)
         if not first.pairs.loc[common].equals(other.pairs.loc[common]):
@@ -135,12 +135,12 @@ def _check_together(runs: Sequence[ShownRun]) -> None:
             )
 
 
-def _metric(wanted: str | None, runs: Sequence[ShownRun]) -> str | None:
-    """The one to compare by: the one that is asked for, else L1, else the first that all runs have."""
-    common = [name for name in runs[0].metrics if all(name in run.metrics for run in runs)]
-    if wanted is not None and wanted not in common:
-        raise TalkbenchError(f"not all of the runs have the metric {wanted!r}: {nearest(wanted, common)}")
-    return wanted or ("l1" if "l1" in common else next(iter(common), None))
+def _metric(name: str | None, runs: Sequence[ShownRun]) -> str | None:
+    """The metric to compare by: the one that the user names, else L1, else the first that all runs have."""
+    common = [metric for metric in runs[0].metrics if all(metric in run.metrics for run in runs)]
+    if name is not None and name not in common:
+        raise TalkbenchError(f"not all of the runs have the metric {name!r}: {nearest(name, common)}")
+    return name or ("l1" if "l1" in common else next(iter(common), None))
 
 
 def _chosen(options: FigureOptions, runs: Sequence[ShownRun], metric: str | None) -> list[int]:
@@ -164,7 +164,7 @@ def _chosen(options: FigureOptions, runs: Sequence[ShownRun], metric: str | None
 
 
 def _most_different(runs: Sequence[ShownRun], metric: str) -> list[int]:
-    """The pairs that all runs have a frame and a value of, by falling spread of the values, then by number."""
+    """The pairs of which all runs have a frame and a value: first those whose values differ most, then by number."""
     import pandas as pd
 
     values = pd.concat([run.values(metric) for run in runs], axis=1, join="inner")
@@ -174,7 +174,7 @@ def _most_different(runs: Sequence[ShownRun], metric: str) -> list[int]:
 
 
 def _labels(runs: Sequence[ShownRun]) -> list[str]:
-    """What the runs are called: by their methods, and where these are the same also by their folders."""
+    """The labels of the runs: their methods, with the folder added where several runs are of one method."""
     names = [run.record.method.name for run in runs]
     twice = Counter(names)
     folders = [run.store.folder.resolve().name for run in runs]
@@ -227,12 +227,13 @@ def _page(
 ) -> str:
     """A page that needs no other file."""
     spec = runs[0].record.metric(metric) if metric else None
-    known = [run.values(metric).to_dict() if metric else {} for run in runs]
+    columns = [run.values(metric).to_dict() if metric else {} for run in runs]
     pairs = []
     for number in numbers:
         source, driving = (f"frame {frame.index} of {frame.clip}" for frame in _frames(runs[0], number))
         values = [
-            f"{spec.scale * values[number]:.{spec.decimals}f}" if spec and number in values else "–" for values in known
+            f"{spec.scale * column[number]:.{spec.decimals}f}" if spec and number in column else "–"
+            for column in columns
         ]
         pairs.append({"number": number, "source": source, "driving": driving, "results": values})
     data = runs[0].record.dataset

@@ -25,13 +25,13 @@ TABLES = ("csv", "parquet", "json")
 
 
 def write_runs(runs: Sequence[Path], form: str, pairs: bool, out: Path | None) -> None:
-    """Write runs or entries in a format other than ours, to the file `out` or the terminal.
+    """Write runs or entries in the format of another program, to the file `out` or the terminal.
 
     Args:
-        pairs: a line per run, pair and metric in place of one per run and metric; for `TABLES` alone.
+        pairs: write a line per run, pair and metric, not per run and metric; the `TABLES` alone can.
 
     Raises:
-        TalkbenchError: a format that has no such lines or needs a file, or runs that cannot be read.
+        TalkbenchError: the format has no lines per pair, or needs a file, or a run cannot be read.
     """
     if pairs and form not in TABLES:
         raise TalkbenchError(f"--pairs goes with --format {', '.join(TABLES)}; leave it out")

@@ -1,4 +1,4 @@
-"""`bench verify`: the figures of a run or an entry, computed again from what they follow from."""
+"""`bench verify`: the figures of a run or an entry, computed again from the files and data that they rest on."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ State = Literal["equal", "different", "not checkable"]
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a result, and what became of computing it again.
+    """A figure of a result, and what comes out when it is computed again.
 
     Attributes:
-        part: what the figure belongs to or follows from: ``files``, ``method``, ``record``, ``pairs``, ``weights``,
-            ``metrics`` (what is computed under their names), ``rows`` (the summary), ``frames`` (the metrics).
-        subject: what it is a figure of: a file, a metric, the method.
+        part: what it is computed from or belongs to: ``files``, ``method``, ``record``, ``pairs``, ``weights``,
+            ``metrics`` (the definitions of the metrics), ``rows`` (the summary), ``frames`` (the values of metrics).
+        subject: the file, the metric or the method that it is a figure of.
         name: of the figure.
-        stored, found: as the result has it, and as it comes out here; None if there is none.
-        reason: how it was compared, what is different, or why it cannot be checked.
+        stored, found: its value in the result, and the value that is computed here; None if there is none.
+        reason: how the two were compared, how they differ, or why the figure cannot be checked.
     """
 
     part: str
@@ -64,7 +64,7 @@ class VerifyOptions:
 
 @dataclass(frozen=True)
 class StoredResult:
-    """A run or an entry as it is stored, whether or not its parts fit together.
+    """A run or an entry as it is stored; its parts may contradict one another.
 
     Attributes:
         info: ``entry.json``; None for a run.
@@ -83,7 +83,7 @@ class StoredResult:
         """The result in `folder`.
 
         Raises:
-            TalkbenchError: it holds neither a finished run nor an entry, or files that cannot be read.
+            TalkbenchError: the folder holds neither a finished run nor an entry, or its files cannot be read.
         """
         if (folder / ENTRY).is_file():
             info = read_info(folder)
@@ -99,23 +99,23 @@ class StoredResult:
 
 
 def results_in(folder: Path) -> list[Path]:
-    """The folder itself, if it holds a result or nothing of the kind, else those of the results in it."""
+    """The folders of the results in `folder`; the folder itself, if it is a result or has no results in it."""
     if (folder / RECORD).is_file() or not folder.is_dir():
         return [folder]
     return sorted(path.parent for path in folder.glob(f"[!.]*/{RECORD}")) or [folder]
 
 
 def verify(options: VerifyOptions, progress: Progress | None = None) -> list[Figure]:
-    """Every figure of a run or an entry that follows from something else, computed again as far as it can be here.
+    """Compute again every figure of a run or an entry that follows from something else, as far as this machine can.
 
     Raises:
-        TalkbenchError: there is no such result, or its files cannot be read.
+        TalkbenchError: the folder holds no result, its files cannot be read, or an option does not fit it.
     """
     choose_device(options.place.device)
     if options.frames and not options.frames.is_dir():
-        raise TalkbenchError(f"--frames {options.frames} is not a folder; give the one that holds the frames")
+        raise TalkbenchError(f"--frames {options.frames} is not a folder; name the folder that holds the frames")
     if options.checkpoint and not options.checkpoint.is_file():
-        raise TalkbenchError(f"--checkpoint {options.checkpoint} is not a file; give that of the method's weights")
+        raise TalkbenchError(f"--checkpoint {options.checkpoint} is not a file; name the file of the method's weights")
     result = StoredResult.read(options.result)
     if options.checkpoint and result.record.method.checkpoint_sha256 is None:
         raise TalkbenchError(f"{options.result} was made without weights; leave --checkpoint out")
@@ -132,12 +132,12 @@ def verify(options: VerifyOptions, progress: Progress | None = None) -> list[Fig
     ]
 
 
-def _compared(part: str, subject: str, name: str, stored: object, found: object, reason: str = "") -> Figure:
+def _compared(part: str, subject: str, name: str, stored: object, computed: object, reason: str = "") -> Figure:
     """Equal if both are the same, or numbers within `TOLERANCE`."""
-    same = stored == found
-    if isinstance(stored, float) and isinstance(found, float):
-        same = math.isclose(stored, found, rel_tol=TOLERANCE)
-    return Figure(part, subject, name, "equal" if same else "different", stored, found, reason)
+    same = stored == computed
+    if isinstance(stored, float) and isinstance(computed, float):
+        same = math.isclose(stored, computed, rel_tol=TOLERANCE)
+    return Figure(part, subject, name, "equal" if same else "different", stored, computed, reason)
 
 
 def _unknown(part: str, subject: str, name: str, reason: object, stored: object = None) -> Figure:
@@ -148,18 +148,18 @@ def _files(result: StoredResult) -> Iterator[Figure]:
     """The files of an entry by their hashes."""
     if result.info is None:
         return
-    found = {path.relative_to(result.folder).as_posix(): path for path in result.folder.rglob("*") if path.is_file()}
+    present = {path.relative_to(result.folder).as_posix(): path for path in result.folder.rglob("*") if path.is_file()}
     for name, stored in result.info.files.items():
-        if name in found:
-            yield _compared("files", name, "sha256", stored, sha256_file(found.pop(name)))
+        if name in present:
+            yield _compared("files", name, "sha256", stored, sha256_file(present.pop(name)))
         else:
             yield Figure("files", name, "sha256", "different", stored, reason="the file is missing")
-    for name in sorted(set(found) - {ENTRY}):
+    for name in sorted(set(present) - {ENTRY}):
         yield Figure("files", name, "sha256", "different", reason=f"{ENTRY} does not list it")
 
 
 def _method(result: StoredResult) -> Iterator[Figure]:
-    """What an entry says of its method in numbers."""
+    """The numbers that an entry states of its method."""
     info, name = result.info, result.record.method.name
     if info is None:
         return
@@ -182,8 +182,8 @@ def _record(result: StoredResult) -> Iterator[Figure]:
             yield _compared("record", name, "protocol", stored, load_protocol(name).sha256)
         except TalkbenchError as error:
             yield _unknown("record", name, "protocol", error, stored)
-    for metric, found in record.protocol_ids.items():
-        yield _compared("record", metric, "protocol id", result.stated_ids.get(metric), found)
+    for metric, computed in record.protocol_ids.items():
+        yield _compared("record", metric, "protocol id", result.stated_ids.get(metric), computed)
 
 
 def _pairs(result: StoredResult, place: Place) -> Iterator[Figure]:
@@ -195,8 +195,8 @@ def _pairs(result: StoredResult, place: Place) -> Iterator[Figure]:
     else:
         yield _compared("pairs", "rows", "sha256", data.pairs_sha256, pairs_sha256(_listed(result)))
     try:
-        given = pair_list(result.record, place)
-        split = datasets.create(data.name, root=place.root).split(data.task, pairs=given, motion=data.motion)
+        source = pair_list(result.record, place)
+        split = datasets.create(data.name, root=place.root).split(data.task, pairs=source, motion=data.motion)
     except (TalkbenchError, OSError) as error:
         yield _unknown("pairs", data.name, "sha256", error, data.pairs_sha256)
         return
@@ -206,7 +206,7 @@ def _pairs(result: StoredResult, place: Place) -> Iterator[Figure]:
 
 
 def _listed(result: StoredResult) -> Iterator[Pair]:
-    """The pairs by their rows."""
+    """The pairs that the rows name."""
     columns = ["source_clip", "source_index", "driving_clip", "driving_index"]
     for source, start, driving, index in result.rows.drop_duplicates("pair")[columns].itertuples(index=False):
         reference = Frame(driving, 0) if result.record.dataset.motion == "relative-first" else None
@@ -220,11 +220,10 @@ def _weights(record: RunRecord, checkpoint: Path | None) -> Iterator[Figure]:
         return
     figure = "weights", method.name, "sha256"
     try:
-        found = find_weights(method.name, checkpoint)
+        path = find_weights(method.name, checkpoint).path
     except TalkbenchError as error:
         yield _unknown(*figure, error, method.checkpoint_sha256)
         return
-    path = found.path
     if path is None or (checkpoint is None and path.name != method.checkpoint):
         reason = f"{method.checkpoint} is missing; name the file with --checkpoint"
         yield _unknown(*figure, reason, method.checkpoint_sha256)
@@ -233,7 +232,7 @@ def _weights(record: RunRecord, checkpoint: Path | None) -> Iterator[Figure]:
 
 
 def _definitions(record: RunRecord) -> Iterator[Figure]:
-    """What is computed under the name of each metric, by the metric's own word."""
+    """The definition of each metric in the record, compared with the metric's definition here."""
     for spec in record.metrics:
         try:
             metric = metrics.create(spec.name)
@@ -247,15 +246,15 @@ def _definitions(record: RunRecord) -> Iterator[Figure]:
 
 
 def _defined(stored: MetricSpec, here: MetricSpec) -> Figure:
-    there, known = stored.model_dump(), here.model_dump()
-    other = {name: (value, known[name]) for name, value in there.items() if value != known[name]}
-    mine, theirs = ({name: pair[side] for name, pair in other.items()} for side in (0, 1))
+    fields, fields_here = stored.model_dump(), here.model_dump()
+    names = [name for name, value in fields.items() if value != fields_here[name]]
+    recorded, computed = ({name: values[name] for name in names} for values in (fields, fields_here))
     # Other versions of a metric, of its libraries or of its weights are no fault of the result.
-    installed = next((name for name in ("version", "extractor", "backend") if name in other), None)
+    installed = next((name for name in ("version", "extractor", "backend") if name in names), None)
     if installed:
-        reason = f"computed otherwise here: {installed} {mine[installed]} in the record, {theirs[installed]} here"
-        return Figure("metrics", stored.name, "definition", "not checkable", mine, theirs, reason)
-    return _compared("metrics", stored.name, "definition", mine, theirs)
+        reason = f"computed otherwise here: {installed} {recorded[installed]} in the record, {computed[installed]} here"
+        return Figure("metrics", stored.name, "definition", "not checkable", recorded, computed, reason)
+    return _compared("metrics", stored.name, "definition", recorded, computed)
 
 
 def _summary(result: StoredResult) -> Iterator[Figure]:
@@ -271,20 +270,21 @@ def _summary(result: StoredResult) -> Iterator[Figure]:
     for stated in result.summary.metrics:
         if again.metric(stated.metric) is None:
             yield Figure("rows", stated.metric, "metric", "different", reason="run.json does not list it")
-    for found in again.metrics:
-        stored = result.summary.metric(found.metric)
+    for computed in again.metrics:
+        stored = result.summary.metric(computed.metric)
         if stored is None:
-            yield Figure("rows", found.metric, "metric", "different", reason="summary.json does not list it")
+            yield Figure("rows", computed.metric, "metric", "different", reason="summary.json does not list it")
             continue
-        for name, value in found.model_dump(exclude={"metric"}).items():
-            if name == "mean" and found.metric in reasons:
-                yield _unknown("rows", found.metric, name, reasons[found.metric], stored.mean)
+        for name, value in computed.model_dump(exclude={"metric"}).items():
+            if name == "mean" and computed.metric in reasons:
+                yield _unknown("rows", computed.metric, name, reasons[computed.metric], stored.mean)
             else:
-                yield _compared("rows", found.metric, name, getattr(stored, name), value)
+                yield _compared("rows", computed.metric, name, getattr(stored, name), value)
 
 
 def _sets(result: StoredResult) -> tuple[dict[str, float | None], dict[str, str]]:
-    """The values of the metrics of whole sets by the features that a run keeps, and why some cannot be computed."""
+    """The values of the metrics of whole sets, from the features that a run keeps, and the reasons of those that cannot
+    be computed."""
     names = [spec.name for spec in result.record.metrics if spec.aggregation == "set"]
     if not names:
         return {}, {}
@@ -299,47 +299,51 @@ def _sets(result: StoredResult) -> tuple[dict[str, float | None], dict[str, str]
 def _frames(
     result: StoredResult, options: VerifyOptions, definitions: Sequence[Figure], progress: Progress
 ) -> Iterator[Figure]:
-    """The metrics, from the generated frames."""
+    """The values of the metrics, from the generated frames."""
     record, frames = result.record, options.frames or result.folder / "frames"
     reasons = {figure.subject: figure.reason for figure in definitions if figure.found is None}
-    found = None
+    rescored = None
     try:
         if not frames.is_dir():
             missing = f"{frames} is missing" if result.info is None else "an entry has no generated frames"
             raise TalkbenchError(f"{missing}; name their folder with --frames")
         names = [spec.name for spec in record.metrics if spec.name not in reasons]
-        found = rescore(record, frames, names, options.place, progress) if names else None
+        rescored = rescore(record, frames, names, options.place, progress) if names else None
     except (TalkbenchError, OSError) as error:
         reasons |= {spec.name: str(error) for spec in record.metrics if spec.name not in reasons}
     if record.method.frames:
-        yield _given(record.method, found, options.frames is not None)
+        yield _frames_sha256(record.method, rescored, options.frames is not None)
     otherwise = {figure.subject: figure.reason for figure in definitions if figure.state != "equal"}
     for spec in record.metrics:
-        said = result.summary.metric(spec.name)
-        stated = said.mean if said else None
-        why = reasons.get(spec.name) or (found and found.unavailable.get(spec.name))
-        if why or found is None:
+        stored = result.summary.metric(spec.name)
+        stated = stored.mean if stored else None
+        why = reasons.get(spec.name) or (rescored and rescored.unavailable.get(spec.name))
+        if why or rescored is None:
             yield _unknown("frames", spec.name, "mean", why, stated)
         else:
-            for figure in _rescored(spec, result.rows, stated, found):
+            for figure in _rescored(spec, result.rows, stated, rescored):
                 excused = figure.state == "different" and spec.name in otherwise
                 yield replace(figure, state="not checkable", reason=otherwise[spec.name]) if excused else figure
 
 
-def _given(method: MethodInfo, found: Rescored | None, named: bool) -> Figure:
-    """The hash of frames that another program made; `named`: the user says that these are they."""
+def _frames_sha256(method: MethodInfo, rescored: Rescored | None, named: bool) -> Figure:
+    """The hash of frames that another program made.
+
+    Args:
+        named: whether the user named the folder of these frames; else they are the copies that the run kept.
+    """
     assert method.frames is not None
     figure, stored = ("frames", method.name, "sha256"), method.frames.sha256
-    if found is None:
+    if rescored is None:
         return _unknown(*figure, "the frames cannot be scored here", stored)
-    if not named and found.frames.sha256 != stored:
-        return _unknown(*figure, "these are copies; name the folder of the very files with --frames", stored)
-    return _compared(*figure, stored, found.frames.sha256)
+    if not named and rescored.frames.sha256 != stored:
+        return _unknown(*figure, "these are copies; name the folder of the original files with --frames", stored)
+    return _compared(*figure, stored, rescored.frames.sha256)
 
 
-def _rescored(spec: MetricSpec, rows: pd.DataFrame, stated: float | None, found: Rescored) -> Iterator[Figure]:
+def _rescored(spec: MetricSpec, rows: pd.DataFrame, stated: float | None, rescored: Rescored) -> Iterator[Figure]:
     """The values of a metric, pair by pair, and their mean."""
-    pairs = agreement(spec, rows, found)
+    pairs = agreement(spec, rows, rescored)
     agreeing = pairs.same + pairs.printed
     figure = "frames", spec.name
     reason = f"{agreeing} of {pairs.pairs} pairs agree"
@@ -355,7 +359,7 @@ def _rescored(spec: MetricSpec, rows: pd.DataFrame, stated: float | None, found:
     if pairs.unknown:
         yield _unknown(*figure, "mean", "not all pairs can be scored", stated)
         return
-    again = found.summary.metric(spec.name)
+    again = rescored.summary.metric(spec.name)
     mean = again.mean if again else None
     compared = _compared(*figure, "mean", stated, mean)
     close = stated is not None and mean is not None and same_digits(stated - mean, spec)

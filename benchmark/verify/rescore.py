@@ -1,4 +1,4 @@
-"""Saved frames of a run scored once more, by the code that scores the frames of other programs."""
+"""Scores the saved frames of a run once more, with the code that scores the frames of other programs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOLERANCE = 1e-6
-"""Relative difference up to which two numbers are the same: what is left of the order in which floats are added."""
+"""Relative difference up to which two numbers count as the same; the order in which floats are added changes less."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where what a run was made of is to be found; None: where it usually is.
+    """Where the data of a run is on this machine; None: at the usual place.
 
     Attributes:
         root: folder of the data set's clips.
@@ -46,13 +46,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Rescored:
-    """What the frames give here.
+    """The scores that the frames have here.
 
     Attributes:
-        rows, summary: as of a run.
+        rows, summary: in the form of a run's.
         scored: the pairs whose frames could all be read.
-        frames: what the files with the generated frames are.
-        unavailable: why metrics cannot be computed from frames, by name.
+        frames: describes the files of the generated frames.
+        unavailable: by name, why a metric cannot be computed from frames.
     """
 
     rows: pd.DataFrame
@@ -63,10 +63,10 @@ class Rescored:
 
 
 def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place, progress: Progress) -> Rescored:
-    """Score the `frames` of a run by those of its metrics that are among the `names`.
+    """Score the `frames` of a run with its metrics of the given `names`.
 
     Raises:
-        TalkbenchError: the data set, the pairs or the frames are not here, or are others than those of the run.
+        TalkbenchError: the data set, the pairs or the frames are missing here, or differ from those of the run.
     """
     data = record.dataset
     options = RunOptions(
@@ -77,7 +77,7 @@ def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place,
     with reproducible(), memory_advice(record.batch_size), TemporaryDirectory() as folder:
         setup = prepare(options, Progress())
         if setup.split.sha256 != data.pairs_sha256:
-            raise TalkbenchError(f"the pairs of {data.name}, {data.task}, are others here than those of the run")
+            raise TalkbenchError(f"the pairs of {data.name}, {data.task}, here are not those of the run")
         if data.stored_size not in ("", setup.stored_size):
             raise TalkbenchError(
                 f"frames of {data.name} are {setup.stored_size} here, and {data.stored_size} in the run"
@@ -100,10 +100,10 @@ def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place,
 
 
 def pair_list(record: RunRecord, place: Place) -> Path | None:
-    """The file or name of the list that the pairs of a run are from; None for the built-in one.
+    """The file or the name of the list that the pairs of a run are from; None for the built-in list.
 
     Raises:
-        TalkbenchError: it is a file that is not here.
+        TalkbenchError: the list is a file that is missing here.
     """
     own = Path(record.dataset.pairs_file)
     if place.pairs or own.name == "built-in":
@@ -119,10 +119,10 @@ class Agreement:
 
     Attributes:
         same: pairs that agree within `TOLERANCE`.
-        printed: pairs that agree in the printed digits only, by at most half a unit of the last one.
+        printed: pairs that differ by more, but by at most half a unit of the last printed digit.
         different: pairs that do not agree.
-        unknown: pairs with a value that cannot be computed here, since a frame is not there or cannot be read.
-        example: what is different in the pair that differs most.
+        unknown: pairs with a value that cannot be computed here, since a frame is missing or cannot be read.
+        example: describes the difference in the pair that differs most.
     """
 
     same: int
@@ -133,24 +133,26 @@ class Agreement:
 
     @property
     def pairs(self) -> int:
-        """How many there are."""
+        """How many pairs there are."""
         return self.same + self.printed + self.different + self.unknown
 
 
-def agreement(spec: MetricSpec, stored: pd.DataFrame, found: Rescored) -> Agreement:
-    """Compare the rows `stored` of a run with those from its frames."""
-    mine, theirs = (rows[rows["metric"] == spec.name].set_index("pair") for rows in (stored, found.rows))
-    suffixes = "_stored", "_found"
-    known = mine.merge(theirs, how="outer", left_index=True, right_index=True, suffixes=suffixes)
-    values = known["value_stored"], known["value_found"]
-    failed = known.index.isin(_without_frame(stored))
-    unscored = ~known.index.isin(found.scored)
-    cut = (known["reason_found"] == "start-of-video") & bool((unscored & ~failed).any())  # one before it is missing
-    unknown = known["metric_stored"].notna() & ((unscored & ~failed) | (cut & values[0].notna()))
+def agreement(spec: MetricSpec, stored: pd.DataFrame, rescored: Rescored) -> Agreement:
+    """Compare the rows `stored` of a run with the rows from its frames."""
+    left, right = (rows[rows["metric"] == spec.name].set_index("pair") for rows in (stored, rescored.rows))
+    suffixes = "_stored", "_rescored"
+    pairs = left.merge(right, how="outer", left_index=True, right_index=True, suffixes=suffixes)
+    values = pairs["value_stored"], pairs["value_rescored"]
+    failed = pairs.index.isin(_without_frame(stored))
+    unscored = ~pairs.index.isin(rescored.scored)
+    cut = (pairs["reason_rescored"] == "start-of-video") & bool((unscored & ~failed).any())  # one before it is missing
+    unknown = pairs["metric_stored"].notna() & ((unscored & ~failed) | (cut & values[0].notna()))
     none = (
-        values[0].isna() & values[1].isna() & ((known["reason_stored"] == known["reason_found"]) | (unscored & failed))
+        values[0].isna()
+        & values[1].isna()
+        & ((pairs["reason_stored"] == pairs["reason_rescored"]) | (unscored & failed))
     )
-    weights = np.isclose(known["weight_stored"], known["weight_found"], rtol=TOLERANCE, atol=0) | failed
+    weights = np.isclose(pairs["weight_stored"], pairs["weight_rescored"], rtol=TOLERANCE, atol=0) | failed
     same = (none | np.isclose(*values, rtol=TOLERANCE, atol=0)) & weights
     difference = (values[0] - values[1]).abs()
     printed = same_digits(difference, spec) & weights
@@ -158,7 +160,7 @@ def agreement(spec: MetricSpec, stored: pd.DataFrame, found: Rescored) -> Agreem
     example = ""
     if different.any():
         worst = difference[different].fillna(np.inf).idxmax()
-        there, here = (_said(known.loc[worst], side, spec) for side in ("stored", "found"))
+        there, here = (_value_text(pairs.loc[worst], side, spec) for side in ("stored", "rescored"))
         example = f"pair {worst} with {there} in the rows and {here} from its frame"
     return Agreement(
         same=int((same & ~unknown).sum()),
@@ -170,18 +172,18 @@ def agreement(spec: MetricSpec, stored: pd.DataFrame, found: Rescored) -> Agreem
 
 
 def same_digits(difference: Any, spec: MetricSpec) -> Any:
-    """Whether values that differ by so much, a number or many, agree in the printed digits: by at most half a unit of
-    the last one."""
+    """Whether two values with this `difference` agree in the printed digits: whether it is at most half a unit of the
+    last one. Takes one difference or an array."""
     return abs(difference) * spec.scale <= 0.5 * 10.0**-spec.decimals
 
 
 def _without_frame(rows: pd.DataFrame) -> list[int]:
-    """The pairs that no frame was generated of: all of their rows have no value for one reason."""
+    """The pairs without a generated frame: those of whose rows none has a value, all for the same reason."""
     pairs = rows.groupby("pair").agg(values=("value", "count"), reasons=("reason", "nunique"))
     return pairs.index[(pairs["values"] == 0) & (pairs["reasons"] == 1)].tolist()
 
 
-def _said(row: pd.Series, side: str, spec: MetricSpec) -> str:
+def _value_text(row: pd.Series, side: str, spec: MetricSpec) -> str:
     if isinstance(row[f"metric_{side}"], float):
         return "no row"
     value = row[f"value_{side}"]

@@ -29,7 +29,8 @@ def test_an_unknown_ablation_is_answered_with_the_nearest(bench) -> None:
         assert "no ablation 'table3': did you mean table2" in bench(*command).err
     assert "either --method or --ablation" in bench("train", "--ablation", "table2", "--method", "mcnet").err
     assert (
-        "no runs in ablations/table2-demo: bench train --ablation table2" in bench("tables", "--ablation", "table2").err
+        "no runs in ablations/table2-demo; make them with bench train --ablation table2"
+        in bench("tables", "--ablation", "table2").err
     )
 
 

@@ -64,7 +64,7 @@ def test_the_list_and_its_use(search, bench, root, pairs, landmarks):
     assert result.code == 0, result.err
     path = root / "lists" / "mine-best-fan68-flip.csv"
     assert result.out == f"list    {path}   (best frames of 3 of 4 pairs)\n"
-    assert "warning: for 1 of 4 pairs no best frame is found" in result.err
+    assert "warning: 1 of 4 pairs have no best frame" in result.err
     with path.open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["reference_clip"], row["reference_index"]) for row in rows] == [
@@ -142,7 +142,7 @@ def test_data_without_a_face(search, root, landmarks, monkeypatch):
     monkeypatch.setattr(Fan68Flip, "extract", lambda self, images, base=None: [None] * len(images))
     result = search()
     assert result.code == 2
-    assert "no best frame is found for any pair of" in result.err.splitlines()[-1]
+    assert "has a best frame: clips are missing or show no face" in result.err.splitlines()[-1]
     assert not (root / "lists").exists()
 
 

@@ -1,4 +1,4 @@
-"""`bench data`: getting, making and checking data sets, and what other programs need of them."""
+"""`bench data`: gets, prepares, checks and exports data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=FolderGroup, package=__name__, context_settings=CONTEXT)
 def command() -> None:
-    """Get, make, check and export data sets.
+    """Get, prepare, check and export data sets.
 
     \b
     bench data lists
@@ -31,7 +31,7 @@ def external_dataset(name: str, root: Path | None) -> ExternalDataset:
     """The data set of that name, whose clips are below `root`.
 
     Raises:
-        TalkbenchError: it is unknown, or none of other people.
+        TalkbenchError: the name is unknown, or the data set is one of talkbench's own, without published lists.
     """
     from talkbench import datasets
     from talkbench.datasets.external import ExternalDataset

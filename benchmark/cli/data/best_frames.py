@@ -11,17 +11,17 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH
 
 @click.command()
 @click.argument("dataset")
-@click.option("--task", default="cross-identity", show_default=True, help="The task whose list lacks references.")
-@click.option("--pairs", help="Another list than the task's own: a file, or the name of a published one.")
+@click.option("--task", default="cross-identity", show_default=True, help="Task of the pairs to find frames for.")
+@click.option("--pairs", help="A pair list in place of the task's own: a file, or the name of a published list.")
 @OPTIONS["root"]
 @click.option("--out", type=PATH, help="File to write.  [default: beside the data's lists, where bench run finds it]")
 @OPTIONS["batch_size"]
 @OPTIONS["device"]
 def command(**options: Any) -> None:
-    """Search the frame of each driving clip that is posed most like the source.
+    """Find the frame of each driving clip whose face is posed most like the source's.
 
-    Motion is measured from there with bench run --motion relative-best. All frames of the clip are compared by 68
-    landmarks, as the papers did, or, where their models are missing, by the five of MTCNN.
+    bench run --motion relative-best measures motion from that frame. All frames of the clip are compared with the
+    source by 68 landmarks, as in the papers, or by the five of MTCNN where the models for 68 are missing.
 
     \b
     bench data best-frames celebv --root data/celebv
@@ -30,5 +30,5 @@ def command(**options: Any) -> None:
     from talkbench.benchmark.cli.progress import RunDisplay
 
     with RunDisplay("clips") as display:
-        found = find_best_frames(BestOptions(**options), display)
-    click.echo(f"list    {found.path}   (best frames of {found.found} of {found.pairs} pairs)")
+        best = find_best_frames(BestOptions(**options), display)
+    click.echo(f"list    {best.path}   (best frames of {best.matched} of {best.pairs} pairs)")

@@ -21,8 +21,8 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
 def command(**options: Any) -> None:
     """Write the pairs of a task and their images for a program that talkbench does not run.
 
-    Leaves the images, pairs.csv, which says what to do with them, and a README.txt that explains it. What the program
-    makes of the pairs is scored with bench run --frames.
+    Writes the images, pairs.csv with a line for each pair, and a README.txt that explains both. bench run --frames then
+    scores the frames that the program generates.
 
     \b
     bench data export-pairs --dataset demo --out pairs

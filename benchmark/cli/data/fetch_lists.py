@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @click.argument("dataset")
 @OPTIONS["lists_root"]
 def command(dataset: str, root: Path | None) -> None:
-    """Download the published lists of a data set, and the metadata that its clips are cut by.
+    """Download the published lists of a data set, and the metadata to cut its clips by.
 
-    They come from the authors' repositories as they were at one commit, are checked by their sha256, and are stored in
-    the folder lists of the data set's. What is there already is left alone.
+    The files come from one commit of the authors' repositories, are checked by their sha256, and are stored in the
+    folder lists below the data set's folder. Files that are there already are kept.
 
     \b
     bench data fetch-lists hdtf
@@ -31,12 +31,12 @@ def command(dataset: str, root: Path | None) -> None:
     from talkbench.benchmark.cli.progress import DownloadBar
 
     data = external_dataset(dataset, root)
-    wanted = [entry for entry in data.files.values() if entry.url]
-    if not wanted:
+    published = [entry for entry in data.files.values() if entry.url]
+    if not published:
         raise TalkbenchError(f"{dataset} has no published lists; draw them: bench data draw {dataset}")
 
     def act(entry: OfficialList) -> None:
         with DownloadBar(entry.file) as bar:
             click.echo(f"{entry.slug}  {entry.fetch(data.root, bar)}")
 
-    each(wanted, act)
+    each(published, act)

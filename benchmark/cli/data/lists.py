@@ -15,9 +15,9 @@ from talkbench.core.errors import TalkbenchError
 @click.argument("dataset", required=False)
 @OPTIONS["lists_root"]
 def command(dataset: str | None, root: Path | None) -> None:
-    """Show the pair lists that are published, and whether they are here.
+    """Show the published pair lists of DATASET, or of all data sets, and whether they are here.
 
-    Of DATASET, or of all. A run takes a list other than its task's first one by name: bench run --pairs hdtf-all.
+    A run uses the first list of its task. It uses another if you name it: bench run --pairs hdtf-all.
 
     \b
     bench data lists

@@ -17,8 +17,8 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH
 def command(dataset: str, root: Path | None, out: Path, workers: int) -> None:
     """Write the checksums of all images and videos of a data set.
 
-    A line for each, as sha256sum writes them, sorted by name: bench data verify --manifest compares with it, and so
-    does sha256sum -c in the data root.
+    The file has a line for each image and video, in the form of sha256sum, sorted by name. To compare with it, run
+    bench data verify --manifest, or sha256sum -c in the folder of the data set.
 
     \b
     bench data manifest hdtf --root data/hdtf --out hdtf.sha256

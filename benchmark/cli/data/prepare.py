@@ -1,4 +1,4 @@
-"""`bench data prepare`: from downloaded videos to clips."""
+"""`bench data prepare`: cuts clips out of downloaded videos."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("dataset")
-@click.option("--raw", type=PATH, required=True, help="Folder of the downloaded videos; for folder also one video.")
-@click.option("--out", type=PATH, required=True, help="Data root to write the clips to.")
+@click.option(
+    "--raw", type=PATH, required=True, help="Folder of the downloaded videos. With DATASET folder also a single video."
+)
+@click.option("--out", type=PATH, required=True, help="Folder to write the data set to.")
 @click.option("--metadata", type=PATH, help="List of the clips (CSV).  [default: the official one in OUT/lists]")
-@click.option("--partition", type=click.Choice(("train", "test")), help="Only these clips.  [default: all]")
+@click.option(
+    "--partition", type=click.Choice(("train", "test")), help="Cut the clips of this part only.  [default: all clips]"
+)
 @click.option("--size", type=POSITIVE, help="Side of the frames in pixels.  [default: the data set's]")
 @OPTIONS["processes"]
 def command(
@@ -38,11 +42,11 @@ def command(
 ) -> None:
     """Cut the clips of a data set out of downloaded videos.
 
-    DATASET is voxceleb1, ted-talks or hdtf, whose lists say which stretch and window of which video makes a clip; or
-    folder, for anyone's own videos, which are cut to the square around the face. Videos are named as in the list,
-    <YouTube id>.mp4. Clips that are there already are left alone, so that the same command goes on after an
-    interruption; one command at a time may write to OUT. What is missing or broken is in OUT/report.csv. The exit
-    code is 0 if all clips are there, else 1.
+    DATASET is voxceleb1, ted-talks or hdtf: their lists say which stretch and window of which video each clip is, and
+    the videos must be named <YouTube id>.mp4. Or it is folder, for videos of your own: each is cut to the square
+    around the face. Clips that are there already are kept, so the same command goes on after an interruption. Only
+    one command at a time may write to OUT. OUT/report.csv lists the clips that are missing or broken. The exit code
+    is 0 if all clips are there, else 1.
 
     \b
     bench data prepare voxceleb1 --raw downloads --out data/voxceleb1 --partition test
@@ -79,7 +83,7 @@ def command(
 
 
 def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None) -> list[Cut]:
-    """The clips to cut by the file `metadata`, or by the official one below `out`."""
+    """The clips to cut, as listed in the file `metadata`, or in the official list below `out`."""
     from talkbench import datasets
     from talkbench.datasets.external import ExternalDataset
     from talkbench.datasets.official_lists import recognise
@@ -91,7 +95,7 @@ def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None)
         official = next((file for file in data.files.values() if file.task == "metadata"), None)
         if official is None:
             raise TalkbenchError(
-                f"{dataset} has no official list that can be read; bring its annotation into a CSV file with the "
+                f"{dataset} has no official list that can be read; write its annotation as a CSV file with the "
                 f"columns {', '.join(columns_of(dataset))} (see talkbench.datasets.preparation.metadata) for --metadata"
             )
         metadata = official.find(out)
@@ -106,7 +110,7 @@ def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None)
 
 
 def _write_report(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Print how many clips came out how, and write those that failed to a table."""
+    """Print how many clips were made, were there and failed, and write those that failed to a table."""
     import csv
     import io
 

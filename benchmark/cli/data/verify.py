@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("dataset")
 @OPTIONS["clips_root"]
-@click.option("--task", help="Of these pairs only.  [default: all tasks, or that of --list]")
-@click.option("--list", "--pairs", "pairs", help="A published list by its name, or a file; see: bench data lists.")
+@click.option("--task", help="Check the pairs of this task only.  [default: of all tasks, or of the task of --list]")
+@click.option(
+    "--list",
+    "--pairs",
+    "pairs",
+    help="Pair list to check: a file, or the name of a published list; see: bench data lists.",
+)
 @OPTIONS["motion"]
-@click.option("--manifest", type=PATH, help="Also compare with the checksums that bench data manifest has written.")
+@click.option(
+    "--manifest", type=PATH, help="Also compare with the checksums in this file, which bench data manifest has written."
+)
 @OPTIONS["processes"]
 def command(
     dataset: str,
@@ -35,11 +42,11 @@ def command(
     manifest: Path | None,
     workers: int,
 ) -> None:
-    """Check that the frames that pairs need are there and sound.
+    """Check that all frames of a data set's pairs are there and sound.
 
-    Every frame that DATASET lists is read: it must be there, decode, have the size of the others, and, with --manifest,
-    the content that is known. Prints what is wrong and how many of the pairs can be evaluated. The exit code is 0 if
-    all pairs of all tasks can, else 1.
+    The command reads every frame of the pairs. A frame must be there, decode and have the size of the others; with
+    --manifest its file must also have the right checksum. It prints what is wrong, and how many pairs can be
+    evaluated. The exit code is 0 if all pairs of all tasks can, else 1.
 
     \b
     bench data verify hdtf --root data/hdtf
@@ -49,7 +56,7 @@ def command(
     from talkbench.benchmark.cli.progress import RunDisplay
     from talkbench.datasets.preparation.verification import listed_frames, read_manifest, verify
 
-    known = read_manifest(manifest) if manifest else None
+    checksums = read_manifest(manifest) if manifest else None
     data = datasets.create(dataset, root)
     splits, unchecked = _splits(data, [task] if task else _tasks(data, pairs), pairs, motion)
     sound = not unchecked
@@ -58,7 +65,7 @@ def command(
             if split.note:
                 display.say(split.note)
             display.start(0, len(listed_frames(split)))
-            verdict = verify(split, known, workers, display.advance)
+            verdict = verify(split, checksums, workers, display.advance)
         _print_verdict(f"{dataset} {split.task}", verdict)
         sound = sound and not verdict.faults
     for name, error in unchecked.items():
@@ -68,20 +75,21 @@ def command(
 
 
 def _tasks(data: Dataset, pairs: str | None) -> Sequence[str]:
-    """All tasks, or that which the list `pairs` is for."""
+    """All tasks of the data set, or the task of the list `pairs`."""
     from talkbench.datasets.external import ExternalDataset
 
     if pairs is None:
         return data.tasks
     if isinstance(data, ExternalDataset) and pairs in data.lists:
         return [data.lists[pairs].task]
-    raise click.UsageError("name the --task of a list of your own")
+    raise click.UsageError("the task of a list of your own is not known; name it with --task")
 
 
 def _splits(
     data: Dataset, tasks: Sequence[str], pairs: str | None, motion: str
 ) -> tuple[list[Split], dict[str, TalkbenchError]]:
-    """The splits of `tasks`, and why others cannot be had; that none can is raised."""
+    """The splits of the `tasks`, and by task the errors of those that cannot be loaded; if none can, the first error is
+    raised."""
     splits: list[Split] = []
     problems: dict[str, TalkbenchError] = {}
     for task in tasks:

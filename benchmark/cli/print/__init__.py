@@ -1,1 +1,1 @@
-"""What several commands print."""
+"""Tables and messages that the commands print."""

@@ -1,4 +1,4 @@
-"""Standard output as the commands use it."""
+"""The console and the plain table that commands print with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.table import Table
 
 
 def console() -> Console:
-    """The terminal; where something else reads, it gets each entry on one line."""
+    """Standard output; if it is not a terminal, its lines are so wide that each entry stays on one line."""
     output = Console()
     if not output.is_terminal:
         output.width = 10_000
@@ -17,7 +17,12 @@ def console() -> Console:
 
 
 def list_table(*headings: str, right: Collection[str] = ()) -> Table:
-    """A table without lines, whose texts are folded where the terminal ends; `right`: what is set flush right."""
+    """A table without rules, whose texts are folded to the width of the terminal.
+
+    Args:
+        headings: of the columns.
+        right: the headings of the columns that are aligned right.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold", justify="right" if heading in right else "left")

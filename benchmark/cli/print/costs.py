@@ -1,4 +1,4 @@
-"""What `bench perf` measures."""
+"""The tables of `bench perf`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_costs(rows: Sequence[MethodRow]) -> None:
-    """One line per setting: per driving frame with the source encoded before, and (cold) per pair from scratch."""
+    """One line per setting: the cost of a driving frame whose source is encoded already, and of a cold pair."""
     first = rows[0].setting
     headings = ("method", "mode", "batch", "parameters", "GFLOP", "cold", "ms", "cold", "frames/s", "peak MiB", "cold")
     lines = []
@@ -33,9 +33,10 @@ def print_costs(rows: Sequence[MethodRow]) -> None:
 
 
 def print_training_costs(rows: Sequence[TrainRow]) -> None:
-    """One line per setting: per sample the arithmetic, per step the times of its parts; then that of each module."""
+    """One line per setting: arithmetic per sample, times of the parts of a step; below, the arithmetic of each
+    module."""
     first = rows[0].setting
-    read = f"{first.workers} processes read frames" if first.workers else "no process of its own reads frames"
+    read = f"{first.workers} processes read frames" if first.workers else "the main process reads frames"
     headings = ("method", "mode", "batch", "images/s", "GFLOP", "modules", "ms", "data", "forward", "perceptual",
                 "backward", "optimiser", "data faster", "peak MiB")  # fmt: skip
     lines = []
@@ -80,8 +81,8 @@ def _not_measured(rows: Sequence[MethodRow] | Sequence[TrainRow]) -> list[str]:
 
 
 def _print_costs(title: str, headings: Sequence[str], lines: Sequence[Sequence[str]], below: Sequence[str]) -> None:
-    """A table whose first two columns are words, wider than a narrow terminal rather than with digits cut off, and
-    the sentences `below` it, each once."""
+    """Print a table whose first two columns are words, and the sentences `below` it, each once. On a narrow terminal
+    the table is wider than the terminal, so that no digit is cut off."""
     table = Table(title=Text(title))
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number < 2 else "right", no_wrap=True)

@@ -1,4 +1,4 @@
-"""What is wrong with clips and frames."""
+"""Lists of faulty clips and frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ SHOWN = 3  # examples of each kind of fault
 
 
 def print_faults(faults: Sequence[tuple[str, str]], unit: str) -> None:
-    """How many of each kind, and the first messages."""
+    """Print how many faults of each kind there are, and the first messages.
+
+    Args:
+        faults: kind and message of each.
+        unit: the plural of what is faulty.
+    """
     for kind, count in Counter(kind for kind, _ in faults).most_common():
         click.echo(f"  {kind}: {count} {unit}")
         messages = list(dict.fromkeys(message for other, message in faults if other == kind))

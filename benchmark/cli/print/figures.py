@@ -1,4 +1,4 @@
-"""Figures that are computed again, and checks."""
+"""The tables of `bench verify` and `bench check`."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
         table.add_column(heading, no_wrap=True)
     table.add_column("found", overflow="fold")
     for verdict in verdicts:
-        table.add_row(verdict.check.name, Text(verdict.status, style=STYLES[verdict.status]), Text(verdict.found))
+        table.add_row(verdict.check.name, Text(verdict.status, style=STYLES[verdict.status]), Text(verdict.finding))
     failed = [verdict for verdict in verdicts if verdict.status == "fail"]
     output = console()
     output.print(table)
     for verdict in failed:
-        line = f"{verdict.check.name} fails: expected: {verdict.check.expected}; found: {verdict.found}"
+        line = f"{verdict.check.name} fails: expected: {verdict.check.expected}; found: {verdict.finding}"
         output.print(Text(line), soft_wrap=True)
     judged = sum(verdict.status != "n/a" for verdict in verdicts)
     output.print(f"{len(failed)} of {judged} checks fail" if failed else f"all {judged} checks pass", highlight=False)
 
 
 def print_figures(name: str, figures: Sequence[Figure]) -> None:
-    """What became of the figures, those that came out alike on one line, then how many came out how."""
+    """Print the figures, with those of one result on a common line, then how many are in each state."""
     table = Table(title=Text(f"{name}, computed again"))
     for heading in ("from", "of", "figure", "result", "found"):
         table.add_column(heading, overflow="fold", no_wrap=heading in ("from", "result"))
     lines = [_line(list(alike)) for _, alike in groupby(figures, key=_one_subject)]
-    for (part, what, state, found), group in groupby(lines, key=lambda line: line[1:]):
+    for (part, what, state, finding), group in groupby(lines, key=lambda line: line[1:]):
         subjects = [line[0] for line in group]
         of = f"{len(subjects)} files" if part == "files" and len(subjects) > 1 else ", ".join(subjects)
         result = Text(state, style=STATES[state])
-        table.add_row(Text(part), Text(_plain(of)), Text(what), result, Text(_plain(found)))
+        table.add_row(Text(part), Text(_plain(of)), Text(what), result, Text(_plain(finding)))
     output = console()
     output.print(table)
     counts: Counter[str] = Counter(figure.state for figure in figures)
@@ -56,25 +56,26 @@ def print_figures(name: str, figures: Sequence[Figure]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Without characters that steer a terminal, which the names in somebody's result may hold."""
+    """The text without control characters for the terminal, which names in other people's results may hold."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _one_subject(figure: Figure) -> tuple[str, ...]:
-    """What the figures of a subject have in common that stand on one line."""
+    """The key that figures on one line have in common."""
     return figure.part, figure.subject, figure.state, figure.reason if figure.state == "equal" else figure.name
 
 
 def _line(alike: Sequence[Figure]) -> tuple[str, str, str, str, str]:
-    """Subject, part, names, state and what there is to say: the reason, else what differs, else the mean."""
+    """Subject, part, names, state and finding of figures on one line. The finding is the reason, else the two values
+    that differ, else the mean."""
     names = ", ".join(figure.name.replace("_", " ") for figure in alike)
-    shown = next((figure for figure in alike if figure.name == "mean"), alike[0])
-    found = shown.reason
-    if not found and shown.state == "different":
-        found = f"{_brief(shown.stored)} is recorded, {_brief(shown.found)} found"
-    elif not found and shown.name == "mean":
-        found = _brief(shown.found)
-    return shown.subject, shown.part, names, shown.state, found
+    main = next((figure for figure in alike if figure.name == "mean"), alike[0])
+    finding = main.reason
+    if not finding and main.state == "different":
+        finding = f"{_brief(main.stored)} is recorded, {_brief(main.found)} found"
+    elif not finding and main.name == "mean":
+        finding = _brief(main.found)
+    return main.subject, main.part, names, main.state, finding
 
 
 def _brief(value: object) -> str:

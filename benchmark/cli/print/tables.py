@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What ``bench tables`` was asked for.
+    """What the user asks for; see ``bench tables --help`` for each.
 
     Attributes:
-        tables: names of the papers' tables, or ``all``; empty: those that the runs touch.
-        layout: a layout of one's own, in place of them or beside them.
-        ablation: an ablation at demo size, in place of all of these.
-        published, measured: one of them alone; both or neither: both, with the difference.
-        missing: the rule for missing faces; None: each run's own.
+        tables: names of the papers' tables, or ``all``; empty: the tables that the runs belong to.
+        layout: a file with the user's own layout, in place of the `tables` or in addition to them.
+        ablation: an ablation at demo size; its table is the only one.
+        published, measured: if one is set, only those numbers; else both, with their difference.
+        missing: the rule for missing faces; None: the rule of each run.
     """
 
     form: str = "markdown"
@@ -40,10 +40,10 @@ class TableOptions:
 
 
 def write_table(runs: Sequence[Path], options: TableOptions) -> None:
-    """Tables of the `runs` and of published numbers, on the terminal or in a file.
+    """Write tables of the `runs` and of published numbers to the terminal or to a file.
 
     Raises:
-        TalkbenchError: there is nothing to show, an unknown table, a faulty layout, or damaged runs.
+        TalkbenchError: there is nothing to show, a table is unknown, or a layout or a run is faulty.
     """
     if options.out and options.form == "terminal":
         raise TalkbenchError("--format terminal goes to the terminal; leave --out out or choose another format")
@@ -51,7 +51,8 @@ def write_table(runs: Sequence[Path], options: TableOptions) -> None:
 
 
 def print_tables(tables: Sequence[Table], form: str, out: Path | None = None) -> None:
-    """`tables` as ``terminal``, ``markdown``, ``latex``, ``csv`` or ``html``, on the terminal or in the file `out`."""
+    """Write the `tables` to the terminal, or to the file `out`; `form` is ``terminal``, ``markdown``, ``latex``,
+    ``csv`` or ``html``."""
     from talkbench.reports.pages.table_page import to_html
     from talkbench.reports.tables.terminal import print_table
     from talkbench.reports.tables.writers import to_csv, to_latex, to_markdown
@@ -82,12 +83,12 @@ def _tables(runs: Sequence[Run], options: TableOptions) -> list[Table]:
         chosen = names()
     elif not (chosen or options.layout):
         chosen = tuple(touched(runs))
-    wanted = list(zip(map(load_layout, chosen), of_tables(runs, chosen), strict=True))
+    layouts = list(zip(map(load_layout, chosen), of_tables(runs, chosen), strict=True))
     if options.layout:
-        wanted.append((read_layout(options.layout), list(runs)))
+        layouts.append((read_layout(options.layout), list(runs)))
     tables = [
-        layout_table(layout, shown, options.published or both, options.measured or both, options.intervals)
-        for layout, shown in wanted
+        layout_table(layout, members, options.published or both, options.measured or both, options.intervals)
+        for layout, members in layouts
     ]
     filled = [table for table in tables if table.blocks]
     if not filled:
@@ -96,14 +97,14 @@ def _tables(runs: Sequence[Run], options: TableOptions) -> list[Table]:
 
 
 def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
-    """The runs among `paths`: ``runs/*`` also names the MLflow store, which is passed over aloud."""
+    """The runs among the `paths`. Other paths, such as the MLflow store in ``runs/*``, are skipped with a message."""
     from talkbench.benchmark.sharing.clusters import with_clusters
     from talkbench.reports.runs import load_runs
     from talkbench.results import RunStore
 
     others = [path for path in paths if path.exists() and not (path / "run.json").exists()]
     for path in others:
-        say(f"passed over, as it is not the folder of a run: {path}")
+        say(f"skipped, since it is not the folder of a run: {path}")
     if paths and len(others) == len(paths):
         raise TalkbenchError("no run to tabulate; give the folder of at least one")
     return with_clusters(load_runs([RunStore(path) for path in paths if path not in others], missing))

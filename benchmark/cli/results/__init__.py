@@ -11,14 +11,14 @@ from talkbench.benchmark.cli.groups import FolderGroup
 
 @click.group(cls=FolderGroup, package=__name__)
 def command() -> None:
-    """Pass results on, take them in, and check them.
+    """Export, import and check results.
 
     \b
     bench results export runs/mcnet-demo      write a run as an entry of the leaderboard
-    bench results validate results/entries    what a reviewer of entries runs
+    bench results validate results/entries    check entries, as a reviewer does
     """
 
 
 def size(folder: Path) -> str:
-    """How large the files of a folder are together."""
+    """The size of all files in a folder together, in words."""
     return f"{sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.2f} MB"

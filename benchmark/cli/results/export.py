@@ -14,36 +14,45 @@ from talkbench.benchmark.cli.results import size
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=PATH)
 @click.option(
-    "--out", type=PATH, help="Folder of the entries, or the file to write.  [default: results/entries; the terminal]"
+    "--out",
+    type=PATH,
+    help="Folder of the entries, or, with --format, the file to write.  [default: results/entries; the terminal]",
 )
 @click.option(
     "--format", "form", type=click.Choice(["entry", "csv", "parquet", "json", "latex", "hf"]), default="entry",
     show_default=True,
-    help="An entry of the leaderboard; a table with a line per run and metric; a table for a paper; or what a model "
-    "card on Hugging Face says of evaluations (model-index).",
+    help="entry: an entry of the leaderboard; csv, parquet, json: a table with a line per run and metric; latex: a "
+    "table for a paper; hf: the results for a model card on Hugging Face (model-index).",
 )  # fmt: skip
-@click.option("--pairs", is_flag=True, help="With csv, parquet, json: a line per run, pair and metric.")
-@click.option("--name", help="Of the entry and its folder.  [default: <method>--<dataset>--<task>--<motion>]")
-@click.option("--label", help="How tables print the method.  [default: its name]")
+@click.option("--pairs", is_flag=True, help="With csv, parquet, json: write a line per run, pair and metric.")
+@click.option("--name", help="Name of the entry and of its folder.  [default: <method>--<dataset>--<task>--<motion>]")
+@click.option("--label", help="Name of the method in tables.  [default: its name]")
 @click.option("--paper", help="Address of the paper; this and the next six come from the method's card.")
 @click.option("--code", help="Address of the code.")
-@click.option("--licence", help="Of code and weights.")
-@click.option("--year", type=int, help="Of the publication.")
-@click.option("--training-data", help="What the weights were trained on: data sets as bench list datasets names them.")
-@click.option("--parameters", type=POSITIVE, help="Of all networks together.")
-@click.option("--note", help="What readers should know, in a line.")
-@click.option("--perf", type=PATH, help="What bench perf wrote: speed and parameters are taken from there.")
+@click.option("--licence", help="Licence of code and weights.")
+@click.option("--year", type=int, help="Year of the publication.")
 @click.option(
-    "--speed", type=(float, str), metavar="FPS DEVICE", help="Driving frames per second, and measured on what."
+    "--training-data", help="Data sets that the weights were trained on, by their names in bench list datasets."
 )
-@click.option("--thumbnails", type=click.IntRange(0, 12), default=12, show_default=True, help="Pairs to show at most.")
+@click.option("--parameters", type=POSITIVE, help="Number of parameters of all networks together.")
+@click.option("--note", help="A line that readers should know.")
+@click.option("--perf", type=PATH, help="CSV of bench perf to take speed and parameters from.")
+@click.option(
+    "--speed",
+    type=(float, str),
+    metavar="FPS DEVICE",
+    help="Driving frames per second, and the device that they were measured on.",
+)
+@click.option(
+    "--thumbnails", type=click.IntRange(0, 12), default=12, show_default=True, help="Largest number of pairs to show."
+)
 @OPTIONS["root"]
 def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **options: Any) -> None:
-    """Write finished runs as entries of the leaderboard, or in a format of others.
+    """Write finished runs as entries of the leaderboard, or in the format of another program.
 
-    An entry is a small folder that needs nothing else: record, summary, the values of all pairs, and thumbnails of
-    some, if the run was made with --save-frames. The pictures show people of the data set: leave them out
-    (--thumbnails 0) where its licence does not let you publish them.
+    An entry is a small folder with everything about a run: record, summary, the values of all pairs, and, if the run
+    was made with --save-frames, thumbnails of some pairs. Thumbnails show people of the data set: leave them out with
+    --thumbnails 0 if its licence does not let you publish them.
 
     \b
     bench results export runs/mcnet-demo
@@ -58,9 +67,10 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
         return
     for run in runs:
         entry = export_entry(run, out or ENTRIES, ExportOptions(**options))
-        shown = len(entry.info.thumbnails)
-        click.echo(f"entry   {entry.folder}   ({size(entry.folder)}, {shown} pairs shown)")
+        count = len(entry.info.thumbnails)
+        click.echo(f"entry   {entry.folder}   ({size(entry.folder)}, {count} pairs shown)")
         if options["thumbnails"] and not has_frames(run):
             click.echo(
-                f"{run} has kept no frames, so there are no thumbnails; bench run --save-frames keeps them", err=True
+                f"{run} has no saved frames, so the entry has no thumbnails; save frames with bench run --save-frames",
+                err=True,
             )

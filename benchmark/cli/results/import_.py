@@ -13,7 +13,7 @@ from talkbench.benchmark.cli.options import ENTRIES, PATH
 @click.argument("folder", type=PATH)
 @click.option("--out", type=PATH, default=ENTRIES, show_default=True, help="Folder of the entries.")
 def command(folder: Path, out: Path) -> None:
-    """Take in an entry after checking it.
+    """Check an entry and copy it to your entries.
 
     \b
     bench results import ~/Downloads/mcnet.demo--demo--same-identity--absolute

@@ -16,21 +16,21 @@ from talkbench.benchmark.cli.results import size
 def command(folder: Path) -> None:
     """Check an entry, or all entries in a folder.
 
-    Every fault is a line that names the file and the remedy; the exit code is 2 if there is one. Checked are the form
-    of the files, their hashes, that there are no others, and that protocol ids and summary follow from record and
-    rows.
+    The command checks the form of the files and their hashes, that there are no other files, and that protocol ids and
+    summary follow from record and rows. Each fault is a line that names the file and the remedy. The exit code is 2 if
+    there is a fault.
 
     \b
     bench results validate results/entries
     """
     from talkbench.results.validation import validate
 
-    sound, found = validate(folder)
+    sound, faults = validate(folder)
     for entry in sound:
         record, data = entry.record, entry.record.dataset
         what = f"{record.method.name}, {data.name} {data.task}, {data.pairs} pairs, {len(record.metrics)} metrics"
         click.echo(f"sound   {entry.folder}   ({what}, {size(entry.folder)})")
-    for fault in found:
+    for fault in faults:
         click.echo(f"bench: {fault}", err=True)
-    if found:
+    if faults:
         sys.exit(2)

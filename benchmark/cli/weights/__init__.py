@@ -9,11 +9,11 @@ from talkbench.benchmark.cli.groups import CONTEXT, FolderGroup
 
 @click.group(cls=FolderGroup, package=__name__, context_settings=CONTEXT)
 def command() -> None:
-    """See, fetch and add the models of methods and metrics.
+    """List, fetch and add the model files of methods and metrics.
 
-    Nothing is ever downloaded by itself. The list says what each file is for and where it is published; pull fetches
-    what a program can fetch, and add puts a file that you have to where it is looked for. A machine without network
-    gets its files by export on another one.
+    talkbench downloads nothing unless you ask. list says what each file is for and where it is published; pull
+    downloads the files that a program can download; add stores a file that you have downloaded. For a machine without
+    network, export copies the files of another machine.
 
     \b
     bench weights list --missing

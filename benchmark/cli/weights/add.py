@@ -13,13 +13,13 @@ from talkbench.core.errors import TalkbenchError
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--as", "name", default="", help="What the file is, where it cannot be told: tpsm@ted-384, body-pose …"
+    "--as", "name", default="", help="What the file is, if it cannot be recognised: tpsm@ted-384, body-pose …"
 )  # fmt: skip
 def command(files: tuple[Path, ...], name: str) -> None:
     """Recognise weights and store them.
 
-    Those of methods by their contents, those of metrics by their hash or published name. FILES are files, or folders
-    all of whose files are taken, such as one that bench weights export has made.
+    Weights of methods are recognised by their contents, model files of metrics by their hash or published name. FILES
+    are files or folders; of a folder, for example one of bench weights export, all files are added.
 
     \b
     bench weights add ~/Downloads/vox-cpk.pth.tar
@@ -27,7 +27,7 @@ def command(files: tuple[Path, ...], name: str) -> None:
     bench weights add ~/Downloads/pose.pth --as body-pose
     bench weights add /media/stick/weights
     """
-    from talkbench.benchmark.model_files import add, found
+    from talkbench.benchmark.model_files import add, files_to_add
     from talkbench.core.model_files import digest
 
     def act(item: tuple[Path, str]) -> None:
@@ -39,8 +39,8 @@ def command(files: tuple[Path, ...], name: str) -> None:
 
     paths: dict[Path, str] = {}
     complaints: list[str] = []
-    for given in files:
-        inside, absent = found(given)
+    for file in files:
+        inside, absent = files_to_add(file)
         paths |= inside
         complaints += absent
     if name and len(paths) > 1:

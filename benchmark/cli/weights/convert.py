@@ -11,13 +11,13 @@ from talkbench.benchmark.cli.options import EXISTING, PATH
 
 @click.command()
 @click.argument("file", type=EXISTING)
-@click.option("--out", type=PATH, help="The file to write.  [default: beside FILE, named after what it is]")
-@click.option("--as", "name", default="", help="What the file is, where configurations are alike.")
-@click.option("--official", is_flag=True, help="As the authors lay out theirs, for their code to read.")
+@click.option("--out", type=PATH, help="The file to write.  [default: beside FILE, named after its method]")
+@click.option("--as", "name", default="", help="Method of the file, if several have networks alike.")
+@click.option("--official", is_flag=True, help="Write the file in the authors' layout, for their code to read.")
 def command(file: Path, out: Path | None, name: str, official: bool) -> None:
-    """Write a method's checkpoint as safetensors, or as its authors do.
+    """Write a method's checkpoint as safetensors, or in its authors' format.
 
-    With the method's networks alone, all in one file, which loads faster and cannot hold code.
+    A safetensors file has the method's networks and nothing else; it loads faster and cannot hold code.
 
     \b
     bench weights convert vox-cpk.pth.tar --out fomm.safetensors

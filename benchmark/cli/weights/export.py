@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def command(folder: Path, names: tuple[str, ...]) -> None:
     """Copy weights into a folder for a machine without network.
 
-    All that are there, or those of NAMES: methods, metrics, extractors, files. There, bench weights add FOLDER takes
-    them in, and checks them against the SHA256SUMS that is written beside them.
+    NAMES are methods, metrics, extractors or files; without them, all weights that are here are copied. On the other
+    machine run bench weights add FOLDER, which also checks the files against the SHA256SUMS in the folder.
 
     \b
     bench weights export /media/stick/weights

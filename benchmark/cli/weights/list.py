@@ -7,17 +7,18 @@ import click
 
 @click.command()
 @click.argument("name", default="")
-@click.option("--missing", is_flag=True, help="Only the files that are not there or damaged.")
+@click.option("--missing", is_flag=True, help="Only the files that are missing or damaged.")
 def command(name: str, missing: bool) -> None:
-    """Show which files are wanted, and which are there.
+    """Show which model files are needed, and which are here.
 
-    Of NAME: a method with its variants, a metric, an extractor or a metrics' file; or of all.
+    NAME is a method (with its variants), a metric, an extractor or a metrics' file; without it, all files are listed.
 
     \b
-    official               its hash is the published one
-    as added               its hash is the one it had when it was added
-    present                there, with no hash to check it against
-    missing, damaged       to be fetched (anew)
+    official               the file has the published hash
+    as added               the file has the hash that it had when it was added
+    present                the file is here, with no hash to check it against
+    missing                the file has to be fetched
+    damaged                the file has another hash, and has to be fetched again
 
     \b
     bench weights list

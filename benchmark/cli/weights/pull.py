@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1)
 def command(names: tuple[str, ...]) -> None:
-    """Fetch model files of the metrics.
+    """Download model files of the metrics.
 
-    NAMES are metrics, extractors or files; without any, all are fetched that are missing. Each is checked against its
-    published hash, or, where there is none, its hash is noted and holds from then on. A download that was interrupted
-    goes on where it stopped. Mind the licences: some of the files are for non-commercial use only.
+    NAMES are metrics, extractors or files; without them, all missing files are downloaded. Each file is checked against
+    its published hash. If there is none, its hash is noted, for later checks. An interrupted download goes on where
+    it stopped. Mind the licences: some of the files are for non-commercial use only.
 
     \b
     bench weights pull lpips@vgg akd

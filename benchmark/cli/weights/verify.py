@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1)
 def command(names: tuple[str, ...]) -> None:
-    """Check the hashes of the files that are there.
+    """Check the hashes of the model files that are here.
 
-    Of NAMES: methods, metrics, extractors, files; or of all. The exit code is 2 if one is damaged.
+    NAMES are methods, metrics, extractors or files; without them, all files are checked. The exit code is 2 if one is
+    damaged.
 
     \b
     bench weights verify

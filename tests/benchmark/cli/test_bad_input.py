@@ -279,7 +279,10 @@ def test_out_of_memory(score):
 def test_an_image_of_another_size_than_asked_for(score):
     result = score("--set", "fault=shape")
     assert result.code == 2
-    assert result.err.splitlines()[-1] == "bench: blend rendered (8, 3, 48, 47) instead of (8, 3, 48, 48); mend it"
+    assert (
+        result.err.splitlines()[-1]
+        == "bench: blend rendered (8, 3, 48, 47) instead of (8, 3, 48, 48); correct its render"
+    )
 
 
 def test_a_bug_is_not_hidden(score):

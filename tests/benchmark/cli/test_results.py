@@ -110,7 +110,10 @@ def test_a_run_without_frames_has_no_thumbnails(score, export):
     score("--out", "run")
     result = export()
     assert exported(result).info.thumbnails == ()
-    assert result.err == "run has kept no frames, so there are no thumbnails; bench run --save-frames keeps them\n"
+    assert (
+        result.err
+        == "run has no saved frames, so the entry has no thumbnails; save frames with bench run --save-frames\n"
+    )
 
 
 def test_frames_of_a_data_set_that_is_elsewhere(run, bench, export):
@@ -167,7 +170,7 @@ def test_speed_from_a_measurement(run, export, place):
 def test_runs_that_cannot_be_exported(run, export, bench, place):
     assert "entries/mine is there already" in (export("--name", "mine"), export("--name", "mine"))[1].complaint()
     next((place / "run" / "rows").iterdir()).unlink()
-    assert "run is not finished; bench run with --resume does the rest" in export().complaint()
+    assert "run is not finished; finish it with bench run --resume" in export().complaint()
     (place / "run" / "summary.json").unlink()
     assert "summary.json is missing" in export().complaint()
     assert "run.json is missing" in bench("results", "export", "nowhere").complaint()

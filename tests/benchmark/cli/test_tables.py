@@ -126,7 +126,7 @@ def test_what_is_no_run_is_passed_over_aloud(bench, score, place):
     (place / "runs" / "mlflow.db").write_text("")
     result = bench("tables", *sorted(Path("runs").iterdir()))
     assert "blend (n = 2)" in result.out
-    assert result.err == "passed over, as it is not the folder of a run: runs/mlflow.db\n"
+    assert result.err == "skipped, since it is not the folder of a run: runs/mlflow.db\n"
     refused = bench("tables", "runs/mlflow.db")
     assert refused.code == 2
     assert refused.err.endswith("bench: no run to tabulate; give the folder of at least one\n")

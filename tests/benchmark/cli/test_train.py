@@ -160,7 +160,7 @@ def test_stopped_by_ctrl_c(train, place, monkeypatch):
         patch.setattr(MultiScaleL1, "forward", interrupted)
         stopped = train("--workers", 1)
     assert stopped.code == 130
-    assert stopped.err.splitlines()[-1].startswith("bench: stopped; the same command goes on with a training")
+    assert stopped.err.splitlines()[-1].startswith("bench: stopped; to go on, repeat the command")
     assert "Traceback" not in stopped.err
     rest = train()
     assert "continuing out at step 3" in rest.err

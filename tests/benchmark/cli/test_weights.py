@@ -256,7 +256,7 @@ def test_a_folder_with_wrong_files(bench, server, home, place):
     put(stick / "notes.txt", b"no model")
     put(stick / ".hidden", b"nothing")
     absent, changed, stranger = complaints(result := bench("weights", "add", "stick"))
-    assert absent == "stick/metrics/openface/openface.pth is stated in SHA256SUMS and not there; copy it again"
+    assert absent == "stick/metrics/openface/openface.pth is listed in SHA256SUMS but missing; copy it again"
     assert changed.endswith("arcface_r50.safetensors does not have the sha256 that SHA256SUMS states; copy it again")
     assert stranger.startswith("stick/notes.txt is ")
     assert f"{vgg.name} is vgg16 (BSD 3-Clause" in result.out

@@ -35,12 +35,12 @@ def test_a_sound_method_passes_every_check(examine):
     assert of_status(examine(Tint), "pass") == [check.name for check in CHECKS]
 
 
-@pytest.mark.parametrize(("kind", "check", "found"), FAULTS, ids=[kind.__name__ for kind, *_ in FAULTS])
-def test_a_fault_is_caught_by_its_check_alone(examine, kind, check, found):
+@pytest.mark.parametrize(("kind", "check", "finding"), FAULTS, ids=[kind.__name__ for kind, *_ in FAULTS])
+def test_a_fault_is_caught_by_its_check_alone(examine, kind, check, finding):
     verdicts = examine(kind)
     assert of_status(verdicts, "fail") == [check]
-    assert verdicts[check].found.startswith(found)
-    assert "\n" not in verdicts[check].found
+    assert verdicts[check].finding.startswith(finding)
+    assert "\n" not in verdicts[check].finding
 
 
 def test_every_check_has_a_fault_that_it_catches():
@@ -56,16 +56,16 @@ def test_what_a_method_changes_is_set_back(examine):
 
 def test_a_check_that_another_one_makes_pointless_is_not_judged(examine):
     verdicts = examine(NotFinite)
-    assert verdicts["autocast"].found == "not judged without history"
-    assert verdicts["determinism"].found == "not judged without finite values"
+    assert verdicts["autocast"].finding == "not judged without history"
+    assert verdicts["determinism"].finding == "not judged without finite values"
     assert verdicts["records"].status == verdicts["arguments"].status == "pass"
 
 
 def test_avd_that_is_set_leaves_relative_motion_out(examine):
     verdicts = examine(Tint, avd=True)
     assert of_status(verdicts, "fail") == []
-    assert verdicts["relative motion"].found == "avd is set, which moves absolutely"
-    assert verdicts["identity drive"].found == "not judged without relative motion"
+    assert verdicts["relative motion"].finding == "avd is set, which moves absolutely"
+    assert verdicts["identity drive"].finding == "not judged without relative motion"
     assert verdicts["avd motion"].status == "pass"
 
 
@@ -77,7 +77,7 @@ def test_avd_that_the_weights_lack_is_not_applicable(examine):
             super().__init__(weights)
 
     verdict = examine(Partial)["avd motion"]
-    assert (verdict.status, verdict.found) == ("n/a", "weights.pth has no avd_network")
+    assert (verdict.status, verdict.finding) == ("n/a", "weights.pth has no avd_network")
 
 
 def test_out_of_memory_is_not_the_methods_fault(examine):

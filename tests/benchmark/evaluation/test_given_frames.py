@@ -158,7 +158,7 @@ def test_a_lossless_video_is_as_good_as_its_frames(film, given):
 
 def test_a_lossy_video_is_scored_with_its_loss(film, given):
     result = given(film(".mp4", "libx264", "yuv420p"), "--task", "reconstruction")
-    assert "warning: frames that are not PNG are scored with what their compression took away: 8 h264" in result.err
+    assert "warning: frames that are not PNG are scored with the losses of their compression: 8 h264" in result.err
     assert result.record.method.frames.kinds == {"h264 yuv420p": 8}
     exact = RunStore("whole").read_summary().metric("l1").mean
     assert exact < result.summary.metric("l1").mean < exact + 0.05
@@ -210,9 +210,9 @@ def test_a_damaged_video_and_an_empty_folder(given, place, damaged):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--method", "blend"), "--method is for a method that is run; leave it out, or --frames"),
-        (("--checkpoint", "x.pth"), "--checkpoint is for a method that is run; leave it out, or --frames"),
-        (("--set", "noise=1"), "--set is for a method that is run; leave it out, or --frames"),
+        (("--method", "blend"), "--method is for a method that is run; leave out either --method or --frames"),
+        (("--checkpoint", "x.pth"), "--checkpoint is for a method that is run; leave out either --checkpoint or --"),
+        (("--set", "noise=1"), "--set is for a method that is run; leave out either --set or --frames"),
         (("--name", "My Method"), "--name 'My Method': use a-z and 0-9, with single . _ or - between them"),
         (("--name", "../x"), "--name '../x': use a-z and 0-9"),
         (("--name", ""), "--name '': use a-z and 0-9"),
@@ -224,9 +224,9 @@ def test_a_damaged_video_and_an_empty_folder(given, place, damaged):
         (("--motion", "relative-frist"), "unknown motion 'relative-frist': did you mean relative-first"),
         (("--frames", "nowhere"), "--frames nowhere is not a folder; give the one that holds the frames"),
         (("--frames", "mine.csv"), "--frames mine.csv is not a folder"),
-        (("--frames", "empty"), "no file in empty bears the number of a pair, as 000000.png to 000015.png do; bench "),
-        (("--frames", "others"), "no file in others bears the number of a pair"),
-        (("--limit", 1, "--frames", "second"), "no file in second bears the number of a pair, as 000000.png to"),
+        (("--frames", "empty"), "no file in empty is named after the number of a pair, 000000.png to 000015.png; the "),
+        (("--frames", "others"), "no file in others is named after the number of a pair"),
+        (("--limit", 1, "--frames", "second"), "no file in second is named after the number of a pair, 000000.png to"),
         (("--frames", "broken"), "no frame in broken is 48x48, as evaluated: broken/000000.png is not a readable PNG"),
         (("--image-size", 32), "no frame in good is 32x32, as evaluated: 1 are 48x48; give --image-size 48 if that"),
         (("--frames", "wide"), "no frame in wide is 48x48, as evaluated: 1 are 48x20; write square images"),
@@ -341,7 +341,7 @@ def test_jpeg_is_taken_and_noted(frames, given):
     image.save(folder / "000001.JPG", quality=70)
     result = given(folder)
     assert (
-        "warning: frames that are not PNG are scored with what their compression took away: 1 JPEG (loss" in result.err
+        "warning: frames that are not PNG are scored with the losses of their compression: 1 JPEG (loss" in result.err
     )
     assert result.record.method.frames.kinds == {"PNG": 15, "JPEG (lossy)": 1}
     exact = dict(RunStore("whole").rows().query("metric == 'l1'")[["pair", "value"]].to_numpy().tolist())
@@ -356,7 +356,7 @@ def test_what_belongs_to_no_pair_is_passed_over_aloud(frames, given):
     (folder / ".hidden").touch()
     result = given(folder)
     assert "warning: 3 of the files in " in result.err
-    assert "belong to no pair and are passed over (000001.csv …)" in result.err
+    assert "belong to no pair and are ignored (000001.csv …)" in result.err
     assert "warning: 3 of the files in " in given(folder, "--limit", 3, "--out", "other").err, (
         "not those of other pairs"
     )

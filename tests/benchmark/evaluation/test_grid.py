@@ -82,7 +82,7 @@ def test_what_fails_does_not_stop_the_others(grid):
     }
     assert "copy-source has no setting 'fault'" in result.out
     assert result.out.count("RuntimeError: a bug of the method") == 2
-    assert result.err.splitlines()[-1] == "bench: 2 of the runs failed; the same command tries them again"
+    assert result.err.splitlines()[-1] == "bench: 2 of the runs failed; repeat the command to try them again"
 
 
 def test_all_is_what_there_is(bench, clips, place, monkeypatch):
@@ -155,7 +155,7 @@ def test_a_motion_that_a_method_or_list_lacks(clips):
         (("--pairs", "x"), "--pairs is for a single run"),
         (("--device", "gpu"), "device 'gpu' cannot be used here"),
         (("--protocol", "none"), "none"),
-        (("--root", "nowhere"), "nothing of this can be run here: tiny: there are no clips in"),
+        (("--root", "nowhere"), "none of these runs is possible here: tiny: there are no clips in"),
     ],
 )
 def test_a_wrong_option_of_a_grid(grid, options, message):

@@ -140,7 +140,7 @@ def test_few_images_are_kept(root):
         assert reader.request(Frame("a", 0)) is first
         for index in range(CACHED_FRAMES):
             reader.request(Frame("a", -1 - index))
-        assert len(reader._known) == CACHED_FRAMES
+        assert len(reader._futures) == CACHED_FRAMES
         assert reader.request(Frame("a", 0)) is not first
 
 

@@ -127,7 +127,7 @@ def test_an_interrupted_call_keeps_what_was_computed(split, tmp_path: Path, capf
     method = Stopping()
     with pytest.raises(KeyboardInterrupt):
         tb.evaluate(method, split, **call)
-    assert "the same call with resume=True does the rest" in capfd.readouterr().err
+    assert "the same call with resume=True computes the others" in capfd.readouterr().err
     done = RunStore(tmp_path / "run").done()
     assert 0 < len(done) < len(split)
     evaluation = tb.evaluate(method, split, resume=True, **call)

@@ -117,7 +117,7 @@ def test_a_wrong_option_of_figure(figure, options, message, place):
 def test_runs_that_do_not_go_together(bench, score, clips, runs, place):
     command = ("figure", "--root", clips, "--out", "figure.png")
     score("--out", "bare")
-    assert "bare has no frames of its own; run it again with --save-frames" in bench(*command, "bare").complaint()
+    assert "bare has no saved frames; run it again with --save-frames" in bench(*command, "bare").complaint()
     score("--out", "video", "--task", "reconstruction", "--save-frames")
     assert "not of the same pairs: same-identity and reconstruction" in bench(*command, "blend", "video").complaint()
     assert "needs two runs" in bench(*command, "blend").complaint()

@@ -97,7 +97,7 @@ def test_a_changed_record(run, verify):
     definition = figures["metrics", "l1", "definition"]
     assert definition["stored"] == {"direction": "higher", "decimals": 2}
     assert definition["found"] == {"direction": "lower", "decimals": 4}
-    assert "are others here than those of the run" in figures["frames", "l1", "mean"]["reason"]
+    assert "same-identity, here are not those of the run" in figures["frames", "l1", "mean"]["reason"]
 
 
 def test_a_metric_that_the_record_does_not_list(run, verify):
@@ -267,7 +267,7 @@ def test_what_strangers_write(entry, bench, clips):
     [
         (("nowhere",), "nowhere holds no finished run: run.json is missing"),
         (("run", "--frames", "nowhere"), "--frames nowhere is not a folder"),
-        (("run", "run", "--frames", "frames"), "--frames is of one result; verify 2 of them one by one"),
+        (("run", "run", "--frames", "frames"), "--frames is for a single result; verify the 2 results one by one"),
         (("run", "--checkpoint", "x.pth"), "--checkpoint x.pth is not a file"),
         (("run", "--checkpoint", "run/run.json"), "run was made without weights; leave --checkpoint out"),
         (("run", "--device", "warp"), "device 'warp' cannot be used here"),
