@@ -292,7 +292,7 @@ def test_a_file_is_recognised_or_said(bench, server, place):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--as", "vgg16"), "x.pth is not the vgg16 that is known: it has the sha256"),
+        (("--as", "vgg16"), "x.pth is not the published vgg16: it has the sha256"),
         (("--as", "vgg61"), "unknown name 'vgg61': did you mean vgg16?"),
         (("--as", "ssim"), "ssim needs no files; name one file with --as"),
         (("--as", "fomm"), "x.pth is damaged or no checkpoint"),
@@ -309,7 +309,7 @@ def test_a_truncated_file_and_another_model_under_a_published_name(bench, server
     for content in (CONTENT["vgg16"][:-1], CONTENT["arcface-r50"]):
         put(place / "vgg16-397923af.pth", content)
         line = bench("weights", "add", "vgg16-397923af.pth").complaint()
-        assert "vgg16-397923af.pth is not the vgg16 that is known: it has the sha256" in line
+        assert "vgg16-397923af.pth is not the published vgg16: it has the sha256" in line
     assert everything(home) == []
 
 
