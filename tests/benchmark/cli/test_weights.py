@@ -160,7 +160,7 @@ def test_files_that_fail_do_not_stop_the_others(bench, server, home):
     result = bench("weights", "pull", "vgg16", "openface-nn4", "akd@body", "fomm@vox-256", "csim")
     gone, truncated, by_hand, *methods = complaints(result)
     assert gone.startswith(f"cannot fetch vgg16 from {server.url}/vgg16.pth (404 Not Found); where there is a network")
-    assert truncated.startswith(f"{server.url}/openface.pth is not the openface-nn4 that is known: it has the git blob")
+    assert truncated.startswith(f"{server.url}/openface.pth is not the published openface-nn4: it has the git blob")
     assert by_hand.startswith("body-pose is to be fetched by hand: the download link in the README of tensorboy/")
     assert by_hand.endswith("; then: bench weights add FILE --as body-pose")
     assert methods[0].startswith("vox-cpk.pth.tar of fomm@vox-256 is to be fetched by hand: the links")
