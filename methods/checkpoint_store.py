@@ -1,4 +1,4 @@
-"""The store of checkpoints: the files that methods need, which of them are there, and how to add one (`bench weights`)."""
+"""The store of checkpoints: the files that methods need, which of them are there, and adding one (`bench weights`)."""
 
 from __future__ import annotations
 

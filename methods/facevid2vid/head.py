@@ -87,7 +87,7 @@ def _turn(axis: int, angle: Tensor) -> Tensor:
 
 
 class Bottleneck(nn.Module):
-    """Residual block of 1×1, 3×3 (of stride `stride`) and 1×1 convolutions; the middle one has a quarter of the width."""
+    """Residual block of 1×1, 3×3 (of stride `stride`) and 1×1 convolutions; in between, a quarter of the width."""
 
     def __init__(self, features: int, stride: int = 1) -> None:
         super().__init__()
