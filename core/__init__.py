@@ -1,1 +1,1 @@
-"""The common ground of all packages: registry, errors, images, paths and file writing."""
+"""What all packages share: registry, cards, errors, images, paths, file writing, locks and model files."""

@@ -1,7 +1,7 @@
-"""What is known of methods, metrics, extractors and data sets beside their code, typed.
+"""Cards: typed descriptions of methods, metrics, extractors and data sets.
 
 A card is read from YAML (methods, data sets) or made from a class's declarations (metrics, extractors). Listings, pages
-and records all take what they say from these models; the floors above hand them on, and nobody describes a thing twice.
+and records all take their descriptions from cards, so that nothing is described twice.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from talkbench.core.registry import nearest
 C = TypeVar("C", bound="Card")
 Texts = tuple[str, ...]
 Line = Annotated[str, AfterValidator(lambda text: " ".join(text.split()))]
-"""Text that is one line, however the card breaks it."""
+"""Text whose line breaks in the card become blanks."""
 
 
 class Card(BaseModel):
-    """Unknown keys are refused; a card never changes."""
+    """A description that refuses unknown keys and cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LicenceCard(Card):
-    """Under what `code` and `weights` may be used, in words; "" where nothing is known."""
+    """The licences of `code` and `weights`, in words; "" where unknown."""
 
     code: str = ""
     weights: str = ""
 
     def __str__(self) -> str:
-        """All that is licensed, in one line."""
+        """Both licences in one line."""
         return "; ".join(f"{part}: {text}" for part, text in self if text)
 
 
@@ -56,17 +56,17 @@ class CheckpointCard(Card):
 
 
 class VariantCard(Card):
-    """One configuration in a method's card; a mere text there is its `short`.
+    """One configuration in a method's card; a plain text there is its `short`.
 
-    Its `short` and `licence` go before what the method says of them, its `notes` come after the method's. All else is
-    its own alone: nothing is said of it that is known of another configuration.
+    Its `short` and `licence` replace those of the method, its `notes` follow the method's. Its other attributes are
+    taken from nowhere else: one configuration's facts never stand for another.
 
     Attributes:
         training_data: data set that the published weights were trained on.
-        parameters: of all networks together.
+        parameters: number of parameters of all networks together.
         published: key of its lines in the published tables.
-        weights: the published checkpoint; None where there is none.
-        beside: published files of networks that the checkpoint does not hold, by the network.
+        weights: the published checkpoint; None if there is none.
+        beside: published files of networks that the checkpoint does not hold, by the network's name.
     """
 
     short: str = ""
@@ -86,13 +86,13 @@ class FamilyCard(Card):
     Attributes:
         title: of the paper; "" if there is none.
         short: one line on what it is.
-        code: address of the code, or what is known of it ("none is public").
+        code: address of the code, or a remark in its place ("none is public").
         official: whether the code at that address is the authors' own.
-        default: the configuration that the bare name stands for; "": the one of that name.
-        fallback: the configuration that takes its place where its weights are not there.
-        recipe: of its training, ``<family>/<name>``; "" where it cannot be trained.
-        official_prefix: before every key of the checkpoints that its authors wrote.
-        yardstick: it sees the true image or none at all, so it is no competitor.
+        default: the configuration that the bare name stands for; "": the one registered under the bare name.
+        fallback: the configuration that is used in place of one whose weights are missing.
+        recipe: training recipe, ``<family>/<name>``; "" if the method cannot be trained.
+        official_prefix: what precedes every key in the checkpoints that its authors wrote.
+        yardstick: the method sees the true image, or none at all, so it is no competitor.
     """
 
     title: str = ""
@@ -121,12 +121,12 @@ class FamilyCard(Card):
 
     @property
     def needs_weights(self) -> bool:
-        """Whether it is of no use without weights: a recipe trains it, or some are published."""
+        """Whether the method is useless without weights: it has a training recipe or published weights."""
         return bool(self.recipe) or any(card.weights or card.beside for card in self.variants.values())
 
     @property
     def described(self) -> dict[str, str]:
-        """What its configurations are, by their full names."""
+        """The `short` of each configuration, by its full name."""
         return {name: card.short for name, card in self.variants.items() if card.short}
 
     def method(self, name: str) -> MethodCard:
@@ -159,11 +159,11 @@ class FamilyCard(Card):
 
 
 class MethodCard(Card):
-    """A method in one configuration. Texts are empty, and numbers None, where nothing is known.
+    """A method in one configuration. Unknown texts are empty, unknown numbers None.
 
     Attributes:
         name: full registered name with its variant (``mcnet@demo``), or the key of one that is only published.
-        variants: by their names, what the configurations are; of the default one alone.
+        variants: the `short` of each configuration by its name; filled for the default configuration only.
         others: see `VariantCard` and `FamilyCard`.
     """
 
@@ -189,16 +189,17 @@ class MethodCard(Card):
 
 
 class MetricCard(Card):
-    """A metric; the attributes that are not explained here are those of `talkbench.metrics.interface.Metric`.
+    """A metric; attributes that are not listed here are those of `talkbench.metrics.interface.Metric`.
 
     Attributes:
         name: full id with its variant, ``ssim@gauss11-valid``.
         short: the name that stands for it, without variant for the default of its family.
         about: one sentence.
-        definition: paragraphs: the formula and where it is from.
-        extractor_id: of its extractor, with everything that decides the features; "" if there is none.
-        backend: what computes it.
-        problem: why it cannot be computed here, with the remedy; "" where it can. Else the two before it are "".
+        definition: paragraphs with the formula and its origin.
+        extractor_id: id of its extractor, which names everything that decides the features; "" without extractor, and
+            if there is a `problem`.
+        backend: what computes it; "" if there is a `problem`.
+        problem: why it cannot be computed here, with the remedy; "" if it can.
     """
 
     name: str
@@ -234,7 +235,7 @@ class MetricCard(Card):
 
 
 class ExtractorCard(Card):
-    """An extractor; attributes as in `talkbench.metrics.interface.Extractor` and, where not there, in `MetricCard`."""
+    """An extractor; attributes as in `talkbench.metrics.interface.Extractor`, or else as in `MetricCard`."""
 
     name: str
     about: str = ""
@@ -247,18 +248,18 @@ class ExtractorCard(Card):
 
 
 class ListCard(Card):
-    """A file that is published with a data set, or drawn from its clips: a pair list, or the metadata that clips are
-    cut by.
+    """A file that is published with a data set or drawn from its clips: a pair list, or the metadata by which clips are
+    cut.
 
     Attributes:
-        task: what its pairs are for; ``metadata`` for what lists no pairs.
+        task: the task of its pairs; ``metadata`` for a file that lists no pairs.
         repository: on GitHub, ``owner/name``; "" for a list that is drawn here.
-        commit, path: where it is in there.
-        file: what it is called in the data root's folder ``lists``; "": as in `path`.
-        sha256: of the file as published; "" for one that is drawn here.
+        commit, path: its place in the repository.
+        file: its name in the data root's folder ``lists``; "": the name in `path`.
+        sha256: hash of the published file; "" for a list that is drawn here.
         rows: number of its data rows.
-        held_out: whether its clips are of the data set's test part.
-        note: what should be known of it.
+        held_out: whether its clips belong to the data set's test part.
+        note: what a user of the list should know.
     """
 
     task: str
@@ -273,8 +274,13 @@ class ListCard(Card):
 
 
 class TaskCard(Card):
-    """Where the pairs of a task come from: a `list`, by its file beside the card or its name among the published ones;
-    the clips of another list, all of whose frames are reconstructed (`clips_of`); or `drawn`, in words."""
+    """Where the pairs of a task come from.
+
+    Attributes:
+        list: a pair list: its file beside the card, or its name among the card's `lists`.
+        clips_of: another list, all frames of whose clips are reconstructed.
+        drawn: how pairs are drawn, in words.
+    """
 
     list: str = ""
     sha256: str = ""
@@ -286,13 +292,13 @@ class DatasetCard(Card):
     """A data set.
 
     Attributes:
-        name: may be left out where a class has it.
+        name: may be left out if the data set's class has it.
         short: one line on what it is.
         obtain: where the clips come from and what to do with them.
         layout: where the clips lie below the root, in words.
-        identities, pairs: how people are told apart, and pairs are drawn, in words.
-        clips: by name, what they show.
-        lists: by name, its files, see `ListCard`.
+        identities, pairs: how people are told apart, and how pairs are drawn, in words.
+        clips: what each clip shows, by the clip's name.
+        lists: its files by name, see `ListCard`.
         quirks: what a reader of its numbers should know.
     """
 
@@ -313,7 +319,7 @@ class DatasetCard(Card):
 
     @property
     def held_out(self) -> frozenset[str]:
-        """sha256 of the list files of whose clips it is known that nobody trains on them who keeps to its parts."""
+        """The sha256 of the list files whose clips belong to the test part, on which nobody should train."""
         published = {entry.sha256 for entry in self.lists.values() if entry.held_out}
         own = {task.sha256 for task in self.tasks.values()}
         return frozenset({*published, *own} - {""})
@@ -321,7 +327,7 @@ class DatasetCard(Card):
 
 @dataclass(frozen=True)
 class Cards:
-    """All cards, by name, for pages that show everything. A name that is not here has an empty card."""
+    """All cards by name, for pages that show everything. For an unknown name there is an empty card."""
 
     methods: Mapping[str, MethodCard] = field(default_factory=dict)
     metrics: Mapping[str, MetricCard] = field(default_factory=dict)
@@ -341,8 +347,8 @@ def read_card(model: type[C], path: Path) -> C:
     """The card in a YAML file.
 
     Raises:
-        TalkbenchError: there is no such file, it is no YAML, or it does not fit: the first unknown key with the nearest
-            known one, which may be what another fault comes from, or the first fault.
+        TalkbenchError: the file is missing, is no YAML, or does not fit the model. The message names the first unknown
+            key and the nearest valid ones, since a mistyped key often causes the other faults; else the first fault.
     """
     import yaml
 
@@ -356,7 +362,7 @@ def read_card(model: type[C], path: Path) -> C:
 
 
 def parse_card(model: type[C], content: Any, source: str) -> C:
-    """The card that `content` describes; `source` names it in errors, which are as those of `read_card`."""
+    """The card that `content` describes; raises as `read_card`, with `source` as its name in the message."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -364,8 +370,8 @@ def parse_card(model: type[C], content: Any, source: str) -> C:
         first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         place = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
-            known = _keys(model, first["loc"][:-1])
-            reason = f"unknown key {place!r}: {nearest(str(first['loc'][-1]), known)}"
+            keys = _keys(model, first["loc"][:-1])
+            reason = f"unknown key {place!r}: {nearest(str(first['loc'][-1]), keys)}"
         else:
             said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"].lower()
             reason = f"{place + ': ' if place else ''}{said}"
@@ -373,7 +379,7 @@ def parse_card(model: type[C], content: Any, source: str) -> C:
 
 
 def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    """The keys that a card may have at a place in it."""
+    """The keys that are valid at a place in a card."""
     for step in place:
         annotation = model.model_fields[str(step)].annotation if str(step) in model.model_fields else None
         inner = _models(annotation)

@@ -2,7 +2,7 @@
 
 
 class TalkbenchError(Exception):
-    """Something the user can put right.
+    """An error that the user can put right.
 
     The message is one line that names the thing at fault and the remedy; the command line prints
     it without a traceback and exits with code 2.

@@ -35,8 +35,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     killed process leaves behind is never taken for a result.
 
     Raises:
-        TalkbenchError: the folder cannot be written or the disk is full, or the system has refused the block another
-            file, which is named then; nothing is left behind.
+        TalkbenchError: the folder cannot be written, the disk is full, or the block could not use another file, which
+            the message then names; nothing is left behind.
     """
     with _beside(path) as temporary:
         yield temporary
@@ -62,7 +62,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A path of the same name in a hidden folder beside `path`, which is gone after the block."""
+    """A path of the same name in a hidden folder beside `path`; that folder is deleted after the block."""
     hidden = path.parent
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def _other_file(error: OSError, path: Path, hidden: Path) -> Path | None:
-    """The file that the error names, if that is neither `path` or a folder that it is in nor below `hidden`."""
+    """The file that the error names; None if that is `path`, a folder above it, or a file below `hidden`."""
     if not isinstance(error.filename, str | os.PathLike):
         return None
     named, target = Path(error.filename).absolute(), path.absolute()
@@ -88,7 +88,7 @@ def _other_file(error: OSError, path: Path, hidden: Path) -> Path | None:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what `atomic_path` left below `folder` in processes that were killed; nobody may be writing there."""
+    """Delete what killed processes left of `atomic_path` below `folder`, where no other process may be writing."""
     for leftover in folder.rglob(f"{PARTIAL}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -55,8 +55,8 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def resize_weights(length: int, size: int) -> csr_array:
-    """What each of `length` pixels gives to each of `size`, (size, length): scikit-image's resize is linear
-    and separable, so its result on the unit vectors says it all, and is ten times faster to apply."""
+    """The weight of each of `length` pixels in each of `size` pixels, (size, length). scikit-image's resize is linear
+    and separable, so its result on the unit vectors is this matrix, which is ten times faster to apply."""
     from scipy.sparse import csr_array
     from skimage.transform import resize as sk_resize
 
@@ -67,7 +67,7 @@ def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> torch.T
     """uint8 RGB (B, H, W, 3) to float32 (B, 3, H, W) in [0, 1] on `device`."""
     import torch
 
-    # Bytes travel, floats do not: a quarter of the way to an accelerator.
+    # Bytes are sent to the device, not floats: a quarter of the traffic.
     return torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float().div(255)
 
 
@@ -85,8 +85,7 @@ def quantise(images: torch.Tensor) -> torch.Tensor:
 
 
 def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    """What a JPEG file of `quality` 1 to 95 makes of a uint8 RGB (H, W, 3) image (Pillow's encoder, its other settings
-    as they are by default)."""
+    """A uint8 RGB (H, W, 3) image after JPEG compression of `quality` 1 to 95 by Pillow's encoder with its defaults."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Locks between processes: one at a time where two would spoil each other's files."""
+"""Locks between processes that would spoil each other's files."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from pathlib import Path
 from talkbench.core.errors import TalkbenchError
 
 LOCK = ".lock"
-"""The file in a locked folder. It may stay there: whether it is held is what counts, and that ends with the process."""
+"""The file in a locked folder. It may stay there: a folder is locked only while a process holds the lock on the file.
+"""
 
 
 @contextmanager
 def locked(folder: Path, work: str, wait: float = 0.0) -> Iterator[None]:
     """Keep other processes and threads that ask for the same lock out of `folder`.
 
-    The folder is made if need be, and is gone again if nothing has come into it.
+    A missing folder is made, and deleted again if it is still empty at the end.
 
     Args:
-        work: what is done in the folder, for the error of those who find it locked: ``"writes a run to"``.
-        wait: seconds for which to wait until it is free.
+        work: what is done in the folder, for the error message of other processes: ``"writes a run to"``.
+        wait: seconds to wait for the lock.
 
     Raises:
-        TalkbenchError: another has it, which is named as far as that can be told, or the folder cannot be written.
+        TalkbenchError: another process holds the lock (the message names it if that is possible), or the folder cannot
+            be written.
     """
     from filelock import FileLock, Timeout
 
     path = folder / LOCK
-    lock, made = FileLock(path), not folder.exists()
+    lock, is_new = FileLock(path), not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=wait)
@@ -46,7 +48,7 @@ def locked(folder: Path, work: str, wait: float = 0.0) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            if made and set(folder.iterdir()) <= {path}:
+            if is_new and set(folder.iterdir()) <= {path}:
                 path.unlink()
                 folder.rmdir()
         lock.release()

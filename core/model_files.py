@@ -1,4 +1,4 @@
-"""Files of other people's models: what is known of each, whether the one at hand is it, and how it is fetched."""
+"""Files of other people's models: their published hashes and addresses, checking a file, and downloading it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ TIMEOUT = (10.0, 30.0)
 """Seconds within which a server must take a connection, and within which it must send something."""
 
 BUSY = (429, 502, 503, 504)
-"""Answers after which it is worth asking again."""
+"""Status codes after which a request is repeated."""
 
 RETRIES = 3
 BACKOFF = 0.5
-"""Of a download that does not begin: tries after the first, and the factor of the waits between them, which double."""
+"""Repetitions of a request that fails, and the factor of the waits between them, which double."""
 
 LONGEST_WAIT = 60
-"""Seconds that are waited at most where a server says how long to wait."""
+"""Longest wait in seconds if the server says how long to wait."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class RemoteFile:
     """A published file.
 
     Attributes:
-        name: what it is called here.
+        name: its name in talkbench.
         path: where it lies in the store, relative and with its published name.
         url: where it is downloaded from; "" where only a person can fetch it.
         page: in words, where it is published.
@@ -61,13 +61,13 @@ class RemoteFile:
 
     @property
     def hashed(self) -> bool:
-        """Whether a hash of it has been published."""
+        """Whether a hash of the file has been published."""
         return bool(self.sha256 or self.git_blob)
 
     def fault(self, path: Path) -> str | None:
-        """Why the file at `path` is not this one; None if nothing speaks against it.
+        """Why the file at `path` is not this one; None if it passes all checks.
 
-        Where no hash is published, the one that was noted when the file came in must hold.
+        If no hash is published, the one noted when the file was added must hold.
         """
         difference = self.difference(path)
         if difference is None and not self.hashed and noted(path) not in ("", digest(path)):
@@ -89,7 +89,7 @@ class RemoteFile:
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file, hexadecimal, computed once as long as the file stays as it is."""
+    """sha256 of a file, hexadecimal; computed again only when the file has changed."""
     status = path.stat()
     return _digest(path, status.st_size, status.st_mtime_ns)
 
@@ -122,7 +122,7 @@ def _note(path: Path) -> Path:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file so that `target` is never half of it; a file is left alone where the two are one.
+    """Copy a file so that `target` is never half of it; nothing is done if both paths are the same file.
 
     Raises:
         TalkbenchError: `target` cannot be written.
@@ -139,18 +139,17 @@ class Bar(Protocol):
     """Bytes to come."""
 
     def update(self, count: int) -> None:
-        """So many more have come."""
+        """`count` more bytes have arrived."""
 
     def close(self) -> None:
-        """All have come."""
+        """The download is complete."""
 
 
 def fetch(file: RemoteFile, target: Path, progress: Bar | None = None, remedy: str = "") -> str:
-    """Download a file, check it against what is known of it, move it to `target` and `note` its sha256.
+    """Download a file, check its size and hash, move it to `target` and `note` its sha256.
 
-    A server that is busy or does not answer is asked again a few times. What an interrupted download has left waits in
-    ``downloads`` of the cache folder, and the next one goes on from there if the server still has the same version (its
-    ETag).
+    If the server is busy or does not answer, the request is repeated a few times. An interrupted download stays in
+    ``downloads`` of the cache folder; the next one continues it if the server still has the same version (its ETag).
 
     Args:
         progress: shows the bytes.
@@ -160,8 +159,8 @@ def fetch(file: RemoteFile, target: Path, progress: Bar | None = None, remedy: s
         Its sha256.
 
     Raises:
-        TalkbenchError: no network, a server that refuses, a file that is not the published one, a place that cannot
-            be written, another process that fetches; `target` is as it was then.
+        TalkbenchError: there is no network, the server refuses, the file is not the published one, `target` cannot be
+            written, or another process is fetching it. `target` is then unchanged.
     """
     import requests
 
@@ -185,7 +184,7 @@ def fetch(file: RemoteFile, target: Path, progress: Bar | None = None, remedy: s
             partial.unlink()
             by_hand = f"ask for another copy and add it: bench weights add FILE --as {file.name}"
             raise TalkbenchError(
-                f"{file.url} is not the {file.name} that is known: it {difference}; it was not kept. Try again, or "
+                f"{file.url} is not the published {file.name}: it {difference}; it was not kept. Try again, or "
                 f"{remedy or by_hand}"
             )
         shutil.move(partial, temporary)
@@ -206,7 +205,7 @@ def _download(url: str, partial: Path, progress: Bar | None) -> None:
             headers |= {"Range": f"bytes={start}-", "If-Range": version}
         with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             response.raise_for_status()
-            if response.status_code == requests.codes.ok:  # the whole file, not the rest
+            if response.status_code == requests.codes.ok:  # the whole file, not its missing end
                 if response.headers.get("Content-Type", "").startswith("text/html"):
                     raise requests.RequestException("a web page came in place of the file")
                 file.truncate(0)
@@ -227,7 +226,8 @@ def _write(response: requests.Response, file: BinaryIO, progress: Bar | None) ->
 
 
 def _session() -> requests.Session:
-    """Asks again where no connection comes about or the server is busy, after the time that it names if it does."""
+    """A session that repeats requests if there is no connection or the server is busy; a wait that the server asks for
+    is kept."""
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry

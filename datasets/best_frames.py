@@ -1,4 +1,4 @@
-"""Reference frames that were searched for a list that names none, in a file beside the data's lists."""
+"""The best reference frames for a pair list that names none, kept in a file beside the data's lists."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from talkbench.core.files import write_atomic
 from talkbench.datasets.pairs import Pair, format_pairs, read_pairs
 
 LANDMARKS = ("fan68-flip", "mtcnn5")
-"""The extractors by which a best frame is found: the authors' (docs/specs/evaluation.md 7), and what needs no
-download."""
+"""The extractors whose landmarks decide which frame is best: the authors' (docs/specs/evaluation.md 7), and one that
+needs no download."""
 
 
 def best_path(root: Path, name: str, extractor: str) -> Path:
-    """Where the references of the list `name` are kept that were found by the landmarks of `extractor`."""
+    """The file of the best references of the list `name` by the landmarks of `extractor`."""
     return root / "lists" / f"{name}-best-{extractor}.csv"
 
 
@@ -34,8 +34,9 @@ def write_best(path: Path, pairs: Sequence[Pair], extractor: str) -> None:
 
 
 def with_best(pairs: Sequence[Pair], root: Path, name: str) -> tuple[list[Pair], str]:
-    """The pairs, those that lack a reference with the one that was found for them, and the file that this comes from;
-    the pairs as they are and "" if there is no such file or no need of one.
+    """Give the best reference to each pair that has none; returns the pairs and the file that the references are from.
+
+    If there is no such file, or every pair has a reference, the pairs come back unchanged and the file is "".
 
     Raises:
         TalkbenchError: the file is damaged, or was made for other pairs.
@@ -44,8 +45,8 @@ def with_best(pairs: Sequence[Pair], root: Path, name: str) -> tuple[list[Pair],
     path = next((path for path in paths if path.is_file()), None)
     if path is None or all(pair.reference for pair in pairs):
         return list(pairs), ""
-    found = read_pairs(path, lambda clip: sys.maxsize)
-    if [(pair.source, pair.driving) for pair in found] != [(pair.source, pair.driving) for pair in pairs]:
+    best_pairs = read_pairs(path, lambda clip: sys.maxsize)
+    if [(pair.source, pair.driving) for pair in best_pairs] != [(pair.source, pair.driving) for pair in pairs]:
         raise TalkbenchError(f"{path} was made for other pairs; make it anew with bench data best-frames")
-    both = zip(pairs, found, strict=True)
+    both = zip(pairs, best_pairs, strict=True)
     return [replace(pair, reference=pair.reference or best.reference) for pair, best in both], str(path)

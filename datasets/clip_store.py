@@ -21,8 +21,9 @@ class Store:
 
     Attributes:
         root: the data root.
-        folders: those below it, ``.`` for itself, that may hold a clip; its name does not say which.
-        numbered: frames in folders go by the numbers in their names (`NumberedClip`).
+        folders: the folders below the root (``.``: the root itself) that may hold clips; a clip's name does not say
+            which of them it is in.
+        numbered: whether frames in folders go by the numbers in their names (`NumberedClip`).
     """
 
     root: Path
@@ -36,17 +37,17 @@ class Store:
             TalkbenchError: `name` leads out of the root, or there are two such clips.
         """
         places = [inside(self.root, f"{folder}/{name}" if folder != "." else name) for folder in self.folders]
-        found = [place for place in dict.fromkeys(places) if place.exists()]
-        if len(found) > 1:
-            raise TalkbenchError(f"there are two clips {name}: {found[0]} and {found[1]}; remove one of them")
-        return found[0] if found else places[0]
+        existing = [place for place in dict.fromkeys(places) if place.exists()]
+        if len(existing) > 1:
+            raise TalkbenchError(f"there are two clips {name}: {existing[0]} and {existing[1]}; remove one of them")
+        return existing[0] if existing else places[0]
 
     def open(self, name: str) -> Clip:
         """The clip `name`, kept open among the last few used.
 
         Raises:
-            PairError: ``missing-clip``, or ``unreadable-clip`` for one that is damaged, lies outside the root, is there
-                twice, or has a name that no file system takes.
+            PairError: ``missing-clip``; or ``unreadable-clip``: the clip is damaged, lies outside the root, exists
+                twice, or has a name that no file system accepts.
         """
         try:
             return _open(self, name)
@@ -58,7 +59,7 @@ class Store:
             ) from error
 
     def names(self) -> Iterator[str]:
-        """All that may be a clip, sorted within each folder: folders with images, links to folders, video files."""
+        """The names of all possible clips, sorted within each folder: folders with images, links to folders, videos."""
         for folder in self.folders:
             top = self.root / folder
             for place, below, files in os.walk(top):
@@ -78,5 +79,5 @@ def _open(store: Store, name: str) -> Clip:
 
 
 def forget() -> None:
-    """Close the clips that are open: a process that was copied from another must not read from the same files."""
+    """Close the open clips. A forked process calls this, since it must not read through its parent's open files."""
     _open.cache_clear()

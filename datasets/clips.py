@@ -46,7 +46,7 @@ class Clip(ABC):
 
     @property
     def numbers(self) -> Sequence[int]:
-        """What `read` takes, ascending; at least one number."""
+        """The frame numbers that `read` accepts, ascending; at least one."""
         return range(len(self))
 
     @abstractmethod
@@ -118,8 +118,8 @@ class ListedClip(Clip):
 
 
 class NumberedClip(Clip):
-    """The PNG and JPEG files of a folder by the numbers in their names (`file_number`), so that a frame keeps its
-    number whatever else is there; files without a number are no frames."""
+    """The PNG and JPEG files of a folder by the numbers in their names (`file_number`): a frame keeps its number even
+    if others are missing. Files without a number are no frames."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -189,10 +189,11 @@ class VideoClip(Clip):
             return container.streams.video[0].average_rate
 
     def frames_between(self, start: Fraction, end: Fraction) -> range:
-        """The frames shown in [start, end), seconds since the first frame; beyond the last one they go on as before.
+        """The frames shown in [start, end), in seconds since the first frame; past the video's end, frames are assumed
+        to go on at the same rate.
 
-        Where every time stamp is within half a frame of the file's rate that rate is taken as exact, since some
-        containers round stamps to milliseconds; else the stamps themselves count.
+        Where every time stamp is within half a frame of the file's rate, that rate is taken as exact, since some
+        containers round stamps to milliseconds; else the stamps themselves are used.
         """
         import av
 
@@ -217,14 +218,14 @@ class VideoClip(Clip):
                 return self._cache[index].copy()
             if index < self._position:
                 self._decoder, self._position = self._decode(), 0
-            for found, image in self._decoder:
-                self._position = found + 1
-                self._cache[found] = image
+            for position, image in self._decoder:
+                self._position = position + 1
+                self._cache[position] = image
                 if len(self._cache) > CACHED_FRAMES:
                     self._cache.popitem(last=False)
-                if found == index:
+                if position == index:
                     return image.copy()
-                if found > index:
+                if position > index:
                     break
         raise PairError("undecodable-frame", f"frame {index} of {self.path} cannot be decoded")
 
@@ -276,8 +277,8 @@ def open_clip(path: Path, numbered: bool = False) -> Clip:
         numbered: frames in a folder go by the number in their names, not by their place.
 
     Raises:
-        TalkbenchError: nothing there can be read.
-        PairError: ``missing-clip``, there is nothing there.
+        TalkbenchError: what is at `path` cannot be read as a clip.
+        PairError: ``missing-clip``, `path` does not exist.
     """
     if path.is_dir():
         return NumberedClip(path) if numbered else FolderClip(path)
@@ -287,7 +288,7 @@ def open_clip(path: Path, numbered: bool = False) -> Clip:
 
 
 def is_image(name: str) -> bool:
-    """Whether `name` is that of a PNG or JPEG file which is not hidden."""
+    """Whether `name` is the name of a PNG or JPEG file that is not hidden."""
     return name.lower().endswith(IMAGE_SUFFIXES) and name[0] != "."
 
 
@@ -303,7 +304,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def has_two_frames(path: Path) -> bool:
-    """Whether the folder `path` holds two images, without listing all; a video is not opened and taken to have them."""
+    """Whether the folder `path` holds two images, without listing all; a video is assumed to have two frames."""
     return len(list(islice(image_names(path), 2))) == 2 if path.is_dir() else path.is_file()
 
 

@@ -29,7 +29,7 @@ TWO_FRAMES = "training takes pairs; remove such clips from the training part, or
 
 
 def has_truth(task: str) -> bool:
-    """Whether the driving frame is what the result should look like: in every task but across identities."""
+    """Whether the driving frame is what the result should look like: in every task but ``cross-identity``."""
     return task != "cross-identity"
 
 
@@ -40,8 +40,8 @@ class Listing:
     Attributes:
         pairs: all of them, with the references that the list has.
         source: what they were read or drawn from, in words.
-        note: what the user should be told of it, one line; "" for nothing.
-        held_out: whether it is known that nobody trains on its clips who keeps to the data set's parts.
+        note: one line that the user should read about the list; "" for nothing.
+        held_out: whether its clips are known to belong to the data set's test part, on which nobody should train.
     """
 
     pairs: list[Pair]
@@ -54,16 +54,17 @@ class Split:
     """The pairs of one task, in the order of their list.
 
     Attributes:
-        dataset, task, motion: what it was made from.
+        dataset, task, motion: the arguments that it was made with.
         root: folder of the clips.
         pairs: all pairs.
         sha256: canonical hash of the pairs (`pairs_sha256`), references included.
         has_truth: see `has_truth`.
         store: where the clips are.
-        lengths: by clip, the largest number that its list asks for: one that ends before has other frames throughout
-            (docs/specs/evaluation.md 6.1, quirk 7), so none of it is read; empty where that does not follow.
+        lengths: the highest frame number that the list asks of each clip. A clip that ends earlier was cut short or
+            re-encoded at another rate, so its other frames are wrong too, and none is read
+            (docs/specs/evaluation.md 6.1, quirk 7). Empty where a clip may end early and be sound.
         note, held_out: see `Listing`.
-        list_sha256: of the file that the pairs were read from, as it is; "" for pairs that were drawn.
+        list_sha256: of the file that the pairs were read from; "" for pairs that were drawn.
     """
 
     def __init__(
@@ -97,24 +98,24 @@ class Split:
 
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
-        known = self.store, self.lengths, self.note, self.held_out, self.list_sha256
-        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *known)
+        details = self.store, self.lengths, self.note, self.held_out, self.list_sha256
+        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *details)
 
     def clip(self, name: str) -> Clip:
         """The clip `name`, kept open among the last few used.
 
         Raises:
-            PairError: ``missing-clip``, ``unreadable-clip``, or ``index-beyond-clip`` for one that is too short for
-                its list.
+            PairError: ``missing-clip``, ``unreadable-clip``, or ``index-beyond-clip``: the clip is too short for the
+                list.
         """
         clip = self.store.open(name)
-        last, wanted = clip.numbers[-1], self.lengths.get(name, 0)
-        if last < wanted:
+        last, listed = clip.numbers[-1], self.lengths.get(name, 0)
+        if last < listed:
             raise PairError(
                 "index-beyond-clip",
-                f"{clip.path} ends with frame {last}, and the list asks for {wanted}: it was cut short, or re-encoded "
-                "to 25 frames per second, which moves all frames, so that none is used; prepare it anew at the rate "
-                "of its source",
+                f"{clip.path} ends with frame {last}, but the list asks for frame {listed}: the clip was cut short, or "
+                "re-encoded to 25 frames per second, which shifts all its frames, so none is used; prepare it anew at "
+                "the rate of its source",
             )
         return clip
 
@@ -138,24 +139,24 @@ class Dataset(ABC):
     """
 
     name: str
-    whole: ClassVar[bool] = True  # whether a list that names a clip or frame which is not there is at fault
+    whole: ClassVar[bool] = True  # all clips must be there: a list that names a missing clip or frame is faulty
 
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = (Path(root).expanduser() if root else home() / "datasets" / self.name).absolute()
 
     @abstractmethod
     def prepare(self) -> None:
-        """See to it that the clips are below `root`.
+        """Make sure that the clips are below `root`.
 
         Raises:
-            TalkbenchError: they are not and cannot be made; says how to get them.
+            TalkbenchError: they are missing and cannot be made; the message says how to get them.
         """
 
     def training_clips(self) -> list[str]:
-        """The clips that training may use, sorted; none is of the test part. They are not looked into.
+        """The clips that training may use, sorted, none of them from the test part. No clip is opened.
 
         Raises:
-            TalkbenchError: the data set has no part for training, or it is not there.
+            TalkbenchError: the data set has no training part, or that part is missing on the disk.
         """
         raise TalkbenchError(f"data set {self.name} has no training part; choose another one")
 
@@ -171,10 +172,11 @@ class Dataset(ABC):
         return opened.numbers
 
     def check_training(self, clips: Iterable[str]) -> None:
-        """See that everyone in `clips` has one of two frames, looking at no more of them than that takes.
+        """Check that every person in `clips` has a clip of at least two frames; stops looking at a person's clips after
+        the first such clip.
 
         Raises:
-            TalkbenchError: names those who have not.
+            TalkbenchError: names the people without one.
         """
         ready: dict[str, bool] = {}
         for clip in clips:
@@ -188,7 +190,7 @@ class Dataset(ABC):
             )
 
     def identity(self, clip: str) -> str:
-        """Who is seen in `clip`; every clip is someone else where the data set does not say."""
+        """The person in `clip`; by default every clip shows another person."""
         return clip
 
     def read(self, frame: Frame) -> np.ndarray:
@@ -214,10 +216,10 @@ class Dataset(ABC):
 
     @cached_property
     def card(self) -> DatasetCard:
-        """What is known of it.
+        """The data set's card.
 
         Raises:
-            TalkbenchError: there is no card at `card_path`, or a faulty one.
+            TalkbenchError: the card at `card_path` is missing or faulty.
         """
         return read_card(DatasetCard, self.card_path).model_copy(update={"name": self.name})
 
@@ -231,14 +233,14 @@ class Dataset(ABC):
 
         Args:
             task: one of `tasks`.
-            pairs: a pair list of one's own (CSV, see `read_pairs`) in place of the built-in one; for external data
+            pairs: the user's own pair list (CSV, see `read_pairs`) in place of the built-in one; for external data
                 sets also an official list, as a file or by its name.
             motion: where each pair's reference comes from (docs/specs/evaluation.md 7): ``absolute`` and ``avd`` none,
                 ``relative-first`` the first frame of the driving clip, ``relative-best`` the list.
 
         Raises:
             TalkbenchError: unknown task or motion, a faulty list, a list without references for
-                ``relative-best``, or clips that are not there.
+                ``relative-best``, or missing clips.
         """
         if task not in self.tasks:
             raise TalkbenchError(f"data set {self.name} has no task {task!r}: {nearest(task, self.tasks)}")
@@ -247,23 +249,23 @@ class Dataset(ABC):
         self.prepare()
         listing = self.listing(task, pairs)
         if motion == "relative-best":
-            found, best = with_best(listing.pairs, self.root, self.list_name(task, pairs))
-            _check_references(found, listing.source)
-            said = (listing.note, best and f"the reference frames are those of {best}")
-            listing = replace(listing, pairs=found, note="; ".join(filter(None, said)))
+            best_pairs, file_of_best = with_best(listing.pairs, self.root, self.list_name(task, pairs))
+            _check_references(best_pairs, listing.source)
+            notes = (listing.note, file_of_best and f"the reference frames are those of {file_of_best}")
+            listing = replace(listing, pairs=best_pairs, note="; ".join(filter(None, notes)))
         chosen = [_with_reference(pair, motion) for pair in listing.pairs]
         file = Path(listing.source)
         digest = sha256_file(file) if file.is_file() else ""
-        known = self.store, self.lengths(listing.pairs), listing.note, listing.held_out, digest
-        return Split(self.name, task, motion, self.root, chosen, *known)
+        details = self.store, self.lengths(listing.pairs), listing.note, listing.held_out, digest
+        return Split(self.name, task, motion, self.root, chosen, *details)
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:
-        """The built-in list of `task`, or the one of one's own in the file `pairs`."""
+        """The built-in list of `task`, or the user's own in the file `pairs`."""
         path = Path(pairs) if pairs else self.folder / self.card.tasks[task].list
         return Listing(self.read_pairs(path), str(path), held_out=pairs is None)
 
     def list_name(self, task: str, pairs: Path | str | None = None) -> str:
-        """What files that are made of a list are named after."""
+        """The name of a list, which files made from it are named after."""
         return Path(pairs or self.card.tasks[task].list or task).stem
 
     def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
@@ -271,10 +273,10 @@ class Dataset(ABC):
         return {}
 
     def read_pairs(self, path: Path) -> list[Pair]:
-        """A list of one's own, checked against the clips unless they need not be all there.
+        """Read the user's own list and, if all clips must be there (`whole`), check it against them.
 
         Raises:
-            TalkbenchError: it is faulty, or a published one of another data set.
+            TalkbenchError: the list is faulty, or an official one of another data set.
         """
         if is_official_form(read_text(path)):
             entry = recognise(path)
@@ -287,7 +289,7 @@ class Dataset(ABC):
 
 
 def _check_references(pairs: Sequence[Pair], source: str) -> None:
-    """Refuse for relative-best a list that lacks references, or in which they take all motion away."""
+    """Refuse for relative-best a list without references, or whose references are the driving frames themselves."""
     if any(pair.reference is None for pair in pairs):
         raise TalkbenchError(
             f"{source} does not name a reference frame for every pair, which motion relative-best needs;"

@@ -1,4 +1,4 @@
-"""Data sets of other people: the user gets the clips, seldom all of them, and the lists are official files."""
+"""Data sets of other people: the user brings the clips, often not all of them; the pair lists are official files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from talkbench.datasets.sampling import cross_identity, reconstruction, same_ide
 
 
 class TrainingCard(Card):
-    """What may be trained on.
+    """Which clips training may use.
 
     Attributes:
-        folders: the first of them that is there holds the clips; empty: there is no part for training.
-        test_identities, test_lists: who is kept out, wherever their clips lie: people by name, and everyone in a list.
+        folders: the first of them that exists holds the clips; empty: there is no training part.
+        test_identities, test_lists: people who are kept out of training, wherever their clips lie: by name, and
+            everyone in the lists.
     """
 
     folders: Texts = ()
@@ -37,7 +38,7 @@ class TrainingCard(Card):
 
 
 class ExternalCard(DatasetCard):
-    """The card of a data set whose clips the user has to get; every list that it speaks of is among its `lists`."""
+    """The card of a data set whose clips the user has to get; its `lists` hold every list that it refers to."""
 
     name: str
     obtain: str
@@ -57,12 +58,12 @@ class ExternalCard(DatasetCard):
 class ExternalDataset(Dataset):
     """A data set whose clips the user has to get, in the layout and with the lists that its card names.
 
-    A clip or frame that is not there costs the pairs that it is in, and no others.
+    If a clip or frame is missing, only the pairs that it is in fail.
 
     Args:
         root: as in `Dataset`.
-        card: its card, of which it takes its name, so that a data set need be no more than that and what is registered:
-            ``partial(ExternalDataset, card=PATH)``. None: the card beside the file of a subclass.
+        card: file of its card, which also gives its name; so a data set needs no class of its own, only a card that is
+            registered: ``partial(ExternalDataset, card=PATH)``. None: the card beside the file of a subclass.
     """
 
     whole: ClassVar[bool] = False
@@ -99,14 +100,14 @@ class ExternalDataset(Dataset):
         return super().split(task, pairs, motion)
 
     def own_list(self, task: str) -> Path:
-        """Where a list of `task` goes that is drawn here.
+        """Where to write the list of `task` if it is drawn here.
 
         Raises:
             TalkbenchError: the list of `task` is a published one.
         """
         own = [entry for entry in self.lists.values() if entry.task == task and not entry.url]
         if not own:
-            raise TalkbenchError(f"{self.name} has no list for {task} that is drawn; say with --out where yours goes")
+            raise TalkbenchError(f"{self.name} draws no list for {task}; name a file for yours with --out")
         return own[0].location(self.root)
 
     def draw(self, task: str, seed: int, count: int) -> list[Pair]:
@@ -124,7 +125,7 @@ class ExternalDataset(Dataset):
         return cross_identity(clips, self.identity, seed, count)
 
     def training_clips(self) -> list[str]:
-        """By their paths below the root, which the store takes as names."""
+        """See `Dataset.training_clips`; the names are paths below the root, which the store accepts."""
         folders = self.card.training.folders
         if not folders:
             return super().training_clips()
@@ -140,10 +141,10 @@ class ExternalDataset(Dataset):
 
     @property
     def test_identities(self) -> set[str]:
-        """Those who are tested, so that nobody may train on them, wherever their clips lie.
+        """The people of the test part, on whom nobody may train, wherever their clips lie.
 
         Raises:
-            TalkbenchError: a list that has to tell is not there; says how to get it.
+            TalkbenchError: a list that names them is missing; the message says how to get it.
         """
         people = set(self.card.training.test_identities)
         for slug in self.card.training.test_lists:
@@ -152,7 +153,7 @@ class ExternalDataset(Dataset):
         return people
 
     def _below(self, folder: str) -> Iterator[str]:
-        """What is named as a clip below `folder`, but for the test part, without looking into it."""
+        """The clips below `folder`, by their names alone, without those of the test part."""
         with os.scandir(self.root / folder) as entries:
             for entry in entries:
                 name = entry.name if folder == "." else f"{folder}/{entry.name}"
@@ -167,17 +168,17 @@ class ExternalDataset(Dataset):
         return named[named.lastindex or 0] if named else clip
 
     def prepare(self) -> None:
-        """See that there is a data root.
+        """Check that the data root exists.
 
         Raises:
-            TalkbenchError: it is not there; says where its contents come from.
+            TalkbenchError: it is missing; the message says where its contents come from.
         """
         if not self.root.is_dir():
             raise self._absent(f"there is no folder {self.root}")
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:
         if pairs:
-            listing = self._given(task, str(pairs))
+            listing = self._chosen_list(task, str(pairs))
         else:
             entry = self.card.tasks[task]
             official = self.lists[entry.list or entry.clips_of]
@@ -202,13 +203,13 @@ class ExternalDataset(Dataset):
         return longest
 
     def read_pairs(self, path: Path) -> list[Pair]:
-        """A list in the authors' form, or one of one's own."""
+        """A list in the authors' form, or the user's own."""
         if is_official_form(read_text(path)):
             return read_official(path, self.card.naming, cache(self._numbers))
         return super().read_pairs(path)
 
-    def _given(self, task: str, pairs: str) -> Listing:
-        """The pairs of a file, or of the official list that is named."""
+    def _chosen_list(self, task: str, pairs: str) -> Listing:
+        """The list that the user chose: a file, or an official list by its name."""
         path = Path(pairs)
         official: OfficialList | None
         if path.exists():
@@ -231,7 +232,7 @@ class ExternalDataset(Dataset):
         return Listing(self.read_pairs(path), str(path), f"{path} is {what}", held_out)
 
     def _numbers(self, clip: str) -> Sequence[int]:
-        """The frames of a clip; frame 0 of one that cannot be read, for the row that says so."""
+        """The frames of a clip. A clip that cannot be read gets frame 0, for the row that records the failure."""
         try:
             return self.store.open(clip).numbers
         except TalkbenchError:
@@ -240,7 +241,7 @@ class ExternalDataset(Dataset):
     def _is_there(self, clip: str) -> bool:
         try:
             return self.store.path(clip).exists()
-        except (TalkbenchError, OSError, ValueError):  # it is, in a way; its pairs will say what is wrong
+        except (TalkbenchError, OSError, ValueError):  # something is there; its pairs fail with the reason
             return True
 
     def _absent(self, problem: str) -> TalkbenchError:
@@ -248,5 +249,5 @@ class ExternalDataset(Dataset):
 
 
 def external_datasets() -> list[ExternalDataset]:
-    """All that are registered and not broken, with the default roots."""
+    """All external data sets that are registered and not broken, with their default roots."""
     return [data for name in cards() if isinstance(data := create(name), ExternalDataset)]

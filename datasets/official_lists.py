@@ -1,4 +1,4 @@
-"""The files that authors have published for a data set: what is known of each, and a reader for their pair lists."""
+"""The files that authors have published for a data set: their descriptions, and a reader for their pair lists."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ HEADER = (("source", "source_frame"), ("driving", "driving_video"), ("best_frame
 
 
 class OfficialList(ListCard):
-    """What a card knows of a list, and where it belongs.
+    """A list as its card describes it, and the data set that it belongs to.
 
     Attributes:
-        slug: what it is called here.
+        slug: its name in the card.
         dataset: the data set it belongs to.
         others: see `ListCard`; `file` is never empty.
     """
@@ -39,7 +39,7 @@ class OfficialList(ListCard):
 
     @classmethod
     def of(cls, slug: str, dataset: str, card: ListCard) -> OfficialList:
-        """The list that is called `slug` in the card of `dataset`."""
+        """The list called `slug` in the card of `dataset`."""
         return cls(**{**dict(card), "slug": slug, "dataset": dataset, "file": card.file or Path(card.path).name})
 
     @property
@@ -48,11 +48,11 @@ class OfficialList(ListCard):
         return f"{RAW}/{self.repository}/{self.commit}/{quote(self.path)}" if self.repository else ""
 
     def location(self, root: Path) -> Path:
-        """Where it is kept."""
+        """The file that it is kept in, below the data root."""
         return root / "lists" / self.file
 
     def matches(self, path: Path) -> bool:
-        """Whether the file at `path` is this list; one that is drawn here goes by its place."""
+        """Whether the file at `path` is this list: by its sha256, or by its path for a list that is drawn here."""
         return not self.sha256 or digest(path) == self.sha256
 
     def status(self, root: Path) -> str:
@@ -67,7 +67,7 @@ class OfficialList(ListCard):
             progress: as `talkbench.core.model_files.fetch`.
 
         Raises:
-            TalkbenchError: as `talkbench.core.model_files.fetch`; says what to put where.
+            TalkbenchError: as `talkbench.core.model_files.fetch`; the message says which file to put where.
         """
         path = self.location(root)
         if self.status(root) != "there":
@@ -76,10 +76,10 @@ class OfficialList(ListCard):
         return path
 
     def find(self, root: Path) -> Path:
-        """The file, as published.
+        """The path of the file, whose content is the published one.
 
         Raises:
-            TalkbenchError: it is missing or has other content; says how to get it.
+            TalkbenchError: it is missing or has other content; the message says how to get it.
         """
         status, path = self.status(root), self.location(root)
         if status == "there":
@@ -93,10 +93,10 @@ class OfficialList(ListCard):
 
 
 def recognise(path: Path) -> OfficialList | None:
-    """Which official list of which data set a file is, by its sha256; None for any other file.
+    """The official list, of whatever data set, that a file is by its sha256; None for any other file.
 
     Raises:
-        TalkbenchError: it cannot be read.
+        TalkbenchError: the file cannot be read.
     """
     entries = (OfficialList.of(slug, name, card) for name, data in cards().items() for slug, card in data.lists.items())
     try:
@@ -106,15 +106,15 @@ def recognise(path: Path) -> OfficialList | None:
 
 
 class Naming(Card):
-    """How a data set names its clips and frames, which its card says.
+    """How a data set names its clips and frames: a part of its card.
 
     Attributes:
-        clip: regular expression of a clip, ``id10282#Zbz058o9j6s#004557#004656.mp4``; groups do not count.
-        frame: of the file of a frame, ``0000013.png``; groups do not count.
-        folders: those below the root that may hold a clip, see `talkbench.datasets.clip_store.Store`.
-        identity: regular expression of the start of a clip's name; its last group says who is seen.
-        continuous: whether clips are video, all of which has other frames if its end is missing; if not, they are
-            single images in no order of time.
+        clip: regular expression of a clip's name, ``id10282#Zbz058o9j6s#004557#004656.mp4``; groups are ignored.
+        frame: regular expression of a frame's file name, ``0000013.png``; groups are ignored.
+        folders: the folders below the root that may hold clips, see `talkbench.datasets.clip_store.Store`.
+        identity: regular expression of the start of a clip's name; its last group is the person.
+        continuous: whether clips are video, so that a missing end means that the other frames are wrong too (see
+            `Split.lengths`); else they are single images in no order of time.
     """
 
     clip: str
@@ -133,20 +133,20 @@ class Naming(Card):
         return pattern
 
     def is_clip(self, name: str) -> bool:
-        """Whether `name` is a clip's."""
+        """Whether `name` is the name of a clip."""
         return bool(re.fullmatch(self.clip, name, re.ASCII))
 
     def parse(self, path: str) -> tuple[str, int | None] | None:
-        """The clip and the frame number that a path of the authors means; None if it means neither.
+        """The clip and the frame number that a path in the authors' lists stands for; None if it fits neither pattern.
 
-        Whatever folders the path begins with are left out: the longest end of it counts that is named as a clip or as
-        a frame in a clip. After a clip that ends in ``.mp4`` the separator before the frame may be missing. A clip
-        alone has no number.
+        Folders at the start of the path are dropped: what counts is the longest end of the path that is named like a
+        clip or like a frame in a clip. After a clip that ends in ``.mp4`` the separator before the frame may be
+        missing. A clip alone has the number None.
         """
         for start in (0, *(match.end() for match in re.finditer("/", path))):
-            found = self._whole.fullmatch(path, start)
-            if found:
-                return found["clip"], file_number(found["frame"]) if found["frame"] else None
+            name = self._whole.fullmatch(path, start)
+            if name:
+                return name["clip"], file_number(name["frame"]) if name["frame"] else None
         return None
 
     @cached_property
@@ -157,15 +157,15 @@ class Naming(Card):
 def is_official_form(text: str) -> bool:
     """Whether the first line names the columns as the authors do."""
     header = next(csv.reader(text.splitlines()[:1]), [])
-    return 2 <= len(header) <= 3 and all(name in known for name, known in zip(header, HEADER, strict=False))
+    return 2 <= len(header) <= 3 and all(name in names for name, names in zip(header, HEADER, strict=False))
 
 
 def read_official(path: Path, naming: Naming, numbers: Callable[[str], Sequence[int]]) -> list[Pair]:
     """Read a whole list in the authors' form (docs/specs/evaluation.md 6.1), duplicates included.
 
-    The number of fields is that of the first row, whatever the header promises; a third one is the reference: a frame,
-    or the number of one in the driving clip. A source that is a clip means its frame 0, a driving clip all its frames,
-    each a pair.
+    The first row, not the header, decides how many fields a row has. A third field is the reference: a frame, or a
+    frame number in the driving clip. A clip in place of a source frame stands for its frame 0; a clip in place of a
+    driving frame stands for all its frames, each a pair.
 
     Args:
         numbers: the frames of a clip, for driving clips.
@@ -185,12 +185,12 @@ def read_official(path: Path, naming: Naming, numbers: Callable[[str], Sequence[
             if not row:
                 continue
             where = f"{path}, line {reader.line_num}"
-            given = row[:-1] if len(row) == 3 and not row[2] else row
-            fields = fields or len(given)
-            if len(given) != fields or fields not in (2, 3):
-                wanted = fields if fields in (2, 3) else "2 or 3"
-                raise TalkbenchError(f"{where}: {len(given)} fields instead of {wanted}; correct the line")
-            pairs += _pairs(given, naming, numbers, where)
+            values = row[:-1] if len(row) == 3 and not row[2] else row
+            fields = fields or len(values)
+            if len(values) != fields or fields not in (2, 3):
+                expected = fields if fields in (2, 3) else "2 or 3"
+                raise TalkbenchError(f"{where}: {len(values)} fields instead of {expected}; correct the line")
+            pairs += _pairs(values, naming, numbers, where)
     except csv.Error as error:
         raise TalkbenchError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
     if not pairs:
@@ -212,7 +212,7 @@ def _pairs(row: Sequence[str], naming: Naming, numbers: Callable[[str], Sequence
 
 
 def _parsed(field: str, naming: Naming, where: str) -> tuple[str, int | None]:
-    found = naming.parse(field)
-    if found is None:
+    clip_and_number = naming.parse(field)
+    if clip_and_number is None:
         raise TalkbenchError(f"{where}: {field!r} is not named as the clips and frames of this data set; see its card")
-    return found
+    return clip_and_number

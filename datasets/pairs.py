@@ -16,9 +16,14 @@ COLUMNS = ("source_clip", "source_index", "driving_clip", "driving_index", "refe
 
 @dataclass(frozen=True, order=True)
 class Frame:
-    """Frame number `index` of the clip named `clip` (its path below the data root, or below those of the data set's
-    folders that its name leaves out): the place in a video or a folder, from 0, or in the folders of published data
-    sets the number in the file's name."""
+    """Frame number `index` of the clip named `clip`.
+
+    Attributes:
+        clip: path below the data root, without the folder if the data set's clips lie in one of several
+            (`talkbench.datasets.clip_store.Store`).
+        index: place in the video or folder, from 0; in the folders of published data sets the number in the file's
+            name.
+    """
 
     clip: str
     index: int
@@ -46,7 +51,7 @@ def format_pairs(pairs: Iterable[Pair]) -> str:
 
 
 def pairs_sha256(pairs: Iterable[Pair]) -> str:
-    """SHA-256 of the canonical text, whatever the file's line ends and further columns were."""
+    """SHA-256 of the canonical text, in which the file's line ends and further columns have no part."""
     return sha256_bytes(format_pairs(pairs).encode())
 
 
@@ -59,7 +64,7 @@ def read_text(path: Path) -> str:
     """The text of a list, without a byte order mark.
 
     Raises:
-        TalkbenchError: it cannot be read, or a line, which is named, is not UTF-8.
+        TalkbenchError: the file cannot be read, or a line is not UTF-8; the message names the line.
     """
     try:
         content = path.read_bytes()
@@ -79,7 +84,7 @@ def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
     Args:
         path: CSV with the first four of `COLUMNS`, in any order; the reference columns may be
             missing or empty; further columns are ignored.
-        frame_count: gives the length of a clip and raises TalkbenchError for one that it does not know.
+        frame_count: returns the number of frames of a clip and raises TalkbenchError for an unknown clip.
 
     Raises:
         TalkbenchError: names the file, and the line and column at fault.

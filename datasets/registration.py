@@ -1,4 +1,4 @@
-"""The registry of data sets, in a module of its own: data sets ask for one another, and must not import each other."""
+"""The registry of data sets, in a module of its own, so that they can look each other up without import circles."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def create(name: str, root: Path | str | None = None) -> Dataset:
     """The data set `name`; `root` is the folder of its clips (None: its folder in the cache).
 
     Raises:
-        TalkbenchError: the name is unknown; the nearest known ones are offered. Or the data set is broken: it has no
-            card or a faulty one, or another name than it is registered under.
+        TalkbenchError: the name is unknown (the nearest names are offered), or the data set is broken: its card is
+            missing or faulty, or has another name than the one it is registered under.
     """
     data = registry.create(name, root=root)
     registered = registry.resolve(name)

@@ -1,7 +1,7 @@
 """Drawing pair lists by a seed, as the authors drew theirs without one (docs/specs/evaluation.md 6.1).
 
 * Same-identity: `videos` of the clips are drawn, then `count` times one of them and two of its frames, source first.
-* Cross-identity: `count` times an identity, one of its clips and a frame of that, and the same of another identity.
+* Cross-identity: `count` times two identities are drawn, and for each of them a clip and a frame of that clip.
 * Reconstruction: nothing is drawn; every clip's first frame is the source of all its frames, itself included.
 
 All draws are uniform; a pair may come twice. The order of clips before drawing is that of their names.
@@ -23,7 +23,7 @@ Clips = Mapping[str, Sequence[int]]  # by name, the numbers of the frames
 
 
 def same_identity(clips: Clips, seed: int, count: int = COUNT, videos: int | None = VIDEOS) -> list[Pair]:
-    """`count` pairs within a clip, of `videos` clips at most (None: of all); those with one frame are left out.
+    """`count` pairs within a clip, from at most `videos` clips (None: from all); clips of one frame are left out.
 
     Raises:
         TalkbenchError: no clip has two frames.
@@ -54,16 +54,16 @@ def cross_identity(clips: Clips, identity: Callable[[str], str], seed: int, coun
         people.setdefault(identity(name), []).append(name)
     if len(people) < 2:
         raise TalkbenchError("cross-identity pairs need clips of two identities; add one of another person")
-    known = sorted(people)
+    identities = sorted(people)
 
     def frame(person: int) -> Frame:
-        names = people[known[person]]
+        names = people[identities[person]]
         name = names[rng.integers(len(names))]
         return Frame(name, clips[name][int(rng.integers(len(clips[name])))])
 
     pairs = []
     for _ in range(count):
-        source, driving = rng.choice(len(known), size=2, replace=False).tolist()
+        source, driving = rng.choice(len(identities), size=2, replace=False).tolist()
         pairs.append(Pair(frame(source), frame(driving)))
     return pairs
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
     """softmax(scale · Q·Kᵀ)·V over positions: query (B, C, s, s), key (B, C, m, m), value (B, D, m, m) → (B, D, s, s).
 
-    Float32 under autocast too, since the logits grow with the channels (docs/specs/mcnet.md 7).
+    Computed in float32 even under autocast, since the logits grow with the channels (docs/specs/mcnet.md 7).
     """
     with torch.autocast(query.device.type, enabled=False):
         rows, columns, values = (x.float().flatten(2).transpose(1, 2)[:, None] for x in (query, key, value))

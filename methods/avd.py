@@ -1,6 +1,6 @@
 """Animation via disentanglement: the network that keeps the source's shape under the driver's motion.
 
-MRAA brought it, and TPSM took it over (docs/specs/mraa.md 2.7, docs/specs/tpsm.md 2.7).
+MRAA introduced it, and TPSM adopted it (docs/specs/mraa.md 2.7, docs/specs/tpsm.md 2.7).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ WIDTHS = (256, 512, 1024)
 
 
 class AVDNetwork(nn.Module):
-    """Descriptions of the source and of the driver, (B, `features`) each → one of the source in the driver's pose.
+    """Descriptions of the source and of the driver, (B, `features`) each → that of the source in the driver's pose.
 
     Args:
-        bottleneck: length of each of the two codes in between.
+        bottleneck: length of the source's code and of the driver's, which lie between encoders and decoder.
     """
 
     def __init__(self, features: int, bottleneck: int) -> None:
@@ -32,7 +32,7 @@ class AVDNetwork(nn.Module):
         return self.combine(self.id_encoder(identity), pose)
 
     def combine(self, code: Tensor, pose: Tensor) -> Tensor:
-        """`forward` with the source as `id_encoder` has encoded it, once for all driving frames."""
+        """`forward` with the source's `code` from `id_encoder`, which serves all driving frames."""
         out: Tensor = self.decoder(torch.cat([self.pose_encoder(pose), code], dim=1))
         return out
 

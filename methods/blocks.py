@@ -19,10 +19,10 @@ instance_norm: Norm = partial(nn.InstanceNorm2d, affine=True)
 
 
 class Conv2d(nn.Conv2d):
-    """Convolution of stride 1 that gives an image on its own exactly what it gives the image in a batch.
+    """Convolution of stride 1 whose result for an image is exactly the same alone and in a batch.
 
-    Up to 20480 numbers on their own torch convolves by another algorithm on the CPU. That differs in the last bits,
-    which where a flow leaves the image come out as 3e-5 of the picture.
+    On the CPU, torch convolves a single input of up to 20480 numbers by another algorithm, whose result differs in the
+    last bits. Where a flow leaves the image, that becomes a difference of 3e-5 in the picture.
     """
 
     LIMIT = 20480
@@ -39,7 +39,7 @@ class Conv2d(nn.Conv2d):
 
 
 class Linear(nn.Linear):
-    """Linear layer that gives one item on its own exactly what it gives the item in a batch, as `Conv2d` does."""
+    """Linear layer whose result for an item is exactly the same alone and in a batch, see `Conv2d`."""
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x) == 1 and x.device.type == "cpu":
@@ -48,7 +48,7 @@ class Linear(nn.Linear):
 
 
 class SameBlock(nn.Module):
-    """Convolution, norm (batch norm but in TPSM), ReLU at constant size."""
+    """Convolution, norm (batch norm; another in TPSM), ReLU at constant size."""
 
     def __init__(self, in_features: int, out_features: int, kernel_size: int = 3, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ def skip_decoder(widths: Sequence[int], norm: Norm = nn.BatchNorm2d) -> tuple[nn
 
 
 def decode(skips: Sequence[Tensor], ups: nn.ModuleList, residuals: nn.ModuleList) -> Tensor:
-    """From warped maps, the deepest first and all but the full-size one, to a full-size map (B, widths[0], H, W)."""
+    """Decode warped maps, deepest first and without the full-size one, to a full-size map (B, widths[0], H, W)."""
     out = skips[0]
     for index, up in enumerate(ups):
         if index:
@@ -162,9 +162,9 @@ class Encoder(nn.Module):
 class _Decoder(nn.Module):
     def __init__(self, config: HourglassConfig, norm: Norm) -> None:
         super().__init__()
-        *rest, last = itertools.pairwise(config.widths)
+        *levels, last = itertools.pairwise(config.widths)
         ups = [UpBlock(last[1], last[0], norm=norm)]
-        ups += [UpBlock(2 * below, above, norm=norm) for above, below in reversed(rest)]
+        ups += [UpBlock(2 * below, above, norm=norm) for above, below in reversed(levels)]
         self.up_blocks = nn.ModuleList(ups)
 
     def forward(self, skips: list[Tensor]) -> list[Tensor]:

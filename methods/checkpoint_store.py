@@ -1,4 +1,4 @@
-"""The store of checkpoints: which files the methods want, which are there, and how files come in (`bench weights`)."""
+"""The store of checkpoints: the files that methods need, which of them are there, and adding one (`bench weights`)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from talkbench.methods.registration import create, registry
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A file that a method wants.
+    """A file that a method needs.
 
     Attributes:
         method: full name.
-        part: the one network that the file holds; "" for the main checkpoint.
+        part: the network that the file holds; "" for the main checkpoint.
         path: where it is, or where it should be put.
         source: in words, where it is published.
         licence: of the weights, in words.
@@ -41,7 +41,7 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Added:
-    """A file that was recognised and stored: as what, where, and its hash."""
+    """A file that was recognised and stored: what it is, its path in the store, and its hash."""
 
     match: Match
     path: Path
@@ -66,10 +66,10 @@ def _files(name: str) -> Iterator[WeightFile]:
     files = dict(method.beside)
     if method.weights:
         files = {"": method.weights, **files}
-    else:  # only the files beside a checkpoint of one's own are published, or nothing is
-        ours = store(name) / own_file(name)
-        if ours.is_file():
-            yield WeightFile(name, "", ours, "added by hand", "", "", _status(ours, ""))
+    else:  # no main checkpoint is published; the user may have added one
+        own_path = store(name) / own_file(name)
+        if own_path.is_file():
+            yield WeightFile(name, "", own_path, "added by hand", "", "", _status(own_path, ""))
     for part, file in files.items():
         path = store(name) / file.file
         shipped = Path(__file__).parent / name.split("@")[0] / file.file
@@ -82,34 +82,34 @@ def _files(name: str) -> Iterator[WeightFile]:
 def _status(path: Path, published: str) -> str:
     if not path.is_file():
         return "missing"
-    known = noted(path)
-    if not (published or known):
+    noted_sha256 = noted(path)
+    if not (published or noted_sha256):
         return "present"
     if digest(path) == published:
         return "official"
-    return "as added" if digest(path) == known else "damaged"
+    return "as added" if digest(path) == noted_sha256 else "damaged"
 
 
 def identify(path: Path, name: str = "") -> Match:
-    """What a file is, by its contents.
+    """The method, and the part of it, that a file belongs to by its contents.
 
     Args:
-        name: what the user says that it is, where several configurations are alike.
+        name: the method that the user names, which decides between configurations with equal networks.
 
     Raises:
         TalkbenchError: no method has such networks, several have, or `name` is none of them.
     """
-    found = recognise(path, read_states(path, name or "a method"), full_name(name) if name else "")
-    fitting = ", ".join(match.method for match in found)
-    if not found:
-        raise TalkbenchError(f"{path} fits no method; bench weights list shows the files that methods want")
+    matches = recognise(path, read_states(path, name or "a method"), full_name(name) if name else "")
+    fitting = ", ".join(match.method for match in matches)
+    if not matches:
+        raise TalkbenchError(f"{path} fits no method; bench weights list shows the files that methods need")
     if name:
-        found = [match for match in found if match.method == full_name(name)]
-        if not found:
+        matches = [match for match in matches if match.method == full_name(name)]
+        if not matches:
             raise TalkbenchError(f"{path} is not {name}; by its contents it is {fitting.replace(', ', ' or ')}")
-    if len(found) > 1 and not found[0].part:
+    if len(matches) > 1 and not matches[0].part:
         raise TalkbenchError(f"{path} may be {fitting.replace(', ', ' or ')}, which are alike; say which with --as")
-    return found[0]
+    return matches[0]
 
 
 def add(path: Path, name: str = "") -> Added:
@@ -133,12 +133,12 @@ def _target(match: Match, path: Path) -> Path:
     if method.weights:
         return store(match.method) / method.weights.file
     raise TalkbenchError(
-        f"{path} is {match.method}, of which no official file is known; turn it into ours first: bench weights convert"
+        f"{path} is {match.method}, which has no official file; convert it to safetensors first: bench weights convert"
     )
 
 
 def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match, Path]:
-    """Write a checkpoint, with the further files that its method wants, as one safetensors file.
+    """Write a checkpoint, with the further files that its method needs, as one safetensors file.
 
     Only the method's networks are kept, under ``network/key``, with the method's name and the hash of the original
     as metadata. `out` None: ``<method>.safetensors`` beside the original.
@@ -161,7 +161,7 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
 
 
 def convert_official(path: Path, out: Path | None = None, name: str = "") -> tuple[Match, Path]:
-    """Write a checkpoint as the method's authors lay theirs out, so that their code reads it.
+    """Write a checkpoint in the form that the code of the method's authors reads.
 
     That is ``torch.save`` of the networks of their main file in the order of their names there, a fresh discriminator
     where their code looks for one, each key with the prefix that their wrappers leave, and the zero-based index of the

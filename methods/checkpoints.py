@@ -21,7 +21,7 @@ SHOWN = 3
 
 
 def read_states(path: Path, method: str) -> dict[str, State]:
-    """The state dicts in a checkpoint by their top-level keys; "" is that of a file that is a bare state dict.
+    """The state dicts in a checkpoint by their top-level keys; a file that is a bare state dict has the key "".
 
     Raises:
         TalkbenchError: the file is missing, damaged or holds code.
@@ -53,7 +53,7 @@ def save_states(states: Mapping[str, Mapping[str, Tensor]], path: Path, metadata
     with atomic_path(path) as temporary:
         try:
             save_file(tensors, temporary, {"talkbench": json.dumps(metadata, sort_keys=True)})
-        except SafetensorError as error:  # its writer has its own words for a full disk
+        except SafetensorError as error:  # its writer raises no OSError for a full disk
             raise TalkbenchError(f"cannot write {path}: {_first_line(error)}; free some space") from error
 
 
@@ -67,31 +67,32 @@ def read_metadata(path: Path) -> dict[str, object]:
     return metadata
 
 
-def mismatch(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """How two state dicts differ in keys and shapes: the first few of each kind and the count; "" if they agree.
+def mismatch(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """How a `state` dict differs from the `expected` one in keys and shapes: the count of each kind of difference and
+    the first few of it; "" if they agree.
 
-    Counters of batches may be missing altogether, as in files older than they are.
+    The counters of batches may be missing, all together, as in files of old versions of torch.
     """
-    old = _lacks_counters(found)
-    missing = [key for key in wanted if key not in found and not (old and _is_counter(key))]
-    unexpected = [key for key in found if key not in wanted]
+    old = _lacks_counters(state)
+    missing = [key for key in expected if key not in state and not (old and _is_counter(key))]
+    unexpected = [key for key in state if key not in expected]
     misshapen = [
-        f"{key} {tuple(found[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in found and found[key].shape != wanted[key].shape
+        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
     return "; ".join(f"{len(keys)} {kind} keys: {few(keys)}" for kind, keys in kinds.items() if keys)
 
 
-def with_counters(wanted: Mapping[str, Tensor], found: State) -> State:
-    """`found` with the counters of batches that it lacks, if it lacks all.
+def with_counters(expected: Mapping[str, Tensor], state: State) -> State:
+    """`state`, with the `expected` counters of batches set to zero if it has no counters at all.
 
     Batch norm counts its batches since torch 0.4.1; nothing reads the count, and older files have none.
     """
-    if _lacks_counters(found):
-        return {**found, **{key: torch.zeros_like(value) for key, value in wanted.items() if _is_counter(key)}}
-    return found
+    if _lacks_counters(state):
+        return {**state, **{key: torch.zeros_like(value) for key, value in expected.items() if _is_counter(key)}}
+    return state
 
 
 def _lacks_counters(state: Mapping[str, Tensor]) -> bool:
@@ -124,7 +125,7 @@ def _read_safetensors(path: Path) -> dict[str, State]:
 
 def _read_pickle(path: Path) -> dict[str, State]:
     with path.open("rb") as file:
-        if not file.read(2).startswith((b"PK", b"\x80")):  # an HTML page, say, that a dead link gave
+        if not file.read(2).startswith((b"PK", b"\x80")):  # an HTML page, say, from a dead link
             raise TalkbenchError(f"{path} is damaged or no checkpoint (neither zip nor pickle); get it anew")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

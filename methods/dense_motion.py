@@ -48,7 +48,7 @@ class DenseMotionNetwork(nn.Module):
         return self.combine(source_small, heatmap, torch.cat([background, moved], dim=1))
 
     def combine(self, source_small: Tensor, heatmap: Tensor, motions: Tensor) -> DenseMotion:
-        """Weigh `motions` (B, K+1, h, w, 2), the background's first, by what each makes of the source and by
+        """Weigh `motions` (B, K+1, h, w, 2), the background's first, by the source as each of them warps it and by
         the `heatmap` difference (B, K, h, w) of the keypoints."""
         warped = sparse_warps(source_small, motions, self.align_corners)
         heatmap = F.pad(heatmap, (0, 0, 0, 0, 1, 0))  # the background has no heatmap
@@ -66,7 +66,7 @@ def affine_motions(source: Tensor, driving: Tensor, jacobian: Tensor, sizes: tor
 
 
 def sparse_warps(source_small: Tensor, motions: Tensor, align_corners: bool) -> Tensor:
-    """The source (B, C, h, w) as each of the motions (B, N, h, w, 2) would have it: (B, N, C, h, w)
+    """The source (B, C, h, w) warped by each of the motions (B, N, h, w, 2): (B, N, C, h, w)
     (docs/specs/fomm.md 1.2, R1).
 
     Volumes (B, C, d, h, w) are warped alike, by motions (B, N, d, h, w, 3).

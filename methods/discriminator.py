@@ -60,7 +60,7 @@ class Discriminator(nn.Module):
     """Images (B, 3, H, W), and keypoints if it is conditioned on them, → `Judgement`.
 
     Args:
-        num_kp: of the driving keypoints whose heatmaps follow the RGB channels; 0 for an unconditioned one.
+        num_kp: number of driving keypoints whose heatmaps follow the RGB channels; 0: it is unconditioned.
         spectral: whether its convolutions are spectrally normalised.
     """
 
@@ -69,7 +69,7 @@ class Discriminator(nn.Module):
         self.discs = nn.ModuleDict({"1": _Scale(3 + num_kp, spectral)})  # "1": the scale, a key of the checkpoints
 
     def forward(self, images: Tensor, keypoints: Tensor | None = None) -> Judgement:
-        """`keypoints`: (B, K, 2), given exactly if `num_kp` is not 0."""
+        """`keypoints` (B, K, 2) are required if `num_kp` is not 0, and must be None if it is."""
         if keypoints is not None:
             images = torch.cat([images, gaussian_heatmap(keypoints, images.shape[2:])], dim=1)
         judgement: Judgement = self.discs["1"](images)

@@ -1,4 +1,4 @@
-"""What a method makes on the way from a source and a motion to an image, for those who want to look at it."""
+"""The intermediate results of rendering, for inspection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Inside:
-    """What can be seen of a rendering; None where a method has no such thing. What few have is in a subclass.
+    """The image and the intermediate results of a rendering; None where a method has none. Subclasses add what only few
+    methods have.
 
     Attributes:
         prediction: the image, (B, 3, H, W) in [0, 1].
@@ -17,7 +18,7 @@ class Inside:
             as they are rendered, after any transfer.
         deformation: the backward flow (B, h, w, 2): for each pixel of the result the source coordinate (x, y) in
             [−1, 1] that it is fetched from.
-        deformed: the source image as that flow alone has it, (B, 3, H, W).
+        deformed: the source image warped by that flow, (B, 3, H, W).
         occlusion: (B, 1, h, w): 1 keeps the warped source, 0 leaves it to the decoder.
     """
 

@@ -1,4 +1,4 @@
-"""What a method is: four batched, pure steps from a source image and driving frames to a video."""
+"""The interface of methods: four batched, pure steps from a source image and driving frames to a video."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from talkbench.methods.inside import Inside
 
-# absolute: as the driver is; relative: as the driver changes since a reference frame; avd: absolute, with
-# the driver's shape taken out by a network of the method (animation via disentanglement).
+# absolute: the driver's motion as it is; relative: its change since a reference frame; avd: absolute, with
+# the driver's shape removed by a network of the method (animation via disentanglement).
 MOTIONS = ("absolute", "relative", "avd")
 
 Source = TypeVar("Source", bound="Batch")
@@ -53,7 +53,7 @@ class Batch:
 
 
 class Method(ABC, Generic[Source, Motion]):
-    """A talking-head method behind the four steps that the harness drives.
+    """A talking-head method as the four steps that the harness calls.
 
     Images are float32 RGB (B, 3, H, W) in [0, 1] with H = W = `resolution`. What depends on the
     source image alone is computed once, in `encode_source`.
@@ -63,10 +63,10 @@ class Method(ABC, Generic[Source, Motion]):
         resolution: side of the square images it works on, in pixels; None if any will do.
         networks: the networks by their names in the authors' checkpoint; empty if there are none.
         optional: those of `networks` that a checkpoint may lack.
-        checkpoint_sha256: of the weights that were loaded, None for the bare architecture.
+        checkpoint_sha256: hash of the loaded weights, None for the bare architecture.
         ranked: False for a yardstick that sees the true image.
-        motions: the ways of animating that it has, of `MOTIONS`.
-        settings: further choices that change the numbers; they go into the run's record.
+        motions: the `MOTIONS` that it supports.
+        settings: further options that change the numbers; they are written into the run's record.
     """
 
     name: str
@@ -93,14 +93,14 @@ class Method(ABC, Generic[Source, Motion]):
 
     @abstractmethod
     def render(self, source: Source, motion: Motion) -> Tensor:
-        """Images (B, 3, H, W) in [0, 1] of the sources in the given motion."""
+        """Images (B, 3, H, W) in [0, 1] of the sources moved by `motion`."""
 
     def inspect(self, images: Tensor, source: Source, motion: Motion) -> Inside:
-        """What `render` makes of the sources, whose `images` are needed too, with all that there is to see of how."""
+        """The result of `render` together with its intermediate results; `images` are those of the sources."""
         return Inside(self.render(source, motion))
 
     def discriminator(self) -> nn.Module | None:
-        """A fresh network of the kind that this one is trained against, which its checkpoints hold as
+        """A fresh discriminator of the kind that the method is trained against, which its checkpoints hold as
         ``discriminator``; None if there is none."""
         return None
 

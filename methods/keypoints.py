@@ -35,7 +35,7 @@ def gaussian_heatmap(mean: Tensor, sizes: Sequence[int], covariance: Tensor | fl
     """exp(−½ (z − mean)ᵀ Σ⁻¹ (z − mean)): (B, K, d) → (B, K, *sizes), peak 1
     (docs/specs/fomm.md "Block: gaussian heatmap").
 
-    Σ is one variance for all, or (B, K, d, d).
+    `covariance` Σ is one variance for all, or (B, K, d, d).
     """
     offset = coordinate_grid(sizes, mean) - mean.view(*mean.shape[:2], *[1] * len(sizes), -1)
     if isinstance(covariance, float):

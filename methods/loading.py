@@ -1,4 +1,4 @@
-"""Loading a checkpoint into the networks of a method; one that does not fit is told by what it is."""
+"""Loading a checkpoint into the networks of a method; the error for one that does not fit says what it is instead."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from talkbench.methods.recognition import claimed, recognise
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What `load_networks` loaded: the SHA-256 of every file by part (one file for most methods), "" being the
-    main file, and the names of the networks that were there."""
+    """What `load_networks` loaded: the SHA-256 of every file by part (one file for most methods, whose part is ""),
+    and the names of the networks in them."""
 
     sha256: dict[str, str]
     parts: frozenset[str]
@@ -47,25 +47,26 @@ def load_networks(
     files = {name: file for name, file in (beside or {}).items() if name not in stored}
     for name, file in files.items():
         stored[name] = read_states(file, method).get("", {})
-    wanted = {name: network for name, network in networks.items() if name in stored or name not in optional}
-    missing = [name for name in wanted if name not in stored]
+    loadable = {name: network for name, network in networks.items() if name in stored or name not in optional}
+    missing = [name for name in loadable if name not in stored]
     if missing:
         told = f"{path} is not a checkpoint of {method}: no {few(missing)} among its parts ({few(sorted(stored))})"
-        raise TalkbenchError(_known_as(path, stored, method) or told)
-    for name, network in wanted.items():
+        raise TalkbenchError(_recognised(path, stored, method) or told)
+    for name, network in loadable.items():
         problem = mismatch(network.state_dict(), stored[name])
         if problem:
             told = f"{files.get(name, path)} does not fit {method}: {name} has {problem}"
-            raise TalkbenchError(_known_as(files.get(name, path), stored, method) or told)
+            raise TalkbenchError(_recognised(files.get(name, path), stored, method) or told)
     sha256 = {name: sha256_file(file) for name, file in {"": path, **files}.items()}
     if claim := claimed(path, sha256[""], method):
-        raise TalkbenchError(f"{path} is {claim}; expected {method}: name the one that it is with --method")
-    for name, network in wanted.items():
+        raise TalkbenchError(f"{path} is {claim}; expected {method}: run the method it belongs to with --method")
+    for name, network in loadable.items():
         network.load_state_dict(with_counters(network.state_dict(), stored[name]), strict=True)
-    return Checkpoint(sha256, frozenset(wanted))
+    return Checkpoint(sha256, frozenset(loadable))
 
 
-def _known_as(path: Path, stored: Mapping[str, Mapping[str, Tensor]], method: str) -> str:
+def _recognised(path: Path, stored: Mapping[str, Mapping[str, Tensor]], method: str) -> str:
+    """The error message for a checkpoint of other methods than `method`; "" if it belongs to none."""
     names = [match.method for match in recognise(path, stored)]
-    said = f"{path} is {' or '.join(names)}; expected {method}: name the one that it is with --method"
+    said = f"{path} is {' or '.join(names)}; expected {method}: run the method it belongs to with --method"
     return said if names else ""

@@ -1,4 +1,4 @@
-"""Which method a checkpoint belongs to, told by what is in it."""
+"""Recognising the method of a checkpoint by the contents of its file."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Match:
     """A method (full name) whose networks a file holds.
 
     Attributes:
-        part: the one network of it that the file is the bare state dict of; "" for a checkpoint of the whole.
-        networks: the names of its networks in the file.
+        part: the network whose bare state dict the file is; "" if it is a checkpoint of the whole method.
+        networks: the names of the method's networks in the file.
     """
 
     method: str
@@ -34,17 +34,17 @@ class Match:
 
 
 def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]], said: str = "") -> list[Match]:
-    """The methods that the state dicts `stored` in `path` can be of, by their keys and shapes.
+    """The methods whose networks fit the state dicts `stored` in `path`, by keys and shapes.
 
-    Configurations that are alike in these are told apart, as far as they can be, by the method that our own files
-    name, the hash or the name of the official file, and the discriminator; then by the full name that the user has
-    `said`; and last, files are published ones rather than somebody's ablation.
+    If several configurations fit, these decide, in this order and as far as they can: the method that our own files
+    name, the hash of the official file, the discriminator, the name of the official file, the full name that the user
+    has `said`; and last, a configuration with a published file is preferred.
     """
     metadata = str(read_metadata(path).get("method", "")) if path.suffix == ".safetensors" else ""
     unlisted = [name for name in dict.fromkeys((metadata, said)) if name in registry]
     candidates = [name for name in (*cards.known_names(), *unlisted) if cards.family(name).needs_weights]
-    found = list(dict.fromkeys(match for name in candidates if (match := _match(name, stored))))
-    sha256 = sha256_file(path) if any(_official(match)[1] for match in found) else None
+    matches = list(dict.fromkeys(match for name in candidates if (match := _match(name, stored))))
+    sha256 = sha256_file(path) if any(_official(match)[1] for match in matches) else None
     evidence: list[Callable[[Match], bool]] = [
         lambda match: match.method == metadata,
         lambda match: _official(match)[1] == sha256,
@@ -54,15 +54,15 @@ def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]], said: str 
         lambda match: bool(_official(match)[0]),
     ]
     for holds in evidence:
-        found = [match for match in found if holds(match)] or found
-    return found
+        matches = [match for match in matches if holds(match)] or matches
+    return matches
 
 
 def claimed(path: Path, sha256: str, method: str) -> str:
-    """The configuration that a file, which fits `method`, is by its own word, where that is another one; else "".
+    """The other configuration that a file claims to be, although its networks fit `method`; "" if there is none.
 
-    Its word is the method that our own files name, or the hash or the name of an official file of another
-    configuration that is alike in keys and shapes, and still computes something else.
+    The claim is the method that our own files name, or the hash or the name of another configuration's official file.
+    That configuration has equal keys and shapes, but computes something else.
     """
     if path.suffix == ".safetensors":
         named = str(read_metadata(path).get("method") or method)
@@ -85,7 +85,7 @@ def _full_name(name: str) -> str:
 
 @cache
 def skeleton(name: str) -> tuple[Method[Any, Any], nn.Module | None]:
-    """A method and its discriminator without values, for the keys and shapes of their networks."""
+    """A method and its discriminator without the values of weights, for the keys and shapes of their networks."""
     with torch.device("meta"):
         method = create(name)
         return method, method.discriminator()
@@ -101,14 +101,14 @@ def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | Non
         method, _ = skeleton(name)
     except TalkbenchError:  # a library that it needs is not installed
         return None
-    wanted = {part: network.state_dict() for part, network in method.networks.items()}
+    expected = {part: network.state_dict() for part, network in method.networks.items()}
     beside = cards.card(name).beside
     if set(stored) == {""}:
-        parts = [part for part in beside if not mismatch(wanted[part], stored[""])]
+        parts = [part for part in beside if not mismatch(expected[part], stored[""])]
         return Match(method.name, parts[0], (parts[0],)) if parts else None
-    present = tuple(part for part in wanted if part in stored)
-    absent = set(wanted) - set(present) - set(method.optional) - set(beside)
-    if not present or absent or any(mismatch(wanted[part], stored[part]) for part in present):
+    present = tuple(part for part in expected if part in stored)
+    absent = set(expected) - set(present) - set(method.optional) - set(beside)
+    if not present or absent or any(mismatch(expected[part], stored[part]) for part in present):
         return None
     return Match(method.name, "", present)
 

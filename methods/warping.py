@@ -1,7 +1,7 @@
 """Warping maps by a dense backward flow (docs/specs/fomm.md 1.2, resampling calls R2 to R5).
 
 The methods' grids put ±1 on the centres of the outermost pixels; whether sampling and enlarging do so too
-(``align_corners``) is part of what their weights were trained with.
+(``align_corners``) depends on how the weights were trained.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ def warp(features: Tensor, deformation: Tensor, align_corners: bool, resize_corn
     """Sample (B, C, H, W) at a flow (B, h, w, 2) that is first resized to (H, W); zero outside.
 
     Args:
-        align_corners: of the sampling.
-        resize_corners: of the flow's resizing.
+        align_corners: ``align_corners`` of the sampling.
+        resize_corners: ``align_corners`` of the flow's resizing.
     """
     flow = resize_to(deformation.permute(0, 3, 1, 2), features, resize_corners).permute(0, 2, 3, 1)
     # In the flow's precision: half of it would shift the samples by parts of a pixel.

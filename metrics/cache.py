@@ -22,19 +22,20 @@ from talkbench.core.registry import nearest
 from talkbench.metrics.interface import Extractor, extractor_registry
 
 LAYOUT = 1
-"""Of the database; raised whenever the tables or the meaning of a column change."""
+"""Version of the database's tables; raised whenever they or the meaning of a column change."""
 
 SIZE = 4 * 2**30
-"""Bytes that the cache may take unless told otherwise."""
+"""Bytes that the cache may take by default."""
 
 KEPT = 0.9
-"""Share of the bound that stays when the bound is passed: making room now and then is cheaper than with every batch."""
+"""A cache that outgrows its bound is cut to this share of it: making room now and then is cheaper than with every
+batch."""
 
 TIMEOUT = 60.0
 """Seconds that one process waits for another to finish writing, which takes milliseconds."""
 
 REFRESH = 60.0
-"""Seconds within which a second use of an entry is not written down again."""
+"""Seconds after which the next use of an entry is written down again."""
 
 SCHEMA = (
     "CREATE TABLE features (extractor TEXT NOT NULL, frame TEXT NOT NULL, dtype TEXT, shape TEXT, value BLOB,"
@@ -47,7 +48,7 @@ FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, s
 
 @dataclass(frozen=True)
 class Usage:
-    """What the cache holds of one extractor: frames, those without features among them, and bytes of features."""
+    """What the cache holds of one extractor: frames, with or without features, and the bytes of the features."""
 
     extractor: str
     frames: int
@@ -60,7 +61,7 @@ class CacheInfo:
 
     Attributes:
         path: the database.
-        bytes: on disk, caches of other layouts in the same folder among them.
+        bytes: on disk, including caches of other layouts in the same folder.
         bound: bytes that it may take.
         extractors: by id.
     """
@@ -75,15 +76,15 @@ class FeatureCache:
     """A database of features by extractor id and frame content, for any number of threads and processes of a machine.
 
     That a frame shows no face is remembered too. Each entry carries a checksum: a damaged one is computed again. When
-    the database grows over its bound, the entries leave that were not used for longest.
+    the database grows over its bound, the least recently used entries are deleted.
 
     Args:
         folder: where; default ``features`` in the cache folder (`core.paths.home`).
         size: bytes that it may take; default ``TALKBENCH_CACHE_SIZE`` (see `parse_size`), else 4 GiB.
 
     Raises:
-        TalkbenchError: from all methods, a file that is damaged, that another version of talkbench has made, that stays
-            locked or that cannot be written; `clear` without an argument helps against all but the last.
+        TalkbenchError: every method: the file is damaged, was made by another version of talkbench, stays locked or
+            cannot be written. `clear` without an argument helps in all cases but the last.
     """
 
     def __init__(self, folder: Path | None = None, size: int | None = None) -> None:
@@ -95,26 +96,26 @@ class FeatureCache:
     def get_or_extract(
         self, extractor: Extractor, frames: Sequence[np.ndarray], bases: Mapping[str, Extractor] | None = None
     ) -> list[np.ndarray | None]:
-        """Features of uint8 RGB frames (H, W, 3) of one size; what is new is extracted in one batch and stored.
+        """Features of uint8 RGB frames (H, W, 3) of one size; the new frames' are extracted in one batch and stored.
 
         Args:
             extractor: whose features. Those that it starts from (`Extractor.uses`) come through the cache as well.
-            frames: any number, equal ones among them or not.
-            bases: extractors by name, for `Extractor.uses`; one that is not among them is created.
+            frames: any number; equal ones are extracted once.
+            bases: extractors by name, for `Extractor.uses`; one that is missing is created.
         """
         keys = [_content(frame) for frame in frames]
-        wanted = dict(zip(keys, frames, strict=True))
-        known = self._read(extractor.id, list(wanted)) if wanted else {}
-        new = [key for key in wanted if key not in known]
+        frame_of = dict(zip(keys, frames, strict=True))
+        features = self._read(extractor.id, list(frame_of)) if frame_of else {}
+        new = [key for key in frame_of if key not in features]
         if new:
-            features = self._extract(extractor, [wanted[key] for key in new], bases or {})
-            fresh = dict(zip(new, features, strict=True))
+            extracted = self._extract(extractor, [frame_of[key] for key in new], bases or {})
+            fresh = dict(zip(new, extracted, strict=True))
             self._write(extractor.id, fresh)
-            known |= fresh
-        return [known[key] for key in keys]
+            features |= fresh
+        return [features[key] for key in keys]
 
     def info(self) -> CacheInfo:
-        """What is in it; no file is made where there is none."""
+        """What the cache holds; a database that is missing is not made."""
         rows: list[tuple[str, int, int]] = []
         if self.path.exists():
             query = "SELECT extractor, count(*), coalesce(sum(length(value)), 0) FROM features GROUP BY 1 ORDER BY 1"
@@ -123,13 +124,13 @@ class FeatureCache:
         return CacheInfo(self.path, self._on_disk(), self.size, tuple(Usage(*row) for row in rows))
 
     def clear(self, extractor: str = "") -> int:
-        """Forget the features of an extractor, given by its id or its name, or all; returns the bytes that this freed.
+        """Delete the features of one extractor, named by id or by name, or of all; returns the number of bytes freed.
 
-        All includes those of other layouts, and the file itself where it cannot be used. Processes that are at work
-        are not disturbed.
+        Without an extractor, databases of other layouts go too, and this one as a whole if it is damaged. Processes
+        that use the cache meanwhile are not disturbed.
 
         Raises:
-            TalkbenchError: nothing is known of this extractor.
+            TalkbenchError: the cache has no features of this extractor.
         """
         before = self._on_disk()
         if extractor:
@@ -148,8 +149,8 @@ class FeatureCache:
         return extractor.extract(to_tensor(np.stack(frames), extractor.device), base)
 
     def _read(self, extractor: str, frames: list[str]) -> dict[str, np.ndarray | None]:
-        """What is there and sound; its use is written down, unless that was done lately."""
-        found: dict[str, np.ndarray | None] = {}
+        """The stored features whose checksum holds, by frame; their use is written down (see `REFRESH`)."""
+        features: dict[str, np.ndarray | None] = {}
         stale: list[str] = []
         query = (
             "SELECT frame, dtype, shape, value, checksum, used < ? FROM features"
@@ -160,14 +161,14 @@ class FeatureCache:
             for frame, dtype, shape, value, checksum, old in rows:
                 if checksum != _checksum(extractor, frame, dtype, shape, value):
                     continue
-                found[frame] = None if value is None else np.ndarray(json.loads(shape), dtype, value).copy()
+                features[frame] = None if value is None else np.ndarray(json.loads(shape), dtype, value).copy()
                 stale += [frame] if old else []
             if stale:
                 update = (
                     "UPDATE features SET used = ? WHERE extractor = ? AND frame IN (SELECT value FROM json_each(?))"
                 )
                 database.execute(update, (time(), extractor, json.dumps(stale)))
-        return found
+        return features
 
     def _write(self, extractor: str, features: Mapping[str, np.ndarray | None]) -> None:
         rows = []
@@ -192,16 +193,16 @@ class FeatureCache:
 
     def _forget(self, extractor: str) -> None:
         with self._database() as database:
-            ids = [found for (found,) in database.execute("SELECT DISTINCT extractor FROM features")]
-            mine = [found for found in ids if found == extractor or found.startswith(f"{extractor}@")]
-            if not mine:
-                known = {found.partition("@")[0] for found in ids}
-                raise TalkbenchError(f"no features of {extractor!r} in {self.path}: {nearest(extractor, known)}")
+            ids = [row[0] for row in database.execute("SELECT DISTINCT extractor FROM features")]
+            doomed = [id_ for id_ in ids if id_ == extractor or id_.startswith(f"{extractor}@")]
+            if not doomed:
+                names = {id_.partition("@")[0] for id_ in ids}
+                raise TalkbenchError(f"no features of {extractor!r} in {self.path}: {nearest(extractor, names)}")
             database.execute("BEGIN IMMEDIATE")
-            database.executemany("DELETE FROM features WHERE extractor = ?", [(found,) for found in mine])
+            database.executemany("DELETE FROM features WHERE extractor = ?", [(id_,) for id_ in doomed])
 
     def _empty(self) -> None:
-        """New tables in a sound file, whose users are not disturbed; one that is not sound goes as a whole."""
+        """Make a sound database's tables anew in place, which disturbs none of its users; delete a damaged database."""
         doomed = self._files()  # listed first: a file that another process makes meanwhile stays
         if self.path.exists():
             with suppress(TalkbenchError):
@@ -222,7 +223,8 @@ class FeatureCache:
             return database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
     def _files(self) -> list[Path]:
-        """The databases, each after its journal, which must not be taken for that of the next one of the name."""
+        """The databases, each after its journals: deleted in this order, no journal outlives its database, where a new
+        database of that name would take it for its own."""
         return sorted(self.folder.glob("features-*.sqlite*"), reverse=True)
 
     def _on_disk(self) -> int:
@@ -234,11 +236,11 @@ class FeatureCache:
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own for each call, which threads and forks need not share; commits at the end."""
+        """A new connection for each call, so that threads and forks share none; commits at the end."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=TIMEOUT, isolation_level=None)) as database, database:
-                # Text that is damaged is told by its checksum, not by an exception.
+                # Damaged text is recognised by its checksum, not by an exception.
                 database.text_factory = lambda data: data.decode(errors="replace")
                 database.execute("PRAGMA synchronous = NORMAL")
                 layout = _layout(database) or _create(database)
@@ -260,7 +262,7 @@ def parse_size(text: str) -> int:
     """Bytes: a number, or one with a decimal (kB, MB, GB, TB) or a binary unit (KiB, MiB, GiB, TiB).
 
     Raises:
-        TalkbenchError: it is neither.
+        TalkbenchError: `text` is neither.
 
     >>> parse_size("2GB"), parse_size("1.5 MiB"), parse_size("4096")
     (2000000000, 1572864, 4096)
@@ -277,17 +279,17 @@ def _content(frame: np.ndarray) -> str:
 
 
 def _checksum(*entry: str | bytes | None) -> str:
-    """Of all that an entry says, whatever type it comes back as."""
+    """The checksum of an entry's columns, whatever type a damaged database returns them as."""
     return sha256_bytes(repr(entry).encode(errors="replace"))
 
 
 def _layout(database: sqlite3.Connection) -> int:
-    """0: there are no tables yet."""
+    """The layout of a database; 0 if it has no tables yet."""
     return database.execute("PRAGMA user_version").fetchone()[0]
 
 
 def _create(database: sqlite3.Connection) -> int:
-    """The layout, after making the tables, unless another process was first."""
+    """Make the tables unless another process was faster; returns the layout."""
     database.execute("PRAGMA auto_vacuum = FULL")
     _write_ahead(database)
     database.execute("BEGIN IMMEDIATE")
@@ -299,8 +301,8 @@ def _create(database: sqlite3.Connection) -> int:
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:
-    """Choose the journal that one writer and any readers share. Where another process is choosing, SQLite itself does
-    not wait."""
+    """Switch to the write-ahead journal, which lets others read while one writes. SQLite fails at once while another
+    process switches, so this tries again."""
     end = monotonic() + TIMEOUT
     while True:
         try:
@@ -313,7 +315,7 @@ def _write_ahead(database: sqlite3.Connection) -> None:
 
 
 def _used(database: sqlite3.Connection) -> int:
-    """Bytes of the pages that hold something."""
+    """Bytes of the pages in use."""
     query = (
         "SELECT (page_count - freelist_count) * page_size"
         " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
@@ -322,7 +324,7 @@ def _used(database: sqlite3.Connection) -> int:
 
 
 def _advice(error: sqlite3.Error | UnicodeDecodeError) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more than is needed here
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code, without the detail above it
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"is locked by another process for more than {TIMEOUT:.0f} s; end that, or start anew: bench cache clear"
     if code in FULL:

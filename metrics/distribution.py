@@ -15,7 +15,7 @@ BLOCK = 1024
 """Rows of a kernel matrix that are held at a time."""
 
 BOUND = 1e6
-"""Neither distance has a greatest value; sets of photographs stay far below this one."""
+"""Where the metrics' ranges end. Neither distance has a greatest value; sets of photographs stay far below this one."""
 
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:

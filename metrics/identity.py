@@ -49,7 +49,7 @@ def _float64(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Aed(Metric[np.ndarray]):
-    """Against the driving frame where that is the truth, else against the source."""
+    """A metric against the driving frame where that is the truth, else against the source frame."""
 
     direction = "lower"
     range = (0.0, 4.0)
@@ -66,7 +66,7 @@ class _Aed(Metric[np.ndarray]):
 class Aed(_Aed):
     """Squared distance of OpenFace embeddings of the whole frames, the published average Euclidean distance.
 
-    Whose frame it is compared with: the driving one where that is the truth, else the source's.
+    Compared with the driving frame where that is the truth, else with the source frame.
     """
 
     name = "aed"
@@ -77,7 +77,7 @@ class Aed(_Aed):
 class AedFaceNet(_Aed):
     """Squared distance of FaceNet embeddings (VGGFace2) of the faces that MTCNN cuts out, at unit length.
 
-    Compared with the frame that `Aed` is compared with.
+    Compared with the driving frame where that is the truth, else with the source frame.
     """
 
     name = "aed@facenet-vggface2"
@@ -88,7 +88,7 @@ class AedFaceNet(_Aed):
 class AedArcFace(_Aed):
     """Squared distance of ArcFace embeddings of aligned faces, at unit length.
 
-    Compared with the frame that `Aed` is compared with.
+    Compared with the driving frame where that is the truth, else with the source frame.
     """
 
     name = "aed@arcface-r50"
@@ -99,7 +99,7 @@ class AedArcFace(_Aed):
 class AedEuclidean(_Aed):
     """Distance, not squared, of OpenFace embeddings of the whole frames; the root of each pair's AED.
 
-    Compared with the frame that `Aed` is compared with.
+    Compared with the driving frame where that is the truth, else with the source frame.
     """
 
     name = "aed@euclidean"
@@ -113,7 +113,7 @@ class AedEuclidean(_Aed):
 class AedMse(_Aed):
     """Mean squared difference of OpenFace embeddings of the whole frames; AED over their 128 dimensions.
 
-    Compared with the frame that `Aed` is compared with.
+    Compared with the driving frame where that is the truth, else with the source frame.
     """
 
     name = "aed@mse"

@@ -1,4 +1,5 @@
-"""What a metric is: features of frames by a shared extractor, then one number per pair. And where both register."""
+"""The interfaces of extractors (frames to features) and metrics (features to one number per pair), and where both
+register."""
 
 from __future__ import annotations
 
@@ -32,8 +33,13 @@ extractor_registry: Registry[Extractor] = Registry("extractor", "talkbench.metri
 
 
 def _missing(libraries: Sequence[str], weights: Sequence[str], through: str | None) -> str | None:
-    """What keeps a model from running here, and the remedy: libraries that are not installed, files that are not there
-    or not sound (names of ``weights.yaml``), what the extractor that it starts from lacks; None if nothing does."""
+    """The first thing that keeps a model from running here, with the remedy; None if it can run.
+
+    Args:
+        libraries: distributions that must be installed.
+        weights: files of ``weights.yaml`` that must be there and sound.
+        through: the extractor that the model starts from, which must be able to run too.
+    """
     for library in libraries:
         try:
             version(library)
@@ -61,7 +67,8 @@ class Extractor(ABC):
         libraries: distributions that it needs beyond talkbench's own dependencies.
         weights: files of ``weights.yaml`` that it needs.
         uses: the extractor whose features of the same images it starts from, as `arcface-r50` from the eyes.
-        subject: what a frame must show to have features: ``no-face-…``, ``no-body-…``.
+        subject: what a frame must show to have features, ``face`` or ``body``; it names the failures ``no-face-…``
+            and ``no-body-…``.
     """
 
     name: str
@@ -83,7 +90,7 @@ class Extractor(ABC):
 
     @abstractmethod
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
-        """One array per image of (B, 3, H, W), in [0, 1] with the 256 levels of an 8-bit file.
+        """Features, one array per image, of images (B, 3, H, W) in [0, 1] with the 256 levels of an 8-bit file.
 
         All arrays have one shape and are on the CPU; None where the image does not show the subject, or has values that
         are not finite. Nothing outside the extractor changes: random state, autograd, threads and backend flags stay
@@ -94,7 +101,7 @@ class Extractor(ABC):
             base: their features by the extractor that this one `uses`; None: it computes them.
 
         Raises:
-            TalkbenchError: a weight file that is not what it should be.
+            TalkbenchError: a weight file is missing, damaged or of another model.
         """
 
     def problem(self) -> str | None:
@@ -109,7 +116,7 @@ class Extractor(ABC):
         """The extractor as plain data.
 
         Raises:
-            TalkbenchError: it does not declare what it must, or something else than it may.
+            TalkbenchError: the class lacks an attribute of its card, or gives it a value that the card does not allow.
         """
         about, _ = _documentation(self)
         problem = self.problem() or ""
@@ -153,7 +160,7 @@ class Metric(ABC, Generic[Features]):
             `compare` takes features (B, 1 + history, …), oldest first.
         min_size: least side in pixels of the images.
         unquantised: it takes the generated images before they are rounded to 8 bits.
-        undefined: reason of a pair whose features are finite and whose value is NaN all the same.
+        undefined: the failure's reason for a pair whose value is NaN although its features are finite.
         missing_generated: value of a pair whose generated frame shows no face while the target does;
             None: such a pair is a counted failure. A pair without a face in the target is left out
             for every system (docs/specs/evaluation.md 4, point 3).
@@ -205,14 +212,14 @@ class Metric(ABC, Generic[Features]):
         """
 
     def weigh(self, generated: Features, target: Features) -> np.ndarray:
-        """float64 (B,), what each pair counts in the mean; 1 unless a metric says otherwise.
+        """The weight of each pair in the mean, float64 (B,); 1 unless a metric overrides this.
 
         Only `target` may decide it: where the generated frame has no features, `target` is given twice.
         """
         return np.ones(len(target))  # type: ignore[arg-type]
 
     def backend(self) -> str:
-        """What computes it: the extractor's id, or ``talkbench`` where a formula of ours is all."""
+        """What computes it: the extractor's id, or ``talkbench`` for a formula on the images alone."""
         return extractor_registry.create(self.extractor).id if self.extractor else "talkbench"
 
     def problem(self) -> str | None:
@@ -227,7 +234,7 @@ class Metric(ABC, Generic[Features]):
         """The metric as plain data.
 
         Raises:
-            TalkbenchError: it does not declare what it must, or something else than it may.
+            TalkbenchError: the class lacks an attribute of its card, or gives it a value that the card does not allow.
         """
         about, definition = _documentation(self)
         problem = self.problem() or ""
@@ -251,7 +258,7 @@ def _documentation(instance: Extractor | Metric[Any]) -> tuple[str, tuple[str, .
 
 
 def _declared(instance: Extractor | Metric[Any], model: type[Card]) -> dict[str, Any]:
-    """The attributes of a class that its card has too, under the same names."""
+    """The attributes that a class shares with its card, by name."""
     base = Metric if isinstance(instance, Metric) else Extractor
     try:
         return {name: getattr(instance, name) for name in model.model_fields if name in base.__annotations__}

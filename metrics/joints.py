@@ -15,7 +15,7 @@ ABSENT = -1
 
 
 def present(joints: np.ndarray) -> np.ndarray:
-    """Which joints there are: (B, K, 2) to bool (B, K)."""
+    """Which joints are present: (B, K, 2) to bool (B, K)."""
     return joints[:, :, 0] != ABSENT
 
 
@@ -78,7 +78,7 @@ def _finite(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """NaN where there is nothing to divide by."""
+    """`total` over `count`; NaN where the count is zero."""
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
@@ -86,7 +86,7 @@ def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
 class AkdBody(Metric[np.ndarray]):
     """Average keypoint distance of the body's joints that both frames show, pixels of the stored frame.
 
-    It is made for TED-talks' frames, whose 384 pixels its range ends at.
+    It is meant for TED-talks: the range ends at 384, the side of its frames in pixels.
     """
 
     name = "akd@body"
@@ -121,7 +121,7 @@ class Mkr(_Mkr):
 
 @registry.register("mkr@pooled")
 class MkrPooled(_Mkr):
-    """Missing keypoint rate over all frames' joints together: a frame weighs as many joints as its target shows."""
+    """Missing keypoint rate over the joints of all frames: a frame's weight is the number of joints in its target."""
 
     name = "mkr@pooled"
 
@@ -135,7 +135,7 @@ class AedReidResnet50(Metric[np.ndarray]):
 
     Legacy: dividing the image by 255 once more than needed leaves the network an almost constant input, and values
     hundreds of times smaller than they would be (docs/specs/evaluation.md 3.6). The features are not of unit length and
-    have no bound: the range ends far above all values to be met, the published ones being about 0.1.
+    have no bound: the range ends far above all values that occur; the published ones are about 0.1.
     """
 
     name = "aed@reid-resnet50"

@@ -9,7 +9,7 @@ from talkbench.metrics import registry
 from talkbench.metrics.interface import Metric
 
 POINTS = 5
-"""Of the features of `mtcnn5`; what follows them is the box."""
+"""Number of landmarks in the features of `mtcnn5`; the box follows them."""
 
 EYES = (36, 45)
 """The outer corners of the eyes among the 68 points (docs/specs/evaluation.md 3.5 and its goldens)."""
@@ -51,7 +51,7 @@ def nme(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean distance of corresponding points as a share of the distance between the target's outer eye corners
     (docs/specs/evaluation.md 3.5): points (B, 68, 2) twice to float64 (B,).
 
-    NaN where a coordinate is not finite, and where the two corners fall together.
+    NaN where a coordinate is not finite, and where the two corners coincide.
 
     Raises:
         TalkbenchError: the two differ in shape.

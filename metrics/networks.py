@@ -1,4 +1,4 @@
-"""Other people's networks: filled from their weight files, strictly, and run so that nothing stays switched."""
+"""Other people's networks: filled from their weight files, strictly, and run without a lasting change of settings."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def read_state(name: str, what: str) -> dict[str, Tensor]:
 def fill(network: Network, state: Mapping[str, Tensor], name: str, what: str) -> Network:
     """`network` with the weights of `state`, which must agree in keys and shapes; in evaluation mode, no gradients.
 
-    Counters of batch normalisation that an old file lacks are no difference.
+    An old file may lack the counters of batch normalisation.
 
     Raises:
-        TalkbenchError: `state` is of another model.
+        TalkbenchError: `state` belongs to another model.
     """
     try:
         network.load_state_dict(dict(state), strict=True)
@@ -69,14 +69,14 @@ def refusal(name: str, what: str, reason: str) -> TalkbenchError:
 
 @contextmanager
 def isolated(threads: int | None = None) -> Iterator[None]:
-    """The same float32 arithmetic whatever the caller runs under, and the caller's settings back at the end.
+    """Run the block with the same float32 arithmetic under any caller, and restore the caller's settings afterwards.
 
-    Inside: no gradients, no autocast, no TF32. Afterwards as before: autograd (py-feat switches it off for the whole
+    Inside: no gradients, no autocast, no TF32. Restored: autograd (py-feat switches it off for the whole
     process), torch's thread count, the flags of cuDNN (face-alignment sets ``benchmark``), the random state of torch,
     NumPy and Python, the warning filters, and the environment (py-feat sets ``OMP_NUM_THREADS``).
 
     Args:
-        threads: of torch on the CPU; one for networks so small that a second would only wait. None: as they are.
+        threads: number of torch's threads on the CPU, 1 for networks too small to gain by more. None: unchanged.
     """
     cudnn, convolution = torch.backends.cudnn, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     product = torch.backends.cuda.matmul

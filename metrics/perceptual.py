@@ -55,7 +55,7 @@ class _Lpips(ImageMetric):
     """The backbone as the lpips package calls it."""
 
     heads_sha256: str
-    """Of the file with the heads, version 0.1."""
+    """sha256 of the file with the heads, version 0.1."""
 
     def problem(self) -> str | None:
         if problem := super().problem():
@@ -82,7 +82,7 @@ class _Lpips(ImageMetric):
             raise TalkbenchError(f"{self.name} {problem}")
         from lpips import LPIPS
 
-        warnings.simplefilter("ignore")  # torchvision finds the package's way of asking for it old-fashioned
+        warnings.simplefilter("ignore")  # the package calls torchvision in a deprecated way
         network = LPIPS(net=self.net, version="0.1", pnet_rand=True, verbose=False)
         (weights,) = self.weights
         what = f"torchvision's {weights}"

@@ -22,7 +22,7 @@ SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of MS-SSIM's scales, finest first (Wang, Simoncelli and Bovik 2003)."""
 
 MS_SSIM_MIN = 161
-"""Least side, in pixels, whose half of a half of a half of a half, rounded up each time, is still 11."""
+"""Least side in pixels: halved four times and rounded up each time, it is 11, the window's side."""
 
 
 def local_mean(images: Tensor, window: list[float]) -> Tensor:
@@ -44,7 +44,7 @@ def ssim_maps(
 ) -> tuple[Tensor, Tensor]:
     """The two factors of SSIM where the window fits: luminance, and contrast times structure.
 
-    (B, C, H, W) twice to (B, C, H-n+1, W-n+1) twice, n the window's side. Arguments as of `ssim`.
+    (B, C, H, W) twice to (B, C, H-n+1, W-n+1) twice, n the window's side. The arguments are those of `ssim`.
 
     Raises:
         TalkbenchError: the images are smaller than the window.
@@ -88,8 +88,8 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
     Per channel, the product over five scales of the mean contrast-structure term, at the last scale of the mean SSIM,
     each to the power of its weight in `SCALES`; then the mean over channels. The window is `GAUSS11` where it fits.
-    From one scale to the next pixels are averaged two by two; at the edge of an odd side, those that there are. A mean
-    below zero, which has no such power, counts as zero.
+    From one scale to the next pixels are averaged two by two; the last ones of an odd side have no partner and are
+    averaged without. A mean below zero, which has no such power, counts as zero.
 
     Raises:
         TalkbenchError: a side is shorter than 161 pixels, so that the window does not fit the last scale.

@@ -1,4 +1,5 @@
-"""The model files that metrics use: where they are, and what to say where they are not (docs/specs/evaluation.md 5)."""
+"""The model files that metrics use: where they are, and how to get those that are missing
+(docs/specs/evaluation.md 5)."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from talkbench.core.registry import nearest
 TABLE = Path(__file__).parent / "weights.yaml"
 HUB = "https://huggingface.co"
 HUB_REVISION = "main"
-"""py-feat pins no revision of its files; what came is told by its sha256, which is in every extractor's id."""
+"""py-feat pins no revision of its files; the sha256 in every extractor's id tells which one was used."""
 VAGUE = ("config.json", "model.safetensors")
 """Published names that many files of other models have too."""
 
@@ -32,12 +33,12 @@ class FileCard(Card):
         path: where it lies in the store, relative and with its published name.
         url: where it is downloaded from.
         hub: the repository of the Hugging Face hub that has it, in place of `url`.
-        page: in words, where it is published; needed where there is neither.
+        page: in words, where it is published; required without `url` and `hub`.
         licence: of the weights, in words.
         sha256: of its contents, or the first digits.
         git_blob: its id in git.
         size: bytes.
-        used_by: commands that need it; the metrics say so themselves.
+        used_by: commands that need it; metrics and extractors name their files themselves.
         elsewhere: where the library that published it keeps it; ``{torch}`` is torch's cache folder.
     """
 
@@ -59,7 +60,7 @@ class FileCard(Card):
         return f"{HUB}/{self.hub}/resolve/{HUB_REVISION}/{name}" if self.hub else self.url
 
     def places(self) -> Iterator[Path]:
-        """Where it may be besides the store."""
+        """The paths outside the store at which it may lie."""
         cache_folder = os.environ.get("XDG_CACHE_HOME", "~/.cache")
         torch_home = Path(os.environ.get("TORCH_HOME", f"{cache_folder}/torch")).expanduser()
         for place in self.elsewhere:
@@ -72,7 +73,7 @@ class FileCard(Card):
 
 
 def files() -> dict[str, RemoteFile]:
-    """All files by their names here, in the order of ``weights.yaml``."""
+    """All files by their names in ``weights.yaml``, in its order."""
     return {
         name: RemoteFile(
             name=name,
@@ -100,7 +101,7 @@ def cards() -> dict[str, FileCard]:
 
 
 def store() -> Path:
-    """The folder that holds them."""
+    """The folder that the files are downloaded or added to."""
     return home() / "weights" / "metrics"
 
 
@@ -113,34 +114,36 @@ def find(name: str) -> Path | None:
 
 
 def path(name: str) -> Path:
-    """Where a file is, checked against what is known of it.
+    """Where a file is, after a check of its hash.
 
     Raises:
-        TalkbenchError: it is missing or is not what it should be; says where to get it and where to put it.
+        TalkbenchError: the file is missing, damaged or another one; the message says where to get it and where to put
+            it.
     """
     fault = problem(name)
-    found = find(name)
-    if fault or found is None:
+    place = find(name)
+    if fault or place is None:
         raise TalkbenchError(f"it {fault}")
-    return found
+    return place
 
 
 def problem(*names: str) -> str | None:
-    """What is the matter with some files, ``needs a.pth (https://…) in /folder``; None if all are there and sound."""
+    """Why some of these files cannot be used, ``needs a.pth (https://…) in /folder``; None if all are there and
+    sound."""
     lacking = [files()[name] for name in names if find(name) is None]
     pulled, added = [file for file in lacking if file.url], [file for file in lacking if not file.url]
-    faults = [f"{_wanted(pulled)}: bench weights pull {' '.join(file.name for file in pulled)}"] if pulled else []
-    faults += [f"{_wanted([file])}: {remedy(file)}" for file in added]
+    faults = [f"{_targets(pulled)}: bench weights pull {' '.join(file.name for file in pulled)}"] if pulled else []
+    faults += [f"{_targets([file])}: {remedy(file)}" for file in added]
     faults += [
-        f"a sound {found.name}: {fault}; delete it and fetch it anew: {remedy(files()[name])}"
+        f"a sound {place.name}: {fault}; delete it and fetch it anew: {remedy(files()[name])}"
         for name in names
-        if (found := find(name)) and (fault := files()[name].fault(found))
+        if (place := find(name)) and (fault := files()[name].fault(place))
     ]
     return "needs " + "; ".join(faults) if faults else None
 
 
-def _wanted(lacking: Sequence[RemoteFile]) -> str:
-    """``a.pth (https://…), b.pth (https://…) in /folder``."""
+def _targets(lacking: Sequence[RemoteFile]) -> str:
+    """Where missing files come from and belong: ``a.pth (https://…), b.pth (https://…) in /folder``."""
     targets = {file: store() / file.path for file in lacking}
     folder = os.path.commonpath([target.parent for target in targets.values()])
     what = [f"{os.path.relpath(target, folder)} ({file.url or file.page})" for file, target in targets.items()]
@@ -153,26 +156,26 @@ def remedy(file: RemoteFile) -> str:
 
 
 def digests(*names: str) -> str:
-    """The first 12 digits of the sha256 of each, joined by ``-``: what tells features of other weights apart."""
+    """The first 12 digits of the sha256 of each, joined by ``-``, for ids that tell features of other weights apart."""
     return "-".join(digest(path(name))[:12] for name in names)
 
 
 def status(name: str) -> str:
-    """``missing``; ``official`` (its published hash holds); ``as added`` (the hash noted when it came holds);
+    """``missing``; ``official`` (its published hash holds); ``as added`` (the hash noted when it was added holds);
     ``present`` (nothing to check it against); ``damaged``."""
-    file, found = files()[name], find(name)
-    if found is None:
+    file, place = files()[name], find(name)
+    if place is None:
         return "missing"
-    if file.fault(found):
+    if file.fault(place):
         return "damaged"
-    return "official" if file.hashed else "as added" if noted(found) else "present"
+    return "official" if file.hashed else "as added" if noted(place) else "present"
 
 
 def pull(name: str, progress: Any = None) -> Path:
     """Download a file into the store; see `core.model_files.fetch`.
 
     Raises:
-        TalkbenchError: as `fetch`, or only a person can fetch it; says where and what to do then.
+        TalkbenchError: as `fetch`; or only a person can fetch the file, and the message says where and what to do then.
     """
     file = files()[name]
     if not file.url:
@@ -182,17 +185,18 @@ def pull(name: str, progress: Any = None) -> Path:
 
 
 def recognise(path: Path) -> str | None:
-    """The file of the table that the one at `path` is, by its published hash, else by its published name; None if by
-    neither.
+    """The name in ``weights.yaml`` of the file at `path`, by its published hash, else by its published file name; None
+    if neither fits.
 
-    A name that says nothing, such as ``model.safetensors``, counts only with the folder that it has in the store.
+    A file name that many models use, such as ``model.safetensors``, counts only with the folder that it has in the
+    store.
     """
-    known = files()
-    for name, file in known.items():
+    published = files()
+    for name, file in published.items():
         if file.hashed and file.difference(path) is None:
             return name
     place = path.resolve().as_posix()
-    for name, file in known.items():
+    for name, file in published.items():
         if place.endswith(f"/{file.path}") or path.name == Path(file.path).name not in VAGUE:
             return name
     return None
@@ -202,12 +206,12 @@ def add(path: Path, name: str) -> Path:
     """Copy a file into the store as `name` and note its hash.
 
     Raises:
-        TalkbenchError: it differs from what is known of `name`, or the store cannot be written.
+        TalkbenchError: it differs from the published file, or the store cannot be written.
     """
     file = files()[name]
     difference = file.difference(path)
     if difference:
-        raise TalkbenchError(f"{path} is not the {name} that is known: it {difference}; fetch it anew ({file.page})")
+        raise TalkbenchError(f"{path} is not the published {name}: it {difference}; fetch it anew ({file.page})")
     copy(path, store() / file.path)
     note(store() / file.path)
     return store() / file.path

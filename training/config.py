@@ -1,4 +1,4 @@
-"""What a training run is made of, read from a YAML file."""
+"""Training recipes: the settings of a training run, read from a YAML file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ RECIPES = Path(__file__).with_name("recipes")
 
 
 class LossWeights(BaseModel):
-    """Factors of the terms, each a function in `losses`; 10 is what the papers of this family have for all of theirs.
+    """Factors of the loss terms, each a function in `losses`; the papers of this family use 10 for all their terms.
 
-    `reconstruction`, of the multi-scale L1, replaces `perceptual` where the VGG-19 weights are not to be had, and
-    `kp_separation` is the form of `kp_distance` that has a gradient, which no paper has. A term that a method does not
-    have is not there, whatever its factor.
+    `reconstruction`, of the multi-scale L1, replaces `perceptual` if the VGG-19 weights are missing. `kp_separation` is
+    a form of `kp_distance` with a gradient, which is in no paper. The factor of a term that a method does not have has
+    no effect.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -39,22 +39,23 @@ class TrainConfig(BaseModel):
     """A training recipe.
 
     Attributes:
-        method, dataset: what is trained on what.
-        epochs: passes over the data; an epoch has every person (or clip) `repeats` times, without the last part of a
+        method, dataset: the method to train, and the data set to train it on.
+        epochs: passes over the data; an epoch has every person (or clip) `repeats` times, without the last, incomplete
             batch.
-        steps: optimiser steps after which to stop in any case.
+        steps: optimiser steps after which training stops even if epochs are left.
         sampling: ``identity``: a person, then one of their clips; ``clip``: a clip; ``frame``: a clip in proportion to
             its frames, so that a short one is not learned by heart.
         batch_size: frame pairs per step, over all processes.
-        lr: of Adam (betas 0.5 and 0.999), alike for all networks; a tenth from each of the epochs `milestones` on.
-        weight_decay: of Adam, coupled.
-        clip_grad: largest norm of the gradients of a network; None: any.
+        lr: learning rate of Adam (betas 0.5 and 0.999) for all networks; divided by ten at each of the epochs
+            `milestones`.
+        weight_decay: weight decay of Adam, coupled.
+        clip_grad: largest norm of the gradients of a network; None: no limit.
         sync_batchnorm: batch norm sees the batches of all processes.
         flip_time, flip_horizontal: whether pairs may be swapped or mirrored.
         jitter: largest relative change of brightness, contrast, saturation and hue.
         precision: ``bf16``: autocast.
-        ema: decay of the moving average of the weights, which is then what comes out; None: no average.
-        validation: how many pairs of frames that training never sees are looked at after every epoch.
+        ema: decay of the moving average of the weights, which then is the result; None: no average.
+        validation: number of pairs, of frames that training never sees, that are evaluated after every epoch.
         seed: every sample, transform and noise map is a function of the seed and its place in the run.
         weights: factors of the losses.
     """
@@ -95,14 +96,14 @@ def recipe_names() -> list[str]:
 def load_config(name: str, changes: Mapping[str, object] | None = None, family: str = "") -> TrainConfig:
     """The recipe `name` that ships with talkbench, or that of a YAML file.
 
-    A recipe may begin with ``extends: <another one>`` and then holds only what differs.
+    A recipe may begin with ``extends: <another recipe>`` and then holds only the entries that differ.
 
     Args:
         family: the folder of recipes in which a bare name is looked up, ``mcnet``.
-        changes: entries in place of the recipe's; ``weights.consistency`` is one of its weights.
+        changes: entries that replace the recipe's; ``weights.consistency`` is an entry of its `weights`.
 
     Raises:
-        TalkbenchError: there is no such recipe, or an entry is unknown or wrong.
+        TalkbenchError: there is no such recipe, or an entry is unknown or invalid.
     """
     if (RECIPES / family / f"{name}.yaml").is_file():
         name = f"{family}/{name}" if family else name

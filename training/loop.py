@@ -34,7 +34,7 @@ USUAL = 0.99  # share of the past in the usual loss
 
 
 class TrainProgress:
-    """What a training run tells while it goes; the default keeps silent."""
+    """The events that a training run reports; this class ignores them, subclasses show them."""
 
     def begin(self, config: TrainConfig, folder: Path) -> None:
         """Training begins, or goes on."""
@@ -49,20 +49,20 @@ class TrainProgress:
         """Values worth keeping: losses now and then, validation metrics after every epoch."""
 
     def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
-        """So many epochs are done: the losses of the last step, and validation metrics."""
+        """`epoch` epochs are done; `values` are the losses of the last step and the validation metrics."""
 
     def picture(self, step: int, path: Path) -> None:
-        """The validation pairs have been drawn."""
+        """The validation pairs have been drawn into the image file `path`."""
 
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """What changes no result.
+    """Options that change no result.
 
     Attributes:
-        workers: processes that read frames; 0: none but this one.
-        compiled: the step goes through ``torch.compile``.
-        save_minutes: a state is saved after each epoch and whenever so many minutes have passed.
+        workers: processes that read frames; 0: this process reads them.
+        compiled: whether the step is compiled by ``torch.compile``.
+        save_minutes: a state is saved after each epoch, and after so many minutes without one.
     """
 
     workers: int = 0
@@ -74,10 +74,10 @@ class Trainer:
     """Trains the networks of a method in place.
 
     Args:
-        method: with fresh weights, or those to start from.
+        method: the method, with fresh weights or those to start from.
         config: the recipe.
         pairs: the training data.
-        folder: of the states, ``log.jsonl``, ``pictures/`` and the best weights on the validation pairs.
+        folder: for the states, ``log.jsonl``, ``pictures/`` and the best weights by the validation pairs.
         image_loss: compares prediction and driving frame.
     """
 
@@ -154,7 +154,7 @@ class Trainer:
         self.networks.eval()
 
     def _report(self) -> bool:
-        """Tell of the step that was done, and of the epoch if it was its last one; whether it was."""
+        """Report the last step, and the epoch if that ended with it; returns whether it did."""
         self.progress.step(self.step, self.batches.total, self.config.batch_size, self.latest)
         if self.step % LOG_EVERY_STEPS == 0:
             self._log(self.latest)
@@ -175,7 +175,7 @@ class Trainer:
         return losses
 
     def clip(self) -> Tensor:
-        """Limit the gradients, each group's by itself; the largest norm that one had."""
+        """Limit the norm of each group's gradients; returns the largest norm before that."""
         limit, kind = self.config.clip_grad or math.inf, self.objective.clip_type
         norms = [nn.utils.clip_grad_norm_(group, limit, kind) for group in self.objective.clipped()]
         return torch.stack([norm.to(self.world.device) for norm in norms]).max()  # that of idle networks is on the CPU
@@ -190,7 +190,7 @@ class Trainer:
             self.average.update_parameters(self.networks)
 
     def states(self) -> dict[str, dict[str, Tensor]]:
-        """The state of every network as it is to be used: averaged if the recipe says so."""
+        """The state of every network that is the result: averaged if the recipe says so."""
         with self._averaged():
             return {name: network.state_dict() for name, network in self.networks.items()}
 
@@ -220,7 +220,7 @@ class Trainer:
         )
 
     def _validate(self) -> dict[str, float]:
-        """The validation metrics, by the names that the log has for them; none without validation pairs."""
+        """The validation metrics, by their names in the log; empty without validation pairs."""
         if not self.validation:
             return {}
         path = self.folder / "pictures" / f"{self.step:08d}.png"
@@ -237,10 +237,10 @@ class Trainer:
         return named
 
     def write_weights(self, path: Path, metadata: Mapping[str, object]) -> None:
-        """The networks as they are to be used, in our format."""
+        """Write `states` to a safetensors file."""
         from talkbench.methods.checkpoints import save_states
 
-        known = {
+        facts = {
             "method": self.config.method,
             "config": self.config.model_dump(mode="json"),
             "epochs": self.step // self.batches.per_epoch,
@@ -248,7 +248,7 @@ class Trainer:
             "losses": self.latest,
             "torch": torch.__version__,
         }
-        save_states(self.states(), path, {**known, **metadata})
+        save_states(self.states(), path, {**facts, **metadata})
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:

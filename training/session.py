@@ -26,12 +26,12 @@ from talkbench.training.world import World, join
 VGG = "vgg19"
 
 READERS_END = 10.0
-"""Seconds within which the processes that read frames for a run that was killed have ended, and let its folder go."""
+"""Seconds after which the reading processes of a killed run have ended, so that its folder is no longer locked."""
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What the user asks for; see ``bench train --help`` for each."""
+    """The user's options; see ``bench train --help`` for each."""
 
     method: str = ""
     config: str | None = None
@@ -50,23 +50,25 @@ def train(options: TrainOptions, progress: TrainProgress | None = None) -> Path:
     """Train, or continue the training that `out` holds; returns the weights file.
 
     Raises:
-        TalkbenchError: a wrong recipe, data that is not there, or a loss that explodes.
+        TalkbenchError: the recipe is invalid, data is missing, or the loss explodes.
     """
     config = recipe(options)
     # Heatmaps and their gradients fade into denormal numbers, which make a CPU several times slower.
     torch.set_flush_denormal(True)
     with join(options.device) as world:
-        shown = progress if progress and world.main else TrainProgress()
-        return _train(options, config, world, shown)
+        if not progress or not world.main:
+            progress = TrainProgress()
+        return _train(options, config, world, progress)
 
 
 def recipe(options: TrainOptions) -> TrainConfig:
-    """The recipe with what the options change in it.
+    """The recipe, with the changes that the options ask for.
 
-    Without a name it is that of the method's card. A variant that is named is trained in the place of the recipe's.
+    Without a recipe's name, the one in the method's card is taken. If the options name a variant of the method, that
+    variant is trained instead of the recipe's.
 
     Raises:
-        TalkbenchError: the recipe is faulty or of another method, or the method cannot be trained.
+        TalkbenchError: the recipe is invalid or trains another method, or the method cannot be trained.
     """
     kind = methods.class_of(options.method)
     if isinstance(kind, type):
@@ -104,7 +106,7 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
     alone = locked(folder, "is training into", wait=READERS_END) if world.main else nullcontext()
     with alone:
         trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
-        if world.main:  # at once, for a folder that cannot be written is not to be found out after an epoch
+        if world.main:  # now, so that a folder that cannot be written is noticed before the first epoch
             write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         progress.begin(config, folder)
         if trainer.step:
@@ -113,6 +115,6 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
         path = folder / "weights.safetensors"
         if world.main:
             perceptual = "VGG-19" if vgg else "multi-scale L1"
-            made = {"command": options.command, "talkbench": version("talkbench"), "perceptual": perceptual}
-            trainer.write_weights(path, made)
+            origin = {"command": options.command, "talkbench": version("talkbench"), "perceptual": perceptual}
+            trainer.write_weights(path, origin)
     return path

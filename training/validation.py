@@ -1,4 +1,4 @@
-"""What a training run looks at after every epoch: fixed pairs that it never trains on."""
+"""Validation after every epoch of training, on fixed pairs that training never sees."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Validation:
     """Renders the validation pairs, absolute motion, and compares them with their driving frames.
 
     Args:
-        pairs: whose validation pairs are taken.
+        pairs: the training data, which holds out the validation pairs.
         say: see `FramePairs.validation`.
     """
 
@@ -51,7 +51,7 @@ class Validation:
                 values[metric.name].append(np.asarray(metric.compare(generated, driving)))
             strips += list(to_uint8(torch.cat([source, driving, generated, 1 - (generated - driving).abs()], dim=3)))
         _write(strips[:SHOWN], picture)
-        return {name: float(np.concatenate(found).mean()) for name, found in values.items()}
+        return {name: float(np.concatenate(batches).mean()) for name, batches in values.items()}
 
     def _images(self, frames: Sequence[Frame]) -> Tensor:
         return self._pairs.images(frames).to(self._device).float() / 255

@@ -22,8 +22,8 @@ class World:
     """This process among those that train together.
 
     Attributes:
-        rank, size: which it is, of how many.
-        device: that it computes on.
+        rank, size: the number of this process, and how many there are.
+        device: the device that it computes on.
     """
 
     device: torch.device
@@ -32,7 +32,7 @@ class World:
 
     @property
     def main(self) -> bool:
-        """Whether it is the one that writes and reports."""
+        """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
     def mean(self, values: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class World:
         return values
 
     def any(self, value: bool) -> bool:
-        """Whether it is true in one of the processes."""
+        """Whether `value` is true in at least one process."""
         if self.size == 1:
             return value
         votes = torch.tensor(float(value), device=self.device)
@@ -51,7 +51,7 @@ class World:
         return bool(votes)
 
     def share(self, value: Any) -> Any:
-        """What the main process holds."""
+        """The `value` of the main process."""
         if self.size == 1:
             return value
         box = [value]
@@ -59,20 +59,20 @@ class World:
         return box[0]
 
     def gather(self, value: Any) -> list[Any]:
-        """What each of the processes holds."""
+        """The `value` of each process."""
         if self.size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
-        distributed.all_gather_object(found, value)
-        return found
+        values: list[Any] = [None] * self.size
+        distributed.all_gather_object(values, value)
+        return values
 
 
 @contextmanager
 def join(device: torch.device) -> Iterator[World]:
-    """Meet the processes that ``torchrun`` has started, each on a GPU of its own where `device` is CUDA.
+    """Connect the processes that ``torchrun`` has started, each on its own GPU if `device` is CUDA.
 
     Raises:
-        TalkbenchError: the environment is not one that ``torchrun`` makes.
+        TalkbenchError: environment variables that ``torchrun`` sets are missing or invalid.
     """
     size = _size()
     if size == 1:
@@ -86,15 +86,15 @@ def join(device: torch.device) -> Iterator[World]:
         yield World(device, distributed.get_rank(), size)
         distributed.barrier()  # nobody leaves while others still talk to it
     finally:
-        gc.collect()  # what still holds on to the group would take its threads along when the interpreter ends
+        gc.collect()  # what still refers to the group would take its threads along when the interpreter ends
         distributed.destroy_process_group()
 
 
 def _size() -> int:
-    given = os.environ.get("WORLD_SIZE", "1")
-    if not given.isdecimal() or int(given) < 1:
-        raise TalkbenchError(f"WORLD_SIZE={given} is no number of processes; unset it, or start them with torchrun")
+    size = os.environ.get("WORLD_SIZE", "1")
+    if not size.isdecimal() or int(size) < 1:
+        raise TalkbenchError(f"WORLD_SIZE={size} is no number of processes; unset it, or start them with torchrun")
     lacking = [name for name in MEETING if name not in os.environ]
-    if int(given) > 1 and lacking:
-        raise TalkbenchError(f"WORLD_SIZE={given}, but no {lacking[0]}; unset it, or start the processes with torchrun")
-    return int(given)
+    if int(size) > 1 and lacking:
+        raise TalkbenchError(f"WORLD_SIZE={size}, but no {lacking[0]}; unset it, or start the processes with torchrun")
+    return int(size)

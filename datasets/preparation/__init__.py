@@ -1,1 +1,1 @@
-"""From raw videos to clips that are known to be sound."""
+"""From raw videos to clips, and checks that they are sound."""

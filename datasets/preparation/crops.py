@@ -15,7 +15,7 @@ def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
 
     Returns:
         float64 (N, 4), left, top, right, bottom in pixels, which may reach over the frame's border;
-        frames without a face give no box.
+        frames without a face have no box.
 
     Raises:
         TalkbenchError: facenet-pytorch is missing, or no frame shows a face.
@@ -31,7 +31,7 @@ def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
     boxes = []
     for start in range(0, len(indices), BATCH):
         images = np.stack([clip.read(index) for index in indices[start : start + BATCH]])
-        boxes += [found[0] for found in detector.detect(images)[0] if found is not None]
+        boxes += [faces[0] for faces in detector.detect(images)[0] if faces is not None]
     if not boxes:
         raise TalkbenchError(f"no face found in {clip.path}; choose a video that shows one")
     return np.array(boxes, dtype=np.float64)
@@ -41,8 +41,8 @@ def square_crop(boxes: np.ndarray, height: int, width: int, margin: float = 0.1)
     """The square around the union of `boxes`, enlarged by `margin` of its longer side on each side
     (docs/specs/evaluation.md 6.2, docs/specs/fomm.md 4.7), inside a frame of `height` x `width`.
 
-    Where the square does not fit it is the largest that does, and it is shifted no further from
-    the face than the border demands: no black bars, no change of aspect.
+    If that square does not fit, the largest one that fits is taken, shifted away from the face only as far as the
+    border requires: no black bars, no change of aspect.
 
     Args:
         boxes: (N, 4), left, top, right, bottom.

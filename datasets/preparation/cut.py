@@ -54,7 +54,7 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a clip: `status` is "made", "there" (from before) or a slug of what is wrong, told in `detail`."""
+    """The result for a clip: `status` is "made", "there" (made before) or a slug of a fault, told in `detail`."""
 
     clip: str
     video: str
@@ -79,22 +79,22 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
         workers: processes at once; 1 works in this one.
 
     Yields:
-        The outcomes of some clips, as they are done; first those that are there from before or whose video is not.
+        The outcomes of some clips at a time, as they are done; first those made before and those without a video.
 
     Raises:
         TalkbenchError: `raw` is not a folder, `out` cannot be written, or a worker has died.
     """
     if not raw.is_dir():
-        raise TalkbenchError(f"{raw} is not a folder; give that of the downloaded videos")
+        raise TalkbenchError(f"{raw} is not a folder; name the folder of the downloaded videos")
     videos = _by_stem(raw.iterdir())
     _sweep({(out / cut.clip).parent for cut in cuts})
     jobs: list[Job] = []
-    for name, wanted in _by_video(cuts).items():
+    for name, cuts_of_video in _by_video(cuts).items():
         files = videos.get(name, [])
-        there = [found for cut in wanted if (found := _found(cut.clip, name, out, style))]
-        yield there
-        done = {outcome.clip for outcome in there}
-        todo = [cut for cut in wanted if cut.clip not in done]
+        earlier = [outcome for cut in cuts_of_video if (outcome := _earlier(cut.clip, name, out, style))]
+        yield earlier
+        done = {outcome.clip for outcome in earlier}
+        todo = [cut for cut in cuts_of_video if cut.clip not in done]
         if not todo:
             continue
         if len(files) == 1:
@@ -107,10 +107,10 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
 
 
 def find_videos(raw: Path) -> dict[str, list[Path]]:
-    """By name without ending, the videos in the folder `raw`, or `raw` itself.
+    """The videos in the folder `raw`, or `raw` itself, by file name without ending.
 
     Raises:
-        TalkbenchError: there is none.
+        TalkbenchError: there is no video.
     """
     if not raw.exists():
         raise TalkbenchError(f"there is no {raw}; give a video or a folder of videos")
@@ -132,20 +132,20 @@ def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: 
     _sweep({out})
     jobs: list[Job] = []
     for name, files in videos.items():
-        there = _found(name, name, out, style) if _is_text(name) else None
+        earlier = _earlier(name, name, out, style) if _is_text(name) else None
         if not _is_text(name):
-            yield [Outcome(shown(name), shown(name), "name-not-utf8", "rename the file")]
+            yield [Outcome(printable(name), printable(name), "name-not-utf8", "rename the file")]
         elif len(files) > 1:
             yield [Outcome(name, name, "same-name", _several(files))]
-        elif there:
-            yield [there]
+        elif earlier:
+            yield [earlier]
         else:
             jobs.append(partial(_crop_face, files[0], out / name, style))
     yield from _work(jobs, workers)
 
 
-def shown(name: str) -> str:
-    """A file's name for people, with bytes that are not UTF-8 as escapes."""
+def printable(name: str) -> str:
+    """A file's name that can be printed: bytes that are not UTF-8 become escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -193,7 +193,7 @@ def _write(video: Clip, frames: range, window: Callable[[int, int], Window], fol
     """Write `frames` of `video`, numbered from 0, all or none.
 
     Args:
-        window: of an image of this height and width; may raise PairError.
+        window: the window for an image's height and width; may raise PairError.
 
     Raises:
         PairError: a frame does not decode.
@@ -213,7 +213,7 @@ def _frames(cut: Cut, video: VideoClip) -> range:
     """The frames of `cut`.
 
     Raises:
-        PairError: ``short-video``, by more than `SLACK`.
+        PairError: ``short-video``, the video ends more than `SLACK` before the clip does.
     """
     if cut.rate is None:
         frames = needed = range(int(cut.start), int(cut.end))
@@ -231,7 +231,7 @@ def _window(cut: Cut, height: int, width: int) -> Window:
     """The box of `cut` in pixels of a video of `height` x `width`, cut to whole ones and to the frame.
 
     Raises:
-        PairError: ``other-shape``, the list speaks of a video of another aspect ratio; or ``empty-window``.
+        PairError: ``other-shape``, the list describes a video of another aspect ratio; or ``empty-window``.
     """
     if abs(width * cut.height / (height * cut.width) - 1) > SHAPE_TOLERANCE:
         raise PairError(
@@ -261,8 +261,8 @@ def _work(jobs: list[Job], workers: int) -> Iterator[list[Outcome]]:
 
 
 def _settle() -> None:
-    """Make a worker process one that shares the processors (torch asks when it is imported) and leaves no trace of an
-    interrupt, nor stays when the process that it works for is gone."""
+    """Set up a worker process: one thread (torch reads that when it is imported), no traceback after an interrupt, and
+    an end as soon as its parent process is gone."""
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -282,8 +282,8 @@ def _sweep(folders: Iterable[Path]) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _found(clip: str, video: str, out: Path, style: Style) -> Outcome | None:
-    """What is to be said of a clip that is there from before; None if it is not."""
+def _earlier(clip: str, video: str, out: Path, style: Style) -> Outcome | None:
+    """The outcome for a clip that is in `out` already; None if it is not."""
     from PIL import Image
 
     path = out / clip
@@ -304,7 +304,7 @@ def _found(clip: str, video: str, out: Path, style: Style) -> Outcome | None:
 
 
 def _is_text(name: str) -> bool:
-    return shown(name) == name
+    return printable(name) == name
 
 
 def _several(files: list[Path]) -> str:
@@ -312,15 +312,15 @@ def _several(files: list[Path]) -> str:
 
 
 def _by_stem(files: Iterable[Path]) -> dict[str, list[Path]]:
-    found = defaultdict(list)
+    videos = defaultdict(list)
     for file in sorted(files):
         if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file() and not file.name.startswith("."):
-            found[file.stem].append(file)
-    return found
+            videos[file.stem].append(file)
+    return videos
 
 
 def _by_video(cuts: Iterable[Cut]) -> dict[str, list[Cut]]:
-    found = defaultdict(list)
+    cuts_of = defaultdict(list)
     for cut in cuts:
-        found[cut.video].append(cut)
-    return found
+        cuts_of[cut.video].append(cut)
+    return cuts_of

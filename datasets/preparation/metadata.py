@@ -37,7 +37,7 @@ class Cut:
         clip: its folder below the data root.
         video: the raw file's name without its ending.
         start, end: first frame or moment, and the one after the last.
-        rate: how many of their units make a second; None: they are frame numbers of the video.
+        rate: units of `start` and `end` per second; None: they are frame numbers of the video.
         box: left, top, right, bottom in pixels of a video of `width` x `height`.
     """
 
@@ -52,20 +52,20 @@ class Cut:
 
 
 class _Row:
-    """One line of a list; complaints name the file, the line and the column."""
+    """One line of a list; its errors name the file, the line and the column."""
 
     def __init__(self, fields: dict[str, str], where: str) -> None:
         self.fields, self._where = fields, where
 
-    def fault(self, column: str, wanted: str) -> TalkbenchError:
-        found = self.fields.get(column)
-        return TalkbenchError(f"{self._where}, column {column}: {found!r} is not {wanted}; correct the line")
+    def fault(self, column: str, expected: str) -> TalkbenchError:
+        value = self.fields.get(column)
+        return TalkbenchError(f"{self._where}, column {column}: {value!r} is not {expected}; correct the line")
 
-    def match(self, column: str, pattern: str, wanted: str) -> re.Match[str]:
-        found = re.fullmatch(pattern, self.fields.get(column) or "", re.ASCII)
-        if not found:
-            raise self.fault(column, wanted)
-        return found
+    def match(self, column: str, pattern: str, expected: str) -> re.Match[str]:
+        match = re.fullmatch(pattern, self.fields.get(column) or "", re.ASCII)
+        if not match:
+            raise self.fault(column, expected)
+        return match
 
     def number(self, column: str) -> int:
         return int(self.match(column, r"\d{1,9}", "a whole number")[0])
@@ -132,7 +132,7 @@ def read_cuts(card: ExternalCard, path: Path) -> list[Cut]:
         card: of ``voxceleb1``, ``ted-talks`` or ``hdtf``.
 
     Raises:
-        TalkbenchError: names the file and the line and column at fault; or two lines with one clip's name.
+        TalkbenchError: a line or column is faulty, or two lines have one clip's name; the message names file and line.
     """
     _, parse = LISTS[card.name]
     lines: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Whether the frames that a pair list asks for are on the disk and sound; and manifests, checksums of all files."""
+"""Checks that the frames of a pair list are on the disk and sound; and manifests, the checksums of all files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Manifest = dict[str, str]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a split's frames are like.
+    """The result of checking a split's frames.
 
     Attributes:
-        frames: number of different frames that it asks for.
-        size: height and width of most of them; None if none can be read.
-        faults: what is wrong, by frame, in order: the reasons of `Split.read`, and ``other-size`` (than `size`),
-            ``other-content`` (than the manifest says) and ``not-in-manifest``.
-        pairs, usable: number of all pairs, and of those of which no frame is at fault.
+        frames: number of different frames in the split.
+        size: height and width of most frames; None if none can be read.
+        faults: the error of each faulty frame, in the order of frames. Reasons are those of `Split.read` and
+            ``other-size`` (than `size`), ``other-content`` (than in the manifest) and ``not-in-manifest``.
+        pairs, usable: number of all pairs, and of pairs without a faulty frame.
     """
 
     frames: int
@@ -46,22 +46,22 @@ def listed_frames(split: Split) -> list[Frame]:
 
 
 def verify(split: Split, manifest: Manifest | None, workers: int, done: Callable[[int], None]) -> Verdict:
-    """Read every frame that `split` asks for; PNG and JPEG decode outside of Python, so threads do.
+    """Read every frame of `split`, in threads: PNG and JPEG are decoded without Python's lock.
 
     Args:
         manifest: checksums to compare with, see `read_manifest`.
         workers: clips at once.
-        done: told the number of frames of every clip that is finished.
+        done: called with the number of frames of every clip that is finished.
     """
-    wanted = listed_frames(split)
-    frames: dict[str, list[int]] = defaultdict(list)
-    for frame in wanted:
-        frames[frame.clip].append(frame.index)
+    frames = listed_frames(split)
+    indices: dict[str, list[int]] = defaultdict(list)
+    for frame in frames:
+        indices[frame.clip].append(frame.index)
     sizes: dict[Frame, Size] = {}
     faults: dict[Frame, PairError] = {}
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for job in as_completed([pool.submit(_check, split, *item, manifest) for item in frames.items()]):
+            for job in as_completed([pool.submit(_check, split, *item, manifest) for item in indices.items()]):
                 good, bad = job.result()
                 sizes |= good
                 faults |= bad
@@ -74,7 +74,7 @@ def verify(split: Split, manifest: Manifest | None, workers: int, done: Callable
             message = f"frame {frame.index} of {frame.clip} has {width} x {height} pixels, unlike most"
             faults[frame] = PairError("other-size", message)
     usable = sum(not any(frame in faults for frame in _frames(pair)) for pair in split)
-    return Verdict(len(wanted), size, dict(sorted(faults.items())), len(split), usable)
+    return Verdict(len(frames), size, dict(sorted(faults.items())), len(split), usable)
 
 
 def _frames(pair: Pair) -> Iterator[Frame]:
@@ -84,7 +84,7 @@ def _frames(pair: Pair) -> Iterator[Frame]:
 def _check(
     split: Split, clip: str, indices: list[int], manifest: Manifest | None
 ) -> tuple[dict[Frame, Size], dict[Frame, PairError]]:
-    """The sizes of the sound frames of a clip, and what is wrong with the others."""
+    """The sizes of a clip's sound frames, and the errors of the others."""
     sizes: dict[Frame, Size] = {}
     faults: dict[Frame, PairError] = {}
     compared: dict[Path, PairError | None] = {}  # a video has many frames
@@ -108,9 +108,9 @@ def _check(
 def _difference(file: Path, root: Path, manifest: Manifest) -> PairError | None:
     name = (file.parent.resolve() / file.name).relative_to(root.resolve()).as_posix()  # the frame may be a link
     if name not in manifest:
-        return PairError("not-in-manifest", f"the manifest does not know {name}")
+        return PairError("not-in-manifest", f"the manifest does not list {name}")
     if sha256_file(file) != manifest[name]:
-        return PairError("other-content", f"{name} is not the file that the manifest knows")
+        return PairError("other-content", f"{name} has another sha256 than in the manifest")
     return None
 
 
@@ -118,20 +118,20 @@ def list_files(root: Path) -> list[str]:
     """The names below `root` of all images and videos there, in the order of their bytes; no links, no hidden files.
 
     Raises:
-        TalkbenchError: there is none, or one whose name a line cannot hold.
+        TalkbenchError: there are no such files, or a name contains a line end.
     """
-    found = []
+    names = []
     for folder, below, files in os.walk(root):
-        below[:] = [name for name in below if name[0] != "."]
-        for path in (Path(folder) / name for name in files if name[0] != "."):
+        below[:] = [subfolder for subfolder in below if subfolder[0] != "."]
+        for path in (Path(folder) / file for file in files if file[0] != "."):
             if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and not path.is_symlink():
-                found.append(path.relative_to(root).as_posix())
-    broken = next((name for name in found if "\n" in name or "\r" in name), None)
+                names.append(path.relative_to(root).as_posix())
+    broken = next((name for name in names if "\n" in name or "\r" in name), None)
     if broken is not None:
         raise TalkbenchError(f"the name of {broken!r} has a line end; rename the file")
-    if not found:
+    if not names:
         raise TalkbenchError(f"{root} holds no image or video; name the folder of the clips with --root")
-    return sorted(found, key=os.fsencode)
+    return sorted(names, key=os.fsencode)
 
 
 def write_manifest(root: Path, names: Sequence[str], out: Path, workers: int, done: Callable[[int], None]) -> None:
@@ -139,7 +139,7 @@ def write_manifest(root: Path, names: Sequence[str], out: Path, workers: int, do
 
     Args:
         workers: files at once.
-        done: told the number of files that are finished more.
+        done: called with the number of files finished since the last call.
     """
     lines = []
     with ThreadPoolExecutor(workers) as pool:
@@ -150,10 +150,10 @@ def write_manifest(root: Path, names: Sequence[str], out: Path, workers: int, do
 
 
 def read_manifest(path: Path) -> Manifest:
-    """By name below the data root, the SHA-256 that a manifest says.
+    """The SHA-256 of each file in a manifest, by name below the data root.
 
     Raises:
-        TalkbenchError: it cannot be read; names the line at fault.
+        TalkbenchError: the manifest cannot be read, or a line is faulty, which the message names.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -166,6 +166,6 @@ def read_manifest(path: Path) -> Manifest:
             raise TalkbenchError(f"{path}, line {number}: not a SHA-256, two blanks and a name; correct the line")
         name = os.fsdecode(match[2])
         if name in manifest:
-            raise TalkbenchError(f"{path}, line {number}: {name} was there before; remove one of the lines")
+            raise TalkbenchError(f"{path}, line {number}: {name} is in an earlier line too; remove one of the lines")
         manifest[name] = match[1].decode()
     return manifest

@@ -1,4 +1,4 @@
-"""The data sets: one is its YAML card alone, unless it needs code; then a class stands beside the card."""
+"""The data sets: most consist of a YAML card alone; one that needs code has a class beside its card."""
 
 from __future__ import annotations
 

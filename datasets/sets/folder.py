@@ -29,15 +29,15 @@ class Folder(Dataset):
 
     def __init__(self, root: Path | str | None = None) -> None:
         super().__init__(root)
-        self._given = root is not None
+        self._has_root = root is not None
 
     def prepare(self) -> None:
-        """See that there is a folder.
+        """Check that the folder exists.
 
         Raises:
-            TalkbenchError: none is named or it is not there.
+            TalkbenchError: no folder is named, or it does not exist.
         """
-        if not self._given:
+        if not self._has_root:
             raise TalkbenchError("data set folder is a folder of your own; name it with --root")
         if not self.root.is_dir():
             raise TalkbenchError(f"there is no folder {self.root}; give the one that holds your clips")
@@ -81,7 +81,7 @@ class Folder(Dataset):
 
 
 def _draw(clips: dict[str, Sequence[int]], identity: Callable[[str], str]) -> dict[str, Callable[[], list[Pair]]]:
-    """What makes the pairs of each task: all there are, or `COUNT` drawn from them."""
+    """Functions that make the pairs of each task: all possible pairs, or `COUNT` drawn from them."""
     frames = {name: [Frame(name, number) for number in numbers] for name, numbers in clips.items()}
 
     def same() -> list[Pair]:

@@ -44,7 +44,8 @@ class DaGAN(Method[SourceMaps, Keypoints]):
         variant: a key of `VARIANTS`.
         weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
         depth: folder with the depth network's ``encoder.pth`` and ``depth.pth``, which are read unless the
-            checkpoint holds that network too; None is ``depth_resnet18`` or ``depth_resnet50`` beside it.
+            checkpoint holds that network too; None: the folder ``depth_resnet18`` or ``depth_resnet50`` beside the
+            checkpoint.
         adapt_scale: relative motion is scaled by the ratio of the keypoints' hulls. Off by default as in the
             authors' YAML, which sets the protocol of the cross-identity tables; the README's command for
             a demo video has it on (docs/specs/dagan.md 4.3, 4.5).
@@ -123,11 +124,11 @@ class DaGAN(Method[SourceMaps, Keypoints]):
 
     @torch.no_grad()
     def inspect(self, images: Tensor, source: SourceMaps, motion: Keypoints) -> Inside:
-        made = self.generator(source, motion)
-        flow = made.motion.deformation
+        generated = self.generator(source, motion)
+        flow = generated.motion.deformation
         deformed = warp(images, flow, align_corners=False, resize_corners=False)
         points = source.keypoints.value, motion.value
-        return Inside(made.prediction, *points, flow, deformed, made.motion.occlusion_map)
+        return Inside(generated.prediction, *points, flow, deformed, generated.motion.occlusion_map)
 
     def _disparity(self, images: Tensor) -> Tensor:
         disparity: Tensor = self.depth_decoder(self.depth_encoder(images))

@@ -22,7 +22,7 @@ class DepthEncoder(nn.Module):
     """Images (B, 3, H, W) in [0, 1] → five maps of 1/2, 1/4, … 1/32 of their size.
 
     Args:
-        layers: of the ResNet, 18 or 50. Its classifier is never run: the authors' files hold it.
+        layers: number of the ResNet's layers, 18 or 50. Its classifier is never run, but the authors' files hold it.
 
     Raises:
         TalkbenchError: torchvision, whose ResNets these are, is not installed.

@@ -26,9 +26,9 @@ class DaGANConfig:
     """Sizes of DaGAN; the defaults are the paper's model (docs/specs/dagan.md 2).
 
     Attributes:
-        spade: the SPADE decoder in the place of residual and up blocks; it enlarges twice, so it goes with
-            `num_down_blocks` 2 alone, and has no use for `num_bottleneck_blocks`.
-        depth_layers: of the depth network's ResNet, 18 or 50.
+        spade: whether the SPADE decoder replaces residual and up blocks. It enlarges twice, so it requires
+            `num_down_blocks` 2, and ignores `num_bottleneck_blocks`.
+        depth_layers: number of layers of the depth network's ResNet, 18 or 50.
     """
 
     resolution: int = 256
@@ -50,8 +50,8 @@ class DaGANConfig:
 
 @dataclass(frozen=True)
 class SourceMaps(Batch):
-    """What the generator needs of a source: the deepest feature map, the small image, the keypoints, what its
-    depth asks of the attention, and, for the SPADE decoder alone, the image."""
+    """What the generator needs of a source: the deepest feature map, the small image, the keypoints, the attention's
+    queries from its depth, and, for the SPADE decoder alone, the image."""
 
     features: Tensor
     small: Tensor
@@ -69,7 +69,8 @@ class Generated:
 
 
 class CrossModalAttention(nn.Module):
-    """The source's depth looks features up among the warped ones: (B, C, h, w) → the same shape."""
+    """Attention of the source's depth (queries) to the warped features (keys and values): (B, C, h, w) → the same
+    shape."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -138,7 +139,7 @@ class Generator(nn.Module):
             self.final = nn.Conv2d(widths[0], 3, 7, padding=3)
 
     def encode(self, images: Tensor, disparity: Tensor, keypoints: Keypoints) -> SourceMaps:
-        """Everything of the generator that depends on the source alone: images (B, 3, H, W), disparity (B, 1, H, W)."""
+        """The part of the generator that depends on the source alone: images (B, 3, H, W), disparity (B, 1, H, W)."""
         features, depth = self.first(images), self.src_first(disparity)
         for down, depth_down in zip(self.down_blocks, self.src_down_blocks, strict=True):
             features, depth = down(features), depth_down(depth)
@@ -160,6 +161,6 @@ class Generator(nn.Module):
         return Generated(decoded.float().sigmoid(), motion)
 
     def _warp(self, x: Tensor, motion: DenseMotion) -> Tensor:
-        """`x` (B, C, H, W) moved by the flow, less what is occluded."""
+        """`x` (B, C, H, W) moved by the flow and multiplied by the occlusion map."""
         warped = warp(x, motion.deformation, align_corners=False, resize_corners=False)
         return warped * resize_to(motion.occlusion_map, x, align_corners=False)

@@ -32,9 +32,9 @@ VARIANTS: dict[str, FaceVid2VidConfig] = {
 
 
 class FaceVid2Vid(Method[SourceVolume, Head]):
-    """face-vid2vid as an unofficial repository implements it and trained it.
+    """face-vid2vid as an unofficial repository implemented and trained it.
 
-    The head that `encode_motion` reads off a frame moves any source's canonical keypoints; only `render` does so.
+    `encode_motion` estimates a head from a frame; `render` moves the source's canonical keypoints by that head.
 
     Args:
         variant: a key of `VARIANTS`.

@@ -1,4 +1,4 @@
-"""How a head moves the canonical keypoints, and the network that reads it off an image
+"""How a head moves the canonical keypoints, and the network that estimates the head from an image
 (docs/specs/facevid2vid.md 2.3, 3.3)."""
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Head(Batch):
             return canonical @ self.rotation.mT + self.translation[:, None] + self.expression
 
     def turned(self, yaw: float | None, pitch: float | None, roll: float | None, legacy: bool) -> Head:
-        """This head with the angles, in degrees, that are given (free view, docs/specs/facevid2vid.md 4, point 6)."""
+        """This head with the angles in degrees that are not None (free view, docs/specs/facevid2vid.md 4, point 6)."""
         own = self.degrees.unbind(1)
-        given = [a if b is None else torch.full_like(a, b) for a, b in zip(own, (yaw, pitch, roll), strict=True)]
-        degrees = torch.stack(given, dim=1)
+        angles = [a if b is None else torch.full_like(a, b) for a, b in zip(own, (yaw, pitch, roll), strict=True)]
+        degrees = torch.stack(angles, dim=1)
         return replace(self, degrees=degrees, rotation=rotation_matrix(degrees, legacy))
 
     def relative(self, driving: Head, reference: Head, scale: Tensor) -> Head:
@@ -87,7 +87,7 @@ def _turn(axis: int, angle: Tensor) -> Tensor:
 
 
 class Bottleneck(nn.Module):
-    """Residual block of 1×1, 3×3 (of the given stride) and 1×1 convolutions, narrowed to a quarter between."""
+    """Residual block of 1×1, 3×3 (of stride `stride`) and 1×1 convolutions; in between, a quarter of the width."""
 
     def __init__(self, features: int, stride: int = 1) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class Bottleneck(nn.Module):
 
 
 class RowwiseLinear(nn.Linear):
-    """A linear layer (B, in) → (B, out) whose rows do not depend on B to the last bit, as a matrix product's do.
+    """A linear layer (B, in) → (B, out) whose rows do not depend on B. Those of a matrix product do, in the last bits.
 
     The last bits of the keypoints show in the image: the SPADE decoder multiplies them by about 50.
     """
@@ -125,7 +125,7 @@ class HeadEstimator(nn.Module):
 
     Args:
         num_kp: K.
-        block_expansion: channels after the first convolution; 32 times as many in the end.
+        block_expansion: channels after the first convolution; at the end there are 32 times as many.
         legacy_rotation: see `rotation_matrix`.
     """
 

@@ -32,10 +32,10 @@ class FaceVid2VidConfig:
 
     Attributes:
         depth: D of all volumes.
-        volume_channels: of the source's feature volume; `compressed_channels`: of its copies that are warped.
+        volume_channels: channels of the source's feature volume; `compressed_channels`: of its copies that are warped.
         head_expansion: see `HeadEstimator`.
         block_expansion: channels of the generator's first map.
-        num_resblocks: of the volume, and of the decoder.
+        num_resblocks: number of residual blocks of the volume, and of the decoder.
         spade: decode by SPADE blocks; else by residual and up blocks (the "original" generator).
         legacy_3d_blocks: see `blocks3d`.
         legacy_rotation: see `rotation_matrix`.
@@ -211,7 +211,7 @@ class Generator(nn.Module):
         compressed = self.dense_motion_network.encode(volume)
         keypoints = head.keypoints(canonical)
         heatmap = gaussian_heatmap(keypoints, volume.shape[2:])
-        # Float32, for what is sampled takes its precision on to the flow: half a voxel in half precision.
+        # Float32, since sampling rounds the flow to the volume's precision: by half a voxel in half precision.
         return SourceVolume(canonical, head, keypoints, heatmap, volume.float(), compressed.float())
 
     def forward(self, source: SourceVolume, driving: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""FOMM (NeurIPS 2019): keypoints with local affine maps, from which a dense flow is put together."""
+"""FOMM (NeurIPS 2019): keypoints with local affine maps, which are combined to a dense flow."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class FOMM(Method[SourceMaps, Keypoints]):
     Args:
         variant: a key of `VARIANTS`.
         weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
-        align_corners: of every ``grid_sample``. True is what torch 1.0 did, with which the released weights
-            were trained and the paper's numbers made; the authors' code computes False on torch 1.3 and later,
-            and most likely the FOMM rows in later papers were made so (docs/specs/fomm.md 1.2).
+        align_corners: for every ``grid_sample``. True is what torch 1.0 did, with which the released weights
+            were trained and the paper's numbers computed. On torch 1.3 and later the authors' code computes False,
+            and most likely so did the FOMM rows in later papers (docs/specs/fomm.md 1.2).
         adapt_scale: relative motion is scaled by the ratio of the keypoints' hulls (the authors'
             ``--adapt_scale``, which their README command sets).
     """
@@ -103,11 +103,11 @@ class FOMM(Method[SourceMaps, Keypoints]):
 
     @torch.no_grad()
     def inspect(self, images: Tensor, source: SourceMaps, motion: Keypoints) -> Inside:
-        made = self.generator(source, motion)
-        flow = made.motion.deformation
+        generated = self.generator(source, motion)
+        flow = generated.motion.deformation
         deformed = warp(images, flow, self.generator.align_corners, resize_corners=False)
         points = source.keypoints.value, motion.value
-        return Inside(made.prediction, *points, flow, deformed, made.motion.occlusion_map)
+        return Inside(generated.prediction, *points, flow, deformed, generated.motion.occlusion_map)
 
 
 registry.register("fomm")(partial(FOMM, variant=DEFAULT))

@@ -56,7 +56,7 @@ class Generator(nn.Module):
     (docs/specs/fomm.md "Block: occlusion-aware generator").
 
     Args:
-        align_corners: of both samplings (docs/specs/fomm.md 1.2, R1 and R2); the enlarging of maps never is (R4, R5).
+        align_corners: for both samplings (docs/specs/fomm.md 1.2, R1 and R2); maps are enlarged without (R4, R5).
     """
 
     def __init__(self, config: FOMMConfig, align_corners: bool) -> None:
@@ -71,7 +71,7 @@ class Generator(nn.Module):
         self.align_corners = align_corners
 
     def encode(self, images: Tensor, keypoints: Keypoints, small: Tensor) -> SourceMaps:
-        """Everything of the generator that depends on the source (B, 3, H, W) alone."""
+        """The part of the generator that depends on the source (B, 3, H, W) alone."""
         features = self.first(images)
         for down in self.down_blocks:
             features = down(features)

@@ -1,4 +1,4 @@
-"""MCNet (ICCV 2023): first-order motion with an identity-conditioned memory that fills what warping loses."""
+"""MCNet (ICCV 2023): first-order motion with an identity-conditioned memory that restores what warping loses."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class MCNet(MemoryMethod[SourceMaps, Keypoints]):
     """MCNet and its ablation variants.
 
     Args:
-        variant: a key of `VARIANTS`, "" being the paper's model; or another configuration, after its registered name.
+        variant: a key of `VARIANTS` ("": the paper's model), or the registered name and configuration of another one.
         weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
-        noise: of the style convolution. ``zero``: none; ``random``: drawn anew for every frame, as the
-            authors' code does; ``fixed``: one map per level for all frames.
-        seed: of that noise. A frame's random noise is a function of the seed and its keypoints, so that
+        noise: noise of the style convolution. ``zero``: none; ``random``: drawn anew for every frame, as in the
+            authors' code; ``fixed``: one map per level for all frames.
+        seed: seed of that noise. A frame's random noise is a function of the seed and its keypoints, so that
             results depend neither on the batch nor on what was rendered before.
         adapt_scale: relative motion is scaled by the ratio of the keypoints' hulls (the authors'
             ``--adapt_scale``, which their README command sets).
@@ -110,15 +110,15 @@ class MCNet(MemoryMethod[SourceMaps, Keypoints]):
 
     @torch.no_grad()
     def inspect(self, images: Tensor, source: SourceMaps, motion: Keypoints) -> MemoryInside:
-        made = self.generator(source, motion, self._noise(motion))
+        generated = self.generator(source, motion, self._noise(motion))
         return MemoryInside(
-            made.prediction,
+            generated.prediction,
             source.keypoints.value,
             motion.value,
-            made.motion.deformation,
-            made.deformed,
-            made.motion.occlusion_map,
-            compensations=dict(zip(self.config.levels, made.compensations, strict=True)),
+            generated.motion.deformation,
+            generated.deformed,
+            generated.motion.occlusion_map,
+            compensations=dict(zip(self.config.levels, generated.compensations, strict=True)),
         )
 
     def memory(self) -> Tensor | None:

@@ -13,7 +13,7 @@ Change = Callable[[MCNetConfig], MCNetConfig]
 
 
 def _memory(**parts: Any) -> Change:
-    """Other parts for the memory, by their names in `MemoryConfig`."""
+    """A change of the memory's parts, which go by their names in `MemoryConfig`."""
 
     def change(config: MCNetConfig) -> MCNetConfig:
         assert config.memory is not None
@@ -23,7 +23,7 @@ def _memory(**parts: Any) -> Change:
 
 
 def _side(of_paper: int) -> Change:
-    """A meta memory with `of_paper` instead of the paper's 32 to a side, in proportion at other sizes."""
+    """A change of the meta memory's side to `of_paper` where the paper has 32, and in proportion at other sizes."""
 
     def change(config: MCNetConfig) -> MCNetConfig:
         assert config.memory is not None

@@ -32,13 +32,13 @@ ATTENTION_SCALE = 0.25  # of the attention logits, at any width (docs/specs/mcne
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """What the memory unit is put together from; the defaults are the paper's.
+    """The parts of the memory unit; the defaults are the paper's.
 
     Attributes:
-        channels, side: of the meta memory (C_m × side × side).
+        channels, side: size of the meta memory (C_m × side × side).
         share: the channels of a map that are compensated.
-        style: the inputs of the identity code that the meta memory is conditioned on (IICM); without any it is not.
-        convolution, padding: what makes key and value of the memory; padding 0 leaves its border out.
+        style: the inputs of the identity code that the meta memory is conditioned on (IICM); empty: no conditioning.
+        convolution, padding: the convolution that computes the memory's key and value; padding 0 leaves the border out.
         deepest_only: compensate the deepest map alone.
     """
 
@@ -52,7 +52,7 @@ class MemoryConfig:
 
     @property
     def conditioned(self) -> bool:
-        """Whether the memory is conditioned on the identity, and then noisy."""
+        """Whether the memory is conditioned on the identity; only then it has noise."""
         return bool(self.style)
 
 
@@ -69,9 +69,10 @@ class Compensation:
     query: Tensor
 
     def attention(self) -> Tensor:
-        """How much each position of the map, row by row, takes of each of the memory's: (B, s², m²), rows add up to 1.
+        """The weight of each position of the memory in each position of the map, both row by row: (B, s², m²); rows add
+        up to 1.
 
-        For looking at: the unit itself never holds it, and at the largest level of a full-size image it is 64 MiB.
+        For inspection only: the unit itself never holds it, and at the largest level of a full-size image it is 64 MiB.
         """
         logits = self.query.float().flatten(2).mT @ self.key.float().flatten(2)
         return (ATTENTION_SCALE * logits).softmax(-1)
@@ -79,21 +80,21 @@ class Compensation:
 
 @dataclass(frozen=True)
 class MemoryInside(Inside):
-    """With what the memory is for these faces and is asked, by the side of the compensated map; deepest first."""
+    """Also holds the memory unit's outputs for these faces, by the side of the compensated map, deepest first."""
 
     compensations: Mapping[int, Compensation] = field(default_factory=dict)
 
 
 class MemoryMethod(Method[Source, Motion]):
-    """A method with a memory of faces that can be looked at."""
+    """A method with a memory of faces that can be inspected."""
 
     @abstractmethod
     def memory(self) -> Tensor | None:
-        """What it has learned to remember of all faces, (1, C, m, m); None in a configuration without memory."""
+        """The learned memory of all faces, (1, C, m, m); None in a configuration without memory."""
 
     @abstractmethod
     def inspect(self, images: Tensor, source: Source, motion: Motion) -> MemoryInside:
-        """As `Method.inspect`; without memory there are no compensations."""
+        """See `Method.inspect`; without memory there are no compensations."""
 
 
 class EqualLinear(nn.Module):

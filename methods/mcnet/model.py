@@ -21,7 +21,8 @@ class MCNetConfig:
     """Sizes of MCNet; the defaults are the paper's model (docs/specs/mcnet.md 2).
 
     Attributes:
-        consistent: training holds the memory's values to the features (Eq. 4), which changes no network.
+        consistent: whether training has the consistency loss of memory values and features (Eq. 4), which changes no
+            network.
     """
 
     resolution: int = 256
@@ -43,7 +44,7 @@ class MCNetConfig:
     def levels(self) -> dict[int, int]:
         """Side → channels of the maps that the memory compensates, deepest first; empty without memory.
 
-        Sides 16 … 128 of a 256 image in the paper's order; the full-size map never is.
+        Sides 16 … 128 of a 256 image in the paper's order; the full-size map is never compensated.
         """
         if self.memory is None:
             return {}
@@ -88,7 +89,7 @@ class Generator(nn.Module):
             self.mbUnit = MemoryUnit(config.memory, config.levels, config.num_kp)
 
     def encode(self, images: Tensor, keypoints: Keypoints, small: Tensor) -> SourceMaps:
-        """Everything of the generator that depends on the source (B, 3, H, W) alone."""
+        """The part of the generator that depends on the source (B, 3, H, W) alone."""
         maps = [self.first(images)]
         for down in self.down_blocks:
             maps.append(down(maps[-1]))

@@ -1,4 +1,4 @@
-"""What MCNet's memory unit is put together from, and what ablations put in a part's place (docs/specs/mcnet.md 2.4, 8).
+"""The parts of MCNet's memory unit, and those that replace them in ablations (docs/specs/mcnet.md 2.4, 8).
 
 Attribute names of modules are the checkpoint's keys.
 """
@@ -17,13 +17,13 @@ class Share(Protocol):
     """Which channels of a warped map are compensated."""
 
     def count(self, width: int) -> int:
-        """How many of `width`."""
+        """How many of `width` channels."""
 
     def take(self, warped: Tensor) -> Tensor:
-        """They alone: (B, C, s, s) → (B, count(C), s, s)."""
+        """These channels alone: (B, C, s, s) → (B, count(C), s, s)."""
 
     def put(self, warped: Tensor, compensated: Tensor) -> Tensor:
-        """The map (B, C, s, s) with `compensated` in their place."""
+        """The map (B, C, s, s) with these channels replaced by `compensated`."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class AllChannels:
 
 
 class StyleInput(Protocol):
-    """A part of what the identity code is made of."""
+    """One of the inputs of the identity code."""
 
     def size(self, channels: int, num_kp: int) -> int:
-        """How many numbers, for a memory of so many channels and so many keypoints."""
+        """The number of its values, for a memory of `channels` channels and `num_kp` keypoints."""
 
     def __call__(self, pooled: Tensor, keypoints: Tensor) -> Tensor:
-        """These numbers (B, size), from the mean feature (B, C_m) and the source's keypoints (B, K, 2)."""
+        """Its values (B, size), from the mean feature (B, C_m) and the source's keypoints (B, K, 2)."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class DynamicConv(nn.Module):
 
 
 class StaticConv(nn.Conv2d):
-    """What stands in for `DynamicConv` with one kernel for all samples."""
+    """A substitute for `DynamicConv` with one kernel for all samples."""
 
     def __init__(self, channels: int, padding: int) -> None:
         super().__init__(channels, 2 * channels, 3, padding=padding)

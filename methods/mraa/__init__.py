@@ -46,12 +46,12 @@ class MRAA(Method[SourceMaps, RegionMotion]):
         weights: checkpoint (the authors' ``.pth`` or our ``.safetensors``), None for fresh weights.
         avd: absolute motion goes through the AVD network, which keeps the source's shape (the authors' default
             for animation; they promote it for bodies).
-        background: the background moves as a network sees it move from source to driving frame. The authors
-            do so in the reconstruction of a video, and leave the background still in animation.
+        background: the background moves as a network predicts from source and driving frame, as the authors do for
+            the reconstruction of a video; in animation they leave the background still.
     """
 
     motions = MOTIONS
-    optional = ("avd_network",)  # which there is only after the second of the authors' two stages of training
+    optional = ("avd_network",)  # it exists only after the second of the authors' two stages of training
 
     def __init__(
         self,
@@ -117,9 +117,10 @@ class MRAA(Method[SourceMaps, RegionMotion]):
 
     @torch.no_grad()
     def inspect(self, images: Tensor, source: SourceMaps, motion: RegionMotion) -> Inside:
-        made = self._generate(source, motion)
+        generated = self._generate(source, motion)
         centres = source.regions.shift, motion.regions.shift
-        return Inside(made.prediction, *centres, made.motion.deformation, made.deformed, made.motion.occlusion_map)
+        flow = generated.motion
+        return Inside(generated.prediction, *centres, flow.deformation, generated.deformed, flow.occlusion_map)
 
     def _generate(self, source: SourceMaps, motion: RegionMotion) -> Generated:
         background = None if motion.images is None else self.background_predictor(source.image, motion.images)

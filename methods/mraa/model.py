@@ -91,7 +91,7 @@ class Generator(nn.Module):
         self.final = nn.Conv2d(widths[0], 3, 7, padding=3)
 
     def encode(self, images: Tensor, regions: Regions, small: Tensor) -> SourceMaps:
-        """Everything of the generator that depends on the source (B, 3, H, W) alone."""
+        """The part of the generator that depends on the source (B, 3, H, W) alone."""
         maps = [self.first(images)]
         for down in self.down_blocks:
             maps.append(down(maps[-1]))
@@ -109,7 +109,7 @@ class Generator(nn.Module):
         return Generated(prediction, deformed, motion)
 
     def dense_motion(self, source: SourceMaps, driving: Regions, background: Tensor | None) -> DenseMotion:
-        """The flow that the sparse motions are combined to (docs/specs/mraa.md 3.4)."""
+        """The sparse motions combined to one flow (docs/specs/mraa.md 3.4)."""
         heatmap = _gaussians(driving, source.small) - source.heatmap
         motions = sparse_motions(source.regions, driving, background, source.small.shape[2:])
         return self.pixelwise_flow_predictor.combine(source.small, heatmap, motions)

@@ -92,7 +92,7 @@ def relative_regions(source: Regions, driving: Regions, reference: Regions) -> R
 
 
 def disentangled_regions(network: AVDNetwork, source: Regions, driving: Regions) -> Regions:
-    """The source's regions in the driver's pose, as the AVD network sees them (docs/specs/mraa.md 3.6)."""
+    """The source's regions in the driver's pose, as the AVD network predicts them (docs/specs/mraa.md 3.6)."""
     sign = axis_sign(affine_change(source.affine, driving.affine))
     out = network(_flat(source.shift, source.affine * sign), _flat(driving.shift, driving.affine))
     shift, affine = out.unflatten(1, (-1, 6)).split([2, 4], dim=-1)

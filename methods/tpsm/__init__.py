@@ -68,9 +68,9 @@ class TPSM(MemoryMethod[SourceMaps, KeypointMotion]):
         variant: a key of `VARIANTS`.
         weights: checkpoint (the authors' ``.pth.tar`` or our ``.safetensors``), None for fresh weights.
         avd: absolute motion goes through the AVD network, which keeps the source's shape.
-        background: the background moves as a network sees it move from source to driving frame, or stands still
-            where the checkpoint lacks that network. The authors do so in the reconstruction of a video, and leave
-            the background still in animation.
+        background: the background moves as a network predicts from source and driving frame, as the authors do for
+            the reconstruction of a video; in animation they leave the background still. If the checkpoint lacks that
+            network, the background stands still.
     """
 
     motions = MOTIONS
@@ -140,15 +140,15 @@ class TPSM(MemoryMethod[SourceMaps, KeypointMotion]):
     @torch.no_grad()
     def inspect(self, images: Tensor, source: SourceMaps, motion: KeypointMotion) -> MemoryInside:
         flow = self._flow(source, motion)
-        made = self.inpainting_network(source, flow)
+        generated = self.inpainting_network(source, flow)
         return MemoryInside(
-            made.prediction,
+            generated.prediction,
             source.keypoints,
             motion.keypoints,
             flow.deformation,
-            made.deformed,
+            generated.deformed,
             flow.occlusion_maps[-1],
-            compensations=dict(zip(self.inpainting_network.levels, made.compensations, strict=True)),
+            compensations=dict(zip(self.inpainting_network.levels, generated.compensations, strict=True)),
         )
 
     def memory(self) -> Tensor | None:
@@ -161,7 +161,8 @@ class TPSM(MemoryMethod[SourceMaps, KeypointMotion]):
 
 
 def _avd_bottleneck(path: Path, name: str) -> int:
-    """Of a checkpoint's AVD network: the first public revision of the authors' code had 64 (docs/specs/tpsm.md 6)."""
+    """The bottleneck of a checkpoint's AVD network, which was 64 in the authors' first public code
+    (docs/specs/tpsm.md 6)."""
     stored = read_states(path, name).get("avd_network", {})
     last = stored.get("id_encoder.9.weight")
     return AVD_BOTTLENECK if last is None else len(last)

@@ -1,4 +1,4 @@
-"""TPSM's networks: thin-plate splines make a dense flow with masks, by which an image is inpainted
+"""TPSM's networks: thin-plate splines are combined to a dense flow with masks, with which an image is inpainted
 (docs/specs/tpsm.md 2, 3).
 
 Attribute names are the keys of the authors' checkpoints.
@@ -71,7 +71,7 @@ class SourceMaps(Batch):
         small: the images at the size of the dense motion, (B, 3, h, w).
         keypoints: (B, K·5, 2).
         heatmap: their gaussians, (B, K·5, h, w).
-        identity: their code from the AVD network, where that is used.
+        identity: code of the keypoints from the AVD network, if that is used.
     """
 
     images: Tensor
@@ -102,8 +102,8 @@ class Generated:
 
 
 class _Head(nn.Linear):
-    """Linear layer in float64, with a result in float64: at the image's border a flow's error of 1e-6 shows as one of
-    1e-4 in the picture (docs/specs/tpsm.md 7), and rounding here would make most of that error."""
+    """Linear layer in float64, with a result in float64. At the image's border an error of 1e-6 in the flow becomes one
+    of 1e-4 in the picture (docs/specs/tpsm.md 7), and most of that error would come from rounding here."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x.double(), self.weight.double(), self.bias.double())
@@ -169,7 +169,7 @@ def sparse_motions(source: Tensor, driving: Tensor, background: Tensor | None, s
 
 
 class DenseMotionNetwork(nn.Module):
-    """Weighs the splines and the background at each pixel, and tells at four sizes what the source hides
+    """Weighs the splines and the background at each pixel, and predicts at four sizes what the source does not show
     (docs/specs/tpsm.md 2.5)."""
 
     def __init__(self, num_tps: int, config: HourglassConfig) -> None:
@@ -187,8 +187,8 @@ class DenseMotionNetwork(nn.Module):
     def forward(
         self, source: SourceMaps, keypoints: Tensor, background: Tensor | None = None, keep: Tensor | None = None
     ) -> MaskedFlow:
-        """From the driving `keypoints` (B, K·5, 2) and the `background` of `sparse_motions`; `keep`, in training:
-        which motions are not dropped, see `dropped_softmax`."""
+        """The flow for driving `keypoints` (B, K·5, 2) and the `background` of `sparse_motions`; `keep`: the motions
+        that training does not drop, see `dropped_softmax`."""
         sizes = source.small.shape[2:]
         motions = sparse_motions(source.keypoints, keypoints, background, sizes)
         warped = sparse_warps(source.small, motions, align_corners=True)
@@ -228,7 +228,7 @@ class InpaintingNetwork(nn.Module):
             self.mbUnit = MemoryUnit(config.memory, config.levels, POINTS * config.num_tps)
 
     def encode(self, images: Tensor, keypoints: Tensor, small: Tensor) -> SourceMaps:
-        """What rendering needs of sources (B, 3, H, W), from their keypoints and their `small` images too."""
+        """What rendering needs of the source `images` (B, 3, H, W), their keypoints and their `small` images."""
         heatmap = gaussian_heatmap(keypoints, small.shape[2:])
         return SourceMaps(images, self.maps(images), small, keypoints, heatmap)
 
@@ -240,7 +240,7 @@ class InpaintingNetwork(nn.Module):
         return tuple(maps)
 
     def forward(self, source: SourceMaps, flow: MaskedFlow, noise: tuple[Tensor, ...] | None = None) -> Generated:
-        """Render `source` as `flow` has it; `noise`: one map (B or 1, 1, m, m) per memory level, None for none."""
+        """Render `source` moved by `flow`; `noise`: one map (B or 1, 1, m, m) per memory level, None for none."""
         masks = flow.occlusion_maps
         # In half precision the flow would be off by half a pixel.
         images = [x.float() for x in (source.images, *source.maps)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Added to the whole diagonal of the system, side conditions included: the splines smooth, they do not interpolate.
+# Added to the whole diagonal of the system, side conditions included, so that the splines smooth, not interpolate.
 SMOOTHING = 0.01
 
 

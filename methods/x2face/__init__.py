@@ -1,4 +1,4 @@
-"""X2Face (ECCV 2018): the source unwrapped into a mosaic that the driver's frame samples."""
+"""X2Face (ECCV 2018): the source is unwrapped into a mosaic, which is sampled as the driving frame directs."""
 
 from __future__ import annotations
 

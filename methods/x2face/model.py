@@ -26,7 +26,7 @@ class Level(nn.Module):
 
     Args:
         channels: of this level's input, after its down convolution, after the next deeper one's, ….
-        skips: what comes back from a deeper level is joined by what went in.
+        skips: whether a deeper level's input is concatenated to its output.
     """
 
     def __init__(self, channels: Sequence[int], outputs: int, skips: bool, outermost: bool = False) -> None:
@@ -91,7 +91,7 @@ class X2FaceNetwork(nn.Module):
         return combine(embedded.unflatten(0, (-1, count)), confidence.unflatten(0, (-1, count)))
 
     def driving_grid(self, images: Tensor) -> Tensor:
-        """Where each pixel of the driving frames (B, 3, H, W) is found in a mosaic: (B, H, W, 2)."""
+        """The position in the mosaic of each pixel of the driving frames (B, 3, H, W): (B, H, W, 2)."""
         # The network ends with a tanh of its own, and the offsets get a second one (docs/specs/x2face.md 3, step 4).
         return displaced_grid(self.pix2pixSampler(images).float().tanh())
 

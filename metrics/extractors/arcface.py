@@ -26,8 +26,8 @@ TEMPLATE = np.array(
 def similarity(points: np.ndarray, onto: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rotation, scale and shift that bring points (B, K, 2) closest to `onto` (K, 2) in the sum of squares.
 
-    In the plane that is complex: ``z -> a z + b``, a (B,) the scale times the rotation, b (B,) the shift, and least
-    squares have a closed form, the same as Umeyama's without reflection.
+    Points are taken as complex numbers: ``z -> a z + b`` with a (B,) the scale times the rotation and b (B,) the shift.
+    The least-squares solution then has a closed form, the same as Umeyama's without reflection.
 
     >>> square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     >>> a, b = similarity(square[None], 2 * square + 3)

@@ -25,7 +25,8 @@ STRIDE = 8
 """Pixels of the network's input per cell of its maps."""
 
 FIELDS, HEAT, STAGES = 38, 19, 6
-"""Two channels for each of 19 limbs; 18 joints and the background; how often both are estimated."""
+"""Channels of the fields (two for each of 19 limbs), channels of the heat maps (18 joints and the background), and how
+often both are estimated."""
 
 ON_GPU = 16
 """Images, with their mirror images, in one pass of the network on a GPU. On a CPU one at a time is as fast."""
@@ -60,7 +61,7 @@ class PartAffinity(nn.Module):
 
 
 def _convolutions(channels: int, *widths: int, kernel: int = 3) -> nn.Sequential:
-    """Convolutions of the given widths, each with its activation; 0 is a pool that halves the sides."""
+    """One convolution with its activation for each of `widths`; 0 stands for a pool that halves the sides."""
     layers: list[nn.Module] = []
     for width in widths:
         if width == 0:
@@ -81,8 +82,8 @@ class BodyPose(Extractor):
     """Joints in the order of `skeleton.JOINTS`: float32 (18, 2), x and y in whole pixels of the frame as it is stored;
     (-1, -1) for an absent joint.
 
-    The maps are the mean over the frame and its mirror image. Of several people the last one found counts, joint by
-    joint. None: nobody, or an image with values that are not finite.
+    The maps are the mean over the frame and its mirror image. Of several people's joints of one kind, that of the last
+    person counts. None: nobody, or an image with values that are not finite.
     """
 
     name = "body-pose"
@@ -128,10 +129,10 @@ class BodyPose(Extractor):
 
 
 def _enlargement(length: int, size: int) -> Tensor:
-    """What each cell of a map gives to each pixel of a frame along one axis: (size, cells).
+    """The weight of each cell of a map in each pixel of a frame along one axis: (size, cells).
 
-    Cubic to 8 pixels a cell, cut to the scaled image's `length`, cubic to the frame's `size`. All of it is linear, so
-    its result on the unit vectors says it all.
+    Cubic to 8 pixels a cell, cut to the scaled image's `length`, cubic to the frame's `size`. These steps are linear,
+    so their results on the unit vectors are the columns of the matrix.
     """
     cells = -(-length // STRIDE)
     unit = torch.eye(cells)[None, None]

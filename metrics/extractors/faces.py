@@ -35,9 +35,10 @@ def at_size(images: Tensor, size: int = SIZE) -> Tensor:
 
 
 def choose(boxes: np.ndarray, scores: np.ndarray) -> int:
-    """Which of the faces in an image is measured: the one with the largest box, of equal boxes the one with the higher
-    score (docs/specs/evaluation.md 3.8). Where the authors' code, which takes the highest score, has another, the log
-    says so.
+    """The index of the face that is measured: the one with the largest box, of equal boxes the one with the higher
+    score (docs/specs/evaluation.md 3.8).
+
+    The authors' code takes the face with the highest score; the log says where that is another one.
 
     Args:
         boxes: left, top, right, bottom: (N, 4), N at least 1.
@@ -51,7 +52,7 @@ def choose(boxes: np.ndarray, scores: np.ndarray) -> int:
 
 
 class FaceEmbedding(Extractor):
-    """An embedding, float32 (512,), of the face that `mtcnn5` finds; a subclass gives the crop and the network.
+    """An embedding, float32 (512,), of the face that `mtcnn5` finds; a subclass defines the crop and the network.
 
     The crop is cut from the frame at 256x256. None: no face, a face whose box is outside the frame, or an image with
     values that are not finite.
@@ -61,7 +62,7 @@ class FaceEmbedding(Extractor):
 
     @abstractmethod
     def crops(self, frames: Tensor, faces: np.ndarray) -> Tensor:
-        """What the network takes, (B, 3, S, S) on the device.
+        """The network's input, (B, 3, S, S) on the device.
 
         Args:
             frames: (B, 3, 256, 256) in [0, 1], 256 levels, on the device.
@@ -70,16 +71,16 @@ class FaceEmbedding(Extractor):
 
     @abstractmethod
     def load(self) -> nn.Module:
-        """The network, crops to embeddings (B, 512), on the CPU.
+        """The network that turns crops into embeddings (B, 512), on the CPU.
 
         Raises:
-            TalkbenchError: its weight file is not what it should be.
+            TalkbenchError: its weight file is missing, damaged or of another model.
         """
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
         with isolated():
-            found = self._detector.extract(images) if base is None else base
-            faces = {i: face for i, face in enumerate(found) if face is not None and _within(face)}
+            detections = self._detector.extract(images) if base is None else base
+            faces = {i: face for i, face in enumerate(detections) if face is not None and _within(face)}
             features: list[np.ndarray | None] = [None] * len(images)
             if faces:
                 frames = at_size(images[list(faces)].to(self.device))

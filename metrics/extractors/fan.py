@@ -22,7 +22,8 @@ SCORE = 0.5
 """Least score of a face (docs/specs/evaluation.md 3.8)."""
 
 OVERLAP = 0.3
-"""Of two boxes that share more of their union, the one with the lower score goes (docs/specs/evaluation.md 5.2)."""
+"""Two boxes whose intersection is a larger share of their union count as one face: the box with the lower score is
+dropped (docs/specs/evaluation.md 5.2)."""
 
 MEAN = (123.0, 117.0, 104.0)
 """RGB in 0..255, subtracted from S3FD's input: the library's constant."""
@@ -40,9 +41,9 @@ class Fan68(Extractor):
     equal boxes the one with the higher score (docs/specs/evaluation.md 3.8). None: no face, or an image with values
     that are not finite.
 
-    The library's networks and crop, without its interface, which runs the landmark network face by face, switches
-    cuDNN's benchmarking on, and fetches files by itself. Its batches also list what is a candidate in one image for
-    all of them; here every image has the candidates that it has alone.
+    This uses the library's networks and crop, but not its interface, which runs the landmark network face by face,
+    switches cuDNN's benchmarking on, and fetches files by itself. In the library's batches, a position that is a
+    candidate in one image is one in all of them; here every image has its own candidates.
     """
 
     name = "fan68"
@@ -56,7 +57,7 @@ class Fan68(Extractor):
         return self.identity(f"size{SIZE}-{'flip' if self.flip else 'noflip'}-largest")
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
-        # On a CPU one image at a time stays in the cache, and what is computed for it hangs on no other.
+        # On a CPU one image at a time stays in the cache, and its result depends on no other image.
         step = 1 if self._cpu else BATCH
         with isolated():
             return [points for part in images.split(step) for points in self._landmarks(part)]
@@ -68,13 +69,13 @@ class Fan68(Extractor):
         boxes = [largest(candidates) for candidates in self._candidates(frames)]
         faces = [face for face in zip(finite, frames, boxes, strict=True) if face[2] is not None]
         if faces:
-            numbers, shown, chosen = zip(*faces, strict=True)
-            for number, found in zip(numbers, self._points(shown, chosen), strict=True):
-                points[number] = found
+            numbers, face_frames, face_boxes = zip(*faces, strict=True)
+            for number, landmarks in zip(numbers, self._points(face_frames, face_boxes), strict=True):
+                points[number] = landmarks
         return points
 
     def _candidates(self, frames: np.ndarray) -> list[np.ndarray]:
-        """Of each frame the candidates (M, 5): left, top, right, bottom, score."""
+        """The candidates of each frame, (M, 5): left, top, right, bottom, score."""
         if not len(frames):
             return []
         detector = self._detector
@@ -127,7 +128,7 @@ class Fan68(Extractor):
 
 @registry.register("fan68-flip")
 class Fan68Flip(Fan68):
-    """`Fan68` averaged with the mirror image, as the search for the best frame has it (docs/specs/evaluation.md 7)."""
+    """`Fan68` averaged with the mirror image, as the search for the best frame uses it (docs/specs/evaluation.md 7)."""
 
     name = "fan68-flip"
     flip = True
@@ -158,8 +159,8 @@ def decode(heat: np.ndarray, centre: np.ndarray, scale: float) -> np.ndarray:
     """Points in the image of the peaks of heat maps: (K, H, W) to float32 (K, 2), cut to whole pixels.
 
     A peak off the border is moved by a quarter towards the larger neighbour along each axis
-    (docs/specs/evaluation.md 5.2). The library's `get_preds_fromhm`, whose compilation takes ten seconds in every
-    process.
+    (docs/specs/evaluation.md 5.2). The library's own `get_preds_fromhm` does the same, but its compilation takes ten
+    seconds in every process.
 
     Args:
         heat: heat maps of one face.

@@ -26,7 +26,7 @@ CHUNK = 32
 
 @registry.register("inception-fid")
 class InceptionFid(Extractor):
-    """What the Inception network of 2015 sees in a whole frame, through torch-fidelity: float32 (2048,).
+    """Features of a whole frame by the Inception network of 2015, through torch-fidelity: float32 (2048,).
 
     Frames of any size are stretched to 299x299 as TensorFlow 1 did it, which the weights and all published numbers
     assume. None: only for an image with values that are not finite.
@@ -41,15 +41,15 @@ class InceptionFid(Extractor):
         return self.identity(f"pool{FEATURES}")
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
-        found: list[np.ndarray | None] = [None] * len(images)
+        features: list[np.ndarray | None] = [None] * len(images)
         with isolated():
             finite = images.isfinite().flatten(1).all(1).nonzero().flatten()
             for indices in finite.split(CHUNK) if len(finite) else ():
                 frames = quantise(images[indices].to(self.device)).mul(255).round().byte()
-                (features,) = self._network(frames)
-                for index, feature in zip(indices.tolist(), features.cpu().numpy(), strict=True):
-                    found[index] = feature
-        return found
+                (vectors,) = self._network(frames)
+                for index, vector in zip(indices.tolist(), vectors.cpu().numpy(), strict=True):
+                    features[index] = vector
+        return features
 
     @cached_property
     def _network(self) -> Any:

@@ -22,12 +22,12 @@ SIZE = 96
 
 
 class Block(nn.Module):
-    """Branches side by side, concatenated: 3x3, 5x5, pool, 1x1; of smaller ones the border is filled with zeros.
+    """Branches side by side, concatenated: 3x3, 5x5, pool, 1x1. The smaller results are padded with zeros.
 
     Args:
         inputs: channels.
-        three: channels of the 3x3 branch, after its reduction and in the end.
-        five: the same of the 5x5 branch; None: there is none.
+        three: channels of the 3x3 branch, after its reduction and at its end.
+        five: channels of the 5x5 branch, likewise; None: there is none.
         pool: what the pool branch starts with.
         projected: channels of the pool branch; None: as many as come in.
         one: channels of the 1x1 branch; None: there is none.
@@ -121,7 +121,7 @@ def _cross_channel(x: Tensor) -> Tensor:
 
 
 def prepare(images: Tensor) -> Tensor:
-    """What the network takes of RGB images (B, 3, H, W) in [0, 1]: BGR float32 (B, 3, 96, 96).
+    """The network's input for RGB images (B, 3, H, W) in [0, 1]: BGR float32 (B, 3, 96, 96).
 
     Resized as scikit-image 0.26 does by default (bilinear, smoothed along the sides that shrink), in float64.
     """

@@ -46,11 +46,12 @@ TRUSTED = {
 }
 """All that a .skops file may hold besides what skops itself trusts (scikit-learn's estimators, arrays, plain data).
 
-Types by name and not by package: skops calls what a file names, and numpy alone has functions that unpickle."""
+Types are listed one by one, not by package: skops calls whatever a file names, and numpy has functions that unpickle.
+"""
 
 
 class _PyFeat(Extractor):
-    """Of one face per image, a subclass says which `columns` of py-feat's table.
+    """Features of one face per image: the `columns` of py-feat's table that a subclass names.
 
     Images of another size are scaled to 256x256 first. Of several faces the one with the largest box among those with
     a score of at least 0.5 is taken, of equal boxes the one with the higher score (docs/specs/evaluation.md 3.8). None:
@@ -85,11 +86,12 @@ class _PyFeat(Extractor):
     def _rows(self, frames: Tensor) -> list[np.ndarray | None]:
         """Features of frames (B, 3, 256, 256), 0..255."""
         with _replaced(*self._stand_ins):
-            found = [largest(faces) for faces in self._detector.detect_faces(frames, face_detection_threshold=SCORE)]
-            shown = [i for i, face in enumerate(found) if face]
-            measured = self._measure([face for face in found if face], frames[shown]) if shown else []
+            detections = self._detector.detect_faces(frames, face_detection_threshold=SCORE)
+            faces = [largest(candidates) for candidates in detections]
+            indices = [i for i, face in enumerate(faces) if face]
+            measured = self._measure([face for face in faces if face], frames[indices]) if indices else []
         rows: list[np.ndarray | None] = [None] * len(frames)
-        for i, row in zip(shown, measured, strict=True):
+        for i, row in zip(indices, measured, strict=True):
             rows[i] = row
         return rows
 
@@ -113,7 +115,7 @@ class _PyFeat(Extractor):
 
     @property
     def _stand_ins(self) -> list[tuple[Any, str, Any]]:
-        """What py-feat's modules are to use in place of their own while they run, see `_replaced`."""
+        """Replacements for attributes of py-feat's modules while its networks run, see `_replaced`."""
         return []
 
     @cached_property
@@ -125,7 +127,7 @@ class _PyFeat(Extractor):
 
 
 class _Separate(_PyFeat):
-    """With a network for each step; a subclass names the one that finds faces."""
+    """py-feat with a network for each step; a subclass names the one that finds faces."""
 
     face_model: str
 
@@ -206,7 +208,7 @@ class PyFeatMultitask(_PyFeat):
     def load(self) -> Any:
         from feat import Detectorv2
 
-        os.environ.pop("FEAT_MULTITASK_WEIGHTS", None)  # it would go before the store
+        os.environ.pop("FEAT_MULTITASK_WEIGHTS", None)  # it would take precedence over the store
         with _from_store(self.weights):
             detector = Detectorv2(device=torch.device(self.device), identity_model=None, amp=False)
         for network in (detector.face_detector.net, detector.multitask.model):
@@ -235,8 +237,8 @@ def largest(faces: dict[str, Any]) -> dict[str, Tensor] | None:
 
 
 def nms_by_image(boxes: Tensor, scores: Tensor, image: Tensor, threshold: float) -> Tensor:
-    """torchvision's ``batched_nms``, image by image: indices of the boxes (N, 4) that stay, of each image (N,) those
-    with the higher scores first.
+    """torchvision's ``batched_nms``, image by image: the indices of the boxes (N, 4) that are kept, in the order of
+    their images (N,) and within each image from the highest score down.
 
     torchvision shifts the boxes of each image by an offset in float32, so that a close decision may depend on the other
     images of the batch.
@@ -254,7 +256,7 @@ def _nms() -> tuple[Any, str, Any]:
 
 
 def _import() -> None:
-    """py-feat, without the classes that it puts into the main program for files older than the ones used here."""
+    """Import py-feat, and remove the classes that it adds to the main program for older files than those used here."""
     main = vars(sys.modules["__main__"])
     before = dict(main)
     import feat  # noqa: F401
@@ -266,7 +268,7 @@ def _import() -> None:
 
 @contextmanager
 def _replaced(*attributes: tuple[Any, str, Any]) -> Iterator[None]:
-    """Other values for a while: (module, name, value)."""
+    """Set attributes, each (module, name, value), and restore them after the block."""
     before = [(module, name, getattr(module, name)) for module, name, _ in attributes]
     try:
         for attribute in attributes:
@@ -279,20 +281,22 @@ def _replaced(*attributes: tuple[Any, str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _from_store(names: Sequence[str]) -> Iterator[None]:
-    """py-feat gets files from the store, by name, where it would download them.
+    """Inside the block, py-feat takes the files called `names` from the store instead of downloading them.
 
     Raises:
-        TalkbenchError: it wants another file, or cannot make use of one.
+        TalkbenchError: py-feat asks for another file, or cannot read one of these.
     """
     import huggingface_hub
 
-    known = {weights.files()[name].path: name for name in names}
+    name_of = {weights.files()[name].path: name for name in names}
     taken: list[str] = []
 
     def local(repo_id: str, filename: str, **_: object) -> str:
-        name = known.get(f"{repo_id}/{filename}")
+        name = name_of.get(f"{repo_id}/{filename}")
         if name is None:
-            raise TalkbenchError(f"this py-feat wants {repo_id}/{filename}, which is not known here; use py-feat 2.1.5")
+            raise TalkbenchError(
+                f"this py-feat needs {repo_id}/{filename}, a file of another version; use py-feat 2.1.5"
+            )
         taken.append(name)
         path = weights.path(name)
         if path.suffix == ".skops":

@@ -20,7 +20,7 @@ HEIGHT, WIDTH = 288, 144
 """Pixels to which images are scaled, bicubic (docs/specs/evaluation.md 3.6)."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the colours of ImageNet."""
+"""Mean and standard deviation of ImageNet's colours."""
 
 ON_GPU = 64
 """Images in one pass of the network on a GPU. On a CPU one at a time is as fast."""
@@ -31,8 +31,8 @@ class ReidResnet50(Extractor):
     """Pooled features of a ResNet50 trained on Market-1501, not normalised: float32 (2048,).
 
     Images are divided by 255 twice before the colours are normalised, as the published script does it
-    (docs/specs/evaluation.md 3.6): the network sees nearly the same values for every image. Features of images scaled
-    once would be no fit for the published numbers. None only for an image with values that are not finite.
+    (docs/specs/evaluation.md 3.6): the network sees nearly the same values for every image. Features of images divided
+    once would not give the published numbers. None only for an image with values that are not finite.
     """
 
     name = "reid-resnet50"
@@ -51,9 +51,9 @@ class ReidResnet50(Extractor):
             step = 1 if torch.device(self.device).type == "cpu" else ON_GPU
             for start in range(0, len(sound), step):
                 numbers = sound[start : start + step]
-                found = self._network(self._prepared(images[numbers])).cpu().numpy()
-                for number, feature in zip(numbers.tolist(), found, strict=True):
-                    features[number] = feature
+                vectors = self._network(self._prepared(images[numbers])).cpu().numpy()
+                for number, vector in zip(numbers.tolist(), vectors, strict=True):
+                    features[number] = vector
         return features
 
     def _prepared(self, images: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """People from heat maps of joints and part-affinity fields (Cao et al., CVPR 2017; docs/specs/evaluation.md 3.5).
 
-The paper leaves details open, and the spec gives three thresholds. Read here as in the paper's well-known reference
-decoding: a joint is a peak of a smoothed heat map; two joints of a limb match by the integral of the field between
-them, the best match first; people grow limb by limb along a tree from the neck.
+The paper leaves details open, and the spec gives three thresholds. This follows the paper's well-known reference
+decoding: a joint is a peak of a smoothed heat map; two joints of a limb are matched by the integral of the field
+between them, the best match first; people are put together limb by limb along a tree from the neck.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ JOINTS = 18
 right eye, left eye, right ear, left ear (docs/specs/evaluation.md 3.5)."""
 
 PEAK = 0.1
-"""What a peak of the smoothed heat map must exceed; with the next two the thresholds of
+"""The value that a peak of the smoothed heat map must exceed. `PEAK`, `AFFINITY` and `SCORE` are the thresholds of
 docs/specs/evaluation.md 3.5."""
 
 AFFINITY = 0.05
-"""What a sample of the field along a limb must exceed to speak for the limb."""
+"""The value that a sample of the field along a limb must exceed to support the limb."""
 
 SCORE = 0.5
-"""Least mean over the joints of a person of the scores of its joints and limbs."""
+"""Least score of a person (`Person.score`)."""
 
 SIGMA = 3.0
 """Pixels by which the heat maps are smoothed before peaks are sought."""
 
 SAMPLES = 10
-"""Of the field along a limb; more than `SHARE` of them must speak for it."""
+"""Number of samples of the field along a limb."""
 
 SHARE = 0.8
+"""More than this share of the samples must support a limb."""
 
 LEAST_JOINTS = 4
-"""Of a person; what has fewer is taken for noise."""
+"""Joints that a person must have; fewer are taken for noise."""
 
 
 class Limb(NamedTuple):
@@ -60,14 +61,14 @@ LIMBS = (
 """The 19 limbs in the order in which people are assembled. All but the last two form a tree."""
 
 CLOSING = LIMBS[-2:]
-"""From the shoulders to the ears: they join parts of a person and never begin one."""
+"""The limbs from the shoulders to the ears: they join parts of a person and never begin one."""
 
 SIDES = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
-"""The joint that each is in a mirrored image."""
+"""The joint that each joint becomes in a mirrored image."""
 
 
 def unmirror(fields: Tensor, heat: Tensor) -> tuple[Tensor, Tensor]:
-    """What the maps of a mirrored image say of the image: fields (…, 38, H, W) and heat (…, 19, H, W).
+    """Turn the maps of a mirrored image into those of the image: fields (…, 38, H, W) and heat (…, 19, H, W).
 
     Columns are reversed, left and right change places, and fields point the other way in x.
     """
@@ -95,8 +96,8 @@ def find_peaks(heat: Tensor) -> list[np.ndarray]:
     below, right = around[:, 2:, 1:-1], around[:, 1:-1, 2:]
     peaks = (smooth > PEAK) & (smooth > above) & (smooth > left) & (smooth >= below) & (smooth >= right)
     joint, y, x = torch.nonzero(peaks, as_tuple=True)
-    found = torch.stack([x.to(heat), y.to(heat), heat[joint, y, x]], 1).cpu().numpy()
-    return [found[joint.cpu().numpy() == number] for number in range(len(heat))]
+    candidates = torch.stack([x.to(heat), y.to(heat), heat[joint, y, x]], 1).cpu().numpy()
+    return [candidates[joint.cpu().numpy() == number] for number in range(len(heat))]
 
 
 @lru_cache(maxsize=8)
@@ -110,8 +111,9 @@ def _smoothing(length: int) -> np.ndarray:
 def connections(starts: np.ndarray, ends: np.ndarray, field: np.ndarray) -> Iterator[tuple[int, int, float]]:
     """Pairs of candidates (n, 3), (m, 3) that the field (2, H, W) of a limb joins, with their scores, best first.
 
-    The score is the mean over 10 samples between the two of the field along the line, less ``1 - H / 2d`` for a
-    distance d of more than half the image's height. It must be positive. A candidate has one partner at most.
+    The score is the mean, over 10 samples on the line between the two, of the field's component along that line; if
+    their distance d is more than half the image's height H, ``1 - H / 2d`` is subtracted. It must be positive. A
+    candidate has one partner at most.
     """
     along = ends[None, :, :2] - starts[:, None, :2]  # (n, m, 2)
     distance = np.hypot(along[..., 0], along[..., 1])
@@ -133,19 +135,20 @@ def connections(starts: np.ndarray, ends: np.ndarray, field: np.ndarray) -> Iter
 
 @dataclass(eq=False)
 class Person:
-    """Which candidate each of its joints is, and the scores of its limbs."""
+    """A person: the number of the candidate that each joint is, and the scores of the limbs."""
 
     joints: dict[int, int]
     limbs: list[float]
 
     def score(self, peaks: Sequence[np.ndarray]) -> float:
-        """Scores of joints and limbs together, per joint."""
+        """The sum of the scores of joints and limbs, divided by the number of joints."""
         total = sum(float(peaks[joint][number, 2]) for joint, number in self.joints.items())
         return (total + sum(self.limbs)) / len(self.joints)
 
 
 def assemble(peaks: Sequence[np.ndarray], fields: np.ndarray) -> list[Person]:
-    """The people in an image, from the candidates of `find_peaks` and the fields (38, H, W), in the order found."""
+    """The people in an image, in the order in which they were begun, from the candidates of `find_peaks` and the fields
+    (38, H, W)."""
     people: list[Person] = []
     for limb in LIMBS:
         field = fields[limb.channel : limb.channel + 2]

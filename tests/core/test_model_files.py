@@ -153,7 +153,7 @@ def test_a_file_is_fetched_and_its_hash_is_noted(file: RemoteFile, target: Path,
 
 @pytest.mark.parametrize("known", [{"sha256": "0" * 64}, {"sha256": "00ff00ff"}, {"git_blob": "0" * 40}, {"size": 7}])
 def test_another_file_is_not_kept(file: RemoteFile, target: Path, home: Path, known: dict) -> None:
-    with pytest.raises(TalkbenchError, match=r"/net.pth is not the net that is known: it has .* instead of .*--as net"):
+    with pytest.raises(TalkbenchError, match=r"/net.pth is not the published net: it has .* instead of .*--as net"):
         fetch(replace(file, **known), target)
     assert everything(home) == []
 

@@ -182,7 +182,7 @@ def test_clip_that_is_too_short_is_refused_as_a_whole(made):
         (data.root / "test" / clip / f"{number:07d}.png").unlink()
     again = data.split("same-identity").head(1)
     with pytest.raises(
-        PairError, match=f"ends with frame {largest - 1}, .* asks for {largest}: .*25 frames per"
+        PairError, match=f"ends with frame {largest - 1}, .* asks for frame {largest}: .*25 frames per"
     ) as caught:
         again.read(Frame(clip, 0))
     assert caught.value.reason == "index-beyond-clip"

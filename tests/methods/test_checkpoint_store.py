@@ -179,7 +179,7 @@ def test_one_of_ours_is_found_where_no_official_file_is_known(tmp_path: Path) ->
     with pytest.raises(TalkbenchError, match="no weights of mcnet@baseline are published"):
         cards.find_weights("mcnet@baseline")
     states = official("mcnet@baseline")
-    with pytest.raises(TalkbenchError, match="turn it into ours first: bench weights convert"):
+    with pytest.raises(TalkbenchError, match="convert it to safetensors first: bench weights convert"):
         checkpoint_store.add(saved(tmp_path / "mine.pth", states))
     checkpoint_store.convert(tmp_path / "mine.pth", path)
     checkpoint_store.add(path)

@@ -180,9 +180,9 @@ def test_a_file_is_recognised_by_hash_then_by_name(tmp_path: Path, monkeypatch: 
 @pytest.mark.usefixtures("table")
 def test_the_wrong_file_is_not_added(tmp_path: Path, store: Path) -> None:
     path = put(tmp_path / "eyes.pth")
-    with pytest.raises(TalkbenchError, match=r"eyes.pth is not the eyes that is known: it has the sha256 .*; fetch it"):
+    with pytest.raises(TalkbenchError, match=r"eyes.pth is not the published eyes: it has the sha256 .*; fetch it"):
         weights.add(path, "eyes")
-    with pytest.raises(TalkbenchError, match=r"mouth.pth is not the mouth that is known: it is empty"):
+    with pytest.raises(TalkbenchError, match=r"mouth.pth is not the published mouth: it is empty"):
         weights.add(put(tmp_path / "mouth.pth", b""), "mouth")
     assert not store.exists()
 

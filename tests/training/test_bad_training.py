@@ -247,7 +247,7 @@ def test_frames_that_cannot_be_read(tmp_path: Path, workers: int) -> None:
     assert any("a 4 is damaged" in line for line in heard.said)
     everything = Toy(FRAMES, broken=[(clip, number) for clip in "ab" for number in range(18)])
     with pytest.raises(
-        TalkbenchError, match=r"^10 draws in a row cannot be read, at last: \w \d+ is damaged; see"
+        TalkbenchError, match=r"^10 frames in a row cannot be read, the last: \w \d+ is damaged; see"
     ) as end:
         trainer(tmp_path / "all", data=everything, workers=workers).run()
     assert type(end.value) is TalkbenchError

@@ -26,16 +26,18 @@ DIED = (
 class Batches:
     """The samples of every step from `start` on, this process's share of each batch.
 
-    The order of an epoch is a permutation drawn from (seed, epoch), so the position in it is all there is to remember.
+    The order of an epoch is a permutation drawn from (seed, epoch), so a run needs only its position to be continued.
 
     Args:
-        samples: of an epoch.
-        rank, size: which process this is, of how many.
+        samples: number of samples in an epoch.
+        rank, size: the number of this process, and how many there are.
     """
 
     def __init__(self, samples: int, config: TrainConfig, start: int = 0, rank: int = 0, size: int = 1) -> None:
         if config.batch_size % size:
-            raise TalkbenchError(f"a batch of {config.batch_size} does not share among {size} processes; change it")
+            raise TalkbenchError(
+                f"a batch of {config.batch_size} does not divide evenly among {size} processes; change batch_size"
+            )
         self.per_epoch = samples // config.batch_size
         if not self.per_epoch:
             raise TalkbenchError(
@@ -68,11 +70,11 @@ def feed(pairs: FramePairs, batches: Batches, workers: int, device: torch.device
     """The batches of every step that is left.
 
     Args:
-        workers: processes that read; 0: this one.
+        workers: processes that read frames; 0: this process reads them.
 
     Raises:
-        TalkbenchError: frame after frame cannot be read, or such a process has died.
-        RuntimeError: it has died; within `reading` this is a TalkbenchError too.
+        TalkbenchError: many frames in a row cannot be read, or a reading process has died.
+        RuntimeError: a reading process has died; inside `reading` that becomes a TalkbenchError.
     """
     loader = DataLoader(
         _Reader(pairs),
@@ -89,7 +91,7 @@ def feed(pairs: FramePairs, batches: Batches, workers: int, device: torch.device
             if isinstance(batch, TalkbenchError):
                 raise batch
             yield batch
-    except (ConnectionError, EOFError, FileNotFoundError) as error:  # where the line to it breaks
+    except (ConnectionError, EOFError, FileNotFoundError) as error:  # the connection to the process broke
         if not workers:
             raise
         raise TalkbenchError(DIED) from error
@@ -100,10 +102,10 @@ def feed(pairs: FramePairs, batches: Batches, workers: int, device: torch.device
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Says so if a process that reads has died: torch may interrupt whatever is going on to tell.
+    """Turn torch's error for a reading process that died, which may interrupt any code of the block, into ours.
 
     Raises:
-        TalkbenchError: one has died.
+        TalkbenchError: a reading process has died.
     """
     try:
         yield
@@ -114,8 +116,8 @@ def reading() -> Iterator[None]:
 
 
 class _Reader(Dataset[Batch | TalkbenchError]):
-    """Reads batch by batch, and hands on why one cannot be read: raised in a process of its own, an error would come
-    out of it with a traceback in its message."""
+    """Reads batches; returns an error instead of raising it, since torch would put the traceback of a reading process
+    into the message."""
 
     def __init__(self, pairs: FramePairs) -> None:
         self._pairs = pairs
@@ -133,5 +135,5 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin(_worker: int) -> None:
-    """Open videos are not to be shared with the process that this one was copied from."""
+    """Close the open videos, which a forked process must not share with its parent."""
     forget()

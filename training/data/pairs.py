@@ -20,26 +20,26 @@ from talkbench.training.config import TrainConfig
 CACHE_BYTES = 1 << 28
 MANY_CLIPS = 50  # from here on whole clips are held out for validation, not the end of each
 
-TRIES = 10  # frames that cannot be read are passed over, but not without end
+TRIES = 10  # so many frames in a row may be unreadable before training stops
 
 Item = tuple[int, int]
-"""Epoch and index: what a sample is a function of, beside the seed."""
+"""Epoch and index, which together with the seed determine a sample."""
 
 Sample = tuple[Tensor, str, str]
-"""Source and driving frame, uint8 (2, 3, H, W); which they are; and what was wrong with others that were drawn."""
+"""Source and driving frame, uint8 (2, 3, H, W); their names; and the faults of frames that were drawn before them."""
 
 
 class FramePairs(torch.utils.data.Dataset[Sample]):
     """Source and driving frames: `pairs[epoch, index]` is a function of the seed and these two numbers alone.
 
     Args:
-        dataset: with a training part.
+        dataset: a data set with a training part.
         config: the recipe.
-        size: side that frames are resized to; the authors resize after the augmentation, which for frames of that size
-            is the same.
+        size: side that frames are resized to. The authors resize after the augmentation; for frames of this size that
+            makes no difference.
 
     Raises:
-        TalkbenchError: there is no training part, somebody has no clip of two frames, or torchvision, which jitters
+        TalkbenchError: there is no training part, a person has no clip of two frames, or torchvision, which jitters
             colours, is missing.
     """
 
@@ -68,7 +68,7 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         """One sample.
 
         Raises:
-            TalkbenchError: frame after frame cannot be read.
+            TalkbenchError: many frames in a row cannot be read.
         """
         epoch, index = item
         rng = np.random.default_rng((self.config.seed, epoch, index))
@@ -83,7 +83,7 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
                 continue
             pair = torch.from_numpy(augment(frames, self.config, rng)).permute(0, 3, 1, 2)
             return pair.contiguous(), f"{clip} {first} and {second}", "; ".join(faults)
-        raise TalkbenchError(f"{TRIES} draws in a row cannot be read, at last: {faults[-1]}; see bench data verify")
+        raise TalkbenchError(f"{TRIES} frames in a row cannot be read, the last: {faults[-1]}; see bench data verify")
 
     def _clip(self, index: int, rng: np.random.Generator) -> str:
         if self.config.sampling == "frame":
@@ -95,9 +95,9 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         """Pairs of source and driving frame that training never sees: `config.validation` at most.
 
         Args:
-            say: called with one line for what cannot be read and is left out.
+            say: called with one line for each pair that is left out, since it cannot be read.
         """
-        count, found = self.config.validation, []
+        count, pairs = self.config.validation, []
         for turn in range(count):
             clips = sorted(self._held_out) or self.clips
             clip = clips[turn % len(clips)]
@@ -108,12 +108,12 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
                 if len(kept) > 1:
                     source, driving = (Frame(clip, n) for n in rng.choice(kept, size=2, replace=False).tolist())
                     self.images((source, driving))
-                    found.append((source, driving))
+                    pairs.append((source, driving))
             except PairError as error:
                 say(f"left out of validation: {error}")
-        if count and not found:
+        if count and not pairs:
             say("no clip is long enough to hold frames out for validation, so nothing tells which weights are the best")
-        return found
+        return pairs
 
     def images(self, frames: Sequence[Frame]) -> Tensor:
         """The frames as they are, uint8 (N, 3, H, W)."""
@@ -132,7 +132,7 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         return {name: value for name, value in self.__dict__.items() if name != "_read"}
 
     def _numbers(self, clip: str) -> Sequence[int]:
-        """The frames of a clip that training sees: where whole clips are not held out, all but the last tenth."""
+        """The frames of a clip that training sees: all if whole clips are held out, else all but the last tenth."""
         numbers = self.dataset.training_numbers(clip)
         kept = 0 if self._held_out or not self.config.validation else len(numbers) // 10
         return numbers[: len(numbers) - kept]

@@ -1,4 +1,4 @@
-"""What a step of training minimises: an objective per method, found by the method's class."""
+"""Objectives, what a training step minimises: one per method, chosen by the method's class."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def create(method: Method[Any, Any], image_loss: nn.Module, weights: LossWeights
 
 
 def find(kind: type[Method[Any, Any]], name: str) -> type[Objective]:
-    """The objective that trains the class `kind` of methods, or else the nearest class that this one is made from.
+    """The objective that trains methods of the class `kind`, or else of its nearest base class that has one.
 
     Args:
-        name: of the method, for the error.
+        name: the method's name, for the error message.
 
     Raises:
-        TalkbenchError: there is none, so that the method cannot be trained.
+        TalkbenchError: there is no such objective, so the method cannot be trained.
     """
     objectives = _by_class()
     for ancestor in kind.__mro__:
         if ancestor in objectives:
             return objectives[ancestor]
     raise TalkbenchError(
-        f"{name} cannot be trained here, since no objective is for it; those that can be: "
+        f"{name} cannot be trained, since it has no objective; methods that have one: "
         f"{', '.join(_trainable(objectives)) or 'none'}; see docs/training.md for methods of your own"
     )
 
@@ -58,7 +58,7 @@ def _trainable(objectives: dict[type, type[Objective]]) -> list[str]:
 
 
 def _by_class() -> dict[type, type[Objective]]:
-    """The objectives by the classes that they train: those of the tree before others, of which one may be left out."""
+    """The objectives by the classes that they train. Ours come first; a plugin's is left out if its class has one."""
     objectives: dict[type, Any] = {}
     for name, objective in registry.factories().items():
         kind = getattr(objective, "trains", None)
@@ -73,5 +73,5 @@ def _by_class() -> dict[type, type[Objective]]:
 
 @cache
 def _warn(line: str) -> None:
-    """Say it once."""
+    """Log a warning, each line once."""
     LOG.warning("%s", line)

@@ -36,7 +36,7 @@ class FOMMObjective(Objective):
         set_parts(self.detector, 3)  # source, driving and transformed frames in one batch
 
     def random(self, draw: Draw) -> tuple[EquivarianceTransform, tuple[Any, ...]]:
-        """The transform, and what else the generator is given."""
+        """The transform, and further arguments of the generator."""
         return EquivarianceTransform.random(draw, self.generator.align_corners), ()
 
     def terms(self, source: Tensor, driving: Tensor, random: tuple[EquivarianceTransform, tuple[Any, ...]]) -> Losses:
@@ -56,5 +56,5 @@ class FOMMObjective(Objective):
         }
 
     def more(self, kp_source: Keypoints, kp_driving: Keypoints, generated: Any) -> Losses:
-        """Further terms of the keypoints and of what the generator gave."""
+        """Further terms, from the keypoints and the generator's output."""
         return {}

@@ -37,8 +37,8 @@ class ImagePyramid(nn.Module):
 
 
 class MultiScaleL1(nn.Module):
-    """Mean absolute difference summed over the pyramid: what stands in for the perceptual loss where the
-    VGG-19 weights are not to be had."""
+    """Mean absolute difference summed over the pyramid; replaces the perceptual loss if the VGG-19 weights are
+    missing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,10 +75,10 @@ class PerceptualLoss(nn.Module):
     def table(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The single terms, (scales, layers)."""
         rows = []
-        for predicted, wanted in zip(self.pyramid(prediction), self.pyramid(target), strict=True):
+        for predicted_image, target_image in zip(self.pyramid(prediction), self.pyramid(target), strict=True):
             with torch.no_grad():
-                truth = self._layers(wanted)
-            rows.append([F.l1_loss(a, b) for a, b in zip(self._layers(predicted), truth, strict=True)])
+                truth = self._layers(target_image)
+            rows.append([F.l1_loss(a, b) for a, b in zip(self._layers(predicted_image), truth, strict=True)])
         return torch.stack([torch.stack(row) for row in rows])
 
     def train(self, mode: bool = True) -> PerceptualLoss:
@@ -107,7 +107,7 @@ def equivariance(driving: Keypoints, transformed: Keypoints, transform: Equivari
 
 
 def equivariance_value(driving: Tensor, transformed: Tensor, transform: EquivarianceTransform) -> Tensor:
-    """Mean |p − W(p')| of positions (B, K, 2), p' those found on the transformed image; all methods but X2Face."""
+    """Mean |p − W(p')| of positions (B, K, 2), p' those detected on the transformed image; all methods but X2Face."""
     return (driving - transform.warp_points(transformed)).abs().mean()
 
 
@@ -131,8 +131,8 @@ def warp_consistency(driving: Sequence[Tensor], source: Sequence[Tensor], flow: 
     """
     masks = [mask.detach() for mask in reversed(flow.occlusion_maps)]
     terms = [
-        F.l1_loss(mask * warp(theirs.detach(), flow.deformation, True, True), (mask * mine).detach())
-        for mask, mine, theirs in zip(masks, driving, source, strict=True)
+        F.l1_loss(mask * warp(source_map.detach(), flow.deformation, True, True), (mask * driving_map).detach())
+        for mask, driving_map, source_map in zip(masks, driving, source, strict=True)
     ]
     return torch.stack(terms).sum()
 
@@ -158,16 +158,17 @@ def deformation_prior(expression: Tensor) -> Tensor:
 
 
 def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
-    """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2), the diagonal spared (docs/specs/mcnet.md 5.1).
+    """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2); the diagonal counts as 0
+    (docs/specs/mcnet.md 5.1).
 
-    The sign has no gradient: the term changes the reported loss, not the training, as in the authors' code. What the
-    paper means it to do, `keypoint_separation` does.
+    The sign has no gradient: the term changes the reported loss, not the training, as in the authors' code. For the
+    effect that the paper intends, see `keypoint_separation`.
     """
     return (1 - torch.sign(_distances(keypoints, threshold) - threshold)).mean()
 
 
 def keypoint_separation(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
-    """Mean over all ordered pairs (B, K, 2) of 2·max(0, 1 − distance/0.2), the diagonal spared.
+    """Mean over all ordered pairs (B, K, 2) of 2·max(0, 1 − distance/0.2); the diagonal counts as 0.
 
     A hinge with the range of `keypoint_distance`, 2 for keypoints in one place and 0 from the threshold on, which
     pushes close keypoints apart. An extension: no published model was trained with it.
@@ -196,7 +197,7 @@ def load_vgg19(path: Path) -> nn.Sequential:
     """torchvision's ``vgg19().features`` with the weights of a local file (``vgg19-dcbb9e9d.pth``).
 
     Raises:
-        TalkbenchError: torchvision is missing, or the file is another one.
+        TalkbenchError: torchvision is missing, or the file does not hold VGG-19.
     """
     try:
         from torchvision.models import vgg19

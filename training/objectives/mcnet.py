@@ -21,7 +21,7 @@ from talkbench.training.state.draw import Draw
 
 @registry.register("mcnet")
 class MCNetObjective(FOMMObjective):
-    """FOMM's, the distance of keypoints, and memory values that follow the features."""
+    """FOMM's terms, the keypoints' distance, and the consistency of the memory's values with the features."""
 
     trains = MCNet
 

@@ -1,4 +1,4 @@
-"""Batch norm of a training step, whatever the step is split into (docs/specs/mcnet.md 5.2, 5.4)."""
+"""Batch norm that gives the same result however a training step is split up (docs/specs/mcnet.md 5.2, 5.4)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class StepNorm(nn.BatchNorm2d):
     by itself, and the running statistics see them one after another, as in the authors' three calls.
 
     Args:
-        norm: whose parameters and statistics it takes over.
-        sync: False keeps to the statistics of this process.
+        norm: the batch norm whose parameters and statistics this one takes over.
+        sync: whether to use the statistics of all processes; else of this one alone.
     """
 
     def __init__(self, norm: nn.BatchNorm2d, sync: bool) -> None:
@@ -36,7 +36,7 @@ class StepNorm(nn.BatchNorm2d):
         return super().forward(x)
 
     def _gathered(self, x: Tensor) -> Tensor:
-        """What torch's own `SyncBatchNorm` refuses to do on a CPU; the shares of all processes are equally large."""
+        """Normalise over all processes, whose shares are equally large; torch's `SyncBatchNorm` cannot on a CPU."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -54,7 +54,7 @@ class StepNorm(nn.BatchNorm2d):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; so is its gradient."""
+    """The sum over all processes, whose gradient is the sum of the gradients over all processes."""
 
     @staticmethod
     def forward(_: Any, x: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def _mean_of_all(x: Tensor) -> Tensor:
 
 
 def prepare_norms(module: nn.Module, sync: bool) -> None:
-    """Put a `StepNorm` in the place of every batch norm in `module`, under the same names."""
+    """Replace every batch norm in `module` by a `StepNorm` under the same name."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
             setattr(module, name, StepNorm(child, sync))
@@ -84,7 +84,7 @@ def prepare_norms(module: nn.Module, sync: bool) -> None:
 
 
 def set_parts(module: nn.Module, parts: int) -> None:
-    """Batches of `module` in training consist of `parts` equal parts that are normalised each by itself."""
+    """Tell `module` that its training batches consist of `parts` equal parts, each normalised by itself."""
     for norm in module.modules():
         if isinstance(norm, StepNorm):
             norm.parts = parts

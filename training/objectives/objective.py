@@ -1,4 +1,4 @@
-"""What every objective is: the forward pass of a training step, and its weighted terms."""
+"""The base class of objectives: the forward pass of a training step, and its weighted terms."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Objective(nn.Module, ABC):
     """The losses of one step of a method: a module, so that one wrapper shares the whole step among processes.
 
     Args:
-        method: whose networks are trained, in place.
-        image_loss: compares prediction and driving frame; a `PerceptualLoss`, or what stands in for it.
+        method: its networks are trained, in place.
+        image_loss: compares prediction and driving frame; a `PerceptualLoss` or `MultiScaleL1`.
         weights: factors of the terms.
         sync: whether batch norm sees the batches of all processes.
 
     Attributes:
-        trains: the class of methods that it is for, and their subclasses where none is for these.
-        clip_type: which norm of the gradients is limited.
-        idle: whether there are steps in which a parameter gets no gradient.
+        trains: the class of methods that it trains; subclasses too, unless they have an objective of their own.
+        clip_type: the order of the norm by which gradients are limited.
+        idle: whether a parameter may get no gradient in some steps.
     """
 
     trains: ClassVar[type[Method[Any, Any]]]
@@ -52,14 +52,14 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def random(self, draw: Draw) -> Any:
-        """All random numbers of the step: what `terms` computes is then a plain function, which can be compiled."""
+        """All random numbers of the step, so that `terms` is a plain function and can be compiled."""
 
     @abstractmethod
     def terms(self, source: Tensor, driving: Tensor, random: Any) -> Losses:
         """The unweighted terms, by their names in `LossWeights`."""
 
     def clipped(self) -> Iterable[Iterable[nn.Parameter]]:
-        """The groups of parameters whose gradients' norm is limited, each on its own: those of every network."""
+        """The groups of parameters whose gradients are limited, each by its own norm; by default one per network."""
         return [network.parameters() for network in self.networks.values()]
 
     def image_term(self, prediction: Tensor, driving: Tensor) -> Losses:

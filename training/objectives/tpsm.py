@@ -28,7 +28,7 @@ from talkbench.training.state.draw import Draw
 
 @dataclass(frozen=True)
 class Schedule:
-    """What changes with the epoch e, counted from 0 (docs/specs/tpsm.md 5.1, 5.3); the defaults are those for VoxCeleb.
+    """The settings that depend on the epoch e, from 0 (docs/specs/tpsm.md 5.1, 5.3); the defaults are for VoxCeleb.
 
     Attributes:
         dropout_start, dropout_max, dropout_ramp, dropout_end: splines are dropped with probability
@@ -57,8 +57,8 @@ SCHEDULES = {
 
 
 class Random(NamedTuple):
-    """What a step draws: the equivariance transform; which motions are kept (B, K+1), None for all; the memory's noise
-    by level, None without memory; and, of the epoch, whether the background moves."""
+    """The random choices of a step: the equivariance transform; the motions that are kept (B, K+1), None for all; the
+    memory's noise by level, None without memory; and whether the background moves, which depends on the epoch."""
 
     transform: EquivarianceTransform
     keep: Tensor | None
@@ -107,11 +107,11 @@ class TPSMObjective(Objective):
         flow = self.dense_motion_network(encoded, kp_driving, there, random.keep)
         generated = self.inpainting_network(encoded, flow, random.noise)
         with torch.no_grad():
-            wanted = self.inpainting_network.maps(driving)
+            driving_maps = self.inpainting_network.maps(driving)
         terms = {
             **self.image_term(generated.prediction, driving),
             "equivariance_value": equivariance_value(kp_driving, kp_transformed, random.transform),
-            "warp": warp_consistency(wanted, encoded.maps, flow),
+            "warp": warp_consistency(driving_maps, encoded.maps, flow),
         }
         if there is not None and back is not None:
             terms["background"] = background_consistency(there, back)
@@ -120,7 +120,7 @@ class TPSMObjective(Objective):
         return terms
 
     def _background(self, source: Tensor, driving: Tensor) -> tuple[Tensor, Tensor]:
-        """Its matrices from source to driving frame and back, (B, 3, 3) each."""
+        """The background's matrices from source to driving frame and back, (B, 3, 3) each."""
         both = torch.cat([source, driving])
         there, back = self.bg_predictor(both, both.roll(len(source), 0)).chunk(2)
         return there, back

@@ -20,7 +20,7 @@ Radial = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def city_block(offset: Tensor) -> tuple[Tensor, Tensor]:
-    """r² ln(r + 1e-6) of the city-block distance r, as all methods but TPSM have it."""
+    """r² ln(r + 1e-6) of the city-block distance r, used by all methods but TPSM."""
     distance = offset.abs().sum(-1)
     logarithm = (distance + 1e-6).log()
     slope = 2 * distance * logarithm + distance.square() / (distance + 1e-6)
@@ -41,7 +41,7 @@ class EquivarianceTransform:
     Args:
         theta: affine part (B, 2, 3).
         control_params: weights of the 5×5 control points (B, 25), used for both coordinates.
-        align_corners: of the warp of images; as the method samples otherwise.
+        align_corners: for warping images; the method's own setting.
         radial: form of the bumps.
     """
 

@@ -1,1 +1,1 @@
-"""What a training run keeps so that it can go on: states, random numbers, log."""
+"""What a training run keeps so that it can be continued: states, random numbers, log."""

@@ -12,7 +12,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sweep
 
 KEPT = 2
-# What may be changed when a run is continued: nothing before depends on it.
+# Entries that may change when a run is continued, since the steps before do not depend on them.
 FREE = {"epochs", "steps", "validation"}
 
 
@@ -23,10 +23,10 @@ class Checkpoints:
         self.folder = folder / "state"
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Write a state, then delete what is older than the last few.
+        """Write a state, then delete all but the last few.
 
         Raises:
-            TalkbenchError: it cannot be written, on a full disk for example; the states from before are still there.
+            TalkbenchError: it cannot be written, on a full disk for example; the earlier states are kept.
         """
         with atomic_path(self.folder / f"{step:08d}.pt") as temporary:
             try:
@@ -43,33 +43,33 @@ class Checkpoints:
         """The latest state that can be read; None if the run is new.
 
         Args:
-            recipe: what the run is made of; all but `FREE` must be as in the state.
+            recipe: the run's recipe; all entries but `FREE` must be as in the state.
             say: called with one line for each file that cannot be read.
 
         Raises:
-            TalkbenchError: it was made with another recipe, or none of the files can be read.
+            TalkbenchError: the state was made with another recipe, or none of the files can be read.
         """
         sweep(self.folder)
         files = self._files()
         for path in reversed(files):
             try:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-                theirs = state["config"]
+                state_recipe = state["config"]
             except Exception:  # torch reports damage in many ways
                 say(f"{path} cannot be read, so the state before it is taken")
                 continue
-            self._check(theirs, recipe)
+            self._check(state_recipe, recipe)
             return state
         if files:
             raise TalkbenchError(f"no state in {self.folder} can be read; delete it to begin anew")
         return None
 
-    def _check(self, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:
-        other = sorted(key for key in {*theirs, *ours} - FREE if theirs.get(key) != ours.get(key))
-        if other:
-            key = other[0]
+    def _check(self, old: Mapping[str, object], new: Mapping[str, object]) -> None:
+        changed = sorted(key for key in {*old, *new} - FREE if old.get(key) != new.get(key))
+        if changed:
+            key = changed[0]
             raise TalkbenchError(
-                f"{self.folder.parent} was made with another config ({key}: {theirs.get(key)}, now {ours.get(key)}); "
+                f"{self.folder.parent} was made with another config ({key}: {old.get(key)}, now {new.get(key)}); "
                 "choose another --out or delete that folder"
             )
 

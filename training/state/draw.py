@@ -7,12 +7,13 @@ from torch import Tensor
 
 
 class Draw:
-    """Random numbers for the samples of a step: functions of (seed, step) and of a sample's place in the whole batch
-    alone, so that it does not matter how many processes share the batch.
+    """Random numbers for the samples of a step. They depend on (seed, step) and a sample's place in the whole batch
+    alone, not on the number of processes that share the batch.
 
     Args:
-        total: samples of the whole batch; of them this process has `count`, beginning with number `first`.
-        epoch: which the step belongs to, from 0.
+        total: number of samples in the whole batch.
+        first, count: this process has `count` of them, from number `first` on.
+        epoch: the epoch of the step, from 0.
     """
 
     def __init__(

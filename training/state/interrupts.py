@@ -1,4 +1,4 @@
-"""Ctrl-C, which is to come between two steps: within one, the state is neither that before nor that after."""
+"""Ctrl-C takes effect between two training steps: in the middle of a step the state is not consistent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def held_back() -> Iterator[Callable[[], bool]]:
-    """Within the block the first Ctrl-C does no more than make what is yielded true; the second interrupts as ever."""
+    """Hold back the first Ctrl-C in the block, after which the yielded function returns True; the second interrupts."""
     asked = False
 
     def note(_number: int, _frame: FrameType | None) -> None:

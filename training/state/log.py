@@ -1,4 +1,4 @@
-"""The values of a training run as a file of lines, which goes on where the run does."""
+"""The log of a training run: a file of lines that is continued together with the run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Log:
             ) from error
 
     def back_to(self, step: int) -> None:
-        """Drop what a run that has died logged after `step`, which will come again, and the half line it may have left.
+        """Drop the lines after `step`, which a continued run logs again, and the half line that a killed run may leave.
 
         Raises:
             TalkbenchError: the file cannot be written.

@@ -115,14 +115,14 @@ def _write_report(outcomes: Sequence[Outcome], path: Path) -> None:
     import io
 
     from talkbench.core.files import write_atomic
-    from talkbench.datasets.preparation.cut import shown
+    from talkbench.datasets.preparation.cut import printable
 
     failed = sorted((outcome for outcome in outcomes if not outcome.good), key=lambda outcome: outcome.clip)
     counts = Counter(outcome.status for outcome in outcomes)
     for status in ("made", "there"):
         click.echo(f"{status:<8}{counts[status]} of {len(outcomes)} clips")
-    print_faults([(outcome.status, f"{outcome.clip}: {shown(outcome.detail)}") for outcome in failed], "clips")
+    print_faults([(outcome.status, f"{outcome.clip}: {printable(outcome.detail)}") for outcome in failed], "clips")
     text = io.StringIO()
-    rows = [(outcome.clip, outcome.video, outcome.status, shown(outcome.detail)) for outcome in failed]
+    rows = [(outcome.clip, outcome.video, outcome.status, printable(outcome.detail)) for outcome in failed]
     csv.writer(text, lineterminator="\n").writerows([("clip", "video", "status", "detail"), *rows])
     write_atomic(path, text.getvalue())

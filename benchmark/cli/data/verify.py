@@ -103,11 +103,11 @@ def _splits(
 
 
 def _print_verdict(what: str, verdict: Verdict) -> None:
-    from talkbench.datasets.preparation.cut import shown
+    from talkbench.datasets.preparation.cut import printable
 
     height, width = verdict.size or (0, 0)
     sound = verdict.frames - len(verdict.faults)
     share = 100 * verdict.usable / verdict.pairs
     click.echo(f"{what}: {verdict.usable} of {verdict.pairs} pairs ({share:.1f} %) can be evaluated")
     click.echo(f"  {sound} of {verdict.frames} frames are sound" + (f", {width} x {height}" if verdict.size else ""))
-    print_faults([(fault.reason, shown(str(fault))) for fault in verdict.faults.values()], "frames")
+    print_faults([(fault.reason, printable(str(fault))) for fault in verdict.faults.values()], "frames")

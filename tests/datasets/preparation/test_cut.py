@@ -200,7 +200,7 @@ def test_full_disk_ends_it(raw, listed, tmp_path):
 
 
 def test_raw_must_be_a_folder(listed, tmp_path):
-    with pytest.raises(TalkbenchError, match="is not a folder; give that of the downloaded videos"):
+    with pytest.raises(TalkbenchError, match="is not a folder; name the folder of the downloaded videos"):
         cut(listed, tmp_path / "nowhere", tmp_path / "out")
 
 

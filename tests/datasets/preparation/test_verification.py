@@ -101,7 +101,7 @@ def test_link_to_a_frame_is_not_in_the_manifest(root, tmp_path):
     shutil.move(frame, tmp_path / frame.name)
     frame.symlink_to(tmp_path / frame.name)
     (fault,) = checked(root, read_manifest(written(root, tmp_path / "manifest"))).faults.values()
-    assert (fault.reason, str(fault)) == ("not-in-manifest", "the manifest does not know one/0000001.png")
+    assert (fault.reason, str(fault)) == ("not-in-manifest", "the manifest does not list one/0000001.png")
     assert checked(root, manifest).faults == {}
 
 
@@ -141,7 +141,7 @@ def test_manifest_is_what_sha256sum_reads(root, tmp_path):
     [
         (b"abc  one.png\n", "line 1: not a SHA-256"),
         (b"0" * 64 + b"  a.png\n" + b"0" * 64 + b"\n", "line 2: not a SHA-256"),
-        ((b"0" * 64 + b"  a.png\n") * 2, "line 2: a.png was there before"),
+        ((b"0" * 64 + b"  a.png\n") * 2, "line 2: a.png is in an earlier line too"),
     ],
 )
 def test_faulty_manifest_is_refused(tmp_path, content, message):

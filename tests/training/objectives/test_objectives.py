@@ -127,7 +127,7 @@ def test_an_objective_of_another_package_trains(run_beside_plugin) -> None:
         "objective 'rival' is left out, since MCNet has one already",
         "objective 'aimless' is left out, since it trains no class of methods",
     ]
-    assert "oracle cannot be trained here, since no objective is for it; those that can be: fomm, mcnet, tiny" in error
+    assert "oracle cannot be trained, since it has no objective; methods that have one: fomm, mcnet, tiny" in error
 
 
 def test_the_nearest_class_decides(registry: Registry[Objective]) -> None:
@@ -166,7 +166,7 @@ def test_what_cannot_be_trained_is_told_what_can(registry: Registry[Objective]) 
     with pytest.raises(TalkbenchError) as caught:
         objectives.create(methods.create("copy-source"), MultiScaleL1(), LossWeights())
     assert str(caught.value) == (
-        "copy-source cannot be trained here, since no objective is for it; those that can be: fomm, mcnet, tpsm; see "
+        "copy-source cannot be trained, since it has no objective; methods that have one: fomm, mcnet, tpsm; see "
         "docs/training.md for methods of your own"
     )
 
@@ -175,5 +175,5 @@ def test_what_cannot_be_trained_is_told_what_can(registry: Registry[Objective]) 
         trains = CopySource
 
     assert objectives.find(CopySource, "copy-source") is CopyObjective
-    with pytest.raises(TalkbenchError, match=r"^x2face cannot .* those that can be: copy-source, fomm, mcnet, tpsm;"):
+    with pytest.raises(TalkbenchError, match=r"^x2face .* that have one: copy-source, fomm, mcnet, tpsm;"):
         objectives.find(methods.class_of("x2face"), "x2face")

@@ -77,7 +77,7 @@ def test_another_file_is_not_kept(bench, server, tmp_path):
     result = bench("data", "fetch-lists", "hdtf", "--root", tmp_path / "data")
     assert result.code == 2
     assert len(result.err.splitlines()) == 1
-    assert "is not the HDTF_test_evaluation_new.csv that is known: it has the sha256" in result.err
+    assert "is not the published HDTF_test_evaluation_new.csv: it has the sha256" in result.err
     assert statuses(bench("data", "lists", "hdtf", "--root", tmp_path / "data").out) == ["missing", "there", "there"]
 
 
