@@ -98,7 +98,7 @@ def test_without_a_network(bench, monkeypatch, tmp_path):
         (("lists", "demo"), "demo has no published lists"),
         (("lists", "hdft"), "did you mean hdtf"),
         (("fetch-lists", "voxceleb2"), "draw them: bench data draw voxceleb2"),
-        (("draw", "hdtf", "--out", "x.csv"), "say with --task"),
+        (("draw", "hdtf", "--out", "x.csv"), "name the task of its list"),
         (("draw", "voxceleb2", "--root", "none"), "voxceleb2: there is no folder"),
         (("draw", "voxceleb2", "--root", "."), "voxceleb2: there is no clip in"),
     ],
@@ -120,7 +120,7 @@ def test_voxceleb2_is_drawn(bench, tmp_path):
     assert (len(first.splitlines()), len(cross.splitlines())) == (2084, 2084)
     assert bench(*draw).code == 0
     assert (root / "lists/voxceleb2-tb1.csv").read_bytes() == first
-    assert "name yours with --out" in bench(*draw, "--seed", 1).err
+    assert "name a file for another list with --out" in bench(*draw, "--seed", 1).err
     out = tmp_path / "other.csv"
     assert bench(*draw, "--task", "same-identity", "--seed", 1, "--out", out).code == 0
     assert out.read_bytes() != first

@@ -151,7 +151,10 @@ def test_list_goes_by_name(bench, tmp_path):
     complaint = bench("data", "verify", "hdtf", "--root", root, "--pairs", "hdtf-all").complaint()
     assert "as published" in complaint
     complaint = bench("data", "verify", "hdtf", "--root", root, "--list", root / "lists").complaint()
-    assert complaint == "bench: name the --task of a list of your own; see bench data verify --help"
+    assert (
+        complaint
+        == "bench: the task of a list of your own is not known; name it with --task; see bench data verify --help"
+    )
     assert "unknown dataset 'hdft': did you mean hdtf" in bench("data", "verify", "hdft", "--root", root).complaint()
     assert "nowhere" in bench("data", "verify", "hdtf", "--root", tmp_path / "nowhere").complaint()
     complaint = bench("data", "manifest", "hdtf", "--root", tmp_path / "nowhere", "--out", tmp_path / "x").complaint()
