@@ -43,8 +43,8 @@ def implied_settings(name: str, motion: str, same_clip: bool) -> dict[str, objec
     """The settings of a method that follow from the motion and the task.
 
     The motion ``avd`` sets ``avd``, which every method with that motion has. A background predictor is used only where
-    the driver is the source's own video, as in the authors' reconstruction (docs/specs/mraa.md 6, docs/specs/tpsm.md
-    6).
+    the driver is the source's own video, as in the authors' reconstruction
+    (docs/specs/mraa.md 6, docs/specs/tpsm.md 6).
 
     Args:
         same_clip: whether the driver is the source's own video.
