@@ -31,7 +31,7 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
 @click.option("--out", type=PATH, required=True, help="The picture to write (PNG).")
 @click.option("--html", type=PATH, help="Also write a page with the picture and the numbers of its pairs.")
 def command(runs: tuple[Path, ...], **options: Any) -> None:
-    """Draw the frames that several runs generated for the same pairs.
+    """Draw what several runs generated for the same pairs.
 
     Each pair has a row: the source, the driving frame, then the generated frame of each run, with its error map. RUNS
     are folders of runs of the same pairs, made with bench run --save-frames.

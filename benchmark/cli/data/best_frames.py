@@ -18,9 +18,9 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH
 @OPTIONS["batch_size"]
 @OPTIONS["device"]
 def command(**options: Any) -> None:
-    """Find the frame of each driving clip whose face is posed most like the source's.
+    """Find the driving frames posed most like the sources.
 
-    bench run --motion relative-best measures motion from that frame. All frames of the clip are compared with the
+    bench run --motion relative-best measures motion from these frames. All frames of the clip are compared with the
     source by 68 landmarks, as in the papers, or by the five of MTCNN where the models for 68 are missing.
 
     \b

@@ -25,11 +25,12 @@ SEED, COUNT = 0, 2083  # of the lists that runs use by default
 @click.option("--count", type=POSITIVE, default=COUNT, show_default=True, help="Number of pairs.")
 @click.option("--out", type=PATH, help="With --task: file to write.  [default: where a run looks for it]")
 def command(dataset: str, root: Path | None, task: str | None, seed: int, count: int, out: Path | None) -> None:
-    """Draw pair lists from the clips on the disk, in the way of the papers' authors.
+    """Draw pair lists from the clips on the disk.
 
-    A same-identity pair is two random frames of one of 100 random clips. A cross-identity pair is two
-    random frames of random clips of two random people. COUNT pairs are drawn. The same clips and seed give the same
-    list. Runs on voxceleb2, which has no published list, use the lists that this command writes.
+    They are drawn as the authors of the papers drew theirs. A same-identity pair is two random frames of one of 100
+    random clips. A cross-identity pair is two random frames of random clips of two random people. COUNT pairs are
+    drawn. The same clips and seed give the same list. Runs on voxceleb2, which has no published list, use the lists
+    that this command writes.
 
     \b
     bench data draw voxceleb2 --root data/voxceleb2

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 @click.argument("dataset")
 @OPTIONS["lists_root"]
 def command(dataset: str, root: Path | None) -> None:
-    """Download the published lists of a data set, and the metadata to cut its clips by.
+    """Download the published lists of a data set.
 
-    The files come from one commit of the authors' repositories, are checked by their sha256, and are stored in the
-    folder lists below the data set's folder. Files that are there already are kept.
+    The metadata to cut its clips by are among them. The files come from one commit of the authors' repositories, are
+    checked by their sha256, and are stored in the folder lists below the data set's folder. Files that are there
+    already are kept.
 
     \b
     bench data fetch-lists hdtf

@@ -15,9 +15,10 @@ from talkbench.core.errors import TalkbenchError
 @click.argument("dataset", required=False)
 @OPTIONS["lists_root"]
 def command(dataset: str | None, root: Path | None) -> None:
-    """Show the published pair lists of DATASET, or of all data sets, and whether they are here.
+    """Show the published pair lists, and whether they are here.
 
-    A run uses the first list of its task. It uses another if you name it: bench run --pairs hdtf-all.
+    Without DATASET the lists of all data sets are shown. A run uses the first list of its task. It uses another if you
+    name it: bench run --pairs hdtf-all.
 
     \b
     bench data lists

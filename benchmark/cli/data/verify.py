@@ -42,7 +42,7 @@ def command(
     manifest: Path | None,
     workers: int,
 ) -> None:
-    """Check that all frames of a data set's pairs are there and sound.
+    """Check the frames of a data set's pairs.
 
     The command reads every frame of the pairs. A frame must be there, decode and have the size of the others; with
     --manifest its file must also have the right checksum. It prints what is wrong, and how many pairs can be

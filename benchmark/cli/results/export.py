@@ -48,11 +48,11 @@ from talkbench.benchmark.cli.results import size
 )
 @OPTIONS["root"]
 def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **options: Any) -> None:
-    """Write finished runs as entries of the leaderboard, or in the format of another program.
+    """Write finished runs as entries or in other formats.
 
-    An entry is a small folder with everything about a run: record, summary, the values of all pairs, and, if the run
-    was made with --save-frames, thumbnails of some pairs. Thumbnails show people of the data set: leave them out with
-    --thumbnails 0 if its licence does not let you publish them.
+    An entry of the leaderboard is a small folder with everything about a run: record, summary, the values of all pairs,
+    and, if the run was made with --save-frames, thumbnails of some pairs. Thumbnails show people of the data set: leave
+    them out with --thumbnails 0 if its licence does not let you publish them.
 
     \b
     bench results export runs/mcnet-demo

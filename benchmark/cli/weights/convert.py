@@ -15,7 +15,7 @@ from talkbench.benchmark.cli.options import EXISTING, PATH
 @click.option("--as", "name", default="", help="Method of the file, if several have networks alike.")
 @click.option("--official", is_flag=True, help="Write the file in the authors' layout, for their code to read.")
 def command(file: Path, out: Path | None, name: str, official: bool) -> None:
-    """Write a method's checkpoint as safetensors, or in its authors' format.
+    """Write a checkpoint as safetensors or as its authors do.
 
     A safetensors file has the method's networks and nothing else; it loads faster and cannot hold code.
 
