@@ -271,10 +271,8 @@ def test_a_real_method_and_its_fixed_seed(place):
 
 
 def test_only_torch_is_needed(place):
-    """Not the libraries of metrics, data sets, records and tracking."""
-    missing = (
-        "av face_alignment facenet_pytorch feat lpips matplotlib mlflow pandas platformdirs pyarrow pydantic skimage"
-    )
+    """Not the libraries of metrics, data sets, records and tracking; pydantic, small and without a network, reads cards."""
+    missing = "av face_alignment facenet_pytorch feat lpips matplotlib mlflow pandas platformdirs pyarrow skimage"
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({missing!r}.split()))\n"
         "sys.argv = 'bench perf --method copy-source --repeat 1 --device cpu --size 16 --out costs.csv'.split()\n"
