@@ -271,7 +271,7 @@ def test_a_real_method_and_its_fixed_seed(place):
 
 
 def test_only_torch_is_needed(place):
-    """Not the libraries of metrics, data sets, records and tracking; pydantic, small and without a network, reads cards."""
+    """Not the libraries of metrics, data sets, records and tracking; pydantic reads the cards."""
     missing = "av face_alignment facenet_pytorch feat lpips matplotlib mlflow pandas platformdirs pyarrow skimage"
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({missing!r}.split()))\n"
