@@ -67,7 +67,7 @@ def test_a_broken_data_set_is_named_and_left_out(register, caplog, card, message
     with caplog.at_level(logging.WARNING, "talkbench"):
         assert set(datasets.cards()) == set(datasets.cards()) == set(datasets.registry.names()) - {"broken"}
     (record,) = caplog.records
-    assert record.getMessage() == f"data set 'broken' is left out: {caught.value}"
+    assert record.getMessage() == f"dataset 'broken' is left out: {caught.value}"
 
 
 def test_a_data_set_has_one_name(register, registry, tmp_path):
