@@ -55,15 +55,14 @@ class CheckpointCard(Card):
     size: int | None = None
 
 
-class VariantCard(Card):
-    """One configuration in a method's card; a plain text there is its `short`.
-
-    Its `short` and `licence` replace those of the method, its `notes` follow the method's. Its other attributes are
-    taken from nowhere else: one configuration's facts never stand for another.
+class ConfigurationCard(Card):
+    """The facts of one configuration of a method. Unknown texts are empty, unknown numbers None.
 
     Attributes:
         training_data: data set that the published weights were trained on.
+        resolution: side of its images in pixels; None: any will do, or it is not known.
         parameters: number of parameters of all networks together.
+        networks: number of parameters of each network.
         published: key of its lines in the published tables.
         weights: the published checkpoint; None if there is none.
         beside: published files of networks that the checkpoint does not hold, by the network's name.
@@ -74,45 +73,77 @@ class VariantCard(Card):
     training_data: str = ""
     resolution: int | None = None
     parameters: int | None = None
+    networks: dict[str, int] | None = None
     published: str = ""
     weights: CheckpointCard | None = None
     beside: dict[str, CheckpointCard] = Field(default_factory=dict)
     notes: Texts = ()
 
 
-class FamilyCard(Card):
-    """``card.yaml`` of a method: what holds for all of its configurations, and `variants`, by their full names.
+class PaperCard(Card):
+    """The facts of a method that hold for all of its configurations.
 
     Attributes:
         title: of the paper; "" if there is none.
-        short: one line on what it is.
         code: address of the code, or a remark in its place ("none is public").
         official: whether the code at that address is the authors' own.
-        default: the configuration that the bare name stands for; "": the one registered under the bare name.
-        fallback: the configuration that is used in place of one whose weights are missing.
-        recipe: training recipe, ``<family>/<name>``; "" if the method cannot be trained.
-        official_prefix: what precedes every key in the checkpoints that its authors wrote.
         yardstick: the method sees the true image, or none at all, so it is no competitor.
+        motions: the ways of animating that it has, as of its class; (): not known.
     """
 
     title: str = ""
-    short: str
     authors: str = ""
     venue: str = ""
     year: int | None = None
     paper: str = ""
     code: str = ""
     official: bool = True
+    yardstick: bool = False
+    motions: Texts = ()
+
+
+class VariantCard(ConfigurationCard):
+    """One configuration in a method's card; a plain text there is its `short`.
+
+    Its `short` and `licence` replace those of the method, its `notes` follow the method's. Its other attributes are
+    taken from nowhere else: one configuration's facts never stand for another.
+
+    Attributes:
+        of: the configuration that this is another name of; "": it is one itself.
+        listed: whether lists show it.
+        ranked: False for a yardstick that sees the true image.
+    """
+
+    of: str = ""
+    listed: bool = True
+    ranked: bool = True
+
+
+class FamilyCard(PaperCard):
+    """``card.yaml`` of a method: what holds for all of its configurations, and these, by their full names.
+
+    Attributes:
+        short: one line on what it is.
+        default: the configuration that the bare name stands for; "": the one registered under the bare name.
+        fallback: the configuration that is used in place of one whose weights are missing.
+        recipe: training recipe, ``<family>/<name>``; "" if the method cannot be trained.
+        official_prefix: what precedes every key in the checkpoints that its authors wrote.
+        variants: its models.
+        ablations: the rows of the papers' tables of what its parts do. Each is there at demo size too, unlisted, under
+            its name and ``-demo``.
+    """
+
+    short: str
     licence: LicenceCard = LicenceCard()
     default: str = ""
     fallback: str = ""
     recipe: str = ""
     official_prefix: str = ""
-    yardstick: bool = False
     variants: dict[str, VariantCard] = Field(default_factory=dict)
+    ablations: dict[str, VariantCard] = Field(default_factory=dict)
     notes: Texts = ()
 
-    @field_validator("variants", mode="before")
+    @field_validator("variants", "ablations", mode="before")
     @classmethod
     def _texts(cls, variants: object) -> object:
         if not isinstance(variants, dict):
@@ -120,72 +151,44 @@ class FamilyCard(Card):
         return {name: {"short": card} if isinstance(card, str) else card for name, card in variants.items()}
 
     @property
+    def configurations(self) -> dict[str, VariantCard]:
+        """All configurations by their full names: the models, then the ablations."""
+        return {**self.variants, **self.ablations}
+
+    @property
     def needs_weights(self) -> bool:
         """Whether the method is useless without weights: it has a training recipe or published weights."""
-        return bool(self.recipe) or any(card.weights or card.beside for card in self.variants.values())
+        return bool(self.recipe) or any(card.weights or card.beside for card in self.configurations.values())
 
     @property
     def described(self) -> dict[str, str]:
         """The `short` of each configuration, by its full name."""
-        return {name: card.short for name, card in self.variants.items() if card.short}
+        return {name: card.short for name, card in self.configurations.items() if card.short}
 
     def method(self, name: str) -> MethodCard:
         """The card of the configuration with the full name `name`."""
-        own = self.variants.get(name, VariantCard())
-        return MethodCard(
-            name=name,
-            title=self.title,
-            short=self.short if name == self.default else own.short or self.short,
-            authors=self.authors,
-            venue=self.venue,
-            year=self.year,
-            paper=self.paper,
-            code=self.code,
-            official=self.official,
-            licence=LicenceCard(
-                code=own.licence.code or self.licence.code,
-                weights=own.licence.weights or self.licence.weights,
-            ),
-            training_data=own.training_data,
-            resolution=own.resolution,
-            parameters=own.parameters,
-            published=own.published,
-            weights=own.weights,
-            beside=own.beside,
-            yardstick=self.yardstick,
-            variants=self.described if name == self.default else {},
-            notes=(*self.notes, *own.notes),
+        own = self.configurations.get(name, VariantCard())
+        content: dict[str, Any] = {field: getattr(self, field) for field in PaperCard.model_fields}
+        content |= {field: getattr(own, field) for field in ConfigurationCard.model_fields}
+        content["short"] = self.short if name == self.default else own.short or self.short
+        content["licence"] = LicenceCard(
+            code=own.licence.code or self.licence.code, weights=own.licence.weights or self.licence.weights
         )
+        content["notes"] = (*self.notes, *own.notes)
+        return MethodCard(name=name, variants=self.described if name == self.default else {}, **content)
 
 
-class MethodCard(Card):
+class MethodCard(PaperCard, ConfigurationCard):
     """A method in one configuration. Unknown texts are empty, unknown numbers None.
 
     Attributes:
         name: full registered name with its variant (``mcnet@demo``), or the key of one that is only published.
         variants: the `short` of each configuration by its name; filled for the default configuration only.
-        others: see `VariantCard` and `FamilyCard`.
+        others: see `PaperCard` and `ConfigurationCard`.
     """
 
     name: str
-    title: str = ""
-    short: str = ""
-    authors: str = ""
-    venue: str = ""
-    year: int | None = None
-    paper: str = ""
-    code: str = ""
-    official: bool = True
-    licence: LicenceCard = LicenceCard()
-    training_data: str = ""
-    resolution: int | None = None
-    parameters: int | None = None
-    published: str = ""
-    weights: CheckpointCard | None = None
-    beside: dict[str, CheckpointCard] = Field(default_factory=dict)
-    yardstick: bool = False
     variants: dict[str, str] = Field(default_factory=dict)
-    notes: Texts = ()
 
 
 class MetricCard(Card):

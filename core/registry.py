@@ -7,7 +7,9 @@ import importlib
 import inspect
 import logging
 import pkgutil
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
@@ -20,13 +22,32 @@ LOG = logging.getLogger("talkbench")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error message: the known names closest to `name`, whatever the case of its letters, or all of
-    them."""
+    """The end of an error message: the known name closest to `name`, whatever the case of its letters; all of them
+    where none is close."""
     names = {known_name.casefold(): known_name for known_name in sorted(set(known))}
-    close = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
-    if close:
-        return f"did you mean {' or '.join(names[match] for match in close)}?"
-    return f"known: {', '.join(names.values()) or 'none'}"
+    close = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
+    return f"did you mean {names[close[0]]}?" if close else f"known: {', '.join(names.values()) or 'none'}"
+
+
+def own_case(name: str, known: Iterable[str]) -> str:
+    """That of the `known` names which `name` is but for the case of its letters; `name` itself where it is none."""
+    names = list(known)
+    return name if name in names else {each.casefold(): each for each in names}.get(name.casefold(), name)
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is known of an entry of the tree before its module is imported.
+
+    Attributes:
+        module: full name of the module that registers it.
+        of: the entry that it is another name of; "": it is one itself.
+        listed: whether it is among the `Registry.names`.
+    """
+
+    module: str
+    of: str = ""
+    listed: bool = True
 
 
 class Registry(Generic[T]):
@@ -43,13 +64,23 @@ class Registry(Generic[T]):
             ``talkbench.<kind>s``.
         package: whose modules register their entries when they are imported, which is at the first question; "": none.
         explain: why a name that people may look for has no entry; empty for any other name.
+        declared: in place of a package, the entries of the tree by name. Questions about names are answered from these,
+            and a module is imported when an entry of it is asked for.
     """
 
-    def __init__(self, kind: str, package: str = "", explain: Callable[[str], str] = lambda name: "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        package: str = "",
+        explain: Callable[[str], str] = lambda name: "",
+        declared: Callable[[], Mapping[str, Declaration]] = dict,
+    ) -> None:
         self.kind = kind
         self.explain = explain
         self.group = f"talkbench.{kind}s"
         self._package = package
+        self._declared = declared
+        self._modules: dict[str, str] = {}
         self._factories: dict[str, Callable[..., T]] = {}
         self._aliases: dict[str, str] = {}
         self._unlisted: set[str] = set()
@@ -65,7 +96,8 @@ class Registry(Generic[T]):
         """
 
         def add(factory: Callable[..., T]) -> Callable[..., T]:
-            if self._factories.get(name, factory) is not factory or name in self._aliases:
+            foreign = name in self._modules and self._modules[name] not in sys.modules  # its own module is not imported
+            if self._factories.get(name, factory) is not factory or name in self._aliases or foreign:
                 raise TalkbenchError(f"{self.kind} {name!r} is registered already; choose another name")
             self._factories[name] = factory
             if not listed:
@@ -87,9 +119,9 @@ class Registry(Generic[T]):
         self._load()
         taken = self._taken()
         if name not in taken:
-            own_case = {known.casefold(): known for known in taken}
             bare, at, variant = name.partition("@")
-            name = own_case.get(name.casefold()) or own_case.get(bare.casefold(), bare) + at + variant
+            name = own_case(name, taken)
+            name = name if name in taken else own_case(bare, taken) + at + variant
         return self._aliases.get(name, name)
 
     def __contains__(self, name: str) -> bool:
@@ -111,6 +143,8 @@ class Registry(Generic[T]):
     def factories(self) -> dict[str, Callable[..., T]]:
         """All entries, listed or not, by their own names: those of the tree, then the plugins that can be imported."""
         self.importable()
+        for name in self._modules:
+            self.get(name)
         return dict(self._factories)
 
     def each(self, describe: Callable[[str], R]) -> dict[str, R]:
@@ -129,6 +163,11 @@ class Registry(Generic[T]):
                 self._faulty[name] = line
         return described
 
+    def check(self, name: str) -> None:
+        """Refuse a name as `get` does, without importing a module of the tree whose entries are declared."""
+        if self.resolve(name) not in self._modules:
+            self.get(name)
+
     def get(self, name: str) -> Callable[..., T]:
         """The factory registered as `name`, or for ``name@variant`` that of `name` with the variant given.
 
@@ -139,12 +178,14 @@ class Registry(Generic[T]):
         name = self.resolve(name)
         if name in self._plugins:
             self._import(name)
+        if name in self._modules:
+            importlib.import_module(self._modules[name])
         if name in self._broken:
             raise TalkbenchError(self._broken[name])
         if name in self._factories:
             return self._factories[name]
         bare, _, variant = name.partition("@")
-        if variant:
+        if variant and bare not in self._modules:  # of which all variants are declared
             factory = self.get(bare)
             bound = isinstance(factory, partial) and "variant" in factory.keywords
             if not bound and "variant" in inspect.signature(factory).parameters:
@@ -156,7 +197,7 @@ class Registry(Generic[T]):
         return self.get(name)(**options)
 
     def _taken(self) -> set[str]:
-        return {*self._factories, *self._aliases, *self._plugins}
+        return {*self._modules, *self._factories, *self._aliases, *self._plugins}
 
     def _near(self, name: str) -> Iterable[str]:
         """What an unknown `name` may have been meant to be: unlisted names only where they are very close."""
@@ -166,6 +207,12 @@ class Registry(Generic[T]):
         if self._loaded:
             return
         self._loaded = True  # while they are imported, the modules of the package may ask for each other's entries
+        for name, entry in self._declared().items():
+            if entry.of:
+                self.alias(name, entry.of, entry.listed)
+            else:
+                self._modules[name] = entry.module
+                self._unlisted.update(() if entry.listed else (name,))
         if self._package:
             package = importlib.import_module(self._package)
             for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):

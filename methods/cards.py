@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from talkbench.core.cards import FamilyCard, MethodCard, read_card
+from talkbench.core.cards import FamilyCard, MethodCard, VariantCard, read_card
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import home
-from talkbench.methods.registration import class_of, registry, without_code
-
-DEMO = "-demo"  # ends the names of ablations at demo size
+from talkbench.methods.registration import DEMO, class_of, declared_families, registry, without_code
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,9 @@ def family(name: str) -> FamilyCard:
     """
     if name in published_only():
         return without_code()[name]
+    declared = declared_families().get(registry.resolve(name))
+    if declared:
+        return declared
     owner = class_of(name)
     path = Path(inspect.getfile(owner)).parent / "card.yaml"
     if path.is_file():
@@ -50,7 +51,7 @@ def card(name: str) -> MethodCard:
     """
     full = full_name(name)
     own, common = family(full).method(full), family(full)
-    short = own.short if full in common.variants else describe(full)
+    short = own.short if full in common.configurations else describe(full)
     return own.model_copy(update={"short": short, "yardstick": common.yardstick or not is_ranked(full)})
 
 
@@ -61,7 +62,15 @@ def _read(path: Path) -> FamilyCard:
 
 def is_ranked(name: str) -> bool:
     """Whether the results of a method are ranked; not those of a yardstick that sees the true image."""
+    own = declared_families().get(registry.resolve(name))
+    if own:
+        return own.configurations.get(registry.resolve(name), VariantCard()).ranked
     return name in published_only() or bool(getattr(class_of(name), "ranked", True))
+
+
+def is_ablation(name: str) -> bool:
+    """Whether a method is a row of the papers' ablation tables, by that name."""
+    return name in family(name).ablations
 
 
 def published_only() -> list[str]:
@@ -92,7 +101,7 @@ def demo_name(name: str) -> str:
         return full
     small = f"{bare}@demo" if full == full_name(bare) else f"{full}{DEMO}"
     try:
-        registry.get(small)
+        registry.check(small)
     except TalkbenchError as error:
         raise TalkbenchError(f"{full} has no demo size ({error})") from error
     return small
@@ -137,7 +146,7 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
         TalkbenchError: unknown method or one without code, or weights that are needed and not there; says which
             file is missing, where it is published and where to put it.
     """
-    registry.get(name)  # refuses what is unknown or has no code
+    registry.check(name)  # refuses what is unknown or has no code
     method = card(name)
     full = method.name
     if checkpoint is not None:
@@ -158,6 +167,11 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
         raise TalkbenchError(f"{full}: {wanted}; put it there (bench weights add FILE) or name it with --checkpoint")
     note = f"no official checkpoint of {full}, {wanted}; using the small {fallback} instead"
     return Weights(stored.method, stored.path, stored.origin, note)
+
+
+def has_weights(name: str) -> bool | None:
+    """Whether the weights of this very configuration are here; None: it needs none."""
+    return _stored(card(name)) is not None if family(name).needs_weights else None
 
 
 def _stored(method: MethodCard) -> Weights | None:

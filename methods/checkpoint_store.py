@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sha256_file
 from talkbench.core.model_files import copy, digest, note, noted
 from talkbench.methods.cards import card, family, full_name, known_names, own_file, store
-from talkbench.methods.checkpoints import read_metadata, read_states, save_states
-from talkbench.methods.recognition import Match, recognise
 from talkbench.methods.registration import create, registry
+
+if TYPE_CHECKING:
+    from talkbench.methods.recognition import Match
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def listed(method: str = "") -> list[WeightFile]:
         TalkbenchError: an unknown method.
     """
     if method:
-        registry.get(method)
+        registry.check(method)
     slug = full_name(method).split("@")[0] if method else ""
     names = [name for name in known_names() if not slug or name.split("@")[0] == slug]
     return [file for name in names for file in _files(name)]
@@ -99,6 +101,9 @@ def identify(path: Path, name: str = "") -> Match:
     Raises:
         TalkbenchError: no method has such networks, several have, or `name` is none of them.
     """
+    from talkbench.methods.checkpoints import read_states
+    from talkbench.methods.recognition import recognise
+
     matches = recognise(path, read_states(path, name or "a method"), full_name(name) if name else "")
     fitting = ", ".join(match.method for match in matches)
     if not matches:
@@ -146,6 +151,8 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
     Raises:
         TalkbenchError: as `identify`, a further file is missing, or `out` is no ``.safetensors`` or cannot be written.
     """
+    from talkbench.methods.checkpoints import read_states, save_states
+
     match = _whole(path, name)
     out = out or path.with_name(f"{match.method.replace('@', '-')}.safetensors")
     if out.suffix != ".safetensors":
@@ -171,6 +178,8 @@ def convert_official(path: Path, out: Path | None = None, name: str = "") -> tup
         TalkbenchError: as `identify`, or `out` cannot be written.
     """
     import torch
+
+    from talkbench.methods.checkpoints import read_metadata, read_states
 
     match = _whole(path, name)
     stored, method = read_states(path, match.method), create(match.method)

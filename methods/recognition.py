@@ -69,7 +69,7 @@ def claimed(path: Path, sha256: str, method: str) -> str:
         return "" if _full_name(named) == method else named
     if method not in registry.names():
         return ""
-    official = {name: own.weights for name, own in cards.family(method).variants.items() if own.weights}
+    official = {name: own.weights for name, own in cards.family(method).configurations.items() if own.weights}
     for alike in (lambda weights: weights.sha256 == sha256, lambda weights: weights.file == path.name):
         owners = [name for name, weights in official.items() if alike(weights)]
         if method in owners:

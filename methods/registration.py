@@ -7,11 +7,50 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from talkbench.core.cards import FamilyCard, parse_card
-from talkbench.core.registry import Registry
+from talkbench.core.cards import FamilyCard, parse_card, read_card
+from talkbench.core.registry import Declaration, Registry
 
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method
+
+
+DEMO = "-demo"  # ends the names of ablations at demo size
+
+
+@cache
+def families() -> dict[str, FamilyCard]:
+    """The cards of the methods of the tree, by their folders."""
+    cards = sorted(Path(__file__).parent.glob("*/card.yaml"))
+    return {path.parent.name: read_card(FamilyCard, path) for path in cards}
+
+
+@cache
+def declared_families() -> dict[str, FamilyCard]:
+    """By the name of each method of the tree the card that declares it."""
+    return {name: card for card in families().values() for name in _declarations(card, "")}
+
+
+def _declared() -> dict[str, Declaration]:
+    """What the cards of the tree declare, by name. ``fomm@memory`` is of the folder ``fomm`` whatever card has it."""
+    declared: dict[str, Declaration] = {}
+    for folder, card in families().items():
+        declared |= _declarations(card, folder)
+    return declared
+
+
+def _declarations(card: FamilyCard, folder: str) -> dict[str, Declaration]:
+    def declaration(name: str, of: str = "", listed: bool = True) -> Declaration:
+        owner = (of or name).partition("@")[0]
+        return Declaration(f"{__package__}.{owner if owner in families() else folder}", of, listed)
+
+    declared = {name: declaration(name, own.of, own.listed) for name, own in card.configurations.items()}
+    for name, own in card.ablations.items():
+        small = own.of and own.of + (DEMO if "@" in own.of else "@demo")
+        declared[f"{name}{DEMO}"] = declaration(f"{name}{DEMO}", small, listed=False)
+    if card.default:
+        bare = card.default.partition("@")[0]
+        declared.setdefault(bare, declaration(bare))
+    return declared
 
 
 @cache
@@ -33,7 +72,7 @@ def _explain(name: str) -> str:
     )
 
 
-registry: Registry[Method[Any, Any]] = Registry("method", "talkbench.methods", explain=_explain)
+registry: Registry[Method[Any, Any]] = Registry("method", explain=_explain, declared=_declared)
 
 
 def create(name: str, weights: str | Path | None = None, **options: object) -> Method[Any, Any]:

@@ -8,16 +8,17 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import weights
 
-Network = TypeVar("Network", bound=nn.Module)
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Network = TypeVar("Network", bound="nn.Module")
 
 
 def read_state(name: str, what: str) -> dict[str, Tensor]:
@@ -30,6 +31,9 @@ def read_state(name: str, what: str) -> dict[str, Tensor]:
     Raises:
         TalkbenchError: the file is missing, damaged, holds code, or is no state dict.
     """
+    import torch
+    from torch import Tensor
+
     path = weights.path(name)
     try:
         if path.suffix == ".safetensors":
@@ -78,6 +82,8 @@ def isolated(threads: int | None = None) -> Iterator[None]:
     Args:
         threads: number of torch's threads on the CPU, 1 for networks too small to gain by more. None: unchanged.
     """
+    import torch
+
     cudnn, convolution = torch.backends.cudnn, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     product = torch.backends.cuda.matmul
     precision = product.fp32_precision

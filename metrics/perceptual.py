@@ -7,11 +7,9 @@ import warnings
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import digest
@@ -19,6 +17,9 @@ from talkbench.metrics import registry
 from talkbench.metrics.networks import fill, isolated, read_state
 from talkbench.metrics.pixel import ImageMetric
 from talkbench.metrics.weights import digests
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def lpips_layers(network: Any, a: Tensor, b: Tensor) -> Tensor:
@@ -29,6 +30,7 @@ def lpips_layers(network: Any, a: Tensor, b: Tensor) -> Tensor:
         a: images.
         b: images.
     """
+    import torch
     from lpips import normalize_tensor
 
     scaled = network.scaling_layer(torch.cat([a, b]) * 2 - 1)
@@ -48,7 +50,7 @@ class _Lpips(ImageMetric):
 
     direction = "lower"
     decimals = 3
-    dtype = torch.float32
+    dtype = "float32"
     libraries = ("lpips", "torchvision")
 
     net: str

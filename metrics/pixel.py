@@ -7,14 +7,16 @@ says otherwise.
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import registry
 from talkbench.metrics.interface import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PSNR_CAP = 100.0
 """Decibels given to images that are identical (or as good as): a value of 100 counts as capped."""
@@ -31,9 +33,12 @@ def l1(a: Tensor, b: Tensor) -> Tensor:
 def decibels(mse: Tensor, data_range: float = 1.0) -> Tensor:
     """``10 log10(data_range² / mse)``, at most 100 dB (docs/specs/evaluation.md 3.2).
 
+    >>> import torch
     >>> decibels(torch.tensor([1.0, 0.01, 0.0]))
     tensor([  0.,  20., 100.])
     """
+    import torch
+
     return (10 * torch.log10(data_range**2 / mse)).clamp(max=PSNR_CAP)
 
 
@@ -58,26 +63,31 @@ def luma(images: Tensor) -> Tensor:
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
-class ImageMetric(Metric[Tensor]):
+class ImageMetric(Metric["Tensor"]):
     """A metric whose features are the images themselves; a subclass gives its formula."""
 
-    dtype = torch.float64
+    dtype: Literal["float32", "float64"] = "float64"
 
     @abstractmethod
     def formula(self, a: Tensor, b: Tensor) -> Tensor:
         """Values (B,) of generated images `a` and targets `b`, (B, 3, H, W) of type `dtype` on one device."""
 
     def compare(self, generated: Tensor, target: Tensor) -> np.ndarray:
+        import torch
+
         if generated.shape != target.shape:
             sizes = " and ".join("x".join(map(str, images.shape)) for images in (generated, target))
             raise TalkbenchError(f"generated and target images differ in shape ({sizes}); resize one of them first")
         on_cpu = generated.device.type == "cpu"  # where one pair at a time stays in the cache: several times faster
         step = 1 if on_cpu else max(1, PASS_PIXELS // max(1, generated.shape[-2] * generated.shape[-1]))
         pairs = zip(generated.detach().split(step), target.detach().split(step), strict=True)
-        parts = [self._values(a.to(self.dtype), b.to(a.device, self.dtype)) for a, b in pairs]
+        dtype = getattr(torch, self.dtype)
+        parts = [self._values(a.to(dtype), b.to(a.device, dtype)) for a, b in pairs]
         return torch.cat(parts).cpu().numpy()
 
     def _values(self, a: Tensor, b: Tensor) -> Tensor:
+        import torch
+
         finite = (a - b).isfinite().flatten(1).all(1)
         return self.formula(a, b).double().masked_fill(~finite, torch.nan)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-
-import torch
-from torch import Tensor
-from torch.nn import functional
+from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import registry
 from talkbench.metrics.pixel import ImageMetric, luma
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GAUSS11 = [math.exp(-(x**2) / (2 * 1.5**2)) for x in range(-5, 6)]
 GAUSS11 = [weight / sum(GAUSS11) for weight in GAUSS11]
@@ -77,6 +77,8 @@ def ssim(
     Raises:
         TalkbenchError: the images are smaller than the window.
     """
+    from torch.nn import functional
+
     if pad:
         a, b = (functional.pad(image, [len(window) // 2] * 4) for image in (a, b))
     luminance, contrast_structure = ssim_maps(a, b, window, data_range=data_range, sample=sample)
@@ -94,6 +96,9 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         TalkbenchError: a side is shorter than 161 pixels, so that the window does not fit the last scale.
     """
+    import torch
+    from torch.nn import functional
+
     if min(a.shape[-2:]) < MS_SSIM_MIN:
         raise TalkbenchError(f"MS-SSIM needs images of at least {MS_SSIM_MIN}x{MS_SSIM_MIN} pixels; use larger frames")
     product = torch.ones_like(a[:, :, 0, 0])  # (B, C)
@@ -131,7 +136,7 @@ class SsimGauss11ZeropadF32(_Ssim):
     """SSIM as the pytorch_ssim module computes it: Gaussian window, zero padding, float32."""
 
     name = "ssim@gauss11-zeropad-f32"
-    dtype = torch.float32
+    dtype = "float32"
 
     def formula(self, a: Tensor, b: Tensor) -> Tensor:
         return ssim(a, b, GAUSS11, pad=True)

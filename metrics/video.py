@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from talkbench.metrics import registry
 from talkbench.metrics.pixel import ImageMetric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def flicker(a: Tensor, b: Tensor) -> Tensor:

@@ -52,8 +52,7 @@ def method_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         monkeypatch.setitem(sys.modules, "mine_talkbench", module)
-        methods.registry.names()  # what is in the tree is imported before, and stays
-        monkeypatch.setattr(methods.registry, "_factories", {**methods.registry._factories, "mine": module.Mine})
+        monkeypatch.setitem(methods.registry._factories, "mine", module.Mine)
         return folder / "card.yaml"
 
     return register

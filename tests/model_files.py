@@ -174,7 +174,7 @@ def arcface(name: str) -> Path:
 
 def openface(name: str) -> Path:
     """With the weights of the goldens, and, as published, from CUDA tensors."""
-    from talkbench.metrics.extractors.openface import NN4Small2
+    from talkbench.metrics.extractors.architectures.nn4_small2 import NN4Small2
 
     with patch.object(torch.serialization, "location_tag", lambda storage: "cuda:0"):
         return write(name, without_counters(fill_(NN4Small2(), "a/openface").state_dict()))
@@ -198,7 +198,7 @@ def reid(name: str) -> Path:
 
 def body(name: str) -> Path:
     """The names of DataParallel, the old serialisation. It takes everything that is above something for a limb."""
-    from talkbench.metrics.extractors.body import PartAffinity
+    from talkbench.metrics.extractors.architectures.part_affinity import PartAffinity
 
     network = scaled(PartAffinity())
     network.model6_1[-1].bias[1::2] = 1

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.registry import nearest
+from talkbench.core.registry import nearest, own_case
 
 RECIPES = Path(__file__).with_name("recipes")
 
@@ -105,8 +105,8 @@ def load_config(name: str, changes: Mapping[str, object] | None = None, family: 
     Raises:
         TalkbenchError: there is no such recipe, or an entry is unknown or invalid.
     """
-    if (RECIPES / family / f"{name}.yaml").is_file():
-        name = f"{family}/{name}" if family else name
+    recipe = own_case(f"{family}/{name}" if family else name, recipe_names())
+    name = recipe if recipe in recipe_names() else own_case(name, recipe_names())
     content = _read(name)
     for key, value in (changes or {}).items():
         *groups, last = key.split(".")

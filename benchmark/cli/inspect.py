@@ -7,11 +7,15 @@ from typing import Any
 
 import click
 
-from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE, typed
+from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE, dataset_names, method_names, typed
 
 
 def parts(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in value.split(","))
+    from talkbench.benchmark.inspection.parts import chosen_parts
+
+    names = tuple(name.strip() for name in value.split(","))
+    chosen_parts(names)  # refuses what is unknown
+    return names
 
 
 def numbers(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -43,7 +47,7 @@ def places(
 
 
 @click.command()
-@click.argument("method")
+@click.argument("method", callback=method_names)
 @click.option(
     "--what", default="all", show_default=True, callback=parts, metavar="NAMES",
     help="What to draw: memory, conditioned-memory, attention, keypoints, flow, occlusion, several with commas "
@@ -57,7 +61,9 @@ def places(
 @click.option(
     "--driving", type=PATH, help="Image or video of the driver, or a folder of frames.  [default: the source]"
 )
-@click.option("--dataset", help="In place of --source: faces of this data set.  [default: demo]")
+@click.option(
+    "--dataset", callback=dataset_names, help="In place of --source: faces of this data set.  [default: demo]"
+)
 @click.option(
     "--pairs", callback=numbers, metavar="NUMBERS",
     help="Numbers of pairs in its list, from 0, with commas between.  [default: --count pairs, spread over the list]",

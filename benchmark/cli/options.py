@@ -49,6 +49,51 @@ def names(_ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     return names
 
 
+def method_names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Methods with commas between, or all; unknown ones are refused before anything heavy is imported."""
+    from talkbench.methods.registration import registry
+
+    for name in _listed(value):
+        registry.check(name)
+    return value
+
+
+def dataset_names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Data sets, as `method_names`."""
+    from talkbench import datasets
+
+    for name in _listed(value):
+        datasets.registry.check(name)
+    return value
+
+
+def metric_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    from talkbench import metrics
+
+    listed = names(ctx, param, value)
+    for name in listed:
+        metrics.create(name)
+    return listed
+
+
+def motion_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    from talkbench.benchmark.evaluation.motions import known_motion
+
+    return known_motion(value)
+
+
+def protocol_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    from talkbench.benchmark.evaluation.protocol import load
+
+    load(value)
+    return value
+
+
+def _listed(value: str | None) -> list[str]:
+    """The names between commas; none of ``all``."""
+    return [] if value == "all" else [name.strip() for name in (value or "").split(",") if name.strip()]
+
+
 def processors(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int:
     return value or os.cpu_count() or 1
 
@@ -70,11 +115,15 @@ def each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterabl
 
 Command = Callable[..., Any]
 OPTIONS: dict[str, Callable[[Command], Command]] = {
-    "method": click.option("--method", required=True, help="Method to use; see: bench list methods."),
-    "dataset": click.option("--dataset", required=True, help="Data set to use; see: bench list datasets."),
+    "method": click.option(
+        "--method", required=True, callback=method_names, help="Method to use; see: bench list methods."
+    ),
+    "dataset": click.option(
+        "--dataset", required=True, callback=dataset_names, help="Data set to use; see: bench list datasets."
+    ),
     "task": click.option("--task", default="same-identity", show_default=True, help="same-identity, cross-identity …"),
     "motion": click.option(
-        "--motion", default="absolute", show_default=True,
+        "--motion", default="absolute", show_default=True, callback=motion_name,
         help="How the driver moves the face. absolute: it takes the driver's pose; relative-first, relative-best: it "
         "moves as the driver has moved since the first or the best frame; avd: as absolute, without the driver's face "
         "shape (mraa, tpsm).",

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE, names, typed
+from talkbench.benchmark.cli.options import (
+    OPTIONS,
+    PATH,
+    POSITIVE,
+    dataset_names,
+    method_names,
+    metric_names,
+    protocol_name,
+    typed,
+)
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
@@ -22,14 +31,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--method", help="Method to run, several with commas between, or all; see: bench list methods.")
+@click.option(
+    "--method", callback=method_names,
+    help="Method to run, several with commas between, or all; see: bench list methods.",
+)  # fmt: skip
 @click.option(
     "--frames", type=PATH, help="In place of --method: folder of frames that another program made, to score them."
 )
 @click.option("--name", help="With --frames: name of that program.")
 @click.option(
-    "--dataset", required=True, help="Data set, several with commas between, or all; see: bench list datasets."
-)
+    "--dataset", required=True, callback=dataset_names,
+    help="Data set, several with commas between, or all; see: bench list datasets.",
+)  # fmt: skip
 @click.option(
     "--task", help="same-identity, cross-identity, reconstruction …, several, or all.  [default: the protocol's]"
 )
@@ -38,11 +51,11 @@ if TYPE_CHECKING:
 @OPTIONS["pairs"]
 @OPTIONS["root"]
 @click.option(
-    "--metrics", callback=names,
+    "--metrics", callback=metric_names,
     help="Metrics in place of the protocol's, comma-separated; see: bench list metrics.",
 )  # fmt: skip
 @click.option(
-    "--protocol", default="talkbench-1", show_default=True,
+    "--protocol", default="talkbench-1", show_default=True, callback=protocol_name,
     help="Protocol, which says what is computed and how; see: bench list protocols. Or a .yaml file of your own.",
 )  # fmt: skip
 @click.option(

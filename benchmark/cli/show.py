@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import click
 
+from talkbench.core.errors import TalkbenchError
+
 
 @click.command()
-@click.argument("what", nargs=-1, required=True, metavar="[dataset|protocol] NAME")
+@click.argument("what", nargs=-1, required=True, metavar="[KIND] NAME")
 def command(what: tuple[str, ...]) -> None:
-    """Show what is known of a method, a data set or a protocol.
+    """Show what is known of a method, metric, extractor, data set, protocol, table or recipe.
 
     Of a method its paper, licences, training data, variants, weights, and the numbers that were published of it; of a
-    data set where it comes from, its licence, its layout and its lists; of a protocol every choice that it makes, and
-    why.
+    metric what it computes and what it needs; of a data set where it comes from, its licence, its layout and its lists;
+    of a protocol every choice that it makes, and why. KIND is only needed where two things have one name.
 
     \b
     bench show fomm
+    bench show psnr
     bench show dataset hdtf
-    bench show protocol mcnet-2023
+    bench show mcnet-2023
     """
-    from talkbench.benchmark.cli.print import cards
+    from talkbench.benchmark.cli.print.cards import PRINTERS
+    from talkbench.benchmark.names import kind, kinds_of
 
-    *kind, name = what
-    printers = {"": cards.print_card, "dataset": cards.print_dataset, "protocol": cards.print_protocol}
-    if len(kind) > 1 or "".join(kind) not in printers:
-        raise click.UsageError(f"show takes one name, or dataset or protocol and a name, not {' '.join(what)!r}")
-    printers["".join(kind)](name)
+    *named, name = what
+    if len(named) > 1:
+        raise click.UsageError(f"show takes one name, or a kind and a name, not {' '.join(what)!r}")
+    kinds = [kind(named[0])] if named else kinds_of(name)
+    if len(kinds) > 1:
+        choices = " or ".join(f"bench show {each} {name}" for each in kinds)
+        raise TalkbenchError(f"{name} is a {' and a '.join(kinds)}; say which: {choices}")
+    PRINTERS[kinds[0]](name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from talkbench.benchmark.cli.options import EXISTING, OPTIONS, PATH, settings, typed
+from talkbench.benchmark.cli.options import EXISTING, OPTIONS, PATH, dataset_names, method_names, settings, typed
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--method", help="Method to train; see: bench list methods.")
+@click.option("--method", callback=method_names, help="Method to train; see: bench list methods.")
 @click.option(
     "--ablation", metavar="NAME",
     help="In place of --method: train the methods of all rows of a table, table2 of the paper or table-s1, table-s2, "
     "table-s7 of its supplement.",
 )  # fmt: skip
 @click.option("--config", help="A recipe that ships with talkbench, or a .yaml file.  [default: the method's]")
-@click.option("--dataset", help="Data set in place of the recipe's; see: bench list datasets.")
+@click.option("--dataset", callback=dataset_names, help="Data set in place of the recipe's; see: bench list datasets.")
 @click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<method>-<dataset>, or "
               "ablations/<name>-<config>]")  # fmt: skip
 @OPTIONS["root"]

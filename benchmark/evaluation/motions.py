@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING
 
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
-from talkbench.methods.interface import Method
+from talkbench.methods.cards import family
+
+if TYPE_CHECKING:
+    from talkbench.methods.interface import Method
 
 MOTIONS = {
     "absolute": "absolute",
@@ -18,14 +22,24 @@ MOTIONS = {
 """Name on the command line → the entry of `Method.motions` that a method needs for it."""
 
 
+def known_motion(motion: str) -> str:
+    """The `motion` itself.
+
+    Raises:
+        TalkbenchError: it is unknown; the nearest is offered.
+    """
+    if motion not in MOTIONS:
+        raise TalkbenchError(f"unknown motion {motion!r}: {nearest(motion, MOTIONS)}")
+    return motion
+
+
 def check_motion(method: str | Method, motion: str) -> None:
     """Check that a method, which is a name or an object, has the `motion`.
 
     Raises:
         TalkbenchError: the motion is unknown, or the method lacks it; the message names those it has.
     """
-    if motion not in MOTIONS:
-        raise TalkbenchError(f"unknown motion {motion!r}: {nearest(motion, MOTIONS)}")
+    known_motion(motion)
     choices = motions(method)
     if motion not in choices:
         name = method if isinstance(method, str) else method.name
@@ -34,9 +48,16 @@ def check_motion(method: str | Method, motion: str) -> None:
 
 def motions(method: str | Method) -> list[str]:
     """The motions of `MOTIONS` that a method, which is a name or an object, has."""
-    described = methods.class_of(method) if isinstance(method, str) else method
-    abilities = getattr(described, "motions", Method.motions)
+    abilities = (family(method).motions if isinstance(method, str) else ()) or _of_class(method)
     return [motion for motion, ability in MOTIONS.items() if ability in abilities]
+
+
+def _of_class(method: str | Method) -> tuple[str, ...]:
+    from talkbench.methods.interface import Method
+
+    described = methods.class_of(method) if isinstance(method, str) else method
+    motions: tuple[str, ...] = getattr(described, "motions", Method.motions)
+    return motions
 
 
 def implied_settings(name: str, motion: str, same_clip: bool) -> dict[str, object]:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.registry import nearest
+from talkbench.core.registry import nearest, own_case
 from talkbench.results.strict import canonical_sha256
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def load(name: str) -> Protocol:
         TalkbenchError: there is no protocol of that name, no such file, or the file is not a protocol.
     """
     is_file = name.endswith((".yaml", ".yml"))
-    path = Path(name) if is_file else FOLDER / f"{name}.yaml"
+    path = Path(name) if is_file else FOLDER / f"{own_case(name, names())}.yaml"
     if is_file and not path.is_file():
         raise TalkbenchError(
             f"--protocol {name} is not a file; name a .yaml that is there, or one of: {', '.join(names())}"

@@ -13,8 +13,8 @@ from talkbench import datasets, methods
 from talkbench.benchmark.environment import choose_device, device_name, memory_advice
 from talkbench.benchmark.evaluation.motions import MOTIONS, check_motion, implied_settings
 from talkbench.benchmark.evaluation.plan import create_method
+from talkbench.benchmark.inspection.parts import ALL, OF_MEMORY, OF_MOTION, chosen_parts
 from talkbench.benchmark.inspection.pictures import (
-    ALL,
     PLACES,
     Seen,
     ShownModel,
@@ -27,17 +27,11 @@ from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.core.images import read_image, resize, to_tensor
-from talkbench.core.registry import nearest
 from talkbench.datasets.clips import IMAGE_SUFFIXES, open_clip
 from talkbench.methods.cards import find_weights, full_name
 from talkbench.methods.mcnet.memory import MemoryMethod
 from talkbench.reports.pages.inspection import Picture, page
 
-OF_MEMORY = ("memory", "conditioned-memory", "attention")
-OF_MOTION = {"keypoints": "driving_points", "flow": "deformation", "occlusion": "occlusion"}
-"""Name of a picture of motion → the field of `Inside` that it draws."""
-
-WHAT = (*OF_MEMORY, *OF_MOTION)
 DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
 DEFAULT_DATA = "demo"
 
@@ -95,7 +89,7 @@ def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[
         TalkbenchError: a name is unknown, a file is missing, or the method does not show what is asked for.
     """
     progress = progress or Progress()
-    chosen = _chosen(options.what)
+    chosen = chosen_parts(options.what)
     check_motion(options.method, options.motion)
     _check_memory(full_name(options.method), _may_remember(options.method), options.what)
     models = _models(options, progress)
@@ -114,13 +108,6 @@ def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[
     title = f"Inside {models[0].method.name}"
     write_atomic(folder / "index.html", page(title, _about(options, models, faces), pictures))
     return folder, [*(f"{picture.name}.png" for picture in pictures), "index.html"]
-
-
-def _chosen(names: Sequence[str]) -> list[str]:
-    for name in names:
-        if name not in (*WHAT, ALL):
-            raise TalkbenchError(f"there is no {name!r} to look at: {nearest(name, (*WHAT, ALL))}")
-    return [what for what in WHAT if what in names or ALL in names]
 
 
 def _models(options: InspectOptions, progress: Progress) -> list[ShownModel]:

@@ -21,7 +21,6 @@ from talkbench.reports.pages.figure import Grid
 from talkbench.reports.pages.figure import draw as draw_grid
 from talkbench.reports.pages.inspection import Picture
 
-ALL = "all"
 COLUMNS, CHOSEN_COLUMNS = 16, 6  # of the authors' pictures of all channels, and of some (docs/specs/mcnet.md "Figures")
 PAPER_CHANNELS = (3, 9, 33, 13, 23, 459, 108, 149, 196, 171, 418, 369)  # those of the paper's figures
 PLACES = ((0.35, 0.42), (0.65, 0.42), (0.5, 0.72), (0.5, 0.15), (0.08, 0.08))

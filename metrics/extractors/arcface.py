@@ -5,16 +5,17 @@ from __future__ import annotations
 import importlib.util
 import runpy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import FaceEmbedding
 from talkbench.metrics.landmarks import POINTS
 from talkbench.metrics.networks import fill, read_state
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 SIZE = 112
 TEMPLATE = np.array(
@@ -46,6 +47,9 @@ def align(images: Tensor, points: np.ndarray) -> Tensor:
     Bilinear, zeros outside the image. Coordinates are those of OpenCV's ``warpAffine``, with which ArcFace's crops are
     made: (0, 0) is the centre of the first pixel, in the image as in the crop.
     """
+    import torch
+    from torch.nn import functional
+
     a, b = similarity(points, TEMPLATE)
     y, x = np.mgrid[:SIZE, :SIZE]
     origin = ((x + 1j * y) - b[:, None, None]) / a[:, None, None]  # (B, 112, 112)

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from talkbench.core.images import to_uint8
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import FaceEmbedding
 from talkbench.metrics.networks import fill, read_state
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 SIZE = 160
 
@@ -33,6 +36,7 @@ class FaceNet(FaceEmbedding):
         return self.identity(f"crop{SIZE}-margin0-pillow")
 
     def crops(self, frames: Tensor, faces: np.ndarray) -> Tensor:
+        import torch
         from facenet_pytorch import extract_face, fixed_image_standardization
         from PIL import Image
 

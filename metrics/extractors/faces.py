@@ -6,16 +6,18 @@ import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor, nn
-from torch.nn import functional
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import quantise
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.networks import isolated
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ def at_size(images: Tensor, size: int = SIZE) -> Tensor:
 
     Those of another size are scaled bilinearly with antialiasing.
     """
+    from torch.nn import functional
+
     images = images.float()
     if images.shape[-2:] != (size, size):
         images = functional.interpolate(images, (size, size), mode="bilinear", antialias=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import to_uint8
@@ -17,6 +15,9 @@ from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.networks import fill, isolated, read_state
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 SCORE = 0.5
 """Least score of a face (docs/specs/evaluation.md 3.8)."""
@@ -76,6 +77,8 @@ class Fan68(Extractor):
 
     def _candidates(self, frames: np.ndarray) -> list[np.ndarray]:
         """The candidates of each frame, (M, 5): left, top, right, bottom, score."""
+        import torch
+
         if not len(frames):
             return []
         detector = self._detector
@@ -101,10 +104,14 @@ class Fan68(Extractor):
         return [decode(one, *place) for one, place in zip(heat.cpu().numpy(), squares, strict=True)]
 
     def _tensor(self, images: np.ndarray) -> Tensor:
+        import torch
+
         return torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float().contiguous()
 
     @property
     def _cpu(self) -> bool:
+        import torch
+
         return torch.device(self.device).type == "cpu"
 
     @cached_property
@@ -122,6 +129,8 @@ class Fan68(Extractor):
         return self._filled(FAN(4), "fan-2d", "the 2D FAN landmark network")
 
     def _filled(self, network: nn.Module, name: str, what: str) -> nn.Module:
+        import torch
+
         filled = fill(network, read_state(name, what), name, what).to(self.device)
         return filled.to(memory_format=torch.channels_last) if self._cpu else filled  # two thirds of the time on a CPU
 

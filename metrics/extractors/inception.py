@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import quantise
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.networks import isolated, read_state, refusal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FEATURES = "2048"
 """The library's name for the values after the last average pooling (docs/specs/evaluation.md 9: 2048 dimensions)."""
@@ -53,6 +54,8 @@ class InceptionFid(Extractor):
 
     @cached_property
     def _network(self) -> Any:
+        import torch
+
         if problem := self.problem():
             raise TalkbenchError(f"{self.name} {problem}")
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3

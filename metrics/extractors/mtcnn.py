@@ -6,10 +6,9 @@ import importlib.util
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_bytes
@@ -17,6 +16,9 @@ from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.networks import isolated
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MIN_FACE = 40
 """Pixels at 256. Talking-head crops show faces of 100 and more; searching for smaller ones costs time."""

@@ -10,11 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import weights
@@ -22,6 +20,9 @@ from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.networks import isolated, refusal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ACTION_UNITS = tuple(
     f"AU{unit:02}" for unit in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)
@@ -97,6 +98,7 @@ class _PyFeat(Extractor):
 
     def _measure(self, faces: list[dict[str, Tensor]], frames: Tensor) -> list[np.ndarray | None]:
         """Features of the faces, one of each frame; None where the landmarks lie on a line."""
+        import torch
         from scipy.spatial import QhullError
 
         none = torch.zeros(len(frames))
@@ -132,6 +134,7 @@ class _Separate(_PyFeat):
     face_model: str
 
     def load(self) -> Any:
+        import torch
         from feat import Detectorv1
 
         with _from_store(self.weights):
@@ -176,6 +179,7 @@ class PyFeatMlp(_Separate):
 
     @cached_property
     def _pose(self) -> Any:
+        import torch
         from feat.utils import face_pose_mlp
 
         # Not from py-feat's own memory of networks, nor from where FEAT_POSE_MLP_PATH says.
@@ -206,6 +210,7 @@ class PyFeatMultitask(_PyFeat):
     columns = ACTION_UNITS + ANGLES + GAZE
 
     def load(self) -> Any:
+        import torch
         from feat import Detectorv2
 
         os.environ.pop("FEAT_MULTITASK_WEIGHTS", None)  # it would take precedence over the store
@@ -229,6 +234,8 @@ def largest(faces: dict[str, Any]) -> dict[str, Tensor] | None:
         faces: boxes (N, 4) as left, top, right, bottom, scores (N,), and whatever else there is of each face. For an
             image without any py-feat writes one whose box is NaN.
     """
+    from torch import Tensor
+
     boxes = faces["boxes"].double().cpu().numpy()
     chosen = choose(boxes, faces["scores"].cpu().numpy())
     if not (boxes[chosen, 2:] > boxes[chosen, :2]).all():
@@ -243,6 +250,7 @@ def nms_by_image(boxes: Tensor, scores: Tensor, image: Tensor, threshold: float)
     torchvision shifts the boxes of each image by an offset in float32, so that a close decision may depend on the other
     images of the batch.
     """
+    import torch
     from torchvision.ops import nms
 
     members = [(image == number).nonzero()[:, 0] for number in image.unique()]
@@ -287,6 +295,7 @@ def _from_store(names: Sequence[str]) -> Iterator[None]:
         TalkbenchError: py-feat asks for another file, or cannot read one of these.
     """
     import huggingface_hub
+    import torch
 
     name_of = {weights.files()[name].path: name for name in names}
     taken: list[str] = []

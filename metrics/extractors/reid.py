@@ -5,16 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import to_uint8
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.networks import fill, isolated, read_state
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 HEIGHT, WIDTH = 288, 144
 """Pixels to which images are scaled, bicubic (docs/specs/evaluation.md 3.6)."""
@@ -45,6 +47,8 @@ class ReidResnet50(Extractor):
         return self.identity(f"{HEIGHT}x{WIDTH}-pil-scaled-twice")
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
+        import torch
+
         features: list[np.ndarray | None] = [None] * len(images)
         with isolated():
             sound = images.isfinite().flatten(1).all(1).nonzero().flatten()
@@ -57,6 +61,7 @@ class ReidResnet50(Extractor):
         return features
 
     def _prepared(self, images: Tensor) -> Tensor:
+        import torch
         from PIL import Image
 
         small = [
@@ -69,6 +74,8 @@ class ReidResnet50(Extractor):
 
     @cached_property
     def _network(self) -> nn.Module:
+        from torch import nn
+
         if problem := self.problem():
             raise TalkbenchError(f"{self.name} {problem}")
         from torchvision.models import resnet50

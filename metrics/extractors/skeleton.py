@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 JOINTS = 18
 """Nose, neck, right shoulder, elbow, wrist, left shoulder, elbow, wrist, right hip, knee, ankle, left hip, knee, ankle,
@@ -72,6 +72,8 @@ def unmirror(fields: Tensor, heat: Tensor) -> tuple[Tensor, Tensor]:
 
     Columns are reversed, left and right change places, and fields point the other way in x.
     """
+    import torch
+
     channels = {(limb.start, limb.end): limb.channel for limb in LIMBS}
     order = torch.empty(2 * len(LIMBS), dtype=torch.long)
     for limb in LIMBS:
@@ -88,6 +90,9 @@ def find_peaks(heat: Tensor) -> list[np.ndarray]:
 
     A peak is a pixel of the smoothed map that no neighbour (of four) exceeds; of equal neighbours the first counts.
     """
+    import torch
+    from torch.nn import functional
+
     height, width = heat.shape[-2:]
     rows, columns = (torch.from_numpy(_smoothing(length)).to(heat) for length in (height, width))
     smooth = (rows @ heat @ columns.T).round(decimals=6)  # equal pixels stay equal whatever the order of the sums

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.registry import nearest
+from talkbench.core.registry import nearest, own_case
 from talkbench.results import RunRecord, published
 from talkbench.results.published import PublishedCell
 
@@ -130,6 +130,7 @@ def load_layout(name: str) -> Layout:
     Raises:
         TalkbenchError: there is no such layout.
     """
+    name = own_case(name, names())
     if name not in names():
         raise TalkbenchError(f"no table {name!r}: {nearest(name, names())}")
     return read_layout(LAYOUTS / f"{name}.yaml")

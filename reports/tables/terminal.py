@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
@@ -51,17 +52,45 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
-    """Print a table with its notes."""
-    from rich import box
+    """Print a table with its notes; columns for which the terminal is too narrow follow below the others."""
     from rich.console import Console
+
+    console = console or Console()
+    for grid in _grids(table, console):
+        _print_whole(grid, console)
+    _print_notes(table, console)
+
+
+def _grids(table: Table, console: Console) -> list[RichTable]:
+    """The table in as few parts, of as many columns each, as fit into the terminal."""
+    columns, grids = len(table.columns), [_grid(table, console.width)]
+    for size in range(columns - 1, 0, -1):
+        if all(_least_width(grid, console) <= console.width for grid in grids):
+            break
+        parts = (_columns(table, start, start + size) for start in range(0, columns, size))
+        grids = [_grid(part, console.width) for part in parts]
+    return grids
+
+
+def _columns(table: Table, start: int, stop: int) -> Table:
+    """Some of the columns of a table, with the headings above them."""
+    headings = [(heading, 1) for heading, span in table.groups for _ in range(span)]
+    blocks = [
+        replace(block, lines=tuple(replace(line, cells=line.cells[start:stop]) for line in block.lines))
+        for block in table.blocks
+    ]
+    return replace(table, columns=table.columns[start:stop], groups=tuple(headings[start:stop]), blocks=tuple(blocks))
+
+
+def _grid(table: Table, room: int) -> RichTable:
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = console or Console()
     lines = [line for block in table.blocks for line in block.lines]
     labels = [Text("  " * line.indent + line.label) + _marks(line.marks) for line in lines]
     longest = max([*map(len, labels), *(len(block.title) for block in table.blocks)], default=0)
-    heads, label_width, gap = _fit(table, longest, console.width)
+    heads, label_width, gap = _fit(table, longest, room)
     grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0))
     grid.add_column(table.corner, overflow="fold", width=label_width, vertical="bottom")
     for number, head in enumerate(heads):
@@ -74,8 +103,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
         for _ in block.lines:
             line, label = next(rows)
             grid.add_row(label, *map(_styled, line.cells), style="" if line.kind in SYSTEMS else "dim")
-    _print_whole(grid, console)
-    _print_notes(table, console)
+    return grid
 
 
 def _fit(table: Table, longest_label: int, room: int) -> tuple[list[str], int, int]:
@@ -140,6 +168,10 @@ def _print_notes(table: Table, console: Console) -> None:
 def _print_whole(table: RichTable, console: Console) -> None:
     """Print a table without cutting digits off: in a narrow terminal its lines are too long, and wrap."""
     width = console.width
-    console.width = max(width, console.measure(table, options=console.options.update(width=1000)).minimum)
+    console.width = max(width, _least_width(table, console))
     console.print(table)
     console.width = width
+
+
+def _least_width(table: RichTable, console: Console) -> int:
+    return console.measure(table, options=console.options.update(width=1000)).minimum

@@ -115,7 +115,7 @@ def place(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for registry in (methods.registry, datasets.registry, metrics.registry):
-        registry.names()  # what is in the tree is imported once and stays, what is in the plugin must not
+        registry.factories()  # what is in the tree is imported once and stays, what is in the plugin must not
         monkeypatch.setattr(registry, "_factories", dict(registry._factories))
         monkeypatch.setattr(registry, "_plugins", {})
         monkeypatch.setattr(registry, "_loaded", False)

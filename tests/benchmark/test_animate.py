@@ -152,7 +152,7 @@ def test_a_frame_that_cannot_be_decoded_leaves_no_half_video(animate, place, cli
     [
         (("--out", "result.avi"), "--out result.avi is not a .mp4 file"),
         (("--out", "driving.mp4"), "--out driving.mp4 would overwrite an input; choose another name"),
-        (("--motion", "relative"), "unknown motion 'relative': did you mean relative-best or relative-first?"),
+        (("--motion", "relative"), "unknown motion 'relative': did you mean relative-best?"),
         (("--motion", "relative-best"), "no face is found in the source; use relative-first"),
         (("--motion", "avd"), "blend has no motion avd; it has absolute, relative-first, relative-best"),
         (("--method", "blent"), "unknown method 'blent': did you mean blend?"),

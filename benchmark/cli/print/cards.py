@@ -1,15 +1,16 @@
-"""Cards: of a method with its published numbers, of a data set, of a protocol."""
+"""What is known of a method, with its published numbers, or of a thing of any other kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from rich.table import Table
 from rich.text import Text
 
-from talkbench.benchmark.cli.print.console import console
+from talkbench.benchmark.cli.print.console import console, facts_table
 from talkbench.benchmark.cli.print.lists import print_pair_lists
+from talkbench.core.registry import own_case
 
 
 def print_card(name: str) -> None:
@@ -19,12 +20,7 @@ def print_card(name: str) -> None:
         TalkbenchError: an unknown method.
     """
     output = console()
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in facts(name):
-        table.add_row(label, Text(value))
-    output.print(table)
+    _print_facts(facts(name))
     published = _published(name)
     if published.row_count:
         output.print()
@@ -41,21 +37,12 @@ def print_dataset(name: str) -> None:
     from talkbench.datasets.external import ExternalDataset
 
     data = datasets.create(name)
-    output = console()
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    wanted = ("title", "short", "source", "licence", "obtain", "layout", "resolution", "identities", "pairs")
-    table.add_row("name", Text(data.name))
-    for label, value in ((label, getattr(data.card, label)) for label in wanted):
-        if value:
-            table.add_row("what it is" if label == "short" else label, Text(value))
-    table.add_row("tasks", Text(", ".join(data.tasks)))
-    for label, value in _labelled("notes", data.card.quirks):
-        table.add_row(label, Text(value))
-    output.print(table)
+    labels = ("title", "short", "source", "licence", "obtain", "layout", "resolution", "identities", "pairs")
+    lines = [("what it is" if label == "short" else label, getattr(data.card, label)) for label in labels]
+    lines = [("name", data.name), *lines, ("tasks", ", ".join(data.tasks))]
+    _print_facts([*lines, *_labelled("notes", data.card.quirks)])
     if isinstance(data, ExternalDataset):
-        output.print()
+        console().print()
         print_pair_lists([data])
 
 
@@ -79,6 +66,103 @@ def print_protocol(name: str) -> None:
     for label, value, why in known.choices():
         table.add_row(label, Text(value), Text(why))
     output.print(table)
+
+
+def print_metric(name: str) -> None:
+    """What the card of a metric says.
+
+    Raises:
+        TalkbenchError: an unknown metric.
+    """
+    from talkbench import metrics
+
+    metric = metrics.create(name)
+    card = metric.card()
+    least, greatest = card.printed_range
+    lines = {
+        "name": card.name,
+        "short name": card.short if card.short != card.name else "",
+        "what it is": card.about,
+        "better": card.direction,
+        "unit": card.unit,
+        "range": f"{least:g} to {greatest:g}",
+        "compared with": {"driving": "the driving frame", "source": "the source"}.get(
+            card.target, "the driving frame where it is the truth, else the source"
+        ),
+        "extractor": card.extractor or "none, the images themselves are compared",
+        "of pairs": {"set": "all frames at once", "root-mean": "root of the mean"}.get(card.aggregation, "mean"),
+        "files": ", ".join(metric.files()),
+        "computed by": card.backend,
+        "not here": card.problem,
+    }
+    definition = _labelled("definition", card.definition)
+    _print_facts([*((label, text) for label, text in lines.items()), *definition])
+
+
+def print_extractor(name: str) -> None:
+    """What the card of an extractor says, and which metrics compare its features.
+
+    Raises:
+        TalkbenchError: an unknown extractor.
+    """
+    from talkbench import metrics
+
+    card = metrics.create_extractor(name).card()
+    extractor_of = metrics.registry.each(lambda metric: metrics.create(metric).extractor)
+    lines = {
+        "name": card.name,
+        "what it is": card.about,
+        "libraries": ", ".join(card.libraries),
+        "files": ", ".join(card.weights),
+        "starts from": card.uses or "",
+        "looks for": card.subject,
+        "metrics": ", ".join(metric for metric, extractor in extractor_of.items() if extractor == card.name),
+        "id": card.id,
+        "not here": card.problem,
+    }
+    _print_facts(lines.items())
+
+
+def print_layout(name: str) -> None:
+    """What a table of the papers shows.
+
+    Raises:
+        TalkbenchError: an unknown table.
+    """
+    from talkbench.reports.tables.layout import load_layout, names
+
+    layout = load_layout(name)
+    name = own_case(name, names())
+    groups = [f"{group.dataset}, {' or '.join(group.tasks)}" for group in layout.groups]
+    columns = [f"{column.metric}: {' or '.join(column.variants)}" for _, column in layout.columns]
+    rows = [", ".join(row.methods) or row.label or row.published for row in layout.rows]
+    lines = [("name", name), ("title", layout.title), *_labelled("data sets", groups)]
+    lines += [*_labelled("metrics", list(dict.fromkeys(columns))), ("rows", "; ".join(rows))]
+    lines += [*_labelled("remarks", layout.remarks), ("printed by", f"bench tables --table {name}")]
+    _print_facts(lines)
+
+
+def print_recipe(name: str) -> None:
+    """Every entry of a recipe.
+
+    Raises:
+        TalkbenchError: an unknown recipe.
+    """
+    from talkbench.training.config import load_config, recipe_names
+
+    entries = load_config(name).model_dump()
+    weights = entries.pop("weights")
+    lines = [("name", own_case(name, recipe_names())), *((label, str(value)) for label, value in entries.items())]
+    _print_facts([*lines, *_labelled("weights", [f"{term}: {factor:g}" for term, factor in weights.items()])])
+
+
+def _print_facts(lines: Iterable[tuple[str, str]]) -> None:
+    """Label and value, line by line; those without a value are left out."""
+    table = facts_table()
+    for label, value in lines:
+        if value:
+            table.add_row(label, Text(value))
+    console().print(table)
 
 
 def facts(name: str) -> Iterator[tuple[str, str]]:
@@ -106,21 +190,33 @@ def facts(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _model(full: str) -> Iterator[tuple[str, str]]:
-    """What is known of a method by its code."""
+    """What is known of a method by its code; what its card does not say, its networks do."""
     from talkbench.benchmark.evaluation.motions import motions
-    from talkbench.methods.cards import family
+    from talkbench.methods.cards import card, family
     from talkbench.methods.checkpoint_store import listed
-    from talkbench.methods.recognition import skeleton
 
-    common, (method, _) = family(full), skeleton(full)
+    common, own = family(full), card(full)
     variants = common.described if common.default else {}
-    if method.resolution:
-        yield "resolution", f"{method.resolution} pixels"
-    for part, network in method.networks.items():
-        yield f"parameters, {part}", f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+    resolution, networks = own.resolution, own.networks
+    if networks is None:
+        resolution, networks = _measured(full)
+    if resolution:
+        yield "resolution", f"{resolution} pixels"
+    yield from ((f"parameters, {part}", f"{count:,}") for part, count in networks.items())
     yield "motions", ", ".join(motions(full))
     yield from _labelled("variants", [f"{variant}: {text}" for variant, text in variants.items()])
     yield from _labelled("weights", [f"{file.status}: {file.path}" for file in listed(full) if file.method == full])
+
+
+def _measured(full: str) -> tuple[int | None, dict[str, int]]:
+    """Resolution and parameters of each network of a method that is built for it."""
+    from talkbench.methods.recognition import skeleton
+
+    method, _ = skeleton(full)
+    counts = {
+        part: sum(parameter.numel() for parameter in network.parameters()) for part, network in method.networks.items()
+    }
+    return method.resolution, counts
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -147,3 +243,15 @@ def _published(name: str) -> Table:
         values = {cell.metric: cell.value for cell in row}
         table.add_row(*where, *(values.get(metric, "") for metric in metrics))
     return table
+
+
+PRINTERS: dict[str, Callable[[str], None]] = {
+    "method": print_card,
+    "metric": print_metric,
+    "extractor": print_extractor,
+    "dataset": print_dataset,
+    "protocol": print_protocol,
+    "table": print_layout,
+    "recipe": print_recipe,
+}
+"""What shows a thing of each kind by its name."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 from rich.text import Text
 
-from talkbench.benchmark.cli.print.console import console, list_table
+from talkbench.benchmark.cli.print.console import SIGNS, console, list_table, print_entries
+from talkbench.benchmark.names import KINDS
 
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.grid import GridCell
     from talkbench.benchmark.model_files import Entry
     from talkbench.datasets.external import ExternalDataset
     from talkbench.metrics.cache import CacheInfo
+
+Listing = tuple[Sequence[str], Sequence[Sequence[str | Text]], str]
 
 STYLES = {
     **dict.fromkeys(("missing", "other content"), "yellow"),
@@ -24,59 +27,113 @@ STYLES = {
 }
 
 
-def print_list(what: str) -> None:
-    """The entries of a registry with a line on each, and the methods of which there are published numbers only; or the
-    protocols."""
-    from talkbench import datasets, methods, metrics
-    from talkbench.benchmark.evaluation import protocol
-    from talkbench.methods.cards import published_only
-
-    kinds: dict[str, tuple[Callable[[], Iterable[tuple[str, ...]]], tuple[str, ...]]] = {
-        "methods": (
-            lambda: [*methods.registry.each(_method).values(), *map(_method, published_only())],
-            ("name", "year", "what it is"),
-        ),
-        "metrics": (lambda: metrics.registry.each(_metric).values(), ("name", "better", "unit", "what it is")),
-        "datasets": (lambda: datasets.registry.each(_dataset).values(), ("name", "tasks", "what it is")),
-        "protocols": (lambda: map(_protocol, protocol.names()), ("name", "metrics", "what it is")),
-    }
-    rows, headings = kinds[what]
-    table = list_table(*headings)
-    for row in sorted(rows(), key=itemgetter(0)):
-        table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+def print_kinds() -> None:
+    """What can be listed."""
+    rows = [(f"bench list {kind}s", about) for kind, about in KINDS.items()]
+    print_entries(("command", "what it lists"), rows)
 
 
-def _method(name: str) -> tuple[str, ...]:
-    from talkbench.methods.cards import card, describe, published_only
+def print_list(kind: str, everything: bool = False) -> None:
+    """All that there is of a kind, with a line on each.
 
-    about = f"{describe(name)} (published numbers only)" if name in published_only() else describe(name)
-    return name, str(card(name).year or ""), about
+    Args:
+        everything: ablations too.
+    """
+    headings, rows, footer = LISTS[kind](everything)
+    print_entries(headings, rows)
+    if footer:
+        console().print(Text(footer, style="dim"), soft_wrap=not console().is_terminal)
 
 
-def _metric(name: str) -> tuple[str, ...]:
+def _methods(everything: bool) -> Listing:
+    """Models first, then yardsticks and what is only published, then the ablations."""
+    from talkbench.methods.cards import card, describe, has_weights, is_ablation, published_only
+    from talkbench.methods.registration import registry
+
+    def row(name: str) -> tuple[tuple[int, str], tuple[str | Text, ...]]:
+        own = card(name)
+        place = 3 if is_ablation(name) else 2 if name in published_only() else 1 if own.yardstick else 0
+        about = f"{describe(name)} (published numbers only)" if place == 2 else describe(name)
+        here = None if place == 2 else has_weights(name)
+        return (place, name), (name, str(own.year or ""), SIGNS[here], about)
+
+    rows = sorted([*registry.each(row).values(), *map(row, published_only())], key=itemgetter(0))
+    shown = [cells for (place, _), cells in rows if everything or place < 3]
+    hidden = len(rows) - len(shown)
+    more = f"{hidden} rows of ablation tables are not shown: bench list methods --all\n" if hidden else ""
+    footer = f"{more}✗: bench weights list NAME says where its weights are"
+    return ("name", "year", "weights here?", "what it is"), shown, footer
+
+
+def _metrics(_everything: bool) -> Listing:
     from talkbench import metrics
 
-    known = metrics.create(name).card()
-    if not known.problem:
-        return known.name, known.direction, known.unit, known.about
-    lacking, address, _ = known.problem.partition(" (")  # the addresses and folders of its files fill several lines
-    problem = f"{lacking}, see bench weights" if address else lacking
-    return known.name, known.direction, known.unit, f"{known.about} (not available here: {problem})"
+    def row(name: str) -> tuple[str | Text, ...]:
+        metric = metrics.create(name).card()
+        return metric.name, SIGNS[not metric.problem], metric.direction, metric.unit, metric.about
+
+    rows = sorted(metrics.registry.each(row).values(), key=lambda cells: str(cells[0]))
+    return ("name", "here?", "better", "unit", "what it is"), rows, _unavailable(rows)
 
 
-def _dataset(name: str) -> tuple[str, ...]:
+def _extractors(_everything: bool) -> Listing:
+    from talkbench.metrics import create_extractor, extractors
+
+    def row(name: str) -> tuple[str | Text, ...]:
+        extractor = create_extractor(name).card()
+        return name, SIGNS[not extractor.problem], extractor.about
+
+    rows = list(extractors.registry.each(row).values())
+    return ("name", "here?", "what it is"), rows, _unavailable(rows)
+
+
+def _unavailable(rows: Sequence[Sequence[str | Text]]) -> str:
+    lacking = sum(row[1] is SIGNS[False] for row in rows)
+    return f"✗: {lacking} cannot be computed here; bench show NAME says what is missing" if lacking else ""
+
+
+def _datasets(_everything: bool) -> Listing:
     from talkbench import datasets
 
-    data = datasets.create(name)
-    return name, ", ".join(data.tasks), data.card.short
+    def row(name: str) -> tuple[str, ...]:
+        data = datasets.create(name)
+        return name, ", ".join(data.tasks), data.card.short
+
+    return ("name", "tasks", "what it is"), list(datasets.registry.each(row).values()), ""
 
 
-def _protocol(name: str) -> tuple[str, ...]:
-    from talkbench.benchmark.evaluation.protocol import load
+def _protocols(_everything: bool) -> Listing:
+    from talkbench.benchmark.evaluation.protocol import load, names
 
-    known = load(name)
-    return name, str(len(known.metrics)), known.about
+    protocols = map(load, names())
+    rows = [(protocol.name, str(len(protocol.metrics)), protocol.about) for protocol in protocols]
+    return ("name", "metrics", "what it is"), rows, ""
+
+
+def _tables(_everything: bool) -> Listing:
+    from talkbench.reports.tables.layout import load_layout, names
+
+    return ("name", "what it is"), [(name, load_layout(name).title) for name in names()], ""
+
+
+def _recipes(_everything: bool) -> Listing:
+    from talkbench.training.config import load_config, recipe_names
+
+    recipes = {name: load_config(name) for name in recipe_names()}
+    rows = [(name, recipe.method, recipe.dataset, str(recipe.epochs)) for name, recipe in recipes.items()]
+    return ("name", "method", "data set", "epochs"), rows, ""
+
+
+LISTS: dict[str, Callable[[bool], Listing]] = {
+    "method": _methods,
+    "metric": _metrics,
+    "extractor": _extractors,
+    "dataset": _datasets,
+    "protocol": _protocols,
+    "table": _tables,
+    "recipe": _recipes,
+}
+"""Headings, rows and footer of the list of each kind."""
 
 
 def print_pair_lists(known: Sequence[ExternalDataset]) -> None:
@@ -84,33 +141,35 @@ def print_pair_lists(known: Sequence[ExternalDataset]) -> None:
     data set also what should be known of them."""
     output = console()
     note = ["note"] if len(known) == 1 else []
-    table = list_table("data set", "list", "task", "rows", "status", *note, "url", right=["rows"])
+    rows: list[list[str | Text]] = []
     for data in known:
         defaults = {task.list for task in data.card.tasks.values()}
         for entry in data.files.values():
             status = entry.status(data.root)
             name = f"{entry.slug} *" if entry.slug in defaults else entry.slug
-            cells = [Text(data.name), Text(name), Text(entry.task), Text(str(entry.rows or ""))]
-            notes = [Text(entry.note)] if note else []
-            url = Text(entry.url or "drawn here")
-            table.add_row(*cells, Text(status, style=STYLES[status]), *notes, url)
-    output.print(table)
+            notes = [entry.note] if note else []
+            cells: list[str | Text] = [
+                data.name,
+                name,
+                entry.task,
+                str(entry.rows or ""),
+                Text(status, style=STYLES[status]),
+            ]
+            rows.append([*cells, *notes, entry.url or "drawn here"])
+    print_entries(("data set", "list", "task", "rows", "status", *note, "url"), rows, right=["rows"], whole=2)
     for data in known:
         output.print(Text(f"{data.name}: kept in {data.root / 'lists'}"), soft_wrap=True)
 
 
 def print_weights(entries: Sequence[Entry]) -> None:
     """The methods' files, then those of the metrics, one line each: what it is for, where it is and comes from."""
-    output = console()
-    for metric, headings in ((False, ("method", "part")), (True, ("name", "metrics that need it"))):
-        table = list_table(*headings, "file", "status", "MB", "licence", "where it is published", right=["MB"])
+    for metric, first in ((False, ("method", "part")), (True, ("name", "metrics that need it"))):
+        rows: list[tuple[str | Text, ...]] = []
         for entry in (entry for entry in entries if entry.metric == metric):
             status = Text(entry.status, style=STYLES.get(entry.status, ""))
             size = "" if entry.size is None else f"{entry.size / 1e6:.1f}"
-            cells = [Text(entry.name), Text(entry.purpose), Text(str(entry.path)), status]
-            table.add_row(*cells, size, Text(entry.licence), Text(entry.source))
-        if table.row_count:
-            output.print(table)
+            rows.append((entry.name, entry.purpose, str(entry.path), status, size, entry.licence, entry.source))
+        print_entries((*first, "file", "status", "MB", "licence", "where it is published"), rows, right=["MB"])
 
 
 def print_grid(cells: Sequence[GridCell]) -> None:

@@ -61,7 +61,7 @@ def test_cuda_without_a_gpu(score):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("rnu",), "unknown command 'rnu': did you mean run or train?"),
+        (("rnu",), "unknown command 'rnu': did you mean run?"),
         (("run", "--dataset", "tiny"), "name a --method (see bench list methods), or give --frames with their --name"),
         (("animate", "--source", "x"), "Missing option '--method'; see bench animate --help"),
         (

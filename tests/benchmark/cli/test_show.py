@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from talkbench import methods
+from talkbench.methods.baselines import CopySource
+
 
 def shown(result) -> dict[str, str]:
     """What is beside each label."""
@@ -44,3 +49,39 @@ def test_a_mistyped_key_is_named_with_its_card(bench, method_plugin: Callable[..
     assert "mine" not in listed
     assert "mcnet" in listed
     assert [complaint in message for message in caplog.messages] == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("psnr", "Peak signal-to-noise ratio"),
+        ("AKD", "pixels at 256"),
+        ("fan68", "metrics"),
+        ("Copy-Source", "No motion at all"),
+        ("HDTF", "speeches in high definition"),
+        ("mcnet-2023", "quantisation"),
+        ("S4", "Supplement, Table 4"),
+        ("mcnet/Demo", "batch_size"),
+    ],
+)
+def test_a_thing_of_any_kind_is_shown_by_its_name(bench, name, said):
+    result = bench("show", name)
+    assert result.code == 0, result.err
+    assert said in result.out
+
+
+def test_only_the_nearest_name_is_offered(bench):
+    assert bench("show", "mcnett").complaint() == "bench: there is nothing called 'mcnett': did you mean mcnet?"
+    assert "did you mean psnr?" in bench("show", "pnsr").complaint()
+    assert "unknown method 'mcnet@dmo': did you mean mcnet@demo?" in bench("show", "mcnet@dmo").complaint()
+    assert "there is no kind 'poem' of things; choose one of methods, " in bench("show", "poem", "mcnet").complaint()
+
+
+def test_a_name_that_is_two_things_is_asked_about(bench, monkeypatch):
+    monkeypatch.setitem(methods.registry._factories, "psnr", CopySource)
+    complaint = bench("show", "psnr").complaint()
+    assert (
+        complaint == "bench: psnr is a method and a metric; say which: bench show method psnr or bench show metric psnr"
+    )
+    assert "Peak signal-to-noise" in bench("show", "metrics", "psnr").out
+    assert "what gives every table its scale" in bench("show", "method", "psnr").out

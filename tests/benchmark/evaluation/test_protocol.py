@@ -116,7 +116,7 @@ def test_unknown_ones_are_answered_with_the_nearest(bench, score):
     assert "unknown protocol 'mcnet': did you mean mcnet-2023?" in bench("show", "protocol", "mcnet").complaint()
     assert "--protocol none.yaml is not a file" in score("--protocol", "none.yaml").complaint()
     assert "unknown protocol 'talkbench': did you mean talkbench-1?" in score("--protocol", "talkbench").complaint()
-    assert "show takes one name, or dataset or protocol and a name" in bench("show", "metric", "l1").complaint()
+    assert "show takes one name, or a kind and a name" in bench("show", "metric", "l1", "psnr").complaint()
 
 
 def test_a_run_follows_its_protocol(bench, clips, mine):

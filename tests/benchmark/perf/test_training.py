@@ -216,7 +216,7 @@ def test_what_fails_here_is_a_row_with_its_reason(bench, toy, monkeypatch):
         (("--train", "--metrics", "l1"), "--train is for methods"),
         (("--train", "--method", "mcnet", "--size", 64), "--train is for methods, which are trained at sizes of"),
         (("--method", "blend", "--workers", 2), "--workers is for --train"),
-        (("--train", "--method", "mcent"), "unknown method 'mcent': did you mean mcnet or"),
+        (("--train", "--method", "mcent"), "unknown method 'mcent': did you mean mcnet"),
         (("--train", "--method", "mcnet", "--modes", "fp8"), "unknown mode 'fp8'"),
         (("--train",), "give either --method or --metrics"),
     ],
