@@ -31,7 +31,11 @@ def wheel(tmp_path_factory) -> Path:
 
 def test_the_wheel_holds_every_file_of_the_packages_and_no_other(wheel):
     files = [path for path in tree() if path.parts[0] not in ("tests", "docs") and not path.parts[0].startswith(".")]
-    packaged = {path for path in files if len(path.parts) > 1} | {Path("__init__.py"), Path("py.typed")}
+    packaged = {path for path in files if len(path.parts) > 1} | {
+        Path("__init__.py"),
+        Path("__main__.py"),
+        Path("py.typed"),
+    }
     inside = set(zipfile.ZipFile(wheel).namelist())
     shipped = {name for name in inside if ".dist-info/" not in name}
     assert shipped == {f"talkbench/{path.as_posix()}" for path in packaged if path.suffix not in (".mp4", ".webm")}

@@ -76,6 +76,15 @@ def metric_names(ctx: click.Context, param: click.Parameter, value: str | None) 
     return listed
 
 
+def table_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    from talkbench.reports.tables.layout import load_layout
+
+    listed = names(ctx, param, value)
+    for name in _listed(value):
+        load_layout(name)
+    return listed
+
+
 def motion_name(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     from talkbench.benchmark.evaluation.motions import known_motion
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from talkbench.benchmark.cli.options import EXISTING, PATH, names
+from talkbench.benchmark.cli.options import EXISTING, PATH, table_names
 
 
 @click.command()
 @click.argument("runs", nargs=-1, type=PATH)
 @click.option(
-    "--table", "tables", callback=names, metavar="NAMES",
+    "--table", "tables", callback=table_names, metavar="NAMES",
     help="Tables to print, comma-separated: 1a, 1b, 2 of the MCNet paper, s1 to s7 of its supplement, or all.  "
     "[default: those that the runs belong to, else 1a]",
 )  # fmt: skip
