@@ -80,7 +80,7 @@ def table_names(ctx: click.Context, param: click.Parameter, value: str | None) -
     from talkbench.reports.tables.layout import load_layout
 
     listed = names(ctx, param, value)
-    for name in _listed(value):
+    for name in set(listed) - {"all"}:
         load_layout(name)
     return listed
 

@@ -22,12 +22,22 @@ def _listed(_ctx: click.Context, param: click.Parameter, value: str | tuple[str,
     return members
 
 
+def _methods(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Unknown ones are refused before anything heavy is imported."""
+    from talkbench.methods.registration import registry
+
+    members = _listed(ctx, param, value)
+    for name in members:
+        registry.check(name)
+    return members
+
+
 def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
     return tuple(POSITIVE(part, param, ctx) for part in _listed(ctx, param, value))
 
 
 @click.command()
-@click.option("--method", "methods", multiple=True, callback=_listed,
+@click.option("--method", "methods", multiple=True, callback=_methods,
               help="Methods to measure, comma-separated or repeated.")  # fmt: skip
 @click.option("--metrics", callback=_listed,
               help="In place of --method: metrics and extractors to measure, comma-separated, or all.")  # fmt: skip

@@ -192,7 +192,7 @@ def test_a_constant_map_is_dark():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("mcnet", "--what", "memroy"), "there is no 'memroy' to look at: did you mean memory?"),
+        (("mcnet", "--what", "memroy"), "there is no 'memroy' to look at; choose among memory, cond"),
         (("mcnte",), "unknown method 'mcnte': did you mean mcnet"),
         (("fomm", "--what", "memory"), "fomm@vox-256 has no memory; leave memory out"),
         (("fomm", "--what", "flow"), "vox-cpk.pth.tar"),
