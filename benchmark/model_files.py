@@ -18,7 +18,7 @@ SHIPPED = "ships with talkbench"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelFile:
     """A file that a method or a metric needs.
 
     Attributes:
@@ -50,7 +50,7 @@ class Entry:
         return self.status in ("missing", "damaged")
 
 
-def entries(names: Sequence[str] = ()) -> list[Entry]:
+def entries(names: Sequence[str] = ()) -> list[ModelFile]:
     """The files that the `names` stand for: of methods, metrics and extractors, or files themselves. Without names, all
     files of methods, then all of metrics.
 
@@ -95,7 +95,7 @@ def users() -> dict[str, list[str]]:
     return needed
 
 
-def _named(name: str) -> Iterable[Entry]:
+def _named(name: str) -> Iterable[ModelFile]:
     from talkbench import methods, metrics
     from talkbench.metrics import extractors
     from talkbench.metrics.weights import files
@@ -109,18 +109,18 @@ def _named(name: str) -> Iterable[Entry]:
     raise TalkbenchError(methods.registry.explain(name) or f"unknown name {name!r}: {nearest(name, choices)}")
 
 
-def _of_methods(method: str) -> Iterator[Entry]:
+def _of_methods(method: str) -> Iterator[ModelFile]:
     from talkbench.methods.checkpoint_store import listed
 
     for file in listed(method):
         size = file.path.stat().st_size if file.path.is_file() else None
         place = Path() if file.status == SHIPPED else file.path.relative_to(home() / "weights")
-        yield Entry(
+        yield ModelFile(
             file.method, file.part, file.path, place, file.status, size, file.licence, file.source, metric=False
         )
 
 
-def _of_metrics(names: Iterable[str]) -> Iterator[Entry]:
+def _of_metrics(names: Iterable[str]) -> Iterator[ModelFile]:
     from talkbench.metrics.weights import files, find, status, store
 
     needed = users()
@@ -131,10 +131,12 @@ def _of_metrics(names: Iterable[str]) -> Iterator[Entry]:
         place = (store() / file.path).relative_to(home() / "weights")
         size = stored.stat().st_size if stored else file.size
         source = file.url or file.page
-        yield Entry(name, ", ".join(needed[name]), path, place, status(name), size, file.licence, source, metric=True)
+        yield ModelFile(
+            name, ", ".join(needed[name]), path, place, status(name), size, file.licence, source, metric=True
+        )
 
 
-def fetchable() -> list[Entry]:
+def fetchable() -> list[ModelFile]:
     """The metrics' files that are missing or damaged and that `pull` can download."""
     from talkbench.metrics.weights import files
 
@@ -142,7 +144,7 @@ def fetchable() -> list[Entry]:
     return [entry for entry in _of_metrics(with_url) if entry.wanting]
 
 
-def pull(entry: Entry, progress: object = None) -> Path:
+def pull(entry: ModelFile, progress: object = None) -> Path:
     """Download a file into the store.
 
     Raises:
@@ -157,7 +159,7 @@ def pull(entry: Entry, progress: object = None) -> Path:
     )
 
 
-def export(entry: Entry, folder: Path) -> None:
+def export(entry: ModelFile, folder: Path) -> None:
     """Copy a file to its place in a folder that is laid out like the store, and list it in the ``SHA256SUMS`` there.
 
     Raises:
@@ -203,14 +205,14 @@ def files_to_add(path: Path) -> tuple[dict[Path, str], list[str]]:
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedFile:
     """A file that was recognised and stored: what it is, in words, and where it is now."""
 
     what: str
     path: Path
 
 
-def add(path: Path, name: str = "", sha256: str = "") -> Added:
+def add(path: Path, name: str = "", sha256: str = "") -> AddedFile:
     """Recognise a metric's file by its hash or name, a method's by its contents, and store it with its hash.
 
     Args:
@@ -228,7 +230,7 @@ def add(path: Path, name: str = "", sha256: str = "") -> Added:
     metric = _meant(name) if name else recognise(path)
     if metric is None:
         return _add_checkpoint(path, name)
-    return Added(f"{metric} ({files()[metric].licence})", add_metric(path, metric))
+    return AddedFile(f"{metric} ({files()[metric].licence})", add_metric(path, metric))
 
 
 def _meant(name: str) -> str | None:
@@ -242,7 +244,7 @@ def _meant(name: str) -> str | None:
     return files[0]
 
 
-def _add_checkpoint(path: Path, name: str) -> Added:
+def _add_checkpoint(path: Path, name: str) -> AddedFile:
     from talkbench.methods.checkpoint_store import add as add_method
     from talkbench.metrics.weights import files
 
@@ -254,10 +256,10 @@ def _add_checkpoint(path: Path, name: str) -> Added:
             raise
         raise TalkbenchError(f"{path} may be {' or '.join(alike)}; say which with --as") from error
     part = f"the {added.match.part} of " if added.match.part else ""
-    return Added(f"{part}{added.match.method} ({', '.join(added.match.networks)})", added.path)
+    return AddedFile(f"{part}{added.match.method} ({', '.join(added.match.networks)})", added.path)
 
 
-def fault(entry: Entry) -> str:
+def fault(entry: ModelFile) -> str:
     """Why a file is damaged, one line with the remedy."""
     from talkbench.metrics.weights import files, remedy
 

@@ -42,7 +42,7 @@ class WeightFile:
 
 
 @dataclass(frozen=True)
-class Added:
+class StoredCheckpoint:
     """A file that was recognised and stored: what it is, its path in the store, and its hash."""
 
     match: Match
@@ -117,7 +117,7 @@ def identify(path: Path, name: str = "") -> Match:
     return matches[0]
 
 
-def add(path: Path, name: str = "") -> Added:
+def add(path: Path, name: str = "") -> StoredCheckpoint:
     """Recognise a file, copy it to where the methods look for it, and note its hash beside it.
 
     Raises:
@@ -126,7 +126,7 @@ def add(path: Path, name: str = "") -> Added:
     match = identify(path, name)
     target = _target(match, path)
     copy(path, target)
-    return Added(match, target, note(target))
+    return StoredCheckpoint(match, target, note(target))
 
 
 def _target(match: Match, path: Path) -> Path:

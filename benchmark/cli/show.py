@@ -10,12 +10,12 @@ from talkbench.core.errors import TalkbenchError
 @click.command()
 @click.argument("what", nargs=-1, required=True, metavar="[KIND] NAME")
 def command(what: tuple[str, ...]) -> None:
-    """Show what is known of a method, a metric, a data set or another thing.
+    """Show what is known of anything that bench list lists.
 
-    NAME is of a method, metric, extractor, data set, protocol, table or recipe. Of a method its
-    paper, licences, training data, variants, weights, and the numbers that were published of it; of a metric what it
-    computes and what it needs; of a data set where it comes from, its licence, its layout and its lists; of a protocol
-    every choice that it makes, and why. KIND is only needed where two things have one name.
+    NAME is of a method, metric, extractor, data set, protocol, table or recipe. Of a method its paper, licences,
+    training data, variants, weights, and the numbers that were published of it; of a metric what it computes and what
+    it needs; of a data set where it comes from, its licence, its layout and its lists; of a protocol every choice that
+    it makes, and why. KIND is only needed where two things have one name.
 
     \b
     bench show fomm

@@ -44,7 +44,7 @@ def choose_workers(asked: int | None, pairs: int) -> int:
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageSource:
     """Where images come from, and the size that they must have. It is sent to the processes that read.
 
     Attributes:
@@ -86,7 +86,7 @@ class Reader:
         ahead: for how many batches to request the images before the first of these batches is used.
     """
 
-    def __init__(self, images: Images, workers: int = 0) -> None:
+    def __init__(self, images: ImageSource, workers: int = 0) -> None:
         self.images, self.ahead = images, 4 if workers else 1
         self._futures: OrderedDict[ImageKey, Future[np.ndarray]] = OrderedDict()
         self._executors: list[Executor] = []
@@ -155,10 +155,10 @@ def _killed() -> TalkbenchError:
     )
 
 
-_images: Images  # of a process that reads
+_images: ImageSource  # of a process that reads
 
 
-def _begin(images: Images) -> None:
+def _begin(images: ImageSource) -> None:
     """Set up a process that reads: it leaves interrupts to its parent, and ends when the parent ends."""
     global _images
     _images = images

@@ -24,7 +24,7 @@ so many."""
 
 
 @dataclass(frozen=True)
-class Generated:
+class GeneratedFrame:
     """The generated frame of pair `number` and its real ones, all uint8 (H, W, 3) of one size.
 
     Attributes:
@@ -75,7 +75,7 @@ class Scorer:
         self.device, self.cache, self.jpeg_quality = device, cache, jpeg_quality
         self.history = max((metric.history for metric in metrics), default=0)
 
-    def score(self, batch: Sequence[Generated], before: Sequence[Generated] = ()) -> Scores:
+    def score(self, batch: Sequence[GeneratedFrame], before: Sequence[GeneratedFrame] = ()) -> Scores:
         """All rows of the `batch`; the frames `before` precede it in the order of the pairs."""
         frames = [*before, *batch]
         generated = [self._stored(item.frame) for item in frames]
@@ -124,7 +124,7 @@ class Scorer:
         return features
 
     def _images(
-        self, metric: Metric, batch: Sequence[Generated], windows: Windows, pixels: _Pixels, target: str
+        self, metric: Metric, batch: Sequence[GeneratedFrame], windows: Windows, pixels: _Pixels, target: str
     ) -> list[Row]:
         places = [window for window in windows if window is not None]
         values = iter(())
@@ -142,7 +142,7 @@ class Scorer:
     def _compared(
         self,
         metric: Metric,
-        batch: Sequence[Generated],
+        batch: Sequence[GeneratedFrame],
         windows: Windows,
         generated_features: Sequence[np.ndarray | None],
         real_features: Sequence[np.ndarray | None],
@@ -168,7 +168,7 @@ class Scorer:
 
     def _missing(
         self,
-        item: Generated,
+        item: GeneratedFrame,
         metric: Metric,
         window: list[int] | None,
         generated: Sequence[np.ndarray | None],
@@ -193,11 +193,11 @@ class Scorer:
             return self._row(item.number, metric, None, IN_SET)
         return None
 
-    def _first(self, item: Generated, metric: Metric) -> Row:
+    def _first(self, item: GeneratedFrame, metric: Metric) -> Row:
         message = f"too near to the start of its video: the metric looks back by {metric.history}"
         return self._row(item.number, metric, None, "start-of-video", message)
 
-    def _valued(self, item: Generated, metric: Metric, value: float, weight: float) -> Row:
+    def _valued(self, item: GeneratedFrame, metric: Metric, value: float, weight: float) -> Row:
         if np.isnan(value):
             return self._row(item.number, metric, None, metric.undefined, f"{metric.variant} is not defined here")
         return self._row(item.number, metric, float(value), weight=float(weight))
@@ -227,7 +227,7 @@ class _Pixels:
     def __init__(
         self,
         device: torch.device,
-        frames: Sequence[Generated],
+        frames: Sequence[GeneratedFrame],
         generated: Sequence[np.ndarray],
         real: Mapping[str, Sequence[np.ndarray]],
     ) -> None:
@@ -273,7 +273,7 @@ def has_videos(pairs: Sequence[Pair], history: int) -> bool:
     return 2 * sum(follow) >= len(follow)
 
 
-def _window(frames: Sequence[Generated], place: int, history: int) -> list[int] | None:
+def _window(frames: Sequence[GeneratedFrame], place: int, history: int) -> list[int] | None:
     """The places of the frame at `place` and of the `history` frames before it; None unless all are consecutive frames
     of one video with one source."""
     window = list(range(place - history, place + 1))

@@ -53,7 +53,7 @@ STYLES = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CutOutcome:
     """The result for a clip: `status` is "made", "there" (made before) or a slug of a fault, told in `detail`."""
 
     clip: str
@@ -68,10 +68,10 @@ class Outcome:
 
 Window = tuple[int, int, int, int]  # left, top, right, bottom
 # A job makes the clips of one video; it runs in a worker process, so it is a partial of a function of this module.
-Job = Callable[[], list[Outcome]]
+Job = Callable[[], list[CutOutcome]]
 
 
-def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: int) -> Iterator[list[Outcome]]:
+def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: int) -> Iterator[list[CutOutcome]]:
     """Cut `cuts` out of the videos in `raw` to folders below `out`.
 
     Args:
@@ -100,9 +100,9 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
         if len(files) == 1:
             jobs.append(partial(_cut_video, files[0], todo, out, style))
         elif files:
-            yield [Outcome(cut.clip, name, "same-name", _several(files)) for cut in todo]
+            yield [CutOutcome(cut.clip, name, "same-name", _several(files)) for cut in todo]
         else:
-            yield [Outcome(cut.clip, name, "missing-video", f"no {name}.mp4 in {raw}") for cut in todo]
+            yield [CutOutcome(cut.clip, name, "missing-video", f"no {name}.mp4 in {raw}") for cut in todo]
     yield from _work(jobs, workers)
 
 
@@ -120,7 +120,7 @@ def find_videos(raw: Path) -> dict[str, list[Path]]:
     return videos
 
 
-def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: int) -> Iterator[list[Outcome]]:
+def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: int) -> Iterator[list[CutOutcome]]:
     """Make a clip of every video, cut to the square around the face (see `crops`), named as its file without ending.
 
     Args:
@@ -134,9 +134,9 @@ def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: 
     for name, files in videos.items():
         earlier = _earlier(name, name, out, style) if _is_text(name) else None
         if not _is_text(name):
-            yield [Outcome(printable(name), printable(name), "name-not-utf8", "rename the file")]
+            yield [CutOutcome(printable(name), printable(name), "name-not-utf8", "rename the file")]
         elif len(files) > 1:
-            yield [Outcome(name, name, "same-name", _several(files))]
+            yield [CutOutcome(name, name, "same-name", _several(files))]
         elif earlier:
             yield [earlier]
         else:
@@ -149,25 +149,25 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list[Outcome]:
+def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list[CutOutcome]:
     """Cut all clips of one video, in order of time, so that it is decoded once where they do not overlap."""
     try:
         video = VideoClip(path)
     except TalkbenchError as error:
-        return [Outcome(cut.clip, cut.video, "broken-video", str(error)) for cut in cuts]
+        return [CutOutcome(cut.clip, cut.video, "broken-video", str(error)) for cut in cuts]
     outcomes = []
     for cut in sorted(cuts, key=lambda cut: cut.start):
         try:
             _write(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style)
-            outcomes.append(Outcome(cut.clip, cut.video, "made"))
+            outcomes.append(CutOutcome(cut.clip, cut.video, "made"))
         except PairError as error:
-            outcomes.append(Outcome(cut.clip, cut.video, error.reason, error.message))
+            outcomes.append(CutOutcome(cut.clip, cut.video, error.reason, error.message))
     return outcomes
 
 
-def _crop_face(path: Path, folder: Path, style: Style) -> list[Outcome]:
-    def failed(error: TalkbenchError, status: str) -> list[Outcome]:
-        return [Outcome(folder.name, path.stem, getattr(error, "reason", status), str(error))]
+def _crop_face(path: Path, folder: Path, style: Style) -> list[CutOutcome]:
+    def failed(error: TalkbenchError, status: str) -> list[CutOutcome]:
+        return [CutOutcome(folder.name, path.stem, getattr(error, "reason", status), str(error))]
 
     try:
         video = VideoClip(path)
@@ -186,7 +186,7 @@ def _crop_face(path: Path, folder: Path, style: Style) -> list[Outcome]:
         _write(video, range(len(video)), window, folder, style)
     except PairError as error:
         return failed(error, error.reason)
-    return [Outcome(folder.name, path.stem, "made")]
+    return [CutOutcome(folder.name, path.stem, "made")]
 
 
 def _write(video: Clip, frames: range, window: Callable[[int, int], Window], folder: Path, style: Style) -> None:
@@ -245,7 +245,7 @@ def _window(cut: Cut, height: int, width: int) -> Window:
     return left, top, right, bottom
 
 
-def _work(jobs: list[Job], workers: int) -> Iterator[list[Outcome]]:
+def _work(jobs: list[Job], workers: int) -> Iterator[list[CutOutcome]]:
     if workers == 1 or len(jobs) < 2:
         yield from (job() for job in jobs)
         return
@@ -282,13 +282,13 @@ def _sweep(folders: Iterable[Path]) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _earlier(clip: str, video: str, out: Path, style: Style) -> Outcome | None:
+def _earlier(clip: str, video: str, out: Path, style: Style) -> CutOutcome | None:
     """The outcome for a clip that is in `out` already; None if it is not."""
     from PIL import Image
 
     path = out / clip
     if path.is_file():
-        return Outcome(clip, video, "there")
+        return CutOutcome(clip, video, "there")
     content = list(path.iterdir()) if path.is_dir() else []
     if not content:
         return None
@@ -297,10 +297,10 @@ def _earlier(clip: str, video: str, out: Path, style: Style) -> Outcome | None:
         with Image.open(first) as image:
             size = image.size
     except OSError:
-        return Outcome(clip, video, "undecodable-frame", f"{first} is no image; delete the folder")
+        return CutOutcome(clip, video, "undecodable-frame", f"{first} is no image; delete the folder")
     if size != (style.size, style.size):
-        return Outcome(clip, video, "other-size", f"{path} is there with {size[0]} x {size[1]} pixels; delete it")
-    return Outcome(clip, video, "there")
+        return CutOutcome(clip, video, "other-size", f"{path} is there with {size[0]} x {size[1]} pixels; delete it")
+    return CutOutcome(clip, video, "there")
 
 
 def _is_text(name: str) -> bool:

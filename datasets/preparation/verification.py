@@ -22,7 +22,7 @@ Manifest = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SplitVerdict:
     """The result of checking a split's frames.
 
     Attributes:
@@ -45,7 +45,7 @@ def listed_frames(split: Split) -> list[Frame]:
     return sorted({frame for pair in split for frame in _frames(pair)})
 
 
-def verify(split: Split, manifest: Manifest | None, workers: int, done: Callable[[int], None]) -> Verdict:
+def verify(split: Split, manifest: Manifest | None, workers: int, done: Callable[[int], None]) -> SplitVerdict:
     """Read every frame of `split`, in threads: PNG and JPEG are decoded without Python's lock.
 
     Args:
@@ -74,7 +74,7 @@ def verify(split: Split, manifest: Manifest | None, workers: int, done: Callable
             message = f"frame {frame.index} of {frame.clip} has {width} x {height} pixels, unlike most"
             faults[frame] = PairError("other-size", message)
     usable = sum(not any(frame in faults for frame in _frames(pair)) for pair in split)
-    return Verdict(len(frames), size, dict(sorted(faults.items())), len(split), usable)
+    return SplitVerdict(len(frames), size, dict(sorted(faults.items())), len(split), usable)
 
 
 def _frames(pair: Pair) -> Iterator[Frame]:

@@ -157,7 +157,7 @@ def test_images_stay_within_the_folder(export_pairs, clips, place):
 def test_data_without_a_command_shows_what_there_is(bench):
     assert "export-pairs  Write the pairs of a task" in bench("data", "--help").out
     wrong = bench("data", "export-pair")
-    assert "unknown command 'export-pair': did you mean export-pairs or prepare?" in wrong.complaint()
+    assert "unknown command 'export-pair': did you mean export-pairs?" in wrong.complaint()
 
 
 def test_the_commands_of_the_readme(bench, demo, place):

@@ -6,7 +6,7 @@ import torch
 from metric_samples import blurred, distorted, images, truth
 
 from talkbench import metrics
-from talkbench.benchmark.evaluation.scorer import Generated, Scorer
+from talkbench.benchmark.evaluation.scorer import GeneratedFrame, Scorer
 from talkbench.core.cards import MetricCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets import Frame, Pair, Split
@@ -175,7 +175,7 @@ def test_missing_faces(metric, target, tmp_path):
     pairs = [Pair(Frame("a", 2 * number), Frame("b", 2 * number + 1)) for number in range(len(cases))]
     split = Split("tiny", "same-identity", "absolute", tmp_path, pairs)
     made = [
-        Generated(number, pair, *(np.full((8, 8, 3), 2 * number + side, np.uint8) for side in (0, 1, 1)))
+        GeneratedFrame(number, pair, *(np.full((8, 8, 3), 2 * number + side, np.uint8) for side in (0, 1, 1)))
         for number, pair in enumerate(pairs)
     ]
     cache = FeatureCache(tmp_path)

@@ -134,7 +134,8 @@ def test_newcomers_are_listed_with_their_files(python: Callable[..., str]) -> No
     (brightness,) = (row for row in rows if row.startswith("brightness "))
     (tone,) = (row for row in rows if row.startswith("tone "))
     assert brightness.rstrip().endswith("lower         Absolute difference of the mean luma of images in [0, 1].")
-    assert tone.rstrip().endswith("(not available here: needs tones.pth, see bench weights)")
+    assert tone.split()[1] == "✗", "its file is not here"
+    assert "tones.pth" in python(*BENCH, "show", "tone")
     files = python(*BENCH, "weights", "list")
     (row,) = (row for row in files.splitlines() if row.startswith("tones "))
     assert row.split()[1] == "tone"

@@ -15,7 +15,7 @@ from talkbench.benchmark.cli.print.faults import print_faults
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
-    from talkbench.datasets.preparation.cut import Outcome
+    from talkbench.datasets.preparation.cut import CutOutcome
     from talkbench.datasets.preparation.metadata import Cut
 
 
@@ -61,7 +61,7 @@ def command(
     if dataset not in STYLES:
         raise TalkbenchError(f"there is no recipe for preparing {dataset!r}: {nearest(dataset, STYLES)}")
     style = replace(STYLES[dataset], size=size) if size else STYLES[dataset]
-    outcomes: list[Outcome] = []
+    outcomes: list[CutOutcome] = []
     if dataset == "folder":
         if metadata or partition:
             raise click.UsageError("--metadata and --partition are for published data sets; leave them out")
@@ -109,7 +109,7 @@ def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None)
     return chosen
 
 
-def _write_report(outcomes: Sequence[Outcome], path: Path) -> None:
+def _write_report(outcomes: Sequence[CutOutcome], path: Path) -> None:
     """Print how many clips were made, were there and failed, and write those that failed to a table."""
     import csv
     import io

@@ -15,7 +15,7 @@ from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.datasets import Dataset, Split
-    from talkbench.datasets.preparation.verification import Verdict
+    from talkbench.datasets.preparation.verification import SplitVerdict
 
 
 @click.command()
@@ -102,7 +102,7 @@ def _splits(
     return splits, problems
 
 
-def _print_verdict(what: str, verdict: Verdict) -> None:
+def _print_verdict(what: str, verdict: SplitVerdict) -> None:
     from talkbench.datasets.preparation.cut import printable
 
     height, width = verdict.size or (0, 0)

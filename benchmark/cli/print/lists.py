@@ -14,7 +14,7 @@ from talkbench.benchmark.names import KINDS
 
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.grid import GridCell
-    from talkbench.benchmark.model_files import Entry
+    from talkbench.benchmark.model_files import ModelFile
     from talkbench.datasets.external import ExternalDataset
     from talkbench.metrics.cache import CacheInfo
 
@@ -161,7 +161,7 @@ def print_pair_lists(known: Sequence[ExternalDataset]) -> None:
         output.print(Text(f"{data.name}: kept in {data.root / 'lists'}"), soft_wrap=True)
 
 
-def print_weights(entries: Sequence[Entry]) -> None:
+def print_weights(entries: Sequence[ModelFile]) -> None:
     """The methods' files, then those of the metrics, one line each: what it is for, where it is and comes from."""
     for metric, first in ((False, ("method", "part")), (True, ("name", "metrics that need it"))):
         rows: list[tuple[str | Text, ...]] = []

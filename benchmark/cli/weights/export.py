@@ -11,7 +11,7 @@ from talkbench.benchmark.cli.options import PATH, each
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
-    from talkbench.benchmark.model_files import Entry
+    from talkbench.benchmark.model_files import ModelFile
 
 
 @click.command()
@@ -29,7 +29,7 @@ def command(folder: Path, names: tuple[str, ...]) -> None:
     """
     from talkbench.benchmark.model_files import SHIPPED, entries, export
 
-    def act(entry: Entry) -> None:
+    def act(entry: ModelFile) -> None:
         export(entry, folder)
         click.echo(f"{entry.name} is exported to {folder / entry.place}; licence: {entry.licence}")
 

@@ -9,7 +9,7 @@ import click
 from talkbench.benchmark.cli.options import each
 
 if TYPE_CHECKING:
-    from talkbench.benchmark.model_files import Entry
+    from talkbench.benchmark.model_files import ModelFile
 
 
 @click.command()
@@ -30,7 +30,7 @@ def command(names: tuple[str, ...]) -> None:
     each(entries(names) if names else fetchable(), _pull)
 
 
-def _pull(entry: Entry) -> None:
+def _pull(entry: ModelFile) -> None:
     from talkbench.benchmark.cli.progress import DownloadBar
     from talkbench.benchmark.model_files import pull
 

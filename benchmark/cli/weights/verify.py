@@ -10,7 +10,7 @@ from talkbench.benchmark.cli.options import each
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
-    from talkbench.benchmark.model_files import Entry
+    from talkbench.benchmark.model_files import ModelFile
 
 
 @click.command()
@@ -27,7 +27,7 @@ def command(names: tuple[str, ...]) -> None:
     """
     from talkbench.benchmark.model_files import entries, fault
 
-    def act(entry: Entry) -> None:
+    def act(entry: ModelFile) -> None:
         if entry.status == "damaged":
             raise TalkbenchError(fault(entry))
         click.echo(f"{entry.status:8}  {entry.name}  {entry.path}")

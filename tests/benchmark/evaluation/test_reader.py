@@ -12,7 +12,7 @@ import torch
 from talkbench import metrics
 from talkbench.benchmark.evaluation import reader
 from talkbench.benchmark.evaluation.evaluator import Evaluator, Rules, batches
-from talkbench.benchmark.evaluation.reader import CACHED_FRAMES, SMALL_RUN, Images, Reader, choose_workers, results
+from talkbench.benchmark.evaluation.reader import CACHED_FRAMES, SMALL_RUN, ImageSource, Reader, choose_workers, results
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import write_png
 from talkbench.datasets import Frame, Pair, Split
@@ -93,7 +93,7 @@ def test_no_process_is_left_when_a_run_is_given_up(root):
 
 
 def test_a_killed_process_is_one_line(root):
-    with Reader(Images(make_split(root, []), 48, resized=False), workers=1) as reader:
+    with Reader(ImageSource(make_split(root, []), 48, resized=False), workers=1) as reader:
         results([reader.request(Frame("a", 1))])
         child = active_children()[0]
         child.kill()
@@ -105,12 +105,12 @@ def test_a_killed_process_is_one_line(root):
 PARENT = """
 import sys, time
 from pathlib import Path
-from talkbench.benchmark.evaluation.reader import Images, Reader, results
+from talkbench.benchmark.evaluation.reader import ImageSource, Reader, results
 from talkbench.datasets import Frame, Split
 
 if __name__ == "__main__":
     split = Split("tiny", "same-identity", "absolute", Path(sys.argv[1]), [])
-    with Reader(Images(split, 48, False), workers=1) as reader:
+    with Reader(ImageSource(split, 48, False), workers=1) as reader:
         results([reader.request(Frame("a", 1))])
         print("reading", flush=True)
         time.sleep(60)
@@ -135,7 +135,7 @@ def test_what_a_process_imports_is_quick():
 
 def test_few_images_are_kept(root):
     split = make_split(root, [])
-    with Reader(Images(split, 48, resized=False)) as reader:
+    with Reader(ImageSource(split, 48, resized=False)) as reader:
         first = reader.request(Frame("a", 0))
         assert reader.request(Frame("a", 0)) is first
         for index in range(CACHED_FRAMES):

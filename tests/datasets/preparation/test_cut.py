@@ -14,7 +14,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import PARTIAL, sha256_file
 from talkbench.datasets.clips import VideoClip, open_clip
 from talkbench.datasets.preparation import cut as cutting
-from talkbench.datasets.preparation.cut import STYLES, Outcome, Style, crop_faces, cut_clips, find_videos
+from talkbench.datasets.preparation.cut import STYLES, CutOutcome, Style, crop_faces, cut_clips, find_videos
 from talkbench.datasets.preparation.metadata import read_cuts
 
 FIRST, SECOND = "Zbz058o9j6s", "-9_pljhZqs-"
@@ -227,7 +227,7 @@ def test_hdtf_goes_by_seconds_and_writes_jpeg(raw, tmp_path):
     row = {"clip": "RD_Radio39_000", "video_id": "RD_Radio39", "start": 0.5, "end": 1.5, "fps": 1}
     listed = write_list(tmp_path / "list.csv", row, columns=columns)
     outcomes = cut(listed, tmp_path / "raw", tmp_path / "out", STYLES["hdtf"], name="hdtf")
-    assert outcomes == {"RD_Radio39_000.mp4": Outcome("RD_Radio39_000.mp4", "RD_Radio39", "made")}
+    assert outcomes == {"RD_Radio39_000.mp4": CutOutcome("RD_Radio39_000.mp4", "RD_Radio39", "made")}
     clip = open_clip(tmp_path / "out" / "RD_Radio39_000.mp4")
     assert [file.name for file in clip.files] == [f"{index:06d}.jpg" for index in range(30)]
     assert [number(clip.read(index)) for index in (0, 29)] == [15, 44]
