@@ -91,6 +91,10 @@ class ListedClip(Clip):
 
     def __init__(self, frames: Sequence[np.ndarray | Path | str]) -> None:
         super().__init__(Path("the list of frames"))
+        for index, frame in enumerate(frames):
+            if not isinstance(frame, np.ndarray | Path | str):
+                kind = type(frame).__name__
+                raise TalkbenchError(f"frame {index} of the list is a {kind}; give uint8 arrays (H, W, 3) or paths")
         self._frames = [frame if isinstance(frame, np.ndarray) else Path(frame) for frame in frames]
         if not self._frames:
             raise TalkbenchError("the list of frames is empty; give arrays (H, W, 3) or paths of images")

@@ -80,6 +80,15 @@ def evaluate(
 
     own_method = None if isinstance(method, str) or _is_frames(method) else checked(method)
     split = dataset if isinstance(dataset, Split) else None
+    _check_numbers(limit=limit, batch_size=batch_size, image_size=image_size)
+    if not isinstance(dataset, str | Split):
+        raise TalkbenchError(f"dataset is of type {type(dataset).__name__}; give its name, or a Split of it")
+    if own_method is not None and (checkpoint or settings):
+        raise TalkbenchError("a Method object has its weights and settings; leave checkpoint and settings out")
+    if split is not None and _is_frames(method) and len(method) != len(split):
+        raise TalkbenchError(
+            f"there are {len(method)} frames for {len(split)} pairs; give one for each, in their order"
+        )
     if split is not None and (task, motion, pairs) != (None, "absolute", None):
         raise TalkbenchError("a Split has its task, motion and pairs; leave task, motion and pairs out")
     with _written(method) if _is_frames(method) else nullcontext() as frames, _display(progress) as display:
@@ -94,7 +103,7 @@ def evaluate(
             name=name,
             pairs=_path(pairs),
             root=_path(root),
-            metrics=tuple(metrics),
+            metrics=(metrics,) if isinstance(metrics, str) else tuple(metrics),
             limit=limit,
             batch_size=batch_size,
             workers=workers,
@@ -217,6 +226,9 @@ def animate(
     from talkbench.datasets.clips import Clip, ListedClip
 
     path = Path(out)
+    _check_numbers(batch_size=batch_size)
+    if not isinstance(source, str | Path):
+        ListedClip([source])  # says what is wrong with it
     options = AnimateOptions(
         method=method if isinstance(method, str) else checked(method),
         source=source if isinstance(source, np.ndarray) else Path(source),
@@ -242,6 +254,8 @@ def checked(method: object) -> Method:
     """
     from talkbench.methods.interface import Method
 
+    if isinstance(method, type):
+        raise TalkbenchError(f"{method.__name__} is a class; give an object of it: {method.__name__}()")
     kind = type(method).__name__
     lacking = [step for step in STEPS if not callable(getattr(method, step, None))]
     if lacking:
@@ -254,6 +268,12 @@ def checked(method: object) -> Method:
         if not hasattr(method, attribute):
             raise TalkbenchError(f"{kind} has no attribute {attribute}; see talkbench.methods.interface.Method")
     return method
+
+
+def _check_numbers(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise TalkbenchError(f"{name} is {number}; give 1 or more")
 
 
 def _is_frames(method: object) -> TypeGuard[Frames]:

@@ -100,12 +100,34 @@ def test_frames_of_ones_own_are_scored_as_arrays_and_as_paths(split, tmp_path: P
             "frame 1 of the list is 48x24 and the first",
         ),
         ([np.zeros((48, 48, 3))], r"frame 0 of the list is float64 \(48, 48, 3\); give RGB images as uint8"),
+        ([torch.zeros(3, 48, 48)], r"frame 0 of the list is a Tensor; give uint8 arrays \(H, W, 3\) or paths"),
         ([], "the list of frames is empty"),
     ],
 )
 def test_lists_of_frames_that_are_none_are_refused(split, frames, reason) -> None:
     with pytest.raises(TalkbenchError, match=reason):
-        tb.evaluate(frames, split, name="mine")
+        tb.evaluate(frames, split.head(max(len(frames), 1)) if frames else "tiny", root=split.root, name="mine")
+    with pytest.raises(TalkbenchError, match=reason):
+        tb.animate("copy-source", truth(split)[0], frames, "out.mp4", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"batch_size": 0}, "batch_size is 0; give 1 or more"),
+        ({"limit": -1}, "limit is -1; give 1 or more"),
+        ({"metrics": "pnsr"}, "unknown metric 'pnsr': did you mean psnr"),
+        ({"dataset": 3}, "dataset is of type int; give its name, or a Split of it"),
+        ({"method": 3}, "int has no encode_source and no encode_motion"),
+        ({"method": tb.methods.class_of("copy-source")}, "CopySource is a class; give an object of it"),
+        ({"method": [np.zeros((48, 48, 3), np.uint8)] * 2, "name": "mine"}, "there are 2 frames for 16 pairs"),
+        ({"method": tb.methods.create("copy-source"), "settings": {"a": 1}}, "a Method object has its weights"),
+    ],
+)
+def test_a_wrong_argument_is_told_in_a_line(split, options, reason) -> None:
+    with pytest.raises(TalkbenchError, match=reason) as caught:
+        tb.evaluate(**{"method": "blend", "dataset": split, "progress": False, **options})
+    assert "\n" not in str(caught.value)
 
 
 def test_a_split_brings_its_task(split) -> None:
