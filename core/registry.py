@@ -228,8 +228,11 @@ class Registry(Generic[T]):
         """Replace the plugin `name`, if it is one, by its factory, or by the reason why it has none."""
         point = self._plugins.pop(name)
         try:
-            self._factories[name] = point.load()
-        except Exception as error:
+            factory = point.load()
+            if not callable(factory):
+                raise TypeError(f"{point.value} is no class")
+            self._factories[name] = factory
+        except (Exception, SystemExit) as error:  # a program that ends itself when it is imported is no plugin either
             reason = f"it cannot be imported: {' '.join(repr(error).split())}"
             self._broken[name] = _left_out(self.kind, point, reason, "mend or uninstall it")
             LOG.warning("%s", self._broken[name])

@@ -183,6 +183,16 @@ def test_a_plugin_that_cannot_be_imported_is_named_once_and_left_out(plugin):
     assert line.endswith("; mend or uninstall it")
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"), [("raise SystemExit('bye')", "SystemExit('bye')"), ("Tiny = 3", "tiny:Tiny is no class")]
+)
+def test_a_plugin_that_is_none_is_left_out(plugin, code, reason):
+    site = plugin('tiny = "tiny:Tiny"', code=code)
+    listed = python(site, "print('tiny' in methods.registry.importable())")
+    assert listed.stdout == "False\n"
+    assert reason in listed.stderr
+
+
 def test_a_plugin_that_cannot_be_imported_is_refused_by_name(plugin):
     site = plugin('tiny = "tiny:Tiny"', code="import no_such_library")
     result = python(site, "methods.create('tiny')")
