@@ -81,7 +81,7 @@ def find_best_frames(options: BestOptions, progress: Progress) -> BestFrameList:
         raise TalkbenchError(f"no pair of {listing.source} has a best frame: clips are missing or show no face")
     path = options.out or best_path(data.root, data.list_name(options.task, options.pairs), extractor.name)
     chosen = [replace(pair, reference=pair.reference or best.get(pair) or _first(data, pair)) for pair in pairs]
-    write_best(path, chosen, extractor.id)
+    write_best(path, chosen, extractor.full_id)
     wanting = sum(pair.reference is None and pair not in best for pair in pairs)
     if wanting:
         progress.warn(

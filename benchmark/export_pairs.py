@@ -10,7 +10,7 @@ from pathlib import Path
 
 from talkbench import datasets
 from talkbench.benchmark.evaluation.given_frames import frame_name, stretches
-from talkbench.benchmark.evaluation.plan import image_size, stored_size
+from talkbench.benchmark.evaluation.plan import check_readable, image_size
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError
 from talkbench.core.files import atomic_folder, write_atomic
@@ -85,7 +85,8 @@ def export_pairs(options: ExportPairsOptions, progress: Progress | None = None) 
         split = data.split(options.task, pairs=options.pairs, motion=options.motion)
         if options.limit is not None:
             split = split.head(options.limit)
-        size = image_size(options.image_size, None, min(stored_size(split)))
+        check_readable(split)
+        size = image_size(options.image_size, None, split)
         images = _write_images(split, size, folder, progress)
         write_atomic(folder / "pairs.csv", _table(split, images))
         command = _command(options, size)

@@ -1,7 +1,7 @@
 """Cards: typed descriptions of methods, metrics, extractors and data sets.
 
-A card is read from YAML (methods, data sets) or made from a class's declarations (metrics, extractors). Listings, pages
-and records all take their descriptions from cards, so that nothing is described twice.
+A card is read from YAML (methods, data sets) or made from a class's declarations (metrics, extractors). Whatever lists,
+prints or records a description takes it from a card.
 """
 
 from __future__ import annotations
@@ -197,11 +197,11 @@ class MetricCard(Card):
     Attributes:
         name: full id with its variant, ``ssim@gauss11-valid``.
         short: the name that stands for it, without variant for the default of its family.
-        about: one sentence.
-        definition: paragraphs with the formula and its origin.
+        about, definition: one sentence; paragraphs with the formula and its origin.
         extractor_id: id of its extractor, which names everything that decides the features; "" without extractor, and
             if there is a `problem`.
         backend: what computes it; "" if there is a `problem`.
+        distribution: package that brings it, with its version; "" for talkbench's own.
         problem: why it cannot be computed here, with the remedy; "" if it can.
     """
 
@@ -224,6 +224,7 @@ class MetricCard(Card):
     history: int = 0
     extractor_id: str = ""
     backend: str = ""
+    distribution: str = ""
     problem: str = ""
 
     @property
@@ -238,9 +239,10 @@ class MetricCard(Card):
 
 
 class ExtractorCard(Card):
-    """An extractor; attributes as in `talkbench.metrics.interface.Extractor`, or else as in `MetricCard`."""
+    """An extractor; attributes as in `metrics.interface.Extractor` (`id` is `full_id`), or as in `MetricCard`."""
 
     name: str
+    version: int = 1
     about: str = ""
     libraries: Texts = ()
     weights: Texts = ()

@@ -34,6 +34,21 @@ def read_image(path: Path) -> np.ndarray:
         raise PairError("undecodable-frame", f"cannot read the image {path}: {error}") from error
 
 
+def stored_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels of an image file as stored; the image is not decoded.
+
+    Raises:
+        PairError: ``undecodable-frame``, as `read_image` for a file that is missing or no image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise PairError("undecodable-frame", f"cannot read the image {path}: {error}") from error
+
+
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write a uint8 RGB (H, W, 3) image losslessly and atomically."""
     from PIL import Image

@@ -10,8 +10,8 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache, partial
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import Generic, TypeVar
 
 from talkbench.core.errors import TalkbenchError
@@ -33,6 +33,27 @@ def own_case(name: str, known: Iterable[str]) -> str:
     """That of the `known` names which `name` is but for the case of its letters; `name` itself where it is none."""
     names = list(known)
     return name if name in names else {each.casefold(): each for each in names}.get(name.casefold(), name)
+
+
+def distribution_of(kind: type) -> str:
+    """Name and version of the plugin that a class is from (``my-metrics 1.0``); "" for all other classes.
+
+    A plugin is a package with an entry point in a group of talkbench's.
+    """
+    name = _plugins(tuple(sys.path)).get(kind.__module__.partition(".")[0])
+    return f"{name} {version(name)}" if name else ""
+
+
+@lru_cache(maxsize=2)
+def _plugins(path: tuple[str, ...]) -> dict[str, str]:
+    """The names of the plugins by their modules at top level.
+
+    Args:
+        path: ``sys.path``, on which the answer depends.
+    """
+    points = [point for group in entry_points().groups if group.startswith("talkbench.")
+              for point in entry_points(group=group)]  # fmt: skip
+    return {point.module.partition(".")[0]: point.dist.name for point in points if point.dist}
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ class Split:
             (docs/specs/evaluation.md 6.1, quirk 7). Empty where a clip may end early and be sound.
         note, held_out: see `Listing`.
         list_sha256: of the file that the pairs were read from; "" for pairs that were drawn.
+        videos_named: see `Dataset`; False for pairs of the caller's own.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Split:
         note: str = "",
         held_out: bool = False,
         list_sha256: str = "",
+        videos_named: bool = False,
     ) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
@@ -86,6 +88,7 @@ class Split:
         self.has_truth = has_truth(task)
         self.store, self.lengths = store or Store(root), lengths or {}
         self.note, self.held_out, self.list_sha256 = note, held_out, list_sha256
+        self.videos_named = videos_named
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -98,7 +101,7 @@ class Split:
 
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
-        details = self.store, self.lengths, self.note, self.held_out, self.list_sha256
+        details = self.store, self.lengths, self.note, self.held_out, self.list_sha256, self.videos_named
         return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *details)
 
     def clip(self, name: str) -> Clip:
@@ -136,10 +139,15 @@ class Dataset(ABC):
 
     Args:
         root: folder of the clips; None is ``datasets/<name>`` in the cache folder.
+
+    Attributes:
+        whole: whether all clips must be there, so that a list that names a missing clip or frame is faulty.
+        videos_named: whether its name and lists say which videos are meant, wherever they lie.
     """
 
     name: str
-    whole: ClassVar[bool] = True  # all clips must be there: a list that names a missing clip or frame is faulty
+    whole: ClassVar[bool] = True
+    videos_named: ClassVar[bool] = True
 
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = (Path(root).expanduser() if root else home() / "datasets" / self.name).absolute()
@@ -256,7 +264,7 @@ class Dataset(ABC):
         chosen = [_with_reference(pair, motion) for pair in listing.pairs]
         file = Path(listing.source)
         digest = sha256_file(file) if file.is_file() else ""
-        details = self.store, self.lengths(listing.pairs), listing.note, listing.held_out, digest
+        details = self.store, self.lengths(listing.pairs), listing.note, listing.held_out, digest, self.videos_named
         return Split(self.name, task, motion, self.root, chosen, *details)
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:

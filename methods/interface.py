@@ -60,6 +60,7 @@ class Method(ABC, Generic[Source, Motion]):
 
     Attributes:
         name: registered name, with its variant (``mcnet@demo``).
+        version: raised whenever the images can change although weights and settings are the same.
         resolution: side of the square images it works on, in pixels; None if any will do.
         networks: the networks by their names in the authors' checkpoint; empty if there are none.
         optional: those of `networks` that a checkpoint may lack.
@@ -70,6 +71,7 @@ class Method(ABC, Generic[Source, Motion]):
     """
 
     name: str
+    version: int = 1
     resolution: int | None = None
     networks: dict[str, nn.Module]
     optional: tuple[str, ...] = ()

@@ -105,12 +105,12 @@ class FeatureCache:
         """
         keys = [_content(frame) for frame in frames]
         frame_of = dict(zip(keys, frames, strict=True))
-        features = self._read(extractor.id, list(frame_of)) if frame_of else {}
+        features = self._read(extractor.full_id, list(frame_of)) if frame_of else {}
         new = [key for key in frame_of if key not in features]
         if new:
             extracted = self._extract(extractor, [frame_of[key] for key in new], bases or {})
             fresh = dict(zip(new, extracted, strict=True))
-            self._write(extractor.id, fresh)
+            self._write(extractor.full_id, fresh)
             features |= fresh
         return [features[key] for key in keys]
 

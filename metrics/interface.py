@@ -8,13 +8,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, final
 
 import numpy as np
 
 from talkbench.core.cards import Card, ExtractorCard, MetricCard, parse_card
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.registry import Registry, nearest
+from talkbench.core.registry import Registry, distribution_of, nearest
 from talkbench.metrics.weights import digests
 from talkbench.metrics.weights import problem as problem_of
 
@@ -56,7 +56,7 @@ def _files(weights: Sequence[str], through: str | None) -> list[str]:
 class Extractor(ABC):
     """Turns frames into features; shared by the metrics that name it.
 
-    The features of a frame depend on its pixels and on `id` alone, not on the other frames of the
+    The features of a frame depend on its pixels and on `full_id` alone, not on the other frames of the
     batch: they are cached under the two.
 
     Args:
@@ -64,6 +64,7 @@ class Extractor(ABC):
 
     Attributes:
         name: the registered name.
+        version: raised whenever a feature can change.
         libraries: distributions that it needs beyond talkbench's own dependencies.
         weights: files of ``weights.yaml`` that it needs.
         uses: the extractor whose features of the same images it starts from, as `arcface-r50` from the eyes.
@@ -72,6 +73,7 @@ class Extractor(ABC):
     """
 
     name: str
+    version: int = 1
     libraries: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     uses: str | None = None
@@ -83,10 +85,17 @@ class Extractor(ABC):
     @property
     @abstractmethod
     def id(self) -> str:
-        """Everything that decides the features: name, library version, weights (sha256), settings.
+        """What decides the features beside `version`: name, library versions, weights (sha256), settings.
 
         Defined only where `problem` is None.
         """
+
+    @final
+    @property
+    def full_id(self) -> str:
+        """Everything that decides the features: `id`, `version` and, of a plugin, its package. Features are cached
+        under it, and records name it."""
+        return "@".join(filter(None, [self.id, f"v{self.version}", distribution_of(type(self)).replace(" ", "-")]))
 
     @abstractmethod
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
@@ -120,14 +129,14 @@ class Extractor(ABC):
         """
         about, _ = _documentation(self)
         problem = self.problem() or ""
-        content = {"about": about, "id": "" if problem else self.id, "problem": problem}
+        content = {"about": about, "id": "" if problem else self.full_id, "problem": problem}
         return parse_card(ExtractorCard, _declared(self, ExtractorCard) | content, f"extractor {self.name}")
 
     def identity(self, *settings: str) -> str:
-        """An `id`: name, versions of the `libraries`, digests of the `weights`, id of what it `uses`, `settings`."""
+        """An `id`: name, versions of `libraries`, digests of `weights`, full id of what it `uses`, and `settings`."""
         parts = [self.name, *(f"{library}-{version(library)}" for library in self.libraries)]
         parts += [digests(*self.weights)] if self.weights else []
-        parts += [extractor_registry.create(self.uses).id] if self.uses else []
+        parts += [extractor_registry.create(self.uses).full_id] if self.uses else []
         return "@".join([*parts, *settings])
 
 
@@ -220,7 +229,7 @@ class Metric(ABC, Generic[Features]):
 
     def backend(self) -> str:
         """What computes it: the extractor's id, or ``talkbench`` for a formula on the images alone."""
-        return extractor_registry.create(self.extractor).id if self.extractor else "talkbench"
+        return extractor_registry.create(self.extractor).full_id if self.extractor else "talkbench"
 
     def problem(self) -> str | None:
         """Why it cannot be computed here, with the remedy; None if it can."""
@@ -243,8 +252,9 @@ class Metric(ABC, Generic[Features]):
             "short": self.name,
             "about": about,
             "definition": definition,
-            "extractor_id": extractor_registry.create(self.extractor).id if self.extractor and not problem else "",
+            "extractor_id": extractor_registry.create(self.extractor).full_id if self.extractor and not problem else "",
             "backend": "" if problem else self.backend(),
+            "distribution": distribution_of(type(self)),
             "problem": problem,
         }
         return parse_card(MetricCard, _declared(self, MetricCard) | content, f"metric {self.name}")

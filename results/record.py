@@ -23,8 +23,9 @@ class MetricSpec(StrictModel):
         unit: of the printed value (``dB``, ``percent``, ``px``); ``1`` for pure numbers.
         scale: printed value = value * scale (100 for percent).
         decimals: digits printed after the point.
-        extractor: id of the feature extractor, with its weights' sha256; None: compares the images.
+        extractor: id of the feature extractor, with its version and its weights' sha256; None: compares the images.
         backend: library that computes it, with its version.
+        distribution: name and version of the package that brings it; empty for talkbench's own.
         target: the frame that the generated one is compared with.
         aggregation: how the values of the pairs become one: ``mean`` (weighted by the rows), ``root-mean``, or ``set``
             (the metric takes all pairs at once).
@@ -40,6 +41,7 @@ class MetricSpec(StrictModel):
     decimals: int = Field(default=3, ge=0)
     extractor: str | None = None
     backend: str
+    distribution: str = ""
     target: Literal["driving", "source"] = "driving"
     aggregation: Literal["mean", "root-mean", "set"] = "mean"
     worst: float | None = None
@@ -87,6 +89,9 @@ class MethodInfo(StrictModel):
 
     Attributes:
         name: registered name with its variant.
+        version: of the method's code, raised whenever its images can change.
+        distribution: name and version of the package that brings it; empty for talkbench's own, and in records older
+            than the field.
         checkpoint: file name of the weights, without its folder; None: no weights were loaded.
         checkpoint_sha256: of that file.
         origin: what the weights are, one line of prose ("demo weights shipped with talkbench").
@@ -97,6 +102,8 @@ class MethodInfo(StrictModel):
     """
 
     name: str
+    version: int = 1
+    distribution: str = ""
     checkpoint: str | None = None
     checkpoint_sha256: str | None = None
     origin: str = ""
@@ -123,9 +130,17 @@ class DatasetInfo(StrictModel):
         pairs_file: file the list came from, or ``built-in``.
         list_sha256: of that file's bytes, which tells whether it is a published list; empty for pairs that were drawn,
             and in records older than the field.
+        videos_named: whether the data set's lists say which videos are meant; of a folder of the user's own they do
+            not, and `data_id` is part of the protocol ids there.
         image_size: side in pixels at which the metrics compare the images.
-        stored_size: width and height of the stored frames (``178x218``); all frames were resized if these are not
-            `image_size`, none was if they are; empty in records older than the field.
+        resizing: the rule by which frames were brought to `image_size`; empty in records older than the field, where
+            the first frame decided for all.
+        stored_size: in records older than `resizing`, width and height of the first driving frame (``178x218``): all
+            frames were resized if these are not `image_size`, and frames of another size failed if they are.
+        stored_sizes: how many of the frames are stored with which width and height (``{"256x256": 96}``); empty until
+            the run has ended, and in records older than the field.
+        data_id: of what the frames of the pairs decode to (`content.data_id`); empty until the run has ended, and in
+            records older than the field.
     """
 
     name: str
@@ -135,13 +150,20 @@ class DatasetInfo(StrictModel):
     pairs_sha256: str
     pairs_file: str = "built-in"
     list_sha256: str = ""
+    videos_named: bool = True
     image_size: int = Field(gt=0)
+    resizing: str = ""
     stored_size: str = ""
+    stored_sizes: dict[str, int] = Field(default_factory=dict)
+    data_id: str = ""
 
     @property
-    def resized(self) -> bool:
-        """Whether frames were resized before anything else was done with them."""
-        return self.stored_size not in ("", f"{self.image_size}x{self.image_size}")
+    def resized(self) -> tuple[str, ...]:
+        """The stored sizes from which frames were resized before anything else was done with them, the commonest
+        first."""
+        sizes = self.stored_sizes or ({self.stored_size: 1} if self.stored_size else {})
+        same = f"{self.image_size}x{self.image_size}"
+        return tuple(sorted((size for size in sizes if size != same), key=lambda size: (-sizes[size], size)))
 
 
 class ProtocolInfo(StrictModel):
@@ -168,6 +190,9 @@ class RunRecord(StrictModel):
     Attributes:
         quantisation: how generated images became 8-bit ones: ``round`` or ``floor``.
         jpeg_quality: quality at which all images were stored as JPEG before they were scored; None: they were not.
+        random: whether the method was seen to draw random numbers. It draws them anew for every batch, so its numbers
+            follow from the batch size too.
+        threads: that PyTorch computed with on the CPU; None in records older than the field.
         aggregation: ``mean over pairs``; ``… and over videos`` where the summary's `video_mean` is printed too.
         missing_faces: how a pair counts whose generated frame shows no face while the real one does: ``drop`` leaves it
             out, ``worst`` gives it the metric's worst value; tables may also leave it out of all runs (``intersect``).
@@ -187,8 +212,10 @@ class RunRecord(StrictModel):
     batch_size: int = Field(gt=0)
     device: str
     device_name: str
+    threads: int | None = None
     precision: str = "float32"
     seed: int = 0
+    random: bool = False
     libraries: dict[str, str]
     platform: str
     git: GitState | None = None
@@ -228,9 +255,15 @@ class RunRecord(StrictModel):
         raise TalkbenchError(f"run {self.run_id} has no metric {name!r}: {nearest(name, names)}")
 
     def protocol_of(self, metric: str) -> dict[str, object]:
-        """How a number was made, by field: task, motion, pair list, metric (variant, version, backend, extractor with
-        its weights, aggregation), image size, quantisation, JPEG quality and the rule for missing faces."""
+        """How a number was asked for, by field: task, motion, pair list, metric (variant, version, package, backend,
+        extractor with its version and weights, aggregation), image size, resizing, quantisation, JPEG quality, the rule
+        for missing faces and, where no list says which videos are meant, the data id.
+
+        Fields that a record is too old to have are left out, so that its ids stay what they were.
+        """
         spec, data = self.metric(metric), self.dataset
+        content = "" if data.videos_named else data.data_id
+        later = {"resizing": data.resizing, "distribution": spec.distribution, "data_id": content}
         return {
             "task": data.task,
             "motion": data.motion,
@@ -244,6 +277,7 @@ class RunRecord(StrictModel):
             "jpeg_quality": self.jpeg_quality,
             "aggregation": spec.aggregation,
             "missing_faces": self.missing_faces,
+            **{name: value for name, value in later.items() if value},
         }
 
     def protocol_id(self, metric: str) -> str:
@@ -259,30 +293,42 @@ class RunRecord(StrictModel):
         return {spec.name: self.protocol_id(spec.name) for spec in self.metrics}
 
     def fingerprint(self) -> str:
-        """sha256 over all that the numbers follow from; a run may be continued if its fingerprint is still the same."""
+        """sha256 over all that the numbers follow from, but for the data and the batches (see `differences`)."""
         return canonical_sha256(self._identity())
 
     def differences(self, other: RunRecord) -> list[str]:
-        """What keeps `other` from continuing this run, as ``field: this / other``; empty for equal fingerprints."""
+        """What keeps `other` from continuing this run, as ``field: this / other``."""
         here, there = self._identity(), other._identity()
         keys = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
-        return [f"{key}: {here.get(key)} / {there.get(key)}" for key in keys]
+        differences = [f"{key}: {here.get(key)} / {there.get(key)}" for key in keys]
+        if self.random and self.batch_size != other.batch_size:
+            sizes = f"{self.batch_size} / {other.batch_size}"
+            differences.append(f"batch_size: {sizes}, and {self.method.name} draws random numbers for each batch")
+        return differences
 
     def _identity(self) -> dict[str, object]:
         """The fields that the numbers follow from, flat.
 
         Left out is what only names or describes: id, time, command line, file names, notes. The commit is left out as
         well: it changes with files that have no part in the numbers, and code that changes numbers raises a version.
+        So are batch size, threads, the machine and its kernel, which move a number by less than the stated tolerance
+        (docs/result-files.md). What the frames decode to is compared frame by frame where a run is continued.
         """
-        content = self.model_dump(mode="json", exclude={"run_id", "created", "command", "unavailable", "git"})
+        content = self.model_dump(mode="json", exclude=_BESIDE)
+        content["device"] = self.device.partition(":")[0]
         content["method"] = {key: content["method"][key] for key in _METHOD_IDENTITY}
-        for name in ("pairs_file", "list_sha256"):  # pairs_sha256 says what the pairs are
+        for name in _DATA_BESIDE:
             content["dataset"].pop(name)
         content["metrics"] = {spec["name"]: spec for spec in content["metrics"]}
         return _flatten(content)
 
 
-_METHOD_IDENTITY = ("name", "checkpoint_sha256", "settings", "resolution", "frames")
+_BESIDE = {
+    *("run_id", "created", "command", "unavailable", "git"),
+    *("batch_size", "random", "threads", "device_name", "platform"),
+}
+_DATA_BESIDE = ("pairs_file", "list_sha256", "stored_size", "stored_sizes", "data_id")
+_METHOD_IDENTITY = ("name", "version", "distribution", "checkpoint_sha256", "settings", "resolution", "frames")
 
 
 def _flatten(content: dict[str, Any], prefix: str = "") -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ class RunStore:
         """Keep what a metric of whole sets compares: features (N, D) of the generated and of the target frames of the
         pairs `numbers`.
 
-        Call it before `append`. A file that a killed run left for the same batch is replaced.
+        Call it before `append`. What a killed run left of pairs without rows goes with `forget_features`.
 
         Args:
             key: names the features.
@@ -65,6 +65,12 @@ class RunStore:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, numbers=np.asarray(numbers), generated=generated, target=target)
 
+    def forget_features(self, done: Collection[int]) -> None:
+        """Delete the features of batches that a killed run has not finished: of pairs that are not `done`."""
+        for path in (self.folder / "features").glob("*/[0-9]*.npz"):
+            if not set(_read_features(path)[0].tolist()) <= set(done):
+                path.unlink()
+
     def features(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """What `append_features` kept, in the order of the pairs: generated and target, (N, D) each.
 
@@ -73,13 +79,7 @@ class RunStore:
         """
         import numpy as np
 
-        parts = []
-        for path in sorted((self.folder / "features" / key).glob("[0-9]*.npz")):
-            try:
-                with np.load(path, allow_pickle=False) as archive:
-                    parts.append((archive["numbers"], archive["generated"], archive["target"]))
-            except Exception as error:  # NumPy reports damage in many ways
-                raise TalkbenchError(f"{path} is damaged; run again with another --out") from error
+        parts = [_read_features(path) for path in sorted((self.folder / "features" / key).glob("[0-9]*.npz"))]
         if not parts:
             return np.empty((0, 0)), np.empty((0, 0))
         numbers, generated, target = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -128,6 +128,17 @@ class RunStore:
             raise TalkbenchError(f"{self.folder} holds no finished run: {name} is missing; check the path") from error
         except (OSError, UnicodeDecodeError) as error:
             raise TalkbenchError(f"cannot read {self.folder / name}: {error}; restore it or run again") from error
+
+
+def _read_features(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The numbers of the pairs, and the features of their generated and of their target frames."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive["numbers"], archive["generated"], archive["target"]
+    except Exception as error:  # NumPy reports damage in many ways
+        raise TalkbenchError(f"{path} is damaged; run again with another --out") from error
 
 
 def _read_part(path: Path) -> pa.Table:

@@ -14,13 +14,14 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
-from talkbench.benchmark.evaluation.reader import ImageKey, ImageSource, Reader, results
+from talkbench.benchmark.evaluation.reader import ImageKey, ImageSource, Reader, ReadImage, result
 from talkbench.benchmark.evaluation.scorer import GeneratedFrame, Scorer, Scores
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import to_tensor, to_uint8
 from talkbench.datasets import Frame, Pair, Split
 from talkbench.methods.interface import Batch, Method
 from talkbench.metrics import Extractor, FeatureCache, Metric
+from talkbench.results.content import UNDECODABLE, FrameContent, FrameName
 from talkbench.results.rows import Row
 
 
@@ -44,7 +45,7 @@ class Requested(NamedTuple):
     """A pair whose images are being read; `images` has them by the names of the fields of `Item`."""
 
     number: int
-    images: dict[str, Future[np.ndarray]]
+    images: dict[str, Future[ReadImage]]
 
 
 @dataclass
@@ -55,11 +56,28 @@ class Outcome:
         numbers: of its pairs.
         scores: the rows of all its pairs, and the features that metrics of whole sets keep.
         frames: the generated frames, of the pairs that have one.
+        contents: what the frames of its pairs decode to.
     """
 
     numbers: Sequence[int]
     scores: Scores = field(default_factory=Scores)
     frames: list[GeneratedFrame] = field(default_factory=list)
+    contents: dict[FrameName, FrameContent] = field(default_factory=dict)
+
+
+@dataclass
+class Loaded:
+    """The images of some pairs.
+
+    Attributes:
+        items: the pairs whose images could all be read.
+        failed: the rows of the others.
+        contents: what the frames of all of them decode to.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    failed: list[Row] = field(default_factory=list)
+    contents: dict[FrameName, FrameContent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,14 +85,12 @@ class Rules:
     """How the protocol turns images into numbers.
 
     Attributes:
-        size: side in pixels of the images that the method and the metrics get.
-        resized: whether frames of another size are resized; if not, their pairs fail.
+        size: side in pixels of the images that the method and the metrics get; frames of another size are resized.
         cut: whether generated images are cut to 8 bits instead of rounded.
         jpeg_quality: of the JPEG file that each image goes through before it is scored; None: there is no file.
     """
 
     size: int
-    resized: bool = False
     cut: bool = False
     jpeg_quality: int | None = None
 
@@ -82,7 +98,8 @@ class Rules:
 def batches(pairs: Sequence[Pair], size: int) -> list[list[int]]:
     """The numbers of the pairs in batches, pairs of one source together.
 
-    The batches depend on the list alone, so a run that is continued has the same batches and gives the same bits.
+    The batches depend on the list and their size alone, so a run that is continued with the same size has the same
+    batches and gives the same bits.
     """
 
     def order(number: int) -> tuple[Frame, Frame, int]:
@@ -90,6 +107,23 @@ def batches(pairs: Sequence[Pair], size: int) -> list[list[int]]:
 
     numbers = sorted(range(len(pairs)), key=order)
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+
+
+def stretches_to_do(order: Sequence[Sequence[int]], done: Container[int]) -> list[tuple[int, list[int]]]:
+    """The pairs of each batch that are not `done`, each run of neighbours with the place of its first in the order."""
+    todo: list[tuple[int, list[int]]] = []
+    place = 0
+    for numbers in order:
+        stretch: list[int] = []
+        for number in numbers:
+            if number not in done:
+                if not stretch:
+                    todo.append((place, stretch))
+                stretch.append(number)
+            else:
+                stretch = []
+            place += 1
+    return todo
 
 
 class Evaluator:
@@ -101,6 +135,9 @@ class Evaluator:
             draws does not depend on earlier batches.
         cache: features of real frames.
         workers: processes that read frames; 0: a thread of this one.
+
+    Attributes:
+        drew: whether the method has drawn random numbers so far.
     """
 
     def __init__(
@@ -119,40 +156,43 @@ class Evaluator:
         self.split, self.rules, self.device, self.seed = split, rules, device, seed
         self.scorer = Scorer(metrics, extractors, split, device, cache or FeatureCache(), rules.jpeg_quality)
         self._keep_raw = any(metric.unquantised for metric in metrics)
-        self.images = ImageSource(split, rules.size, rules.resized, method if isinstance(method, GivenFrames) else None)
-        self.workers = workers
+        self.images = ImageSource(split, rules.size, method if isinstance(method, GivenFrames) else None)
+        self.workers, self.drew = workers, False
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
     def run(self, order: Sequence[Sequence[int]], done: Container[int] = ()) -> Iterator[Outcome]:
-        """Evaluate in `order` the batches whose first pair is not `done`; meanwhile the frames of later ones are read.
+        """Evaluate in `order` all pairs that are not `done`; meanwhile the frames of later ones are read.
 
-        Metrics that look back get the last frames of the batch before, which is generated again if it was done in an
-        earlier run.
+        Metrics that look back get the last frames before those of the batch, which are generated again if they were
+        done in an earlier run.
         """
-        todo = [place for place, numbers in enumerate(order) if numbers[0] not in done]
+        todo = stretches_to_do(order, done)
+        flat = [number for numbers in order for number in numbers]
         before: list[GeneratedFrame] = []
         upcoming: deque[list[Requested]] = deque()
+        end = 0
         with Reader(self.images, self.workers) as reader:
-            for count, place in enumerate(todo):
-                for later in todo[count + len(upcoming) : count + 1 + reader.ahead]:
-                    upcoming.append(self._request(order[later], reader))
-                items, failed = self._load(upcoming.popleft())
-                if self.scorer.history and place > 0 and (count == 0 or todo[count - 1] != place - 1):
-                    before = self._again(order[:place], reader)
-                outcome = self._evaluate(order[place], items, failed, before)
-                before = self._tail([*before, *outcome.frames])
+            for count, (start, numbers) in enumerate(todo):
+                for _, later in todo[count + len(upcoming) : count + 1 + reader.ahead]:
+                    upcoming.append(self._request(later, reader))
+                loaded = self._load(upcoming.popleft())
+                if self.scorer.history and start > 0 and end != start:
+                    before = self._again(flat[:start], len(order[0]), reader)
+                outcome = self._evaluate(numbers, loaded, before)
+                before, end = self._tail([*before, *outcome.frames]), start + len(numbers)
                 yield outcome
 
     def _tail(self, frames: list[GeneratedFrame]) -> list[GeneratedFrame]:
         return frames[-self.scorer.history :] if self.scorer.history else []
 
-    def _again(self, earlier: Sequence[Sequence[int]], reader: Reader) -> list[GeneratedFrame]:
-        """The last frames of the `earlier` batches, as many as the metrics look back, generated again."""
+    def _again(self, earlier: Sequence[int], size: int, reader: Reader) -> list[GeneratedFrame]:
+        """The last frames of the `earlier` pairs, as many as the metrics look back, generated again in batches of
+        `size`."""
         frames: list[GeneratedFrame] = []
-        for numbers in reversed(earlier):
+        for start in reversed(range(0, len(earlier), size)):
             if len(frames) >= self.scorer.history:
                 break
-            items, _ = self._load(self._request(numbers, reader))
+            items = self._load(self._request(earlier[start : start + size], reader)).items
             frames = (self._seeded(items)[0] if items else []) + frames
         return self._tail(frames)
 
@@ -167,23 +207,29 @@ class Evaluator:
             requested.append(Requested(number, {role: reader.request(key) for role, key in keys.items()}))
         return requested
 
-    def _load(self, requested: Sequence[Requested]) -> tuple[list[Item], list[Row]]:
-        items: list[Item] = []
-        failed: list[Row] = []
+    def _load(self, requested: Sequence[Requested]) -> Loaded:
+        loaded = Loaded()
         for number, futures in requested:
-            try:
-                images = dict(zip(futures, results(list(futures.values())), strict=True))
-                items.append(Item(number, self.split[number], **images))
-            except PairError as error:
-                failed += self.scorer.failure(number, error)
-        return items, failed
+            pair, pixels, problems = self.split[number], {}, []
+            for role, future in futures.items():
+                content: FrameContent | None = UNDECODABLE
+                try:
+                    pixels[role], content = result(future)
+                except PairError as error:
+                    problems.append(error)
+                if role != "frame" and content is not None:
+                    frame = getattr(pair, role)
+                    loaded.contents[FrameName(frame.clip, frame.index)] = content
+            if problems:
+                loaded.failed += self.scorer.failure(number, problems[0])
+            else:
+                loaded.items.append(Item(number, pair, **pixels))
+        return loaded
 
-    def _evaluate(
-        self, numbers: Sequence[int], items: list[Item], failed: list[Row], before: Sequence[GeneratedFrame]
-    ) -> Outcome:
-        outcome = Outcome(numbers, Scores(failed))
-        if items:
-            outcome.frames, broken = self._seeded(items)
+    def _evaluate(self, numbers: Sequence[int], loaded: Loaded, before: Sequence[GeneratedFrame]) -> Outcome:
+        outcome = Outcome(numbers, Scores(loaded.failed), contents=loaded.contents)
+        if loaded.items:
+            outcome.frames, broken = self._seeded(loaded.items)
             outcome.scores.rows += broken
         if outcome.frames:
             scores = self.scorer.score(outcome.frames, before)
@@ -192,7 +238,15 @@ class Evaluator:
 
     def _seeded(self, items: list[Item]) -> tuple[list[GeneratedFrame], list[Row]]:
         torch.manual_seed(self.seed + items[0].number)
-        return self._generate(items)
+        before = self._random_state()
+        generated = self._generate(items)
+        self.drew = self.drew or not torch.equal(before, self._random_state())
+        return generated
+
+    def _random_state(self) -> Tensor:
+        states = [torch.get_rng_state()]
+        states += [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
+        return torch.cat(states)
 
     def _generate(self, items: list[Item]) -> tuple[list[GeneratedFrame], list[Row]]:
         """The frames of the items, and the rows of those that have none. If the batch fails as a whole, each item is

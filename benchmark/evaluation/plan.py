@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +23,7 @@ from talkbench.benchmark.evaluation.record import IN_MEMORY
 from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.images import stored_size
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import Weights, card, find_weights
 from talkbench.methods.interface import Method
@@ -35,7 +38,6 @@ class Setup:
     Attributes:
         method: the method to run, or the frames to score in its place.
         size: side in pixels of the images that the method and the metrics get.
-        stored_size: width and height of the first driving frame as stored (``178x218``).
         unavailable: the metrics that were asked for and cannot be computed.
     """
 
@@ -45,7 +47,6 @@ class Setup:
     method: Method | GivenFrames
     split: datasets.Split
     size: int
-    stored_size: str
     metrics: list[Metric]
     extractors: dict[str, Extractor]
     unavailable: list[UnavailableMetric]
@@ -82,8 +83,8 @@ def prepare(
             "it may have seen these people"
         )
     pairs = whole if options.limit is None else whole.head(options.limit)
-    height, width = stored_size(pairs)
-    size = _size(options, protocol, method, min(height, width), progress)
+    check_readable(pairs)
+    size = _size(options, protocol, method, pairs, progress)
     if not options.metrics:  # the protocol's metrics that make no sense for the task are left out without a warning
         named = [metric for metric in named if not unsuited(metric, pairs, size, from_files=method is None)]
     chosen, unavailable = choose_metrics(named, pairs, size, from_files=method is None)
@@ -92,7 +93,7 @@ def prepare(
         raise TalkbenchError("none of the metrics can be computed; see bench list metrics")
     source = _given_frames(options, whole, len(pairs), size, progress) if method is None else method
     extractors = choose_extractors(chosen, device)
-    return Setup(protocol, device, weights, source, pairs, size, f"{width}x{height}", chosen, extractors, unavailable)
+    return Setup(protocol, device, weights, source, pairs, size, chosen, extractors, unavailable)
 
 
 def seen_in_training(method: str, split: datasets.Split) -> bool:
@@ -123,16 +124,19 @@ def _announce(unavailable: Sequence[UnavailableMetric], strict: bool, progress: 
         progress.warn(problem)
 
 
-def _size(options: RunOptions, protocol: Protocol, method: Method | None, stored: int, progress: Progress) -> int:
+def _size(
+    options: RunOptions, protocol: Protocol, method: Method | None, pairs: datasets.Split, progress: Progress
+) -> int:
     """The side of the images in pixels: from the options, else the method's, else the protocol's, else as stored."""
-    required = protocol.image_size.value
-    if options.image_size is None and method and method.resolution and required not in (None, method.resolution):
+    required, own = protocol.image_size.value, method.resolution if method else None
+    size = image_size(options.image_size or (None if own else required), method, pairs)
+    if required not in (None, size):
+        who = f"{method.name} works at" if method and size == own else "--image-size is"
         progress.warn(
-            f"protocol {protocol.name} asks for {required} pixels and {method.name} works at {method.resolution}: "
+            f"protocol {protocol.name} asks for {required} pixels and {who} {size}: "
             "the numbers do not compare with others of the protocol"
         )
-    own = method.resolution if method else None
-    return image_size(options.image_size or (None if own else required), method, stored)
+    return size
 
 
 def choose_weights(options: RunOptions, method: Method | None = None) -> Weights:
@@ -208,9 +212,9 @@ def _converted(name: str, value: object, kind: Any) -> object:
         raise TalkbenchError(f"--set {name}={value}: {error.errors()[0]['msg'].lower()}") from error
 
 
-def image_size(chosen: int | None, method: Method | None, stored: int) -> int:
+def image_size(chosen: int | None, method: Method | None, pairs: datasets.Split) -> int:
     """The side in pixels of the images that the method and the metrics get: the method's resolution if it has one, else
-    `chosen`, else the shorter side `stored`.
+    `chosen`, else the `commonest_side` of the stored frames.
 
     Raises:
         TalkbenchError: `chosen` is not the size that the method works at.
@@ -219,11 +223,11 @@ def image_size(chosen: int | None, method: Method | None, stored: int) -> int:
         if chosen not in (None, method.resolution):
             raise TalkbenchError(f"{method.name} works at {method.resolution} pixels; leave --image-size {chosen} out")
         return method.resolution
-    return chosen or stored
+    return chosen or commonest_side(pairs)
 
 
-def stored_size(split: datasets.Split) -> tuple[int, int]:
-    """Height and width of the first driving frame that can be read.
+def check_readable(split: datasets.Split) -> None:
+    """Check that there is a driving frame that can be read.
 
     Raises:
         TalkbenchError: no driving frame can be read.
@@ -231,11 +235,28 @@ def stored_size(split: datasets.Split) -> tuple[int, int]:
     problem: PairError | None = None
     for pair in split:
         try:
-            height, width = split.read(pair.driving).shape[:2]
-            return height, width
+            split.read(pair.driving)
+            return
         except PairError as error:
             problem = problem or error
     raise TalkbenchError(f"no driving frame can be read; the first: {problem}")
+
+
+def commonest_side(split: datasets.Split) -> int:
+    """The shorter side in pixels that most driving frames are stored with, whatever the order of the pairs; of two that
+    are as common the larger one. Frames that cannot be read do not count."""
+    sides: Counter[int] = Counter()
+    of_file: dict[Path, int] = {}
+    for frame in sorted({pair.driving for pair in split}):
+        try:
+            clip = split.clip(frame.clip)
+            file = clip.file(frame.index)
+            if file not in of_file:
+                of_file[file] = min(stored_size(file) if file != clip.path else split.read(frame).shape[:2])
+            sides[of_file[file]] += 1
+        except PairError:
+            continue
+    return max(sides, key=lambda side: (sides[side], side))
 
 
 def choose_metrics(

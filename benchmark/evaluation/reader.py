@@ -6,19 +6,20 @@ import os
 import signal
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
-from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame, Split
+from talkbench.results.content import FrameContent, content_of
 
 CACHED_FRAMES = 256
 MAX_WORKERS = 8
@@ -43,37 +44,42 @@ def choose_workers(asked: int | None, pairs: int) -> int:
     return min(MAX_WORKERS, max(2, (os.cpu_count() or 1) - 1))
 
 
+class ReadImage(NamedTuple):
+    """An image as it was read.
+
+    Attributes:
+        pixels: uint8 (size, size, 3).
+        content: what the frame of the data set decodes to; None for a generated frame.
+    """
+
+    pixels: np.ndarray
+    content: FrameContent | None = None
+
+
 @dataclass(frozen=True)
 class ImageSource:
     """Where images come from, and the size that they must have. It is sent to the processes that read.
 
     Attributes:
-        size: side in pixels.
-        resized: whether frames of another size are resized; else they are failures.
+        size: side in pixels; a frame of the data set that is stored in another size is resized.
         frames: the generated frames, if another program has made them.
     """
 
     split: Split
     size: int
-    resized: bool
     frames: GivenFrames | None = None
 
-    def read(self, key: ImageKey) -> np.ndarray:
-        """The image, uint8 (size, size, 3).
+    def read(self, key: ImageKey) -> ReadImage:
+        """Read an image.
 
         Raises:
-            PairError: it cannot be read or has another size.
+            PairError: it cannot be read, or it is a generated frame of another size.
         """
         if isinstance(key, int):
             assert self.frames is not None
-            return self.frames.read(key)
+            return ReadImage(self.frames.read(key))
         image = self.split.read(key)
-        if self.resized:
-            return resize(image, self.size)
-        if image.shape[:2] != (self.size, self.size):
-            where, (height, width) = f"frame {key.index} of {key.clip}", image.shape[:2]
-            raise PairError("wrong-size", f"{where} is {width}x{height}, the others {self.size}x{self.size}")
-        return image
+        return ReadImage(resize(image, self.size), content_of(image))
 
 
 class Reader:
@@ -88,7 +94,7 @@ class Reader:
 
     def __init__(self, images: ImageSource, workers: int = 0) -> None:
         self.images, self.ahead = images, 4 if workers else 1
-        self._futures: OrderedDict[ImageKey, Future[np.ndarray]] = OrderedDict()
+        self._futures: OrderedDict[ImageKey, Future[ReadImage]] = OrderedDict()
         self._executors: list[Executor] = []
         # Each process has a queue of its own, so that the frames of a video always go to the one that has it open.
         for _ in range(workers):
@@ -106,15 +112,15 @@ class Reader:
         for executor in self._executors:
             executor.shutdown(cancel_futures=True)
 
-    def request(self, key: ImageKey) -> Future[np.ndarray]:
-        """Begin to read an image; one that was requested lately is not read again. `results` waits for the images."""
+    def request(self, key: ImageKey) -> Future[ReadImage]:
+        """Begin to read an image; one that was requested lately is not read again. `result` waits for the image."""
         future = self._futures.pop(key, None) or self._submit(key)
         self._futures[key] = future
         if len(self._futures) > CACHED_FRAMES:
             self._futures.popitem(last=False)
         return future
 
-    def _submit(self, key: ImageKey) -> Future[np.ndarray]:
+    def _submit(self, key: ImageKey) -> Future[ReadImage]:
         executor = self._executors[self._place(key) % len(self._executors)]
         try:
             if isinstance(executor, ProcessPoolExecutor):
@@ -135,15 +141,15 @@ class Reader:
         return crc32(os.fsencode(key.clip)) + (0 if video else key.index)
 
 
-def results(futures: Sequence[Future[np.ndarray]]) -> list[np.ndarray]:
-    """The images, once they are read.
+def result(future: Future[ReadImage]) -> ReadImage:
+    """The image, once it is read.
 
     Raises:
-        PairError: one cannot be read.
+        PairError: it cannot be read.
         TalkbenchError: a process that reads was killed.
     """
     try:
-        return [future.result() for future in futures]
+        return future.result()
     except BrokenProcessPool as error:
         raise _killed() from error
 
@@ -173,5 +179,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _read(key: ImageKey) -> np.ndarray:
+def _read(key: ImageKey) -> ReadImage:
     return _images.read(key)

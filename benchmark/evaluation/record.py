@@ -19,12 +19,17 @@ from talkbench.benchmark.evaluation.given_frames import GivenFrames
 from talkbench.benchmark.evaluation.scorer import target_of
 from talkbench.core.cards import MetricCard
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import distribution_of
 from talkbench.results.record import DatasetInfo, MethodInfo, MetricSpec, ProtocolInfo, RunRecord
 
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.options import RunOptions
     from talkbench.benchmark.evaluation.plan import Setup
     from talkbench.methods.interface import Method
+
+RESIZING = "bilinear, anti-aliased: each frame that has another size"
+"""The rule by which frames of the data set are brought to the evaluated size (`core.images.resize`). It looks at each
+frame alone, so that no order of the pairs can change it."""
 
 IN_MEMORY = "a method that was built in Python"
 
@@ -48,14 +53,16 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
             pairs_sha256=split.sha256,
             pairs_file=options.pairs.name if options.pairs else "built-in",
             list_sha256=split.list_sha256,
+            videos_named=split.videos_named,
             image_size=setup.size,
-            stored_size=setup.stored_size,
+            resizing=RESIZING,
         ),
         metrics=tuple(spec_of(metric.card(), split.task) for metric in setup.metrics),
         unavailable=tuple(setup.unavailable),
         batch_size=options.batch_size,
         device=str(setup.device),
         device_name=device_name(setup.device),
+        threads=torch.get_num_threads(),
         libraries=libraries(),
         platform=platform.platform(),
         git=git_state(),
@@ -74,6 +81,8 @@ def _method(setup: Setup) -> MethodInfo:
     try:
         return MethodInfo(
             name=method.name,
+            version=method.version,
+            distribution=distribution_of(type(method)),
             checkpoint=weights.path.name if weights.path else None,
             checkpoint_sha256=state_sha256(method) if weights.origin == IN_MEMORY else method.checkpoint_sha256,
             origin=weights.origin,
@@ -109,6 +118,7 @@ def spec_of(card: MetricCard, task: str) -> MetricSpec:
         decimals=card.decimals,
         extractor=card.extractor_id or None,
         backend=card.backend,
+        distribution=card.distribution,
         target=target_of(card, datasets.has_truth(task)),
         aggregation=card.aggregation,
         worst=card.range[0] if card.direction == "higher" else card.range[1],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from math import isfinite, nan
 from pathlib import Path
@@ -13,11 +14,12 @@ import numpy as np
 
 from talkbench import datasets, metrics
 from talkbench.benchmark.environment import memory_advice, reproducible
+from talkbench.benchmark.evaluation.contents import ContentLog, announce_sizes, change, with_contents
 from talkbench.benchmark.evaluation.evaluator import Evaluator, Outcome, Rules, batches
-from talkbench.benchmark.evaluation.given_frames import frame_name
+from talkbench.benchmark.evaluation.given_frames import GivenFrames, frame_name
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.plan import Setup, prepare
-from talkbench.benchmark.evaluation.reader import choose_workers
+from talkbench.benchmark.evaluation.reader import ImageSource, choose_workers
 from talkbench.benchmark.evaluation.record import describe
 from talkbench.benchmark.evaluation.scorer import set_key
 from talkbench.benchmark.progress import Progress
@@ -32,6 +34,7 @@ from talkbench.reports.pages.strips import strip
 from talkbench.reports.runs import Run
 from talkbench.reports.tables.composition import published_table
 from talkbench.reports.tables.writers import to_markdown
+from talkbench.results.content import Contents
 from talkbench.results.record import RunRecord
 from talkbench.results.rows import Summary
 from talkbench.results.run_store import RunStore
@@ -80,12 +83,16 @@ def run(
 
 def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished:
     """The part of `run` after `prepare`; call it in the same contexts as `run` does."""
-    with open_store(options, describe(setup, options), progress) as store:
+    images = image_source(setup)
+    with open_store(options, describe(setup, options), images, progress) as store:
         record = store.read_record()
         runs, before = store.folder.parent, len(store.done())
         with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
             tracker.start(record, runs)
-            _evaluate(setup, store, options, progress)
+            contents = _evaluate(setup, store, options, progress)
+            record = with_contents(store.read_record(), contents)
+            store.write_record(record)
+            announce_sizes(record, progress)
             rows = store.rows()
             summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
             store.write_summary(summary)
@@ -95,15 +102,24 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
 
 
 @contextmanager
-def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> Iterator[RunStore]:
+def open_store(options: RunOptions, record: RunRecord, images: ImageSource, progress: Progress) -> Iterator[RunStore]:
     """The folder to write to, locked for this process: a new one with the `record` in it, or, with ``--resume``, the
     folder of the run that is continued.
 
+    Args:
+        images: where the frames of the data set come from now.
+
     Raises:
-        TalkbenchError: ``--out`` holds a run without ``--resume`` being given, holds a run with other settings or one
-            that is still under way, or cannot be written.
+        TalkbenchError: ``--out`` holds a run without ``--resume`` being given, holds a run with other settings or of
+            other data or one that is still under way, or cannot be written.
     """
-    earlier = RunStore(options.out) if options.out else _latest(record, options.runs) if options.resume else None
+
+    def changed(store: RunStore) -> str:
+        return change(store, images, choose_workers(options.workers, len(images.split)), progress)
+
+    earlier = RunStore(options.out) if options.out else None
+    if earlier is None and options.resume:
+        earlier = _latest(record, options.runs, changed, progress)
     if earlier is None or not (earlier.folder / "run.json").exists():
         if options.resume and not options.several:
             progress.say("there is no run of this command to continue; a new one begins")
@@ -117,6 +133,8 @@ def open_store(options: RunOptions, record: RunRecord, progress: Progress) -> It
     if differences:
         raise TalkbenchError(f"{earlier.folder} was made otherwise ({differences[0]}); choose another --out")
     with locked(earlier.folder, "is writing to"):
+        if difference := changed(earlier):
+            raise TalkbenchError(f"{earlier.folder} was made otherwise ({difference}); choose another --out")
         sweep(earlier.folder)
         progress.say(f"continuing {earlier.folder}")
         yield earlier
@@ -146,29 +164,50 @@ def _claim(record: RunRecord, runs: Path) -> tuple[Path, RunRecord]:
             ) from error
 
 
-def _latest(record: RunRecord, runs: Path) -> RunStore | None:
-    """The latest run below `runs` that computes the same numbers as `record`; runs that cannot be read do not count."""
-    earlier: list[tuple[RunRecord, RunStore]] = []
+def _latest(record: RunRecord, runs: Path, changed: Callable[[RunStore], str], progress: Progress) -> RunStore | None:
+    """The latest run below `runs` that computes the same numbers as `record` from the same data; runs that cannot be
+    read do not count."""
+    earlier: list[tuple[datetime, RunStore]] = []
     for path in runs.glob("*/run.json"):
         store = RunStore(path.parent)
         try:
-            earlier.append((store.read_record(), store))
+            other = store.read_record()
         except TalkbenchError:
             continue
-    same = [(other.created, store) for other, store in earlier if other.fingerprint() == record.fingerprint()]
-    return max(same, key=lambda entry: entry[0])[1] if same else None
+        if not other.differences(record):
+            earlier.append((other.created, store))
+    for _, store in sorted(earlier, key=lambda dated: dated[0], reverse=True):
+        difference = changed(store)
+        if not difference:
+            return store
+        progress.say(f"{store.folder} is not continued: {difference}")
+    return None
 
 
-def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Progress) -> None:
+def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Progress) -> Contents:
+    """Evaluate the pairs that are not done yet; returns what the frames of all pairs decode to."""
     done, total = store.done(), len(setup.split)
-    work = evaluator(setup, store.read_record(), choose_workers(options.workers, total - len(done)))
+    record = store.read_record()
+    work = evaluator(setup, record, choose_workers(options.workers, total - len(done)))
     order = batches(setup.split.pairs, options.batch_size)
     pictured = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
+    log = ContentLog(store)
+    store.forget_features(done)
     progress.start(len(done), total)
     for outcome in work.run(order, done):
+        log.add(outcome.contents)
+        if work.drew and not record.random:
+            record = record.model_copy(update={"random": True})
+            store.write_record(record)
         _write_pictures(outcome, store, pictured, setup.split.has_truth, options.save_frames)
         keep(outcome, store)
         progress.advance(len(outcome.numbers))
+    return log.contents
+
+
+def image_source(setup: Setup) -> ImageSource:
+    """Where the images of a run come from."""
+    return ImageSource(setup.split, setup.size, setup.method if isinstance(setup.method, GivenFrames) else None)
 
 
 def evaluator(setup: Setup, record: RunRecord, workers: int) -> Evaluator:
@@ -177,12 +216,7 @@ def evaluator(setup: Setup, record: RunRecord, workers: int) -> Evaluator:
     Args:
         workers: processes that read frames; 0: a thread of this one.
     """
-    rules = Rules(
-        setup.size,
-        resized=setup.stored_size != f"{setup.size}x{setup.size}",
-        cut=record.quantisation == "floor",
-        jpeg_quality=record.jpeg_quality,
-    )
+    rules = Rules(setup.size, cut=record.quantisation == "floor", jpeg_quality=record.jpeg_quality)
     split, chosen, extractors = setup.split, setup.metrics, setup.extractors
     return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, seed=record.seed, workers=workers)
 

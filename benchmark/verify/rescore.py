@@ -20,6 +20,7 @@ from talkbench.benchmark.evaluation.runner import evaluator, keep, set_values
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.results import MetricSpec, RunRecord, RunStore, Summary, summarise
+from talkbench.results.content import FrameContent, FrameName, data_id
 from talkbench.results.record import FramesInfo
 
 if TYPE_CHECKING:
@@ -78,19 +79,21 @@ def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place,
         setup = prepare(options, Progress())
         if setup.split.sha256 != data.pairs_sha256:
             raise TalkbenchError(f"the pairs of {data.name}, {data.task}, here are not those of the run")
-        if data.stored_size not in ("", setup.stored_size):
-            raise TalkbenchError(
-                f"frames of {data.name} are {setup.stored_size} here, and {data.stored_size} in the run"
-            )
         assert isinstance(setup.method, GivenFrames)
-        store, scored = RunStore(folder), set[int]()
+        store, scored, contents = RunStore(folder), set[int](), dict[FrameName, FrameContent]()
         progress.start(0, data.pairs)
         for outcome in evaluator(setup, record, choose_workers(None, data.pairs)).run(
             batches(setup.split.pairs, record.batch_size)
         ):
             keep(outcome, store)
+            contents |= outcome.contents
             scored.update(item.number for item in outcome.frames)
             progress.advance(len(outcome.numbers))
+        if data.data_id not in ("", data_id(contents)):
+            raise TalkbenchError(
+                f"the frames of {data.name} here are not those of the run: their data id is {data_id(contents)}, "
+                f"and {data.data_id} in the run"
+            )
         specs = [record.metric(metric.variant) for metric in setup.metrics]
         rows = store.rows()
         computed = record.model_copy(update={"metrics": tuple(specs)})

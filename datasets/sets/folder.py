@@ -26,6 +26,7 @@ class Folder(Dataset):
 
     name = "folder"
     whole: ClassVar[bool] = False
+    videos_named: ClassVar[bool] = False
 
     def __init__(self, root: Path | str | None = None) -> None:
         super().__init__(root)

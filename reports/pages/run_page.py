@@ -111,7 +111,7 @@ def _story(record: RunRecord) -> str:
         _TASKS.get(data.task, f"The task is {data.task}."),
         _MOTIONS.get(data.motion, f"Motion is {data.motion}."),
         f"Images were compared at {data.image_size}×{data.image_size} pixels, {_STORED[record.quantisation]} 8 bits"
-        + (f"; the stored frames of {data.stored_size} were resized to that first." if data.resized else "."),
+        + (f"; stored frames of {', '.join(data.resized)} were resized to that first." if data.resized else "."),
     ]
     if record.jpeg_quality:
         sentences.append(
@@ -203,6 +203,7 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
     return {
         "Method": [
             ("name", method.name),
+            ("version", " of ".join(filter(None, [str(method.version), method.distribution]))),
             ("weights", method.checkpoint or "none"),
             ("sha256 of the weights", method.checkpoint_sha256 or "none"),
             ("origin", method.origin or "not stated"),
@@ -216,7 +217,10 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("motion", data.motion),
             ("pairs", f"{data.pairs}, list {data.pairs_file}"),
             ("sha256 of the pair list", data.pairs_sha256),
-            ("image size", f"{data.image_size} px" + (f", resized from {data.stored_size}" if data.resized else "")),
+            ("data id", data.data_id or "none: the run has not ended, or is older than data ids"),
+            ("image size", f"{data.image_size} px"),
+            ("stored sizes", counts(data.stored_sizes) or data.stored_size or "not recorded"),
+            ("resizing", data.resizing or "all frames or none, as the first frame asked for"),
             ("rounding to 8 bits", record.quantisation),
             ("JPEG", f"quality {record.jpeg_quality}" if record.jpeg_quality else "none"),
             ("aggregation", record.aggregation),
@@ -256,6 +260,7 @@ def _machine(record: RunRecord) -> list[tuple[str, str]]:
         ("device", f"{record.device}, {record.device_name}"),
         ("precision", record.precision),
         ("batch size", str(record.batch_size)),
+        ("threads", str(record.threads or "not recorded")),
         ("seed", str(record.seed)),
         ("platform", record.platform),
         ("talkbench", record.talkbench),

@@ -110,8 +110,8 @@ def test_a_base_that_is_not_given_is_created_on_the_same_device(cache, frames, m
     cache.get_or_extract(Luma(), frames)
     assert devices == ["cpu"]
     assert {usage.extractor: usage.frames for usage in cache.info().extractors} == {
-        "luma@1.0@a": 3,
-        "mean-colour@1.0@a": 3,
+        "luma@1.0@a@v1": 3,
+        "mean-colour@1.0@a@v1": 3,
     }
 
 
@@ -275,6 +275,16 @@ def test_the_default_folder_is_in_the_cache_folder(monkeypatch, tmp_path):
     assert FeatureCache().path == tmp_path / "features" / "features-1.sqlite"
 
 
+def test_features_of_another_version_are_other_features(cache, frames):
+    """The extractor's output changed, so its version was raised: nothing comes from before."""
+    cache.get_or_extract(MeanColour(), frames)
+    newer = MeanColour()
+    newer.version = 2
+    check(cache.get_or_extract(newer, frames), frames)
+    assert newer.seen == 3
+    assert [usage.extractor for usage in cache.info().extractors] == ["mean-colour@1.0@a@v1", "mean-colour@1.0@a@v2"]
+
+
 def test_info_counts_and_makes_no_file(cache, frames):
     info = cache.info()
     assert (info.bytes, info.bound, info.extractors) == (0, 4 * 2**30, ())
@@ -282,7 +292,7 @@ def test_info_counts_and_makes_no_file(cache, frames):
     cache.get_or_extract(MeanColour("a"), frames)
     cache.get_or_extract(MeanColour("b"), frames[:1])
     info = cache.info()
-    assert [(usage.extractor[-1], usage.frames, usage.bytes) for usage in info.extractors] == [
+    assert [(usage.extractor.split("@")[2], usage.frames, usage.bytes) for usage in info.extractors] == [
         ("a", 3, 24),
         ("b", 1, 12),
     ]
@@ -294,10 +304,10 @@ def test_one_extractor_is_forgotten_by_name_or_by_id(cache, frames):
     for settings in "abc":
         cache.get_or_extract(MeanColour(settings), frames)
     cache.get_or_extract(Luma(), frames, {"mean-colour": MeanColour()})
-    cache.clear("mean-colour@1.0@b")
-    assert [usage.extractor[-1] for usage in cache.info().extractors] == ["a", "a", "c"]
+    cache.clear("mean-colour@1.0@b@v1")
+    assert [usage.extractor.split("@")[2] for usage in cache.info().extractors] == ["a", "a", "c"]
     cache.clear("mean-colour")
-    assert [usage.extractor for usage in cache.info().extractors] == ["luma@1.0@a"]
+    assert [usage.extractor for usage in cache.info().extractors] == ["luma@1.0@a@v1"]
     with pytest.raises(TalkbenchError, match=r"no features of 'lama' .*did you mean luma\?"):
         cache.clear("lama")
 
@@ -308,7 +318,7 @@ def test_clearing_says_what_it_freed(cache):
         cache.get_or_extract(MeanColour(), even(*range(start, start + 128)))
     cache.get_or_extract(MeanColour("b"), even(1))
     before = cache.info().bytes
-    freed = cache.clear("mean-colour@1.0@a")
+    freed = cache.clear("mean-colour@1.0@a@v1")
     assert freed > before / 2
     assert cache.info().bytes == before - freed
     assert stored(cache) == 1

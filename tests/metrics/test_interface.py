@@ -70,8 +70,8 @@ def test_the_card_of_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
         scale=10,
         target="identity",
         extractor="eyes",
-        extractor_id="eyes@1",
-        backend="eyes@1",
+        extractor_id="eyes@1@v1",
+        backend="eyes@1@v1",
     )
     assert Squint().card().printed_range == (0, 20)
 
@@ -89,7 +89,7 @@ def test_without_a_docstring_the_name_is_all_that_is_said() -> None:
 
 def test_the_card_of_an_extractor() -> None:
     about = "Where the eyes are: float32 (2, 2)."
-    assert Eyes().card() == ExtractorCard(name="eyes", about=about, id="eyes@1")
+    assert Eyes().card() == ExtractorCard(name="eyes", about=about, id="eyes@1@v1")
     card = Iris().card()
     assert (card.uses, card.weights, card.id) == ("eyes", ("vgg16", "alexnet"), "")
     assert card.problem.startswith("needs vgg16-397923af.pth (")

@@ -71,7 +71,9 @@ def test_a_record_survives_its_file() -> None:
         {"dataset__motion": "relative-best"},
         {"dataset__image_size": 128},
         {"metrics": []},
-        {"batch_size": 4},
+        {"method__version": 2},
+        {"method__distribution": "my-method 2.0"},
+        {"dataset__resizing": "each frame"},
         {"seed": 1},
         {"precision": "bfloat16"},
         {"device": "cuda"},
@@ -97,6 +99,13 @@ def test_what_makes_numbers_makes_another_run(change: dict[str, object]) -> None
         {"method__origin": "from a colleague"},
         {"dataset__pairs_file": "copy.csv"},
         {"git": None},
+        {"batch_size": 4},
+        {"threads": 3},
+        {"platform": "Linux-6.9"},
+        {"device_name": "another processor"},
+        {"device": "cpu:0"},
+        {"dataset__data_id": "0123456789ab"},
+        {"dataset__stored_sizes": {"256x256": 4}},
     ],
 )
 def test_names_and_notes_do_not(change: dict[str, object]) -> None:
@@ -112,6 +121,9 @@ def test_protocol_ids_follow_the_protocol_and_not_the_method() -> None:
     assert make_record(method__name="copy-source", seed=3, device="cuda").protocol_ids == ids
     for change in ({"dataset__task": "reconstruction"}, {"dataset__image_size": 128}, {"quantisation": "floor"}):
         assert make_record(**change).protocol_ids["psnr"] != ids["psnr"]
+    assert make_record(dataset__data_id="0123456789ab").protocol_ids == ids
+    own = make_record(dataset__data_id="0123456789ab", dataset__videos_named=False)
+    assert own.protocol_ids["psnr"] != ids["psnr"]
     spec = record.metric("psnr")
     newer = make_record(metrics=[{**spec.model_dump(), "version": 2}])
     assert newer.protocol_id("psnr") != ids["psnr"]

@@ -12,7 +12,7 @@ import torch
 from talkbench import metrics
 from talkbench.benchmark.evaluation import reader
 from talkbench.benchmark.evaluation.evaluator import Evaluator, Rules, batches
-from talkbench.benchmark.evaluation.reader import CACHED_FRAMES, SMALL_RUN, ImageSource, Reader, choose_workers, results
+from talkbench.benchmark.evaluation.reader import CACHED_FRAMES, SMALL_RUN, ImageSource, Reader, choose_workers, result
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import write_png
 from talkbench.datasets import Frame, Pair, Split
@@ -59,12 +59,12 @@ def outcomes(split, workers):
 
 
 def test_processes_give_the_rows_of_a_thread_in_their_order(root):
-    """Frames that cannot be read or have a wrong size included."""
+    """Frames that cannot be read or have another size included."""
     split = make_split(root, draw_pairs())
     numbers, rows = outcomes(split, 2)
     assert (numbers, rows) == outcomes(split, 0)
     reasons = {row.reason for part in rows for row in part if row.value is None}
-    assert reasons == {"undecodable-frame", "wrong-size"}
+    assert reasons == {"undecodable-frame"}
 
 
 def test_a_run_with_processes(score, bench, clips, place):
@@ -93,25 +93,25 @@ def test_no_process_is_left_when_a_run_is_given_up(root):
 
 
 def test_a_killed_process_is_one_line(root):
-    with Reader(ImageSource(make_split(root, []), 48, resized=False), workers=1) as reader:
-        results([reader.request(Frame("a", 1))])
+    with Reader(ImageSource(make_split(root, []), 48), workers=1) as reader:
+        result(reader.request(Frame("a", 1)))
         child = active_children()[0]
         child.kill()
         child.join()
         with pytest.raises(TalkbenchError, match=r"was killed.*--resume.*--workers 0"):
-            results([reader.request(Frame("b.mp4", 1))])
+            result(reader.request(Frame("b.mp4", 1)))
 
 
 PARENT = """
 import sys, time
 from pathlib import Path
-from talkbench.benchmark.evaluation.reader import ImageSource, Reader, results
+from talkbench.benchmark.evaluation.reader import ImageSource, Reader, result
 from talkbench.datasets import Frame, Split
 
 if __name__ == "__main__":
     split = Split("tiny", "same-identity", "absolute", Path(sys.argv[1]), [])
-    with Reader(ImageSource(split, 48, False), workers=1) as reader:
-        results([reader.request(Frame("a", 1))])
+    with Reader(ImageSource(split, 48), workers=1) as reader:
+        result(reader.request(Frame("a", 1)))
         print("reading", flush=True)
         time.sleep(60)
 """
@@ -135,7 +135,7 @@ def test_what_a_process_imports_is_quick():
 
 def test_few_images_are_kept(root):
     split = make_split(root, [])
-    with Reader(ImageSource(split, 48, resized=False)) as reader:
+    with Reader(ImageSource(split, 48)) as reader:
         first = reader.request(Frame("a", 0))
         assert reader.request(Frame("a", 0)) is first
         for index in range(CACHED_FRAMES):

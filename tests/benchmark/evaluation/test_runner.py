@@ -12,6 +12,7 @@ from talkbench.benchmark.evaluation import runner as run_module
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.progress import Progress
 from talkbench.core.images import read_image, write_png
+from talkbench.datasets.pairs import write_pairs
 from talkbench.metrics.extractors.mtcnn import Mtcnn5
 
 
@@ -242,22 +243,20 @@ def test_python_reaches_what_the_command_line_does(score, clips):
     assert finished.page.is_file()
 
 
-def test_frames_are_resized_all_or_none_and_the_record_says_so(score, clips, tmp_path):
-    """One odd frame among frames of the evaluated size is a failure; a run at another size resizes them all."""
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_frame_of_another_size_is_resized_wherever_it_stands(score, clips, tmp_path, turned):
+    """One odd frame among frames of the commonest size, first or last in the list: the same number, and the record
+    says how many were stored in which size."""
     root = tmp_path / "odd"
     shutil.copytree(clips, root)
-    pairs = datasets.create("tiny", root=root).split("same-identity")
-    frame = next(pair.driving for pair in reversed(list(pairs)) if pair.driving != pairs[0].driving)
-    odd = root / frame.clip / f"{frame.index}.png"
-    write_png(odd, np.repeat(read_image(odd), 2, axis=0))
-    plain = score("--root", root, "--out", "plain")
-    assert plain.code == 0, plain.err
-    assert (plain.record.dataset.stored_size, plain.record.dataset.resized) == ("48x48", False)
-    failed = plain.rows[plain.rows["reason"] == "wrong-size"]
-    assert len(failed) > 0
-    assert f"frame {frame.index} of {frame.clip} is 48x96, the others 48x48" in set(failed["message"])
-    resized = score("--root", root, "--image-size", 32, "--out", "resized")
-    assert resized.record.dataset.resized
-    assert set(resized.rows["reason"]) == {""}
-    page = (resized.store.folder / "index.html").read_text()
-    assert "the stored frames of 48x48 were resized to that first" in page
+    pairs = list(datasets.create("tiny", root=root).split("same-identity"))
+    odd = root / pairs[0].driving.clip / f"{pairs[0].driving.index}.png"
+    write_png(odd, np.repeat(read_image(odd), 2, axis=0)[:24, :24])
+    write_pairs(tmp_path / "list.csv", pairs[::-1] if turned else pairs)
+    result = score("--root", root, "--pairs", tmp_path / "list.csv", "--out", "mine", "--metrics", "l1")
+    data = result.record.dataset
+    assert (data.image_size, data.resized) == (48, ("24x24",))
+    assert data.stored_sizes["24x24"] == 1
+    assert set(result.rows["reason"]) == {""}
+    assert "frames of 24x24 were resized" in (result.store.folder / "index.html").read_text()
+    assert "1 of 16 frames are stored as 24x24 and were resized to 48x48" in result.err

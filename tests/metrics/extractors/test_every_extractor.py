@@ -152,17 +152,17 @@ def test_the_id_names_libraries_weights_what_it_starts_from_and_settings(name, p
     files = [place(file) for file in extractor.weights]
     parts = [name, *(f"{library}-{version(library)}" for library in extractor.libraries)]
     parts += ["-".join(weights.digest(file)[:12] for file in files)] if files else []
-    parts += [EXTRACTORS[extractor.uses].id] if extractor.uses else []
+    parts += [EXTRACTORS[extractor.uses].full_id] if extractor.uses else []
     assert extractor.problem() is None
     assert extractor.id.startswith("@".join(parts))
     assert name not in SETTINGS or extractor.id == "@".join([*parts, SETTINGS[name]])
     card = extractor.card()
-    assert (card.name, card.id, card.problem) == (name, extractor.id, "")
+    assert (card.name, card.id, card.problem) == (name, extractor.full_id, "")
     assert card.about.endswith((".", ":"))
     metric = next(
         (metric for metric in map(metrics.create, metrics.registry.names()) if metric.extractor == name), None
     )
-    assert metric is None or metric.backend() == extractor.id
+    assert metric is None or metric.backend() == extractor.full_id
 
 
 @every

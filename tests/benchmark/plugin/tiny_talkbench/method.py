@@ -58,7 +58,8 @@ class Blend(Method):
     def render(self, source: Images, motion: Images) -> Tensor:
         time.sleep(self.sleep)
         images = (source.images + motion.images) / 2
-        images = images + self.noise * torch.rand(images.shape, device=images.device)
+        if self.noise:
+            images = images + self.noise * torch.rand(images.shape, device=images.device)
         faulty = motion.images[:, 0, 0, 0].mul(255).round() == 10 * FAULTY
         if faulty.any():
             images = self._broken(images, faulty)
