@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +18,7 @@ NOT_COMMON = "not-common"
 """Reason of a pair that has a value here and none in another run of the table."""
 
 Cluster = Callable[[str], str]
-"""Maps a driving clip to what the statistics resample with all its pairs: the clip, or who is seen in it."""
+"""Maps a clip to what the statistics resample with all its pairs: the clip, or who is seen in it."""
 
 
 def by_clip(clip: str) -> str:
@@ -31,13 +31,16 @@ class Run:
     """A stored run: its record, its summary and, where its pairs are needed, its rows.
 
     Attributes:
-        cluster: what the statistics resample for a driving clip; set by the caller, who knows the data set.
+        cluster: what the statistics resample for a clip; set by the caller, who knows the data set.
+        ranges: by metric, the least and the greatest value of a pair; set by the caller, who knows the metrics. Those
+            of metrics that are not there are not known.
     """
 
     record: RunRecord
     summary: Summary
     rows: pd.DataFrame | None = field(default=None, compare=False, repr=False)
     cluster: Cluster = field(default=by_clip, compare=False, repr=False)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, store: RunStore, missing: MissingFaces | None = None) -> Run:

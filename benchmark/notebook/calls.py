@@ -151,7 +151,7 @@ def compare(
     Raises:
         TalkbenchError: nothing can be compared, or a folder holds no result.
     """
-    from talkbench.benchmark.sharing.clusters import clusters_of
+    from talkbench.benchmark.sharing.clusters import with_facts
     from talkbench.reports.statistics.paired import compare as compare_runs
     from talkbench.reports.tables.comparison import comparison_table
 
@@ -162,9 +162,9 @@ def compare(
     candidates = [other for other in stored if other.folder.resolve() != first.folder.resolve()]
     tables, differences, left_out = [], {}, {}
     for other in candidates:
-        a, b = first.run, other.run
+        a, b = with_facts([first.run, other.run])
         try:
-            paired = compare_runs(a, b, tuple(metrics), clusters_of(a.record.dataset.name), across_protocols)
+            paired = compare_runs(a, b, tuple(metrics), across_protocols)
         except TalkbenchError as error:
             if len(candidates) == 1:
                 raise

@@ -1,12 +1,14 @@
-"""The clusters that statistics resample: people, where the data set of a run says who is in a clip, else clips."""
+"""What statistics need to know of a run besides its rows: its clusters, which are people where the data set says who is
+in a clip, else clips; and the ranges of its metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from talkbench import datasets
+from talkbench import datasets, metrics
 from talkbench.core.errors import TalkbenchError
 from talkbench.reports.runs import Cluster, by_clip
 
@@ -23,6 +25,16 @@ def clusters_of(dataset: str) -> Cluster:
         return by_clip
 
 
-def with_clusters(runs: Sequence[Run]) -> list[Run]:
-    """The runs, with the clusters of their data sets."""
-    return [replace(run, cluster=clusters_of(run.record.dataset.name)) for run in runs]
+def ranges_of(names: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """The ranges of the metrics that are registered here, by their names."""
+    ranges = {}
+    for name in names:
+        with suppress(TalkbenchError):
+            ranges[name] = metrics.create(name).range
+    return ranges
+
+
+def with_facts(runs: Sequence[Run]) -> list[Run]:
+    """The runs, with the clusters of their data sets and the ranges of their metrics."""
+    ranges = ranges_of({spec.name for run in runs for spec in run.record.metrics})
+    return [replace(run, cluster=clusters_of(run.record.dataset.name), ranges=ranges) for run in runs]

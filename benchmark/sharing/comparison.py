@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from talkbench.benchmark.sharing.clusters import clusters_of
+from talkbench.benchmark.sharing.clusters import with_facts
 from talkbench.core.files import write_atomic
 from talkbench.reports.pages.differences import draw_differences, figure_format
 from talkbench.reports.pages.templates import render
@@ -39,12 +39,11 @@ def compare_runs(options: CompareOptions) -> Table:
             is unknown.
     """
     form = figure_format(options.figure) if options.figure else ""
-    a, b = _read(options.run_a), _read(options.run_b)
-    cluster = clusters_of(a.record.dataset.name)
-    comparison = compare(a, b, options.metrics, cluster, options.across_protocols)
+    a, b = with_facts([_read(options.run_a), _read(options.run_b)])
+    comparison = compare(a, b, options.metrics, options.across_protocols)
     table = comparison_table(a, b, comparison)
     kinds = {*filter(None, [form]), *(["png"] if options.out else [])}
-    pictures = {kind: draw_differences(a, b, comparison, cluster, kind) for kind in kinds}
+    pictures = {kind: draw_differences(a, b, comparison, kind) for kind in kinds}
     if options.figure:
         write_atomic(options.figure, pictures[form])
     if options.out:

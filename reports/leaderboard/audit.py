@@ -15,6 +15,7 @@ from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.numbers import coverage
 from talkbench.reports.runs import Run, by_clip
 from talkbench.reports.statistics.intervals import interval
+from talkbench.reports.statistics.two_way import UNLIMITED
 from talkbench.reports.tables.layout import Layout, LayoutColumn, LayoutGroup, LayoutRow, keys, load_layout, names
 from talkbench.reports.tables.measured_cells import column_cell
 from talkbench.reports.tables.table import LETTERS, Notes
@@ -166,7 +167,7 @@ def _audited(
         measurement
         for entry, run in basis.runs
         if run.record.method.name in row.methods and group.holds(run.record)
-        if (measurement := _remeasured(cell, entry, run, group, column, basis.clusters))
+        if (measurement := _remeasured(cell, entry, run, group, column, basis))
     )
     verdict = "no" if against else "partly" if doubts else "yes"
     return AuditedCell(cell, verdict, tuple(letters.mark(text) for text in against or doubts), measured)
@@ -203,7 +204,7 @@ def _is_of(entry: dict[str, str], cell: PublishedCell) -> bool:
 
 
 def _remeasured(
-    printed: PublishedCell, entry: Entry, run: Run, group: LayoutGroup, column: LayoutColumn, clusters: Clusters
+    printed: PublishedCell, entry: Entry, run: Run, group: LayoutGroup, column: LayoutColumn, basis: _Basis
 ) -> Remeasurement | None:
     """The entry's number in the place of a printed one; None if it has none."""
     cell = column_cell(run, group, column, int(printed.decimals))
@@ -216,7 +217,9 @@ def _remeasured(
     if cell.departures or unfinished or printed.provenance.startswith("carried:"):
         return Remeasurement(entry, cell.text, reasons=reasons)
     spec, value = cell.spec, Decimal(printed.value)
-    bounds = interval(entry.rows(), spec, run.record.missing_faces, clusters.get(run.record.dataset.name, by_clip))
+    cluster = basis.clusters.get(run.record.dataset.name, by_clip)
+    limits = basis.cards.metrics[spec.name].range if spec.name in basis.cards.metrics else UNLIMITED
+    bounds = interval(entry.rows(), spec, run.record.missing_faces, cluster, limits)
     mean = cell.result.mean * spec.scale
     low, high = (bounds.low * spec.scale, bounds.high * spec.scale) if bounds else (mean, mean)
     unit = float(Decimal(1).scaleb(-int(printed.decimals)))

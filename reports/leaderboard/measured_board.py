@@ -17,10 +17,12 @@ from talkbench.reports.leaderboard.board import (
     ordered,
 )
 from talkbench.reports.numbers import coverage, format_interval, format_mean
-from talkbench.reports.runs import Cluster, Run, by_clip
+from talkbench.reports.runs import Run, by_clip
+from talkbench.reports.statistics.clusterings import clusterings, counts_of, in_words
 from talkbench.reports.statistics.intervals import interval
 from talkbench.reports.statistics.ranks import rank_intervals
 from talkbench.reports.statistics.resampling import FEWEST
+from talkbench.reports.statistics.two_way import UNLIMITED
 from talkbench.reports.tables.measured_cells import MAX_COVERAGE_GAP
 from talkbench.results import MetricSpec, MetricSummary
 from talkbench.results.entries import Entry
@@ -80,12 +82,15 @@ def _facts(entry: Entry) -> tuple[str, ...]:
 
 def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clusters: Clusters) -> BoardGroup:
     cluster = clusters.get(entries[0].record.dataset.name, by_clip)
-    runs = [Run(entry.record.model_copy(update={"run_id": entry.info.name}), entry.summary, entry.rows())
-            for entry in entries]  # fmt: skip
+    ranges = {name: card.range for name, card in cards.metrics.items()}
+    runs = [
+        Run(entry.record.model_copy(update={"run_id": entry.info.name}), entry.summary, entry.rows(), cluster, ranges)
+        for entry in entries
+    ]
     columns, table = [], []
     for name in dict.fromkeys(spec.name for run in runs for spec in run.record.metrics):
         numbers = [_number(entry, run, name) for entry, run in zip(entries, runs, strict=True)]
-        column, cells = _column(numbers, cluster)
+        column, cells = _column(numbers)
         columns.append(column)
         table.append(cells)
     lines = [_line(entry, tuple(cells[number] for cells in table), cards) for number, entry in enumerate(entries)]
@@ -95,7 +100,7 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clust
         title=f"{facts[0].capitalize()}, {facts[1]}",
         columns=tuple(columns),
         lines=ordered(lines, columns),
-        facts=(*facts, *_clusters(runs[0], cluster)),
+        facts=(*facts, *_clusters(runs[0])),
         legend=tuple((mark, text) for mark, text in LEGEND.items() if mark in used),
     )
 
@@ -106,7 +111,7 @@ def _number(entry: Entry, run: Run, metric: str) -> _EntryNumber | None:
     return _EntryNumber(entry, run, spec, result) if spec and result else None
 
 
-def _column(numbers: Sequence[_EntryNumber | None], cluster: Cluster) -> tuple[BoardColumn, list[BoardCell]]:
+def _column(numbers: Sequence[_EntryNumber | None]) -> tuple[BoardColumn, list[BoardCell]]:
     """A metric with its cells; the protocol that most of them share is that of the column."""
     present = [number for number in numbers if number]
     protocols = Counter(number.protocol for number in present)
@@ -123,9 +128,9 @@ def _column(numbers: Sequence[_EntryNumber | None], cluster: Cluster) -> tuple[B
         if spec.ranks and not marks[id(number)] and number.result.mean is not None
         if number.run.record.method.ranked
     ]
-    ranks = rank_intervals(ranked, spec.name, cluster) if len(ranked) > 1 else {}
+    ranks = rank_intervals(ranked, spec.name) if len(ranked) > 1 else {}
     ids = {run.record.run_id for run in ranked}
-    cells = [_cell(number, marks[id(number)], ranks, cluster) if number else BoardCell() for number in numbers]
+    cells = [_cell(number, marks[id(number)], ranks) if number else BoardCell() for number in numbers]
     cells = [
         replace(cell, compared=bool(number and number.run.record.run_id in ids))
         for cell, number in zip(cells, numbers, strict=True)
@@ -142,10 +147,10 @@ def _mark(number: _EntryNumber, protocol: str, most: float) -> str:
     return FEWER_PAIRS if most - number.share > MAX_COVERAGE_GAP + 1e-9 else ""
 
 
-def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]], cluster: Cluster) -> BoardCell:
-    record, spec, result = number.run.record, number.spec, number.result
-    rows = number.run.rows
-    bounds = interval(rows, spec, record.missing_faces, cluster) if rows is not None else None
+def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]]) -> BoardCell:
+    run, record, spec, result = number.run, number.run.record, number.spec, number.result
+    limits = run.ranges.get(spec.name, UNLIMITED)
+    bounds = interval(run.pair_rows(), spec, record.missing_faces, run.cluster, limits)
     notes = [f"protocol {number.protocol}" if mark == OTHER_PROTOCOL else "", coverage(result, record.dataset.pairs)]
     return BoardCell(
         text=format_mean(result, spec),
@@ -158,13 +163,14 @@ def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]],
     )
 
 
-def _clusters(run: Run, cluster: Cluster) -> list[str]:
-    """The number of clips, or of people, in the pairs."""
-    if run.rows is None or not run.record.metrics:
+def _clusters(run: Run) -> list[str]:
+    """The number of clips, or of people, in the pairs; of sources and of driving clips where these cross."""
+    if not run.record.metrics:
         return []
-    count = run.rows["driving_clip"].map(cluster).nunique()
-    what = "clips" if cluster is by_clip else "people"
-    return [f"{count} {what}" + (", too few for intervals and tests" if count < FEWEST else "")]
+    ways = clusterings(run.pair_rows(), run.cluster)
+    texts = [in_words(way.role, len(way.names), "clip" if run.cluster is by_clip else "person") for way in ways]
+    few = ", too few for intervals and tests; bench compare shows the difference for each"
+    return [" and ".join(texts) + (few if min(counts_of(ways)) < FEWEST else "")]
 
 
 def _line(entry: Entry, cells: tuple[BoardCell, ...], cards: Cards) -> BoardLine:

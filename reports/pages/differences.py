@@ -40,10 +40,10 @@ def figure_format(path: Path) -> str:
     return form
 
 
-def draw_differences(a: Run, b: Run, comparisons: Sequence[Paired], cluster: Cluster, form: str = "png") -> bytes:
+def draw_differences(a: Run, b: Run, comparisons: Sequence[Paired], form: str = "png") -> bytes:
     """Draw a row of two panels for each metric with common pairs.
 
-    The left panel is a scatter plot of the values of a over those of b, with the means of clusters; the right one is a
+    The left panel is a scatter plot of the values of a over those of b, with the means of driving people; the right one is a
     histogram of the differences a - b, with their mean and its 95 % interval.
 
     Args:
@@ -59,7 +59,7 @@ def draw_differences(a: Run, b: Run, comparisons: Sequence[Paired], cluster: Clu
         panels = figure.subplots(max(1, len(rows)), 2, squeeze=False)
         for (left, right), paired in zip(panels, rows, strict=False):
             values = _printed(paired_values(a, b, paired.metric), paired)
-            _scatter(left, values, paired, names, cluster)
+            _scatter(left, values, paired, names, a.cluster)
             _histogram(right, values["a"] - values["b"], paired, names)
         file = io.BytesIO()
         stamp: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -86,7 +86,7 @@ def _scatter(axes: Axes, values: pd.DataFrame, paired: Paired, names: Sequence[s
     means = values.groupby([cluster(clip) for clip in values.index.get_level_values("driving_clip")]).mean()
     if 1 < len(means) < len(values):
         axes.scatter(means["b"], means["a"], s=26, facecolors="none", edgecolors=INK, linewidths=0.9)
-        title += f", rings: means of {len(means)} clusters"
+        title += f", rings: means of {len(means)} driving clusters"
     low, high = values.to_numpy().min(), values.to_numpy().max()
     margin = 0.05 * (high - low) or 0.05 * abs(low) or 1.0
     limits = (low - margin, high + margin)

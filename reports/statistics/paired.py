@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
-from talkbench.reports.runs import Cluster, Run, by_clip
-from talkbench.reports.statistics.intervals import cluster_sums
-from talkbench.reports.statistics.resampling import aggregated, ends, sign_flip
+from talkbench.reports.runs import Run
+from talkbench.reports.statistics.clusterings import Clustering, clusterings, counts_of
+from talkbench.reports.statistics.resampling import FEWEST, aggregated
+from talkbench.reports.statistics.two_way import UNLIMITED, interval_ends, probability
 from talkbench.results import MetricSpec
 from talkbench.results.summary import counted
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 FRAMES = ["source_clip", "source_index", "driving_clip", "driving_index"]
+
+
+@dataclass(frozen=True)
+class PersonDifference:
+    """Two runs over the common pairs of one person (or clip), unscaled.
+
+    Attributes:
+        role: of the person, as `Clustering.role`.
+    """
+
+    role: str
+    name: str
+    pairs: int
+    mean_a: float
+    mean_b: float
+    difference: float
 
 
 @dataclass(frozen=True)
@@ -28,21 +46,24 @@ class Paired:
         spec: of the metric, as run a has it.
         pairs: common pairs with a value in both.
         total: pairs of the longer of the two lists.
-        clusters: clips or identities of the common pairs.
+        counts: numbers of people (or clips) of the common pairs: one, or those of sources and of driving people where
+            these cross (see `clusterings`).
         mean_a, mean_b: over the common pairs; for a metric that takes whole sets, its values if both runs have the same
             pair list, else None.
         difference: a minus b.
         low, high: 95 % interval of the difference; None for fewer than `FEWEST` clusters, or where it has no bounds.
-        p: of the sign-flip test that the two runs are exchangeable; None where there is nothing to test.
+        p: of the test that the two runs do not differ (see `probability`); None where there is nothing to test, and for
+            fewer than `FEWEST` of crossed people.
         p_holm: `p` corrected by Holm's method for all metrics of the comparison.
         departures: what differs between the protocols, as ``field: a / b``.
         left_out_a, left_out_b: pairs of both runs that have no value in a, or in b, by reason.
+        people: the difference for each person, where these are too few for an interval.
     """
 
     spec: MetricSpec
     pairs: int
     total: int
-    clusters: int
+    counts: tuple[int, ...] = ()
     mean_a: float | None = None
     mean_b: float | None = None
     difference: float | None = None
@@ -53,6 +74,7 @@ class Paired:
     departures: tuple[str, ...] = ()
     left_out_a: dict[str, int] = field(default_factory=dict)
     left_out_b: dict[str, int] = field(default_factory=dict)
+    people: tuple[PersonDifference, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -60,15 +82,19 @@ class Paired:
         return self.spec.name
 
     @property
+    def clusters(self) -> int:
+        """The smaller of `counts`, which decides how sure the difference can be; 0 for a metric of whole sets."""
+        return min(self.counts, default=0)
+
+    @property
     def coverage(self) -> float:
         """Share of the pairs of the lists that the comparison uses."""
         return self.pairs / self.total if self.total else 0.0
 
 
-def compare(
-    a: Run, b: Run, metrics: Sequence[str] = (), cluster: Cluster = by_clip, across_protocols: bool = False
-) -> list[Paired]:
-    """Two runs beside each other on the pairs that both have a value of, in the order of run a's metrics.
+def compare(a: Run, b: Run, metrics: Sequence[str] = (), across_protocols: bool = False) -> list[Paired]:
+    """Two runs beside each other on the pairs that both have a value of, in the order of run a's metrics. Who is in a
+    clip and what range a metric has are as run a says.
 
     Args:
         metrics: their names; empty: all that both have.
@@ -88,7 +114,7 @@ def compare(
             f"{', '.join(unlike)}: not of one protocol ({'; '.join(differing)}); compare runs of one protocol, or "
             "add --across-protocols to compare these"
         )
-    comparisons = [replace(_paired(a, b, name, cluster), departures=departures[name]) for name in names]
+    comparisons = [replace(_paired(a, b, name), departures=departures[name]) for name in names]
     if not any(paired.pairs for paired in comparisons):
         raise TalkbenchError(
             f"{a.record.run_id} and {b.record.run_id} have no pair with a value in both; compare runs of one pair list"
@@ -144,7 +170,7 @@ def _short(name: str, protocol: dict[str, object]) -> str:
     return str(protocol[name])[:12] if name == "pairs_sha256" else str(protocol[name])
 
 
-def _paired(a: Run, b: Run, metric: str, cluster: Cluster) -> Paired:
+def _paired(a: Run, b: Run, metric: str) -> Paired:
     spec = a.record.metric(metric)
     total = max(a.record.dataset.pairs, b.record.dataset.pairs)
     if spec.aggregation == "set":
@@ -153,25 +179,36 @@ def _paired(a: Run, b: Run, metric: str, cluster: Cluster) -> Paired:
     left_out_a, left_out_b = (_reasons(joined, run) for run in "ab")
     used = _used(joined)
     if used.empty:
-        return Paired(spec, 0, total, 0, left_out_a=left_out_a, left_out_b=left_out_b)
-    clusters = [cluster(clip) for clip in used.index.get_level_values("driving_clip")]
-    sums = cluster_sums(clusters, *(used[f"{column}_{run}"] for run in "ab" for column in ("value", "weight")))
-    whole = sums.sum(axis=1)
-    low, high = ends(sums, spec.aggregation) or (None, None)
+        return Paired(spec, 0, total, left_out_a=left_out_a, left_out_b=left_out_b)
+    ways = clusterings(used.index.to_frame(), a.cluster)
+    columns = [used[f"{column}_{run}"].to_numpy() for run in "ab" for column in ("value", "weight")]
+    whole = ways[0].sums(*columns).sum(axis=1)
+    limits = a.ranges.get(metric, UNLIMITED)
+    low, high = interval_ends(ways, *columns, aggregation=spec.aggregation, limits=limits) or (None, None)
     return Paired(
         spec,
         len(used),
         total,
-        sums.shape[1],
+        counts_of(ways),
         mean_a=float(aggregated(whole[:2], spec.aggregation)),
         mean_b=float(aggregated(whole[2:], spec.aggregation)),
         difference=float(aggregated(whole, spec.aggregation)),
         low=low,
         high=high,
-        p=float(sign_flip((sums[0] / whole[1] - sums[2] / whole[3])[None])[0]),
+        p=probability(ways, *columns, aggregation=spec.aggregation),
         left_out_a=left_out_a,
         left_out_b=left_out_b,
+        people=tuple(
+            person for way in ways if len(way.names) < FEWEST for person in _by_person(way, columns, spec.aggregation)
+        ),
     )
+
+
+def _by_person(way: Clustering, columns: Sequence[np.ndarray], aggregation: str) -> Iterator[PersonDifference]:
+    """The two runs over the pairs of each person of one role."""
+    for number, (name, sums) in enumerate(zip(way.names, way.sums(*columns).T, strict=True)):
+        mean_a, mean_b = (float(aggregated(part, aggregation)) for part in (sums[:2], sums[2:]))
+        yield PersonDifference(way.role, name, int((way.codes == number).sum()), mean_a, mean_b, mean_a - mean_b)
 
 
 def _reasons(joined: pd.DataFrame, run: str) -> dict[str, int]:
@@ -208,8 +245,8 @@ def _whole_sets(a: Run, b: Run, spec: MetricSpec, total: int) -> Paired:
     set_a, set_b = a.summary.metric(spec.name), b.summary.metric(spec.name)
     alike = a.record.dataset.pairs_sha256 == b.record.dataset.pairs_sha256
     if not (alike and set_a and set_b and set_a.pairs == set_b.pairs) or set_a.mean is None or set_b.mean is None:
-        return Paired(spec, 0, total, 0)
-    return Paired(spec, set_a.pairs, total, 0, set_a.mean, set_b.mean, set_a.mean - set_b.mean)
+        return Paired(spec, 0, total)
+    return Paired(spec, set_a.pairs, total, (), set_a.mean, set_b.mean, set_a.mean - set_b.mean)
 
 
 def _corrected(comparisons: Sequence[Paired]) -> list[Paired]:

@@ -29,12 +29,12 @@ def ends(sums: np.ndarray, aggregation: str) -> tuple[float, float] | None:
 
     if sums.shape[1] < FEWEST:
         return None
-    value, error = (float(number) for number in _with_error(sums, aggregation))
+    value, error = (float(number) for number in with_error(sums, aggregation))
     rounding = 1e-12 * float(np.abs(sums[::2] / sums[1::2]).max())
 
     def distance(*drawn: np.ndarray, axis: int) -> np.ndarray:
         """The t of draws (B, G): how far each lies from the value, in its own standard errors."""
-        mean, own = _with_error(np.stack(drawn), aggregation)
+        mean, own = with_error(np.stack(drawn), aggregation)
         off = np.abs(mean - value)
         far = np.where(off > rounding, UNBOUNDED, 0.0)
         return np.minimum(np.divide(off, own, out=far, where=(own > rounding) & (off > rounding)), UNBOUNDED)
@@ -52,8 +52,7 @@ def ends(sums: np.ndarray, aggregation: str) -> tuple[float, float] | None:
     reach = float(np.quantile(draws, LEVEL, method="higher"))
     if reach >= UNBOUNDED:
         return None
-    low, high = value - reach * error, value + reach * error
-    return (max(low, 0.0) if aggregation == "root-mean" and len(sums) == 2 else low), high
+    return value - reach * error, value + reach * error
 
 
 def sign_flip(sums: np.ndarray) -> np.ndarray:
@@ -94,7 +93,7 @@ def sign_flip(sums: np.ndarray) -> np.ndarray:
     return np.asarray((exceeding + drawn) / (len(null) + drawn))
 
 
-def _with_error(sums: np.ndarray, aggregation: str) -> tuple[np.ndarray, np.ndarray]:
+def with_error(sums: np.ndarray, aggregation: str) -> tuple[np.ndarray, np.ndarray]:
     """The result of `aggregated` over clusters (K, ..., G) and its jackknife standard error, (...) each."""
     total, count = sums.sum(axis=-1), sums.shape[-1]
     value = aggregated(total, aggregation)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from talkbench.reports.numbers import counts, format_value, heading, share
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics.paired import Paired
+from talkbench.reports.statistics.clusterings import format_counts, in_words
+from talkbench.reports.statistics.paired import Paired, PersonDifference
 from talkbench.reports.statistics.resampling import FEWEST, LEVEL, RESAMPLES, SEED
 from talkbench.reports.tables.table import SYMBOLS, Cell, Line, Notes, Table, TableBlock
 from talkbench.results import MetricSpec
@@ -15,9 +16,10 @@ COLUMNS = ("difference", "interval (95 %)", "p", "p (Holm)", "pairs/clusters", "
 
 HOW = (
     f"95 % intervals: of the paired difference, symmetric bootstrap-t ({RESAMPLES} draws, seed {SEED}) over clusters "
-    "with all their pairs; a cluster is a person where the data set says who is in a clip, else a clip.",
-    "p: two-sided sign-flip test over the clusters, of the hypothesis that the two runs could be exchanged; p (Holm): "
-    "corrected for all metrics of the table.",
+    "with all their pairs; a cluster is a person where the data set says who is in a clip, else a clip. Source × driving "
+    "clusters, where both recur in other pairs: Student's interval, of the variance over both.",
+    "p: two-sided, of the hypothesis that the two runs do not differ: sign-flip test over the clusters, or Student's over "
+    "source × driving clusters; p (Holm): corrected for all metrics of the table.",
 )
 
 
@@ -33,7 +35,11 @@ def comparison_table(a: Run, b: Run, comparisons: Sequence[Paired]) -> Table:
     data = a.record.dataset
     ranked = a.record.method.ranked and b.record.method.ranked
     notes = Notes(SYMBOLS)
-    lines = tuple(_line(paired, ranked, notes) for paired in comparisons)
+    lines = tuple(
+        line
+        for paired in comparisons
+        for line in (_line(paired, ranked, notes), *(_person(person, paired.spec) for person in paired.people))
+    )
     return Table(
         title=f"{names[0]} and {names[1]} on {data.name}, {data.task}",
         corner="Metric",
@@ -62,7 +68,7 @@ def _line(paired: Paired, ranked: bool, notes: Notes) -> Line:
         "n/a" if paired.difference is None else signed(paired.difference, spec),
         interval_of(paired) or "n/a",
         *("n/a" if p is None else f"{p:.4f}" for p in (paired.p, paired.p_holm)),
-        f"{paired.pairs}/{paired.clusters}" if paired.clusters else str(paired.pairs),
+        f"{paired.pairs}/{format_counts(paired.counts)}" if paired.counts else str(paired.pairs),
         share(paired.coverage),
     ]
     marks = [notes.mark(f"protocols differ: {'; '.join(paired.departures)}")] if paired.departures else []
@@ -71,6 +77,14 @@ def _line(paired: Paired, ranked: bool, notes: Notes) -> Line:
     return Line(
         heading(spec.name, spec.unit, spec.direction), (*means, *(Cell(text) for text in texts)), marks=tuple(marks)
     )
+
+
+def _person(person: PersonDifference, spec: MetricSpec) -> Line:
+    """What stands below a metric in place of an interval: the difference for one person."""
+    label = " ".join(filter(None, [person.role, "person", person.name]))
+    means = (format_value(mean, spec) for mean in (person.mean_a, person.mean_b))
+    texts = (*means, signed(person.difference, spec), "", "", "", str(person.pairs), "")
+    return Line(label, tuple(map(Cell, texts)), kind=label, indent=1)
 
 
 def _better(paired: Paired) -> str | None:
@@ -94,11 +108,19 @@ def interval_of(paired: Paired) -> str:
 def _too_few(comparisons: Sequence[Paired]) -> list[str]:
     """Remarks on what a comparison of few clusters cannot show."""
     remarks = []
-    for count in sorted({paired.clusters for paired in comparisons if 0 < paired.clusters <= FEWEST}):
+    for counts_of_roles in sorted({paired.counts for paired in comparisons if 0 < paired.clusters <= FEWEST}):
+        count = min(counts_of_roles)
+        shown = f"an interval needs at least {FEWEST}; the difference for each person stands below its metric."
+        if len(counts_of_roles) > 1:
+            if count < FEWEST:
+                roles = zip(("source", "driving"), counts_of_roles, strict=True)
+                people = " and ".join(in_words(role, number) for role, number in roles)
+                remarks.append(f"{people}: too few for a test, and {shown}")
+            continue
         text = (
             f"{count} cluster{'s' if count > 1 else ''}: p is at least {2.0 ** (1 - count):g}, whatever the difference"
         )
-        remarks.append(f"{text}." if count == FEWEST else f"{text}; an interval needs at least {FEWEST} clusters.")
+        remarks.append(f"{text}." if count == FEWEST else f"{text}; {shown}")
     return remarks
 
 

@@ -11,8 +11,10 @@ from talkbench.results import published
 
 INTERVALS = (
     f"95 % intervals: symmetric bootstrap-t ({RESAMPLES} draws, seed {SEED}) over clusters with all their pairs; a "
-    "cluster is a person where the data set says who is in a clip, else a clip. n/a: fewer than "
-    f"{FEWEST} clusters, too few that differ, or a metric that takes whole sets."
+    "cluster is a person where the data set says who is in a clip, else a clip. Source × driving clusters, where both "
+    "recur in other pairs: Student's interval, of the variance over both. n/a: fewer than "
+    f"{FEWEST} clusters in either (bench compare then shows the difference for each), too few that differ, or a metric "
+    "that takes whole sets."
 )
 BEST = "Bold: the best of the measured cells that may be compared; underlined: the second best of three or more."
 

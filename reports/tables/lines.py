@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from talkbench.reports.numbers import format_interval, share
 from talkbench.reports.runs import Run
+from talkbench.reports.statistics.clusterings import format_counts
 from talkbench.reports.statistics.intervals import count_clusters, interval
+from talkbench.reports.statistics.two_way import UNLIMITED
 from talkbench.reports.tables.layout import LayoutRow
 from talkbench.reports.tables.measured_cells import MeasuredCell
 from talkbench.reports.tables.table import LETTERS, SYMBOLS, Cell, Line, Notes
@@ -149,6 +151,6 @@ def _certainty(cell: MeasuredCell | None) -> tuple[str, str, str]:
     if cell is None or cell.spec is None or cell.result is None or cell.run.rows is None:
         return "", "", ""
     of_mean = cell.run.rows, cell.spec, cell.run.record.missing_faces, cell.run.cluster
-    bounds = interval(*of_mean)
+    bounds = interval(*of_mean, cell.run.ranges.get(cell.spec.name, UNLIMITED))
     text = format_interval(bounds.low, bounds.high, cell.spec) if bounds else "n/a"
-    return text, f"{cell.result.pairs}/{count_clusters(*of_mean)}", share(cell.result.coverage)
+    return text, f"{cell.result.pairs}/{format_counts(count_clusters(*of_mean))}", share(cell.result.coverage)

@@ -31,7 +31,8 @@ class Line:
     Attributes:
         label: names the system, or what the line holds where it belongs to the one above (``difference``).
         marks: of the label.
-        kind: one of `SYSTEMS`, or ``95 % interval``, ``pairs/clusters``, ``coverage``, ``difference``.
+        kind: one of `SYSTEMS`, or ``95 % interval``, ``pairs/clusters``, ``coverage``, ``difference``,
+            ``person NAME``.
         indent: 0 for a system, more for what belongs to it.
     """
 

@@ -98,7 +98,7 @@ def _tables(runs: Sequence[Run], options: TableOptions) -> list[Table]:
 
 def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
     """The runs among the `paths`. Other paths, such as the MLflow store in ``runs/*``, are skipped with a message."""
-    from talkbench.benchmark.sharing.clusters import with_clusters
+    from talkbench.benchmark.sharing.clusters import with_facts
     from talkbench.reports.runs import load_runs
     from talkbench.results import RunStore
 
@@ -107,4 +107,4 @@ def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
         say(f"skipped, since it is not the folder of a run: {path}")
     if paths and len(others) == len(paths):
         raise TalkbenchError("no run to tabulate; give the folder of at least one")
-    return with_clusters(load_runs([RunStore(path) for path in paths if path not in others], missing))
+    return with_facts(load_runs([RunStore(path) for path in paths if path not in others], missing))

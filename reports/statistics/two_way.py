@@ -1,0 +1,114 @@
+"""Intervals and tests for means over pairs, whose sources and driving people may both recur (docs/statistics.md)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from talkbench.reports.statistics.clusterings import Ways, counts_of, crossing
+from talkbench.reports.statistics.resampling import FEWEST, LEVEL, ends, sign_flip, with_error
+
+Limits = tuple[float, float]
+"""The least and the greatest value that a metric can have."""
+
+UNLIMITED: Limits = (-math.inf, math.inf)
+
+
+def interval_ends(
+    ways: Ways, *columns: np.ndarray, aggregation: str = "mean", limits: Limits = UNLIMITED
+) -> tuple[float, float] | None:
+    """The 95 % interval of a mean, or of the difference of two means.
+
+    With one clustering it is the bootstrap-t of `ends`, cut off at the limits. With two it is Student's with `error_of`
+    and one degree of freedom less than there are clusters in the smaller one; that of a single mean between two finite
+    limits is turned into a score interval (see `score_ends`).
+
+    Args:
+        columns: values and weights (n,) of each pair, then those of the other run for a difference.
+        aggregation: ``mean`` or ``root-mean``.
+        limits: of the values of the pairs.
+
+    Returns:
+        Unscaled ends within what the limits allow. None for fewer than `FEWEST` clusters in either clustering, and
+        where the bootstrap-t has no bounds.
+    """
+    from scipy.stats import t as student
+
+    counts = counts_of(ways)
+    if min(counts, default=0) < FEWEST:
+        return None
+    low, high = _of_mean(limits, aggregation)
+    one = len(columns) == 2
+    lowest, highest = (low, high) if one else (low - high, high - low)
+    if len(ways) == 1:
+        bounds = ends(ways[0].sums(*columns), aggregation)
+    else:
+        value, error = error_of(ways, *columns, aggregation=aggregation)
+        reach = error * float(student.ppf((1 + LEVEL) / 2, min(counts) - 1))
+        bounds = value - reach, value + reach
+        if one and math.isfinite(high - low) and low < value < high:
+            bounds = score_ends(value, reach, low, high)
+    return bounds and (max(bounds[0], lowest), min(bounds[1], highest))
+
+
+def probability(ways: Ways, *columns: np.ndarray, aggregation: str = "mean") -> float | None:
+    """p of the two-sided test that two runs do not differ: with one clustering the sign-flip test over its clusters,
+    with two Student's with `error_of`, as in `interval_ends`.
+
+    Args:
+        columns: values and weights (n,) of run a, then of run b.
+
+    Returns:
+        None for two clusterings with fewer than `FEWEST` clusters in either.
+    """
+    from scipy.stats import t as student
+
+    if len(ways) == 1:
+        sums = ways[0].sums(*columns)
+        whole = sums.sum(axis=1)
+        return float(sign_flip((sums[0] / whole[1] - sums[2] / whole[3])[None])[0])
+    if min(counts_of(ways)) < FEWEST:
+        return None
+    value, error = error_of(ways, *columns, aggregation=aggregation)
+    if error <= 1e-12 * max(float(np.abs(column).max()) for column in columns[::2]):  # rounding alone
+        return float(abs(value) <= error)
+    return float(2 * student.sf(abs(value) / error, min(counts_of(ways)) - 1))
+
+
+def error_of(ways: Ways, *columns: np.ndarray, aggregation: str) -> tuple[float, float]:
+    """A mean, or a difference, and its standard error where sources and driving people both recur.
+
+    The variance is that over sources, plus that over driving people, less that over the pairs that share both, which
+    the first two both contain (Cameron, Gelbach and Miller 2011, eq. 2.11; Miglioretti and Heagerty 2007); each is the
+    jackknife's. It is never taken for less than the larger of the first two. What a role adds to the others is not
+    negative, since people make their pairs alike, not unlike; only the estimate of it can be, by chance, and
+    where it is, errors would be too small just where least is known.
+    """
+    value, of_source = with_error(ways[0].sums(*columns), aggregation)
+    of_driving, of_both = (with_error(way.sums(*columns), aggregation)[1] for way in (ways[1], crossing(*ways)))
+    variance = max(of_source**2 + of_driving**2 - of_both**2, of_source**2, of_driving**2)
+    return float(value), math.sqrt(variance)
+
+
+def score_ends(value: float, reach: float, low: float, high: float) -> tuple[float, float]:
+    """The ends of Wilson's score interval (1927) of a mean between `low` and `high`, at the number of independent pairs
+    that would give the error that was found.
+
+    The interval holds each mean that lies no further from `value` than `reach`, where the reach is taken for that mean
+    and not for `value`: it grows and shrinks as that of a rate, and is nothing at the limits. So the ends stay between
+    these, and the end towards the middle is the further one. Far from the limits it is `value` plus and minus `reach`.
+    """
+    width = high - low
+    rate, share = (value - low) / width, (reach / width) ** 2
+    spread = share / (rate * (1 - rate))
+    centre, half = (rate + spread / 2) / (1 + spread), math.sqrt(share + spread**2 / 4) / (1 + spread)
+    return low + width * (centre - half), low + width * (centre + half)
+
+
+def _of_mean(limits: Limits, aggregation: str) -> Limits:
+    """The limits of a mean, from those of its values."""
+    if aggregation != "root-mean":
+        return limits
+    low, high = (math.sqrt(max(limit, 0.0)) for limit in limits)
+    return low, high
