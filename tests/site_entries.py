@@ -66,6 +66,7 @@ def write(
     task: str = "same-identity",
     pairs: int = 24,
     clips: int = 6,
+    sources: int = 0,
     metrics: Sequence[str | dict[str, object]] = ("l1", "psnr", "ssim@gauss11-valid", "akd@mtcnn5"),
     values: Mapping[str, Sequence[float | str]] | None = None,
     level: float = 0.0,
@@ -80,6 +81,7 @@ def write(
     """Write an entry below `root`.
 
     Args:
+        sources: how many other clips are the sources, crossed with those that drive; 0: each clip is its own.
         values: by metric, per pair its value or the reason why there is none; what is not given is made up, the worse
             the higher `level`.
         seed: of a noise of its own; None: entries of a level differ by the same in every pair.
@@ -111,6 +113,8 @@ def write(
         }
     )
     rows = _rows(run, pairs, clips, values or {}, level, seed, clip)
+    if sources:
+        rows = rows.assign(source_clip=[clip.format(f"s{pair // clips % sources}") for pair in rows["pair"]])
     pictures = {
         number: (picture(0, number % 40), picture(_turn(number), number % 40), _output(number, level))
         for number in pictured

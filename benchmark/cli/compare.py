@@ -32,8 +32,9 @@ def command(form: str, **options: Any) -> None:
 
     For each metric the table shows the means over the pairs that have a value in both runs, the difference of the means
     (A minus B) with its 95 % interval, and the probability that chance alone makes a difference as large. Intervals and
-    probabilities resample people, or clips where people are not known, because the pairs of one clip are not
-    independent. RUN_A and RUN_B are folders of runs, or entries of the leaderboard.
+    probabilities are taken over people, or clips where people are not known, because the pairs of one person are not
+    independent: over source and driving people where these cross. With fewer than five people the difference for each
+    stands in place of an interval. RUN_A and RUN_B are folders of runs, or entries of the leaderboard.
 
     \b
     bench compare runs/mcnet-demo runs/fomm-demo

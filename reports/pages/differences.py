@@ -43,8 +43,8 @@ def figure_format(path: Path) -> str:
 def draw_differences(a: Run, b: Run, comparisons: Sequence[Paired], form: str = "png") -> bytes:
     """Draw a row of two panels for each metric with common pairs.
 
-    The left panel is a scatter plot of the values of a over those of b, with the means of driving people; the right one is a
-    histogram of the differences a - b, with their mean and its 95 % interval.
+    The left panel is a scatter plot of the values of a over those of b, with the means of driving people; the right one
+    is a histogram of the differences a - b, with their mean and its 95 % interval.
 
     Args:
         form: one of `FORMATS`; the same numbers give the same bytes.

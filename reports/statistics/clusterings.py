@@ -74,7 +74,9 @@ def format_counts(counts: tuple[int, ...]) -> str:
 
 def in_words(role: str, count: int, noun: str = "person") -> str:
     """``38 driving people``; `noun`: ``person`` or ``clip``."""
-    return " ".join(filter(None, [str(count), role, noun if count == 1 else {"person": "people", "clip": "clips"}[noun]]))
+    return " ".join(
+        filter(None, [str(count), role, noun if count == 1 else {"person": "people", "clip": "clips"}[noun]])
+    )
 
 
 def _of_role(rows: pd.DataFrame, role: str, cluster: Cluster) -> Clustering:

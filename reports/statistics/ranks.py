@@ -52,7 +52,7 @@ def rank_intervals(runs: Sequence[Run], metric: str) -> dict[str, tuple[int, int
 
 
 def _separated(tables: dict[str, pd.DataFrame], run: Run, metric: str) -> Iterator[tuple[str, str]]:
-    """Every two of the `tables` by pair that the test tells apart, the better one first; `run` says who is in a clip."""
+    """Every two of the `tables` by pair that the test tells apart, the better one first; `run` knows the people."""
     import pandas as pd
 
     spec = run.record.metric(metric)

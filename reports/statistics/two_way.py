@@ -80,10 +80,9 @@ def error_of(ways: Ways, *columns: np.ndarray, aggregation: str) -> tuple[float,
     """A mean, or a difference, and its standard error where sources and driving people both recur.
 
     The variance is that over sources, plus that over driving people, less that over the pairs that share both, which
-    the first two both contain (Cameron, Gelbach and Miller 2011, eq. 2.11; Miglioretti and Heagerty 2007); each is the
-    jackknife's. It is never taken for less than the larger of the first two. What a role adds to the others is not
-    negative, since people make their pairs alike, not unlike; only the estimate of it can be, by chance, and
-    where it is, errors would be too small just where least is known.
+    the first two both contain (Cameron, Gelbach and Miller 2011); each is the jackknife's. It is never taken for less
+    than the larger of the first two. What a role adds to the other is not negative, since people make their pairs alike,
+    not unlike; only its estimate can be, by chance, and then errors would be too small just where least is known.
     """
     value, of_source = with_error(ways[0].sums(*columns), aggregation)
     of_driving, of_both = (with_error(way.sums(*columns), aggregation)[1] for way in (ways[1], crossing(*ways)))

@@ -16,10 +16,10 @@ COLUMNS = ("difference", "interval (95 %)", "p", "p (Holm)", "pairs/clusters", "
 
 HOW = (
     f"95 % intervals: of the paired difference, symmetric bootstrap-t ({RESAMPLES} draws, seed {SEED}) over clusters "
-    "with all their pairs; a cluster is a person where the data set says who is in a clip, else a clip. Source × driving "
-    "clusters, where both recur in other pairs: Student's interval, of the variance over both.",
-    "p: two-sided, of the hypothesis that the two runs do not differ: sign-flip test over the clusters, or Student's over "
-    "source × driving clusters; p (Holm): corrected for all metrics of the table.",
+    "with all their pairs; a cluster is a person where the data set says who is in a clip, else a clip. Source × "
+    "driving clusters, where both recur in other pairs: Student's interval, of the variance over both.",
+    "p: two-sided, of the hypothesis that the two runs do not differ: sign-flip test over the clusters, or Student's "
+    "test over source × driving clusters; p (Holm): corrected for all metrics of the table.",
 )
 
 
@@ -107,21 +107,20 @@ def interval_of(paired: Paired) -> str:
 
 def _too_few(comparisons: Sequence[Paired]) -> list[str]:
     """Remarks on what a comparison of few clusters cannot show."""
-    remarks = []
-    for counts_of_roles in sorted({paired.counts for paired in comparisons if 0 < paired.clusters <= FEWEST}):
-        count = min(counts_of_roles)
-        shown = f"an interval needs at least {FEWEST}; the difference for each person stands below its metric."
-        if len(counts_of_roles) > 1:
-            if count < FEWEST:
-                roles = zip(("source", "driving"), counts_of_roles, strict=True)
-                people = " and ".join(in_words(role, number) for role, number in roles)
-                remarks.append(f"{people}: too few for a test, and {shown}")
-            continue
-        text = (
-            f"{count} cluster{'s' if count > 1 else ''}: p is at least {2.0 ** (1 - count):g}, whatever the difference"
-        )
-        remarks.append(f"{text}." if count == FEWEST else f"{text}; {shown}")
-    return remarks
+    few = [paired for paired in comparisons if 0 < paired.clusters <= FEWEST]
+    shown = f"an interval needs at least {FEWEST}; the difference for each person stands below its metric."
+    remarks: dict[tuple[tuple[int, ...], str], str] = {}
+    for paired in sorted(few, key=lambda paired: paired.counts):
+        count = paired.clusters
+        if len(paired.counts) == 1:
+            role = paired.people[0].role if paired.people else ""
+            clusters = " ".join(filter(None, [str(count), role, "cluster" if count == 1 else "clusters"]))
+            text = f"{clusters}: p is at least {2.0 ** (1 - count):g}, whatever the difference"
+            remarks[paired.counts, role] = f"{text}." if count == FEWEST else f"{text}; {shown}"
+        elif count < FEWEST:
+            people = map(in_words, ("source", "driving"), paired.counts)
+            remarks[paired.counts, ""] = f"{' and '.join(people)}: too few for a test, and {shown}"
+    return list(remarks.values())
 
 
 def _left_out(comparisons: Sequence[Paired], names: Sequence[str]) -> list[str]:

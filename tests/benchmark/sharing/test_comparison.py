@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from talkbench.benchmark.sharing.clusters import clusters_of
+from talkbench.benchmark.sharing.clusters import clusters_of, ranges_of
 from talkbench.results import Row, RunStore
 
 METHODS = ("copy-source", "blend")
@@ -43,6 +43,11 @@ def altered(run, folder, change=lambda row: {}, metrics=None, **data):
     return folder
 
 
+def compared(text: str) -> list[dict[str, str]]:
+    """The lines of the metrics in a table as CSV, without those of single people."""
+    return [line for line in csv.DictReader(io.StringIO(text)) if line["line"] == "measured"]
+
+
 def values(run: str, metric: str) -> np.ndarray:
     rows = RunStore(run).rows()
     return rows[rows["metric"] == metric]["value"].to_numpy()
@@ -51,7 +56,7 @@ def values(run: str, metric: str) -> np.ndarray:
 def test_the_table_says_how_much_how_sure_and_of_how_many(bench, runs):
     result = bench("compare", *runs, "--format", "csv")
     assert result.code == 0, result.err
-    l1, psnr = csv.DictReader(io.StringIO(result.out))
+    l1, psnr = compared(result.out)
     assert (l1["metric"], psnr["metric"]) == ("l1 ↓", "psnr (dB) ↑")
     copied, blended = values("copy-source", "l1"), values("blend", "l1")
     assert l1["copy-source"] == f"{copied.mean():.4f}"
@@ -67,9 +72,7 @@ def test_pairs_that_one_run_lacks_are_left_out_and_counted(bench, runs):
     lacking = altered("blend", "lacking", lambda row: equal if (row["pair"], row["metric"]) == (3, "psnr") else {})
     shown = " ".join(bench("compare", "copy-source", lacking).out.split())
     assert "Pairs left out of psnr: 1 infinite in blend." in shown
-    (psnr,) = csv.DictReader(
-        io.StringIO(bench("compare", "copy-source", lacking, "--metrics", "psnr", "--format", "csv").out)
-    )
+    (psnr,) = compared(bench("compare", "copy-source", lacking, "--metrics", "psnr", "--format", "csv").out)
     copied = values("copy-source", "psnr")
     assert psnr["copy-source"] == f"{np.delete(copied, 3).mean():.2f}"
     assert psnr["pairs/clusters"] == f"{len(copied) - 1}/2"
@@ -81,7 +84,7 @@ def test_people_are_the_clusters_and_the_better_is_bold(bench, runs):
 
     def place(row):
         clip = f"id{row['pair'] % 8:05d}#x#{row['pair'] % 24:06d}#000100.mp4"
-        return {"driving_clip": clip, "driving_index": row["pair"]}
+        return {"source_clip": clip, "driving_clip": clip, "driving_index": row["pair"]}
 
     good = altered("blend", "good", lambda row: place(row) | {"value": 0.01 * row["pair"] % 3}, name="voxceleb1")
     bad = altered("good", "bad", lambda row: {"value": row["value"] + 1 + 0.01 * (row["pair"] % 5)})
@@ -92,6 +95,32 @@ def test_people_are_the_clusters_and_the_better_is_bold(bench, runs):
     assert cells[5] == cells[6] == "0.0078"  # 2 / 2**8
     assert cells[7].endswith("/8")
     assert " ".join(bench("tables", good, "--measured", "--intervals").out.split()).count("/8") == 2
+
+
+def test_few_people_are_shown_one_by_one_in_place_of_an_interval(bench, runs, place):
+    """Two clips, compared as they are, and crossed with six sources."""
+    result = bench("compare", *runs, "--metrics", "l1", "--format", "csv", "--out", "page.html")
+    lines = list(csv.DictReader(io.StringIO(result.out)))
+    rows = {run: RunStore(run).rows() for run in runs}
+    for line in lines[1:]:
+        clip = line["line"].removeprefix("person ")
+        copied, blended = (r[(r["metric"] == "l1") & (r["driving_clip"] == clip)]["value"] for r in rows.values())
+        assert float(line["difference"]) == pytest.approx(copied.mean() - blended.mean(), abs=6e-6)
+        assert line["pairs/clusters"] == str(len(copied))
+        assert f"person {clip}" in (place / "page.html").read_text()
+    assert len(lines) == 3
+
+    def crossed(row):
+        return {"source_clip": f"s{row['pair'] % 6}"}
+
+    both = [altered(run, f"crossed {run}", crossed) for run in runs]
+    shown = " ".join(bench("compare", *both, "--metrics", "l1").out.split())
+    assert "6 source people and 2 driving people: too few for a test" in shown
+    lines = list(csv.DictReader(io.StringIO(bench("compare", *both, "--metrics", "l1", "--format", "csv").out)))
+    assert (lines[0]["pairs/clusters"], lines[0]["p"]) == (f"{len(copied) + len(copied)}/6×2", "")
+    assert [line["line"].split()[:2] for line in lines[1:]] == [["driving", "person"]] * 2
+    alone = [altered(run, f"alone {run}", lambda row: {"source_clip": "s"}) for run in runs]
+    assert "1 source cluster: p is at least 1" in " ".join(bench("compare", *alone, "--metrics", "l1").out.split())
 
 
 def test_the_page_and_the_picture(bench, runs, place):
@@ -145,7 +174,7 @@ def test_unlike_protocols_only_when_told(bench, runs):
     )
     result = bench("compare", "copy-source", other, "--across-protocols", "--format", "csv")
     assert result.code == 0, result.err
-    l1, psnr = csv.DictReader(io.StringIO(result.out))
+    l1, psnr = compared(result.out)
     assert l1["metric notes"] == psnr["metric notes"] == "protocols differ: motion: absolute / relative-first"
 
 
@@ -155,3 +184,4 @@ def test_clusters_are_people_where_the_data_set_says_so():
     assert who("id10283#abc#000100#000200.mp4") == who("id10283#def#000001#000090.mp4") == "id10283"
     assert clusters_of("demo")("single-face") == "single-face"
     assert clusters_of("no such data set")("clip.mp4") == "clip.mp4"
+    assert ranges_of(["l1", "akd@mtcnn5", "no such metric"]) == {"l1": (0, 1), "akd@mtcnn5": (0, 256)}

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from site_entries import CARDS, crowd, spec, write
 
-from talkbench.core.cards import Cards, DatasetCard, ListCard
+from talkbench.core.cards import Cards, DatasetCard, ListCard, MetricCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, compared
 from talkbench.reports.leaderboard.board_pages import add_boards, shown_pair
@@ -105,6 +105,21 @@ def test_methods_that_cannot_be_told_apart_share_the_best_rank(all_boards):
         min(("good", "close"), key=lambda n: cells[n].value)
     ]
     assert re.fullmatch(r"0\.\d{4} – 0\.\d{4}", cells["good"].interval)
+
+
+def test_across_identities_both_roles_count_and_intervals_stay_in_the_range(tmp_path):
+    few = {"l1": [float(pair in (3, 30, 55)) for pair in range(90)]}
+    for name, more in (("one", {"sources": 10}), ("two", {"sources": 4, "data": {"motion": "relative-first"}})):
+        write(tmp_path, name, task="cross-identity", pairs=90, clips=9, metrics=["l1"], values=few, pictured=(), **more)
+    cards = Cards(metrics={"l1": MetricCard(name="l1", range=(0.0, 1.0))})
+    board = next(b for b in boards(load_entries(tmp_path), cards) if b.task == "cross-identity" and b.entries)
+    of_ten, of_four = (group for group in board.groups if group.kind == "measured")
+    assert of_ten.facts[-1] == "10 source clips and 9 driving clips"
+    assert of_four.facts[-1].startswith("4 source clips and 9 driving clips, too few for intervals and tests")
+    (cell,) = column(of_ten, "l1").values()
+    assert 0 < cell.ends[0] < cell.value < cell.ends[1] < 1
+    (bare,) = column(of_four, "l1").values()
+    assert bare.ends is None
 
 
 def test_where_nothing_is_told_apart_nothing_is_the_best():

@@ -25,16 +25,24 @@ def specs() -> list[dict[str, object]]:
 
 @pytest.fixture
 def run(make_store: MakeStore) -> Callable[..., Run]:
-    """A run of twelve clips that take turns, unless it is said otherwise."""
+    """A run of twelve clips that take turns, each its own source (else `source` gives its number)."""
 
-    def make(name: str, clips: int = 12, specs: list[dict[str, object]] = SPECS, **fields: Any) -> Run:
+    def make(
+        name: str,
+        clips: int = 12,
+        specs: list[dict[str, object]] = SPECS,
+        source: Callable[[int], int] | None = None,
+        **fields: Any,
+    ) -> Run:
         values = fields.pop("values")
         count = max(map(len, values.values()))
         data = {"name": "tiny", "pairs": count, **fields.pop("dataset", {})}
         store = make_store(name, values, [spec for spec in specs if spec["name"] in values], dataset=data, **fields)
         (run,) = load_runs([store])
         assert run.rows is not None
-        rows = run.rows.assign(driving_clip=[f"c{pair % clips}" for pair in run.rows["pair"]])
+        drivers = [f"c{pair % clips}" for pair in run.rows["pair"]]
+        sources_of = [f"s{source(pair)}" for pair in run.rows["pair"]] if source else drivers
+        rows = run.rows.assign(source_clip=sources_of, driving_clip=drivers)
         return Run(run.record, run.summary, rows)
 
     return make

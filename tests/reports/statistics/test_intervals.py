@@ -23,7 +23,7 @@ def rows_of(values: Sequence[float] | np.ndarray, clips: int, metric: str = "l1"
     count = len(values)
     columns: dict[str, Any] = {
         "pair": range(count),
-        "source_clip": "s",
+        "source_clip": [f"c{pair % clips}" for pair in range(count)],
         "source_index": 0,
         "driving_clip": [f"c{pair % clips}" for pair in range(count)],
         "driving_index": range(count),
@@ -50,7 +50,7 @@ def bounded(bounds: Interval | None) -> Interval:
 def test_the_interval_is_that_of_clips_and_always_the_same(clustered: pd.DataFrame) -> None:
     bounds = bounded(interval(clustered, L1, "drop"))
     assert bounds == interval(clustered, L1, "drop")
-    assert bounds.clusters == count_clusters(clustered, L1, "drop") == 8
+    assert bounds.clusters == count_clusters(clustered, L1, "drop") == (8,)
     # Equal clips: symmetric about the mean, and near to Student's interval of the eight means of clips.
     means = clustered.groupby("driving_clip")["value"].mean()
     assert (bounds.low + bounds.high) / 2 == pytest.approx(means.mean())
@@ -65,24 +65,34 @@ def test_no_interval_of_few_clusters_of_a_set_or_where_draws_set_no_bounds(clust
     assert interval(rows_of(range(10), 5), L1, "drop") is not None
     assert interval(clustered, SET, "drop") is None
     assert interval(clustered.iloc[:0], L1, "drop") is None
-    assert count_clusters(clustered.iloc[:0], L1, "drop") == 0
+    assert count_clusters(clustered.iloc[:0], L1, "drop") == (0,)
     # One clip of ten differs: a third of all draws do not hold it, and know of no error.
     assert interval(rows_of([1.0, *[0.0] * 9], 10), L1, "drop") is None
-    assert interval(rows_of([0.1] * 20, 10), L1, "drop") == Interval(pytest.approx(0.1), pytest.approx(0.1), 10)
+    assert interval(rows_of([0.1] * 20, 10), L1, "drop") == Interval(pytest.approx(0.1), pytest.approx(0.1), (10,))
 
 
 def test_the_worst_value_counts_in_the_interval(clustered: pd.DataFrame) -> None:
     lost = clustered["driving_clip"] == "c0"
     rows = clustered.assign(value=clustered["value"].mask(lost), reason=np.where(lost, "no-face-generated", ""))
     dropped, worst = (bounded(interval(rows, WORST, rule)) for rule in ("drop", "worst"))
-    assert (dropped.clusters, worst.clusters) == (7, 8)
+    assert (dropped.clusters, worst.clusters) == ((7,), (8,))
     assert worst.high > dropped.high + 0.1
 
 
 def test_people_are_resampled_where_they_are_known(clustered: pd.DataFrame) -> None:
     people = {f"c{clip}": str(clip // 2) for clip in range(8)}
     assert interval(clustered, L1, "drop", people.__getitem__) is None
-    assert count_clusters(clustered, L1, "drop", people.__getitem__) == 4
+    assert count_clusters(clustered, L1, "drop", people.__getitem__) == (4,)
+
+
+def test_the_interval_of_a_rate_near_0_stays_in_the_range(clustered: pd.DataFrame) -> None:
+    rare = rows_of([float(pair in (0, 30, 60, 91, 152, 183)) for pair in range(300)], 30)
+    free, bounds = bounded(interval(rare, L1, "drop")), bounded(interval(rare, L1, "drop", limits=(0, 1)))
+    assert free.low < 0 == bounds.low
+    assert bounds.high == free.high
+    # Values beyond the limits are not of the metric that these belong to.
+    assert interval(clustered, L1, "drop", limits=(0.05, 1)) == interval(clustered, L1, "drop")
+    assert bounded(interval(clustered, ROOT, "drop")).low >= 0
 
 
 def test_weights_count_as_repeated_pairs_and_none_counts_nothing(clustered: pd.DataFrame) -> None:

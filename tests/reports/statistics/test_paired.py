@@ -55,10 +55,44 @@ def test_the_comparison_the_other_way_round_is_the_same_with_other_signs(run: Ca
     )
 
 
+def test_sources_and_driving_people_count_both_where_they_cross(run: Callable[..., Run]) -> None:
+    """Six sources decide the difference, and the twelve driving people nothing."""
+
+    def source(pair: int) -> int:
+        return (pair + pair // 12) % 6
+
+    one = noise(1, 0.2, 144)
+    other = [value + (source(pair) - 2) / 10 for pair, value in enumerate(noise(2, 0.2, 144))]
+    crossed, alike = ([run(name, values={"l1": v}, source=by) for name, v in (("a", one), ("b", other))]
+                      for by in (source, None))  # fmt: skip
+    ((paired,), (naive,)) = (compare(*runs) for runs in (crossed, alike))
+    assert (paired.counts, paired.clusters, naive.counts) == ((6, 12), 6, (12,))
+    assert paired.difference == pytest.approx(naive.difference)
+    assert None not in (paired.low, paired.high, paired.p, naive.p)
+    assert paired.low < 0 < paired.high
+    assert paired.p > 0.05 > naive.p
+    assert paired.people == naive.people == ()
+
+
+def test_few_people_have_a_difference_each(run: Callable[..., Run]) -> None:
+    roots = [1.0, 4.0, 9.0, 16.0], [1.0, 1.0, 25.0, 25.0]
+    a, b = (run(name, clips=2, values={"prmse@global": v}) for name, v in zip("ab", roots, strict=True))
+    (paired,) = compare(a, b)
+    assert (paired.counts, paired.low, paired.p) == ((2,), None, 0.5)
+    first, second = paired.people
+    assert (first.role, first.name, first.pairs) == ("", "c0", 2)
+    assert (first.mean_a, first.mean_b) == (math.sqrt(5), math.sqrt(13))
+    assert second.difference == pytest.approx(math.sqrt(10) - math.sqrt(13))
+    few = [run(name, values={"l1": noise(7, 0.2)}, source=lambda pair: pair % 4 // 2 + pair // 12) for name in "ab"]
+    (paired,) = compare(*few)
+    assert (paired.counts, paired.low, paired.p, paired.p_holm) == ((4, 12), None, None, None)
+    assert {(person.role, person.name) for person in paired.people} == {("source", f"s{n}") for n in range(4)}
+
+
 def test_a_pair_that_a_list_has_twice_is_two_pairs(run: Callable[..., Run]) -> None:
     def doubled(plain: Run) -> Run:
         assert plain.rows is not None
-        return Run(plain.record, plain.summary, plain.rows.assign(driving_clip="c", driving_index=0))
+        return Run(plain.record, plain.summary, plain.rows.assign(source_clip="c", driving_clip="c", driving_index=0))
 
     a, b = (doubled(run(name, values={"l1": values})) for name, values in (("a", [1, 2, 3]), ("b", [2, 4, 6])))
     (paired,) = compare(a, b)

@@ -45,3 +45,22 @@ def test_ranks_go_over_the_pairs_that_two_runs_share(run: Callable[..., Run]) ->
         run("part", values={"l1": ["no-face-generated" if pair % 3 == 0 else values[pair] for pair in range(36)]}),
     ]
     assert list(rank_intervals(runs, "l1").values()) == [(1, 2), (1, 2)]
+
+
+def test_methods_whose_sources_cross_the_driving_people_are_told_apart_by_both(run: Callable[..., Run]) -> None:
+    """Twelve sources decide how much better one method is: over the driving people alone, all would be sure."""
+
+    def source(pair: int) -> int:
+        return (pair + pair // 12) % 12
+
+    base = np.array(noise(1, 0.5, 144))
+    gain = np.random.default_rng(5).normal(0.0, 0.2, 12)[[source(pair) for pair in range(144)]]
+
+    def ranks(*levels: np.ndarray, **fields: object) -> list[tuple[int, int]]:
+        runs = [run(f"m{place}", values={"l1": list(base + level)}, **fields) for place, level in enumerate(levels)]
+        return list(rank_intervals(runs, "l1").values())
+
+    assert ranks(0 * gain, gain, source=source) == [(1, 2), (1, 2)]
+    assert ranks(0 * gain, gain) != [(1, 2), (1, 2)]
+    assert ranks(0 * gain, gain, gain + 2, source=source) == [(1, 2), (1, 2), (3, 3)]
+    assert ranks(0 * gain, gain + 2, source=lambda pair: pair // 36) == [(1, 2), (1, 2)]  # four sources

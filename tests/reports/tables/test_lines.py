@@ -190,7 +190,12 @@ def clustered(make_store: MakeStore) -> RunStore:
     values = np.random.default_rng(3).normal(0.03, 0.002, 40) + 0.01 * (np.arange(40) % 8)
     rows = []
     for pair, value in enumerate(values):
-        clips = {"source_clip": "s", "source_index": 0, "driving_clip": f"c{pair % 8}", "driving_index": pair}
+        clips = {
+            "source_clip": f"c{pair % 8}",
+            "source_index": 0,
+            "driving_clip": f"c{pair % 8}",
+            "driving_index": pair,
+        }
         rows.append(Row(pair=pair, **clips, metric="l1", value=float(value)))
     store.append(rows)
     return store
