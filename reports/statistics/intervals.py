@@ -36,7 +36,7 @@ def interval(
         rows: of one run, as `RunStore.rows` gives them.
         missing: the rule for missing faces.
         cluster: who is in a clip.
-        limits: of the metric's values. Where the rows have values beyond them, they are not the metric's.
+        limits: of the metric's values, as `interval_ends` takes them.
 
     Returns:
         None for fewer than `FEWEST` clusters, for a metric that takes whole sets, and where the interval would have no
@@ -45,10 +45,9 @@ def interval(
     valued = valued_rows(rows, spec, missing)
     if valued.empty:
         return None
-    values = valued["value"].to_numpy()
-    within = limits if limits[0] <= values.min() and values.max() <= limits[1] else UNLIMITED
     ways = clusterings(valued, cluster)
-    ends = interval_ends(ways, values, valued["weight"].to_numpy(), aggregation=spec.aggregation, limits=within)
+    columns = valued["value"].to_numpy(), valued["weight"].to_numpy()
+    ends = interval_ends(ways, *columns, aggregation=spec.aggregation, limits=limits)
     return Interval(*ends, counts_of(ways)) if ends else None
 
 

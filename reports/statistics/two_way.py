@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,7 +28,8 @@ def interval_ends(
     Args:
         columns: values and weights (n,) of each pair, then those of the other run for a difference.
         aggregation: ``mean`` or ``root-mean``.
-        limits: of the values of the pairs.
+        limits: of the values of the pairs. If there are values beyond them, they are not those of the metric, and count
+            for nothing.
 
     Returns:
         Unscaled ends within what the limits allow. None for fewer than `FEWEST` clusters in either clustering, and
@@ -38,7 +40,7 @@ def interval_ends(
     counts = counts_of(ways)
     if min(counts, default=0) < FEWEST:
         return None
-    low, high = _of_mean(limits, aggregation)
+    low, high = _of_mean(limits if _hold(limits, columns[::2]) else UNLIMITED, aggregation)
     one = len(columns) == 2
     lowest, highest = (low, high) if one else (low - high, high - low)
     if len(ways) == 1:
@@ -71,8 +73,9 @@ def probability(ways: Ways, *columns: np.ndarray, aggregation: str = "mean") -> 
     if min(counts_of(ways)) < FEWEST:
         return None
     value, error = error_of(ways, *columns, aggregation=aggregation)
-    if error <= 1e-12 * max(float(np.abs(column).max()) for column in columns[::2]):  # rounding alone
-        return float(abs(value) <= error)
+    rounding = 1e-12 * max(float(np.abs(column).max()) for column in columns[::2])
+    if error <= rounding:
+        return float(abs(value) <= rounding)
     return float(2 * student.sf(abs(value) / error, min(counts_of(ways)) - 1))
 
 
@@ -81,8 +84,9 @@ def error_of(ways: Ways, *columns: np.ndarray, aggregation: str) -> tuple[float,
 
     The variance is that over sources, plus that over driving people, less that over the pairs that share both, which
     the first two both contain (Cameron, Gelbach and Miller 2011); each is the jackknife's. It is never taken for less
-    than the larger of the first two. What a role adds to the other is not negative, since people make their pairs alike,
-    not unlike; only its estimate can be, by chance, and then errors would be too small just where least is known.
+    than the larger of the first two. What a role adds to the other is not negative, since people make their pairs
+    alike, not unlike; only its estimate can be, by chance, and then errors would be too small where least is
+    known.
     """
     value, of_source = with_error(ways[0].sums(*columns), aggregation)
     of_driving, of_both = (with_error(way.sums(*columns), aggregation)[1] for way in (ways[1], crossing(*ways)))
@@ -103,6 +107,13 @@ def score_ends(value: float, reach: float, low: float, high: float) -> tuple[flo
     spread = share / (rate * (1 - rate))
     centre, half = (rate + spread / 2) / (1 + spread), math.sqrt(share + spread**2 / 4) / (1 + spread)
     return low + width * (centre - half), low + width * (centre + half)
+
+
+def _hold(limits: Limits, columns: Sequence[np.ndarray]) -> bool:
+    """Whether all values lie between the limits, give or take the rounding of float32."""
+    low, high = min(column.min() for column in columns), max(column.max() for column in columns)
+    rounding = 1e-6 * max(1.0, abs(low), abs(high))
+    return bool(limits[0] - rounding <= low and high <= limits[1] + rounding)
 
 
 def _of_mean(limits: Limits, aggregation: str) -> Limits:

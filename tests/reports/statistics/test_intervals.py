@@ -92,6 +92,8 @@ def test_the_interval_of_a_rate_near_0_stays_in_the_range(clustered: pd.DataFram
     assert bounds.high == free.high
     # Values beyond the limits are not of the metric that these belong to.
     assert interval(clustered, L1, "drop", limits=(0.05, 1)) == interval(clustered, L1, "drop")
+    rounded = rows_of([1.0, 1 + 1e-7, 0.97, 0.98, 0.99, 0.999] * 5, 6)  # beyond them by the rounding of float32 alone
+    assert bounded(interval(rounded, L1, "drop", limits=(-1, 1))).high == 1
     assert bounded(interval(clustered, ROOT, "drop")).low >= 0
 
 
