@@ -81,10 +81,10 @@ def _line(paired: Paired, ranked: bool, notes: Notes) -> Line:
 
 def _person(person: PersonDifference, spec: MetricSpec) -> Line:
     """What stands below a metric in place of an interval: the difference for one person."""
-    label = " ".join(filter(None, [person.role, "person", person.name]))
+    kind, label = (" ".join(filter(None, [person.role, noun, person.name])) for noun in ("person", ""))
     means = (format_value(mean, spec) for mean in (person.mean_a, person.mean_b))
     texts = (*means, signed(person.difference, spec), "", "", "", str(person.pairs), "")
-    return Line(label, tuple(map(Cell, texts)), kind=label, indent=1)
+    return Line(label, tuple(map(Cell, texts)), kind=kind, indent=1)
 
 
 def _better(paired: Paired) -> str | None:

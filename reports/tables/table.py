@@ -32,7 +32,7 @@ class Line:
         label: names the system, or what the line holds where it belongs to the one above (``difference``).
         marks: of the label.
         kind: one of `SYSTEMS`, or ``95 % interval``, ``pairs/clusters``, ``coverage``, ``difference``,
-            ``person NAME``.
+            ``person NAME`` (a table for a program prints it in place of the label).
         indent: 0 for a system, more for what belongs to it.
     """
 

@@ -32,6 +32,7 @@ _LATEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "∞": r"$\infty$",
+    "×": r"$\times$",
     "-": "-{}",  # two of them are no dash
     "–": "--",
     "−": "$-$",
