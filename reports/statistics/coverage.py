@@ -73,7 +73,7 @@ RATES = (
 
 def right(setting: Setting, trials: int, seed: int = 0, role: str = "") -> tuple[float, float]:
     """Of simulated runs, the share whose interval holds the true mean; and of simulated differences between two equal
-    runs, the share that a test at 5 % finds.
+    runs, the share that a test at 5 % finds. A run without an interval counts as one whose interval holds everything.
 
     Args:
         role: ``source`` or ``driving``: as if pairs had this person alone in common.
