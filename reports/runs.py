@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.results import RunRecord, RunStore, Summary, common_pairs, summary_of
+from talkbench.results.content import Contents, ContentStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ class Run:
         cluster: what the statistics resample for a clip; set by the caller, who knows the data set.
         ranges: by metric, the least and the greatest value of a pair; set by the caller, who knows the metrics. Those
             of metrics that are not there are not known.
+        contents: what its frames decode to; empty for an entry, and for a run that is older than data ids.
     """
 
     record: RunRecord
@@ -41,6 +43,7 @@ class Run:
     rows: pd.DataFrame | None = field(default=None, compare=False, repr=False)
     cluster: Cluster = field(default=by_clip, compare=False, repr=False)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict, compare=False, repr=False)
+    contents: Contents = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, store: RunStore, missing: MissingFaces | None = None) -> Run:
@@ -50,7 +53,8 @@ class Run:
             missing: the rule for missing faces, ``drop`` or ``worst``; None: the run's own.
         """
         rows = store.rows()
-        return cls(_under(store.read_record(), missing), summary_of(store, rows, missing), rows)
+        contents = ContentStore(store.folder).read()
+        return cls(_under(store.read_record(), missing), summary_of(store, rows, missing), rows, contents=contents)
 
     def pair_rows(self) -> pd.DataFrame:
         """The rows; a run that was made without them raises `TalkbenchError`."""
@@ -64,7 +68,7 @@ def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -
 
     Args:
         missing: ``drop`` leaves such a pair out of its own run; ``worst`` gives it the worst value of the metric;
-            ``intersect`` leaves it out of all runs of the same pairs. None: each run's own rule.
+            ``intersect`` leaves it out of all runs of the same pairs and data. None: each run's own rule.
 
     Raises:
         TalkbenchError: damaged files.
@@ -73,7 +77,7 @@ def load_runs(stores: Sequence[RunStore], missing: MissingFaces | None = None) -
         return [Run.load(store, missing) for store in stores]
     records = [store.read_record() for store in stores]
     tables = [store.rows() for store in stores]
-    lists = [record.dataset.pairs_sha256 for record in records]
+    lists = [(record.dataset.pairs_sha256, record.dataset.data_id) for record in records]
     for name in {spec.name for record in records for spec in record.metrics}:
         for pairs in set(lists):
             places = [

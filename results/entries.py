@@ -219,12 +219,13 @@ def check_distinct(entries: Iterable[Entry]) -> None:
 
 
 def _system(record: RunRecord) -> tuple[str, ...]:
-    """What no two entries may share: the method with its weights and settings, the task and the protocol ids."""
+    """What no two entries may share: the method with its weights and settings, the task, the data and the protocol
+    ids."""
     method, data = record.method, record.dataset
     frames = method.frames.sha256 if method.frames else ""
     return (
         *(method.name, method.checkpoint_sha256 or "", str(sorted(method.settings.items())), frames),
-        *(data.name, data.task, data.motion, *sorted(record.protocol_ids.values())),
+        *(data.name, data.task, data.motion, data.data_id, *sorted(record.protocol_ids.values())),
     )
 
 

@@ -68,8 +68,8 @@ def load(*folders: Path | str) -> pd.DataFrame:
     Columns: ``run`` (name of the folder), ``method``, ``dataset``, ``task``, ``motion``, ``protocol``, ``metric``,
     ``value`` (as printed, in ``unit``; NaN if there is none), ``unit``, ``direction`` (which is better),
     ``video_value`` (mean over the means of clips), ``pairs`` (with a value), ``coverage``, ``missing_generated``,
-    ``infinite``, ``failed``, ``protocol_id`` (only numbers with the same one compare), ``checkpoint_sha256``,
-    ``created``.
+    ``infinite``, ``failed``, ``protocol_id`` and ``data_id`` (only numbers with the same ones compare; the latter is
+    empty for records older than it), ``checkpoint_sha256``, ``created``.
 
     Raises:
         TalkbenchError: a folder holds no finished run and no entry, or files are damaged.
@@ -133,6 +133,7 @@ def _metric_rows(result: Result) -> Iterator[dict[str, Any]]:
             "infinite": metric.infinite,
             "failed": sum(metric.failures.values()),
             "protocol_id": record.protocol_id(spec.name),
+            "data_id": record.dataset.data_id,
             "checkpoint_sha256": record.method.checkpoint_sha256 or "",
             "created": record.created,
         }

@@ -68,8 +68,9 @@ class Evaluation:
     def run(self) -> Run:
         """The result in the form that tables and statistics take."""
         from talkbench.reports.runs import Run
+        from talkbench.results.content import ContentStore
 
-        return Run(self.record, self.summary, self.rows)
+        return Run(self.record, self.summary, self.rows, contents=ContentStore(self.folder).read())
 
     def to_pandas(self) -> pd.DataFrame:
         """A row per metric, with the columns of `talkbench.results.load`."""

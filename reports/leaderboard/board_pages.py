@@ -37,6 +37,7 @@ def shown_pair(site: Site, board: Board) -> SharedPair | None:
     if not groups:
         return None
     entries = _by_rank(groups[0], board.entries)
+    entries = [entry for entry in entries if entry.record.dataset.data_id == entries[0].record.dataset.data_id]
     counts = Counter(item.pair for entry in entries for item in entry.info.thumbnails)
     if not counts:
         return None

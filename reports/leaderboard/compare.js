@@ -24,9 +24,9 @@
   const printed = (value, metric) => (typeof value === "number" ? value.toFixed(metric.decimals) : value ?? "–");
   const withUnit = (value, metric) => printed(value, metric) + (typeof value === "number" && metric.unit ? ` ${metric.unit}` : "");
 
-  const UNLIKE = "not compared: other protocols";
+  const UNLIKE = "not compared: other protocols or data";
 
-  // Whether the numbers of two entries in a metric are of one protocol.
+  // Whether the numbers of two entries in a metric are of one protocol and one data id.
   function alike(place, left, right) {
     const [a, b] = [left.means[place], right.means[place]];
     return a !== null && b !== null && a.protocol === b.protocol;
@@ -152,7 +152,7 @@
     field("pairs").replaceChildren(...pairs.map((pair) => figure(pair, left, right, data.metrics[place], place)));
     const which = `${titles.get(left)} on the left, ${titles.get(right)} on the right`;
     field("status").textContent = pairs.length
-      ? `${which}: ${pairs.length} pair${pairs.length === 1 ? "" : "s"} that both have pictures of.${comparable ? "" : ` Their values of ${data.metrics[place].name} were made under different protocols and are not compared.`}`
+      ? `${which}: ${pairs.length} pair${pairs.length === 1 ? "" : "s"} that both have pictures of.${comparable ? "" : ` Their values of ${data.metrics[place].name} were made under different protocols or on different data and are not compared.`}`
       : `${which}: there is no pair that both have pictures of. An entry has pictures of a few of its pairs only.`;
     means(left, right);
   }

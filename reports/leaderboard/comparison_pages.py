@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from talkbench.core.paths import inside
+from talkbench.reports.data_ids import NONE
 from talkbench.reports.leaderboard.board import Board
 from talkbench.reports.leaderboard.site import Site, comparison_path
 from talkbench.reports.numbers import format_mean, unit_sign
@@ -58,11 +59,13 @@ def magma_tables() -> dict[str, str]:
 def comparison_data(site: Site, entries: Sequence[Entry]) -> dict[str, Any]:
     """The data of the page's script: metrics, pairs and, by entry, means, pictures and values of pairs.
 
-    A pair is known by its number and its frames, so that entries of different lists share the pairs that are the same.
+    A pair is known by its number, its frames and, where entries saw unlike data, the data id, so that entries of
+    different lists share the pairs that are the same.
     """
     specs = {spec.name: spec for entry in entries for spec in entry.record.metrics}
     pairs: dict[tuple[int, str], int] = {}
-    content = [_entry(site, entry, list(specs), pairs) for entry in entries]
+    unlike = len({entry.record.dataset.data_id for entry in entries}) > 1
+    content = [_entry(site, entry, list(specs), pairs, unlike) for entry in entries]
     return {
         "metrics": [_metric(spec) for spec in specs.values()],
         "pairs": [{"number": number, "frames": frames} for number, frames in pairs],
@@ -81,16 +84,23 @@ def _metric(spec: MetricSpec) -> dict[str, Any]:
     }
 
 
-def _entry(site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int, str], int]) -> dict[str, Any]:
-    """An entry for the script. Adds its pairs to `pairs`, which gives each (number, frames) a place."""
+def _entry(
+    site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int, str], int], unlike: bool
+) -> dict[str, Any]:
+    """An entry for the script. Adds its pairs to `pairs`, which gives each (number, frames) a place.
+
+    Args:
+        unlike: whether the entries saw unlike data.
+    """
     pictures = []
+    data = f" (data id {entry.record.dataset.data_id or NONE})" if unlike else ""
     for item, frames, values in shown_pairs(entry):
         for kind in ("source", "driving", "generated"):  # under the names that the script expects
             content = inside(entry.folder, getattr(item, kind)).read_bytes()
             site.asset(f"entries/{entry.info.name}/thumbnails/{item.pair:06d}-{kind}.webp", content)
         pictures.append(
             {
-                "pair": pairs.setdefault((item.pair, frames), len(pairs)),
+                "pair": pairs.setdefault((item.pair, frames + data), len(pairs)),
                 "values": [values.get(name) for name in names],
             }
         )
@@ -98,7 +108,7 @@ def _entry(site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int
         "name": entry.info.name,
         "label": entry.info.label,
         "ranked": entry.record.method.ranked,
-        "means": [_mean(entry, name) for name in names],
+        "means": [_mean(entry, name, data) for name in names],
         "pictures": pictures,
     }
 
@@ -127,10 +137,10 @@ def _value(spec: MetricSpec, value: float, reason: str) -> float | str:
     return reason if math.isnan(value) else round(value * spec.scale, spec.decimals + 2)
 
 
-def _mean(entry: Entry, name: str) -> dict[str, str] | None:
-    """The printed mean and the protocol id that it was made under."""
+def _mean(entry: Entry, name: str, data: str) -> dict[str, str] | None:
+    """The printed mean, and the protocol id and `data` that it was made with."""
     spec = next((spec for spec in entry.record.metrics if spec.name == name), None)
     result = entry.summary.metric(name)
     if spec is None or result is None:
         return None
-    return {"text": format_mean(result, spec), "protocol": entry.record.protocol_id(name)}
+    return {"text": format_mean(result, spec), "protocol": entry.record.protocol_id(name) + data}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from talkbench.core.cards import Cards
+from talkbench.reports.data_ids import NONE, OLDER
 from talkbench.reports.leaderboard.board import (
     BoardCell,
     BoardColumn,
@@ -27,9 +28,11 @@ from talkbench.reports.tables.measured_cells import MAX_COVERAGE_GAP
 from talkbench.results import MetricSpec, MetricSummary
 from talkbench.results.entries import Entry
 
-OTHER_PROTOCOL, FEWER_PAIRS, UNFINISHED = "†", "‡", "§"
+OTHER_PROTOCOL, OTHER_DATA, FEWER_PAIRS, UNFINISHED = "†", "¶", "‡", "§"
 LEGEND = {
     OTHER_PROTOCOL: "made under another protocol than the other numbers of its column, so not ranked with them",
+    OTHER_DATA: "made on frames that decode otherwise than those of the other numbers of its column (another data id), "
+    "or before data ids were recorded, so not ranked with them",
     FEWER_PAIRS: "taken over fewer pairs than other numbers of its column, by more than "
     f"{100 * MAX_COVERAGE_GAP:.0f} % of all pairs, so not ranked",
     UNFINISHED: "the run was not finished, so not ranked",
@@ -48,6 +51,10 @@ class _EntryNumber:
     @property
     def protocol(self) -> str:
         return self.run.record.protocol_id(self.spec.name)
+
+    @property
+    def data_id(self) -> str:
+        return self.run.record.dataset.data_id
 
     @property
     def share(self) -> float:
@@ -100,9 +107,15 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clust
         title=f"{facts[0].capitalize()}, {facts[1]}",
         columns=tuple(columns),
         lines=ordered(lines, columns),
-        facts=(*facts, *_clusters(runs[0])),
+        facts=(*facts, *_data(entries), *_clusters(runs[0])),
         legend=tuple((mark, text) for mark, text in LEGEND.items() if mark in used),
     )
+
+
+def _data(entries: Sequence[Entry]) -> list[str]:
+    """The data ids of the entries, the commonest first."""
+    counts = Counter(entry.record.dataset.data_id or NONE for entry in entries)
+    return [f"data id {' and '.join(name for name, _ in counts.most_common())}"]
 
 
 def _number(entry: Entry, run: Run, metric: str) -> _EntryNumber | None:
@@ -112,16 +125,17 @@ def _number(entry: Entry, run: Run, metric: str) -> _EntryNumber | None:
 
 
 def _column(numbers: Sequence[_EntryNumber | None]) -> tuple[BoardColumn, list[BoardCell]]:
-    """A metric with its cells; the protocol that most of them share is that of the column."""
+    """A metric with its cells; the protocol that most of them share is that of the column, and of the data under it
+    those that most of them share."""
     present = [number for number in numbers if number]
-    protocols = Counter(number.protocol for number in present)
-    protocol = min(protocols, key=lambda name: (-protocols[name], name))
+    protocol = _commonest(number.protocol for number in present)
+    data_id = _commonest(number.data_id for number in present if number.protocol == protocol)
     spec = next(number.spec for number in present if number.protocol == protocol)
     column = BoardColumn(spec.name, spec.direction, spec.unit, spec.name, spec.ranks, protocol=protocol)
     if not spec.ranks:
         column = replace(column, note="not monotone in quality, so nothing is ranked by it")
     most = max(number.share for number in present)
-    marks = {id(number): _mark(number, protocol, most) for number in present}
+    marks = {id(number): _mark(number, protocol, data_id, most) for number in present}
     ranked = [
         number.run
         for number in present
@@ -138,10 +152,18 @@ def _column(numbers: Sequence[_EntryNumber | None]) -> tuple[BoardColumn, list[B
     return column, compared(cells, column)
 
 
-def _mark(number: _EntryNumber, protocol: str, most: float) -> str:
+def _commonest(names: Iterable[str]) -> str:
+    """The commonest of the names, of several the first in the alphabet; an empty one stands for nothing known."""
+    counts = Counter(names)
+    return min(counts, key=lambda name: (not name, -counts[name], name))
+
+
+def _mark(number: _EntryNumber, protocol: str, data_id: str, most: float) -> str:
     """Why the number cannot be ranked in its column; "" if it can."""
     if number.protocol != protocol:
         return OTHER_PROTOCOL
+    if number.data_id != data_id:
+        return OTHER_DATA
     if number.run.summary.pairs != number.run.record.dataset.pairs:
         return UNFINISHED
     return FEWER_PAIRS if most - number.share > MAX_COVERAGE_GAP + 1e-9 else ""
@@ -152,6 +174,7 @@ def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]])
     limits = run.ranges.get(spec.name, UNLIMITED)
     bounds = interval(run.pair_rows(), spec, record.missing_faces, run.cluster, limits)
     notes = [f"protocol {number.protocol}" if mark == OTHER_PROTOCOL else "", coverage(result, record.dataset.pairs)]
+    notes += [f"data id {number.data_id}" if number.data_id else OLDER] if mark == OTHER_DATA else []
     return BoardCell(
         text=format_mean(result, spec),
         value=None if result.mean is None else result.mean * spec.scale,

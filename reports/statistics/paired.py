@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
+from talkbench.reports.data_ids import departure
 from talkbench.reports.runs import Run
 from talkbench.reports.statistics.clusterings import Clustering, clusterings, counts_of
 from talkbench.reports.statistics.resampling import FEWEST, aggregated
@@ -101,12 +102,13 @@ def compare(a: Run, b: Run, metrics: Sequence[str] = (), across_protocols: bool 
         across_protocols: also compare numbers of unlike protocol ids, with `Paired.departures` saying what differs.
 
     Raises:
-        TalkbenchError: the two are the same run, are of two data sets or tasks, have no common metric or pair, or have
-            numbers of unlike protocols.
+        TalkbenchError: the two are the same run, are of two data sets or tasks, were scored on unlike frames of the
+            same names, have no common metric or pair, or have numbers of unlike protocols.
     """
     _check_comparable(a, b)
     names = _common_metrics(a, b, metrics)
-    departures = {name: _departures(a, b, name) for name in names}
+    data = tuple(filter(None, [departure(a, b)]))
+    departures = {name: (*_departures(a, b, name), *data) for name in names}
     unlike = [name for name in names if departures[name]]
     if unlike and not across_protocols:
         differing = dict.fromkeys(text for name in unlike for text in departures[name])
@@ -156,7 +158,8 @@ _FIELDS = {"pairs_sha256": "pair list", "missing_faces": "rule for missing faces
 def _departures(a: Run, b: Run, metric: str) -> tuple[str, ...]:
     """What differs between the protocols of two numbers."""
     protocol_a, protocol_b = a.record.protocol_of(metric), b.record.protocol_of(metric)
-    differing = [name for name in protocol_a if protocol_a[name] != protocol_b[name]]
+    names = {**protocol_a, **protocol_b}
+    differing = [name for name in names if name != "data_id" and protocol_a.get(name) != protocol_b.get(name)]
     return tuple(f"{_field(name)}: {_short(name, protocol_a)} / {_short(name, protocol_b)}" for name in differing)
 
 
@@ -167,7 +170,8 @@ def _field(name: str) -> str:
 
 def _short(name: str, protocol: dict[str, object]) -> str:
     """The value of a field of a protocol, a hash cut to 12 digits."""
-    return str(protocol[name])[:12] if name == "pairs_sha256" else str(protocol[name])
+    text = str(protocol.get(name, "not recorded"))
+    return text[:12] if name == "pairs_sha256" else text
 
 
 def _paired(a: Run, b: Run, metric: str) -> Paired:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from talkbench.reports.data_ids import OLDER
 from talkbench.reports.numbers import counts, format_value, heading, share
 from talkbench.reports.runs import Run
 from talkbench.reports.statistics.clusterings import format_counts, in_words
@@ -52,6 +53,7 @@ def comparison_table(a: Run, b: Run, comparisons: Sequence[Paired]) -> Table:
             *HOW,
             *_too_few(comparisons),
             *_left_out(comparisons, names),
+            *([f"Both runs have {OLDER}."] if not data.data_id and not b.record.dataset.data_id else []),
             *(["Not ranked: one of the two is a yardstick that sees the truth."] if not ranked else []),
         ),
     )

@@ -287,7 +287,7 @@ def test_values_of_other_protocols_are_shown_and_not_compared(page, tmp_path):
     driver = page(f"{tmp_path}/site/compare/demo--same-identity.html")
     assert "are not compared" in driver.find_element("id", "status").text
     for line in driver.find_elements("css selector", ".pair-line, #means tbody tr"):
-        assert line.text.endswith("not compared: other protocols")
+        assert line.text.endswith("not compared: other protocols or data")
     assert pairs_shown(driver) == ["0", "1"]
 
 
