@@ -115,7 +115,7 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clust
 def _data(entries: Sequence[Entry]) -> list[str]:
     """The data ids of the entries, the commonest first."""
     counts = Counter(entry.record.dataset.data_id or NONE for entry in entries)
-    return [f"data id {' and '.join(name for name, _ in counts.most_common())}"]
+    return [f"data id {' and '.join(sorted(counts, key=lambda name: (-counts[name], name == NONE, name)))}"]
 
 
 def _number(entry: Entry, run: Run, metric: str) -> _EntryNumber | None:

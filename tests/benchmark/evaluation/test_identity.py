@@ -151,3 +151,53 @@ def test_a_plugin_of_another_version_does_not_continue_a_run(bench, clips, place
     install(2)
     complaint = bench(*run, "--limit", 4, "--resume").complaint()
     assert "method.distribution: still-method 1.0 / still-method 2.0" in complaint
+
+
+def test_runs_on_other_data_are_not_compared(score, bench, clips, copied):
+    """Not even across protocols; what differs is named where the frames are known, as in runs."""
+    score("--out", "first")
+    score("--out", "other", "--root", copied, "--method", "copy-source")
+    for more in ((), ("--across-protocols",)):
+        complaint = bench("compare", "first", "other", *more).complaint()
+        assert "data id: " in complaint
+        assert "frame 3 of clip b differs" in complaint
+    for run in ("first", "other"):
+        assert bench("results", "export", run, "--out", "entries", "--thumbnails", 0).code == 0
+    entries = sorted(str(path) for path in (copied.parent / "entries").iterdir())
+    assert "were scored on other frames of the same names (data id: " in bench("compare", *entries).complaint()
+
+
+def test_a_part_of_a_list_is_compared_where_the_common_frames_are_the_same(score, bench):
+    score("--out", "whole")
+    score("--out", "part", "--limit", 5, "--method", "copy-source")
+    assert "pair list" in bench("compare", "whole", "part").complaint()
+    compared = bench("compare", "whole", "part", "--across-protocols")
+    assert compared.code == 0, compared.err
+    assert "data id" not in compared.out
+
+
+def older(folder):
+    """Make a run look as if it were made before data ids."""
+    record = RunStore(folder).read_record()
+    data = record.dataset.model_copy(update={"data_id": "", "stored_sizes": {}, "resizing": "", "stored_size": "48x48"})
+    RunStore(folder).write_record(record.model_copy(update={"dataset": data}))
+    shutil.rmtree(RunStore(folder).folder / "content")
+
+
+def test_an_older_run_stays_readable_and_says_that_it_has_no_data_id(score, bench):
+    score("--out", "new")
+    score("--out", "old", "--method", "copy-source")
+    older("old")
+    complaint = bench("compare", "new", "old").complaint()
+    assert "data id: " in complaint
+    assert "/ none" in complaint
+    marked = bench("compare", "new", "old", "--across-protocols")
+    assert marked.code == 0
+    assert "data id" in marked.out
+    score("--out", "old-too", "--method", "oracle")
+    older("old-too")
+    both = bench("compare", "old", "old-too")
+    assert both.code == 0, both.err
+    assert "no data id" in " ".join(both.out.split())
+    resumed = score("--out", "old", "--method", "copy-source", "--resume").complaint()
+    assert "dataset.resizing" in resumed

@@ -15,6 +15,7 @@ from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, co
 from talkbench.reports.leaderboard.board_pages import add_boards, shown_pair
 from talkbench.reports.leaderboard.boards import boards
 from talkbench.reports.leaderboard.build import build_site
+from talkbench.reports.leaderboard.comparison_pages import comparison_data
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site, external, slug
 from talkbench.results.entries import load_entries
@@ -120,6 +121,30 @@ def test_across_identities_both_roles_count_and_intervals_stay_in_the_range(tmp_
     assert 0 < cell.ends[0] < cell.value < cell.ends[1] < 1
     (bare,) = column(of_four, "l1").values()
     assert bare.ends is None
+
+
+def test_numbers_on_other_data_share_the_column_with_a_mark_and_no_rank(tmp_path):
+    """Two labs' copies of one data set have one protocol id and two data ids; records older than these have none."""
+    for name, data_id in (("here", "a" * 12), ("here-too", "a" * 12), ("there", "b" * 12), ("older", "")):
+        write(tmp_path, name, metrics=["l1"], data={"data_id": data_id}, info={"settings": {"x": name}}, level=0.5,
+              pictured=(3,))  # fmt: skip
+    board = next(b for b in boards(load_entries(tmp_path), CARDS) if b.entries)
+    (group,) = (group for group in board.groups if group.kind == "measured")
+    cells = column(group, "l1")
+    assert {name: cell.marks for name, cell in cells.items()} == {
+        "here": "",
+        "here-too": "",
+        "there": "¶",
+        "older": "¶",
+    }
+    assert {name for name, cell in cells.items() if cell.ranks} == {"here", "here-too"}
+    assert cells["there"].note == "data id bbbbbbbbbbbb"
+    assert "older than data ids" in cells["older"].note
+    assert "¶" in dict(group.legend)
+    assert "data id aaaaaaaaaaaa and bbbbbbbbbbbb and none" in group.facts
+    site = Site(tmp_path / "site")
+    pairs = comparison_data(site, board.entries)["pairs"]
+    assert [pair["number"] for pair in pairs] == [3, 3, 3]
 
 
 def test_where_nothing_is_told_apart_nothing_is_the_best():
