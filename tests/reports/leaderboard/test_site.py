@@ -142,7 +142,7 @@ def test_numbers_on_other_data_share_the_column_with_a_mark_and_no_rank(tmp_path
     assert "older than data ids" in cells["older"].note
     assert "¶" in dict(group.legend)
     assert "data id aaaaaaaaaaaa and bbbbbbbbbbbb and none" in group.facts
-    site = Site(tmp_path / "site")
+    site = Site()
     pairs = comparison_data(site, board.entries)["pairs"]
     assert [pair["number"] for pair in pairs] == [3, 3, 3]
 
