@@ -32,7 +32,7 @@ from talkbench.methods.interface import Method
 from talkbench.reports.pages.run_page import Strip, write_page
 from talkbench.reports.pages.strips import strip
 from talkbench.reports.runs import Run
-from talkbench.reports.tables.composition import published_table
+from talkbench.reports.tables.composition import tables_of
 from talkbench.reports.tables.writers import to_markdown
 from talkbench.results.content import Contents
 from talkbench.results.record import RunRecord
@@ -250,9 +250,10 @@ def _write_pictures(outcome: Outcome, store: RunStore, pictured: set[int], has_t
 
 
 def _report(store: RunStore, result: Run, has_truth: bool) -> Path:
-    """Write the page, and the run beside the published numbers as Markdown; returns the page."""
-    table = published_table([result])
-    write_atomic(store.folder / "table.md", to_markdown(table))
+    """Write the page, and the run beside published numbers of its test, if there are any, as Markdown; returns the
+    page."""
+    tables = tables_of(result)
+    write_atomic(store.folder / "table.md", to_markdown(*tables))
     pictures = sorted((store.folder / "pictures").glob("[0-9]*.png"))
     strips = [Strip(f"pictures/{path.name}", int(path.stem), has_truth) for path in pictures]
-    return write_page(store, strips, [table])
+    return write_page(store, strips, tables)

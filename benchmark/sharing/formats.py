@@ -13,7 +13,7 @@ import click
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.reports.runs import Run
-from talkbench.reports.tables.composition import measured_table
+from talkbench.reports.tables.composition import measured_tables
 from talkbench.reports.tables.writers import plain, to_latex
 from talkbench.results.loading import load, load_pairs, read_results
 from talkbench.results.model_index import model_index
@@ -40,7 +40,8 @@ def write_runs(runs: Sequence[Path], form: str, pairs: bool, out: Path | None) -
     if form in TABLES:
         content = _table(load_pairs(*runs) if pairs else load(*runs), form)
     elif form == "latex":
-        content = to_latex(measured_table([Run(item.record, item.summary, item.rows) for item in read_results(*runs)]))
+        results = [Run(item.record, item.summary, item.rows) for item in read_results(*runs)]
+        content = to_latex(*measured_tables(results))
     else:
         content = model_index(read_results(*runs))
     if out is None:

@@ -20,7 +20,7 @@ from talkbench.reports.tables.layout import Layout, LayoutColumn, LayoutGroup, L
 from talkbench.reports.tables.measured_cells import column_cell
 from talkbench.reports.tables.table import LETTERS, Notes
 from talkbench.results.entries import Entry
-from talkbench.results.published import PublishedCell, notes
+from talkbench.results.published import BASES, PublishedCell, notes
 
 VERDICTS = {
     "yes": ("●", "can be measured again: pairs, weights and way of measuring are public"),
@@ -63,17 +63,17 @@ class AuditedCell:
 
 @dataclass
 class AuditTable:
-    """A table of the papers; `lines`: label and, per column, the number if one is printed."""
+    """A table of the papers; `lines`: the system's name, its marks and, per column, the number if one is printed."""
 
     key: str
     layout: Layout
     columns: list[tuple[LayoutGroup, LayoutColumn]]
-    lines: list[tuple[str, list[AuditedCell | None]]] = field(default_factory=list)
+    lines: list[tuple[str, tuple[str, ...], list[AuditedCell | None]]] = field(default_factory=list)
     reasons: tuple[tuple[str, str], ...] = ()
 
     @property
     def numbers(self) -> list[AuditedCell]:
-        return [cell for _, line in self.lines for cell in line if cell]
+        return [cell for _, _, line in self.lines for cell in line if cell]
 
     def count(self, verdict: str) -> int:
         return sum(cell.verdict == verdict for cell in self.numbers)
@@ -101,22 +101,25 @@ def add_audit(site: Site, entries: Sequence[Entry], cards: Cards, clusters: Clus
         tables=tables,
         verdicts=VERDICTS,
         contradictions=list(contradictions()),
-        origins=notes()["provenance_evidence"],
+        origins=list(notes().origins.values()),
+        bases=BASES,
     )
 
 
 def contradictions() -> Iterator[dict[str, Any]]:
-    """Every known contradiction: its key, heading, place, evidence and effect, and the tables that it concerns."""
+    """Every known contradiction: its key, heading, place, evidence, what that rests on, and effect, and the tables that
+    it concerns."""
     added = _added()["contradictions"]
     layouts = {name: load_layout(name) for name in names()}
-    for key, note in notes()["notes"].items():
+    for key, note in notes().notes.items():
         more = added.get(key, {})
         yield {
             "key": key,
-            "title": more.get("title", note["where"]),
-            "where": note["where"],
-            "evidence": note["what"],
-            "effect": note.get("effect", more.get("effect", "")),
+            "title": more.get("title", note.where),
+            "where": note.where,
+            "evidence": note.what,
+            "basis": note.basis,
+            "effect": note.effect or more.get("effect", ""),
             "tables": [(name, layout.title) for name, layout in layouts.items() if key in layout.notes],
         }
 
@@ -149,14 +152,10 @@ def _table(name: str, layout: Layout, basis: _Basis) -> AuditTable:
         ]
         first = next((cell for cell in cells if cell), None)
         if first:
-            table.lines.append((label_of(first), line))
+            marks = [] if first.system == first.name else [letters.mark(f'printed as "{first.system}"')]
+            table.lines.append((first.name, tuple(marks), line))
     table.reasons = letters.listed()
     return table
-
-
-def label_of(cell: PublishedCell) -> str:
-    """A system as printed, with its variant where the printed name does not tell it."""
-    return f"{cell.system}, {cell.variant}" if cell.variant and cell.system.lower() == cell.system_key else cell.system
 
 
 def _audited(
@@ -178,11 +177,13 @@ def obstacles(
 ) -> tuple[list[str], list[str]]:
     """What keeps a printed number from being measured again, and what leaves a doubt."""
     kind, _, source = cell.provenance.partition(":")
+    basis = notes().origins[cell.provenance].basis
     measurable = [cards.method(method) for method in row.methods]
     against = {
-        "carried": [f"copied from an earlier publication ({source}), which measured in another way"],
-        "uncertain": ["the origin of the number is unknown"],
+        "carried": [f"copied from an earlier publication ({source}), which measured in its own way ({basis})"],
+        "uncertain": [f"the origin of the number is unknown ({basis})"],
     }.get(kind, [])
+    against += list(filter(None, [cell.copied]))
     against += [group.departs] if group.departs else []
     reasons = [entry["reason"] for entry in _added()["cells"] if _is_of(entry, cell)]
     against += reasons
@@ -214,7 +215,7 @@ def _remeasured(
     unfinished = [f"only {done} of {asked} pairs were run"] if done != asked else []
     lost = [text] if (text := coverage(cell.result, asked)) and not unfinished else []
     reasons = (*cell.departures, *unfinished, *lost)
-    if cell.departures or unfinished or printed.provenance.startswith("carried:"):
+    if cell.departures or unfinished or printed.provenance.startswith("carried:") or printed.copied:
         return Remeasurement(entry, cell.text, reasons=reasons)
     spec, value = cell.spec, Decimal(printed.value)
     cluster = basis.clusters.get(run.record.dataset.name, by_clip)

@@ -91,6 +91,7 @@ class BoardLine:
     """A system.
 
     Attributes:
+        marks: sign of a note on the label, explained under the table.
         key: name of the entry; "" for published lines.
         pictures: whether the entry has pictures for the comparison page.
         method: the method whose page the line links to.
@@ -103,6 +104,7 @@ class BoardLine:
 
     label: str
     cells: tuple[BoardCell, ...]
+    marks: str = ""
     key: str = ""
     pictures: bool = False
     method: str = ""

@@ -47,8 +47,8 @@ class PublishedNumbers:
     """The published numbers of a method on one board.
 
     Attributes:
-        lines: the table, the system as printed and, for each column, the number with the mark of its origin (None: not
-            printed).
+        lines: the table, the system with its printed name and, for each column, the number with the mark of its origin
+            (None: not printed).
         origins: marks and what they stand for.
     """
 
@@ -109,7 +109,8 @@ def published_numbers(standings: Sequence[Standing]) -> list[PublishedNumbers]:
         lines = []
         for standing in of_board:
             cells = {column.name: (cell.text, letters.mark(cell.note)) for column, cell in standing.cells}
-            lines.append((standing.group.title, standing.line.label, tuple(cells.get(name) for name in columns)))
+            label = ", ".join(filter(None, (standing.line.label, standing.line.note)))
+            lines.append((standing.group.title, label, tuple(cells.get(name) for name in columns)))
         by_board.append(PublishedNumbers(of_board[0].board, tuple(columns.values()), tuple(lines), letters.listed()))
     return by_board
 

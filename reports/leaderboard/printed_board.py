@@ -9,12 +9,9 @@ from talkbench.core.cards import Cards, MethodCard
 from talkbench.reports.leaderboard.board import BoardCell, BoardColumn, BoardGroup, BoardLine, compared, ordered
 from talkbench.reports.tables.layout import Layout, load_layout, names
 from talkbench.reports.tables.layout import LayoutGroup as LayoutGroup
-from talkbench.reports.tables.legend import contradictions
+from talkbench.reports.tables.legend import WORDS, contradictions
 from talkbench.reports.tables.table import LETTERS, Notes
-from talkbench.results.published import PublishedCell, cells
-
-COMPARABLE = ("own", "remeasured")
-"""Provenance of numbers that the authors of a table measured themselves, all in the same way."""
+from talkbench.results.published import PublishedCell, cells, notes
 
 _DOCUMENTS = {"paper": "Table {} of the MCNet paper", "supplement": "Table {} of the MCNet supplement"}
 
@@ -42,7 +39,11 @@ def _group(where: tuple[str, str], of_table: Sequence[PublishedCell], cards: Car
     table = [
         _cells(column, [by_place.get((*system, column.name)) for system in systems], letters) for column in columns
     ]
-    lines = [_line(system, tuple(row[number] for row in table), layout, cards) for number, system in enumerate(systems)]
+    lines = [
+        _line(next(cell for cell in of_table if (cell.system, cell.system_key, cell.variant) == system),
+              tuple(row[number] for row in table), layout, cards, letters)
+        for number, system in enumerate(systems)
+    ]  # fmt: skip
     return BoardGroup(
         kind="published",
         title=_DOCUMENTS[where[0]].format(where[1]),
@@ -50,7 +51,7 @@ def _group(where: tuple[str, str], of_table: Sequence[PublishedCell], cards: Car
         lines=ordered(lines, columns),
         facts=(layout.title.partition(": ")[2] or layout.title, *([test.caveat] if test and test.caveat else [])),
         legend=letters.listed(),
-        remarks=(*layout.remarks, *contradictions(layout)),
+        remarks=(*layout.remarks, *contradictions(layout), WORDS),
     )
 
 
@@ -82,7 +83,7 @@ def _column(name: str, of_table: Sequence[PublishedCell], test: LayoutGroup | No
 def _cells(column: BoardColumn, printed: Sequence[PublishedCell | None], letters: Notes) -> list[BoardCell]:
     """The numbers of a column; those that the authors took from elsewhere are marked and not ranked."""
     values = sorted(
-        (Decimal(cell.value) for cell in printed if column.ranked and cell and _comparable(cell)),
+        (Decimal(cell.value) for cell in printed if column.ranked and cell and cell.comparable),
         reverse=column.direction == "higher",
     )
     board_cells = []
@@ -91,39 +92,41 @@ def _cells(column: BoardColumn, printed: Sequence[PublishedCell | None], letters
             board_cells.append(BoardCell())
             continue
         value = Decimal(cell.value)
-        rank = values.index(value) + 1 if column.ranked and _comparable(cell) else None
+        rank = values.index(value) + 1 if column.ranked and cell.comparable else None
         board_cells.append(
             BoardCell(
                 text=cell.value,
                 value=float(value),
                 ranks=(rank, rank) if rank else None,
                 compared=rank is not None,
-                marks="" if _comparable(cell) else letters.mark(_origin(cell.provenance)),
-                note=_origin(cell.provenance),
+                marks="" if cell.comparable else letters.mark(_origin(cell)),
+                note=_origin(cell),
             )
         )
     return compared(board_cells, column)
 
 
-def _comparable(cell: PublishedCell) -> bool:
-    return bool(cell.value) and cell.provenance in COMPARABLE
-
-
-def _origin(provenance: str) -> str:
-    """Where a printed number is from, in words."""
-    kind, _, source = provenance.partition(":")
-    return {
+def _origin(cell: PublishedCell) -> str:
+    """Where a printed number is from, in words, what that rests on, and whether it is ranked."""
+    kind, _, source = cell.provenance.partition(":")
+    text = {
         "own": "a model of the authors, measured by them",
         "remeasured": "another group's model, measured by the authors of the table",
-        "carried": f"carried over from an earlier publication ({source}), which used another protocol; not ranked",
-    }.get(kind, "of unknown origin; not ranked")
+        "carried": f"carried over from an earlier publication ({source}), which measured in its own way",
+    }.get(kind, "of unknown origin")
+    stated = f"{text} ({notes().origins[cell.provenance].basis})"
+    return "; ".join(filter(None, [stated, cell.copied, "" if cell.comparable else "not ranked"]))
 
 
-def _line(system: tuple[str, str, str], row: tuple[BoardCell, ...], layout: Layout, cards: Cards) -> BoardLine:
-    label, key, variant = system
-    card = _card(key, variant, layout, cards)
+def _line(system: PublishedCell, row: tuple[BoardCell, ...], layout: Layout, cards: Cards, letters: Notes) -> BoardLine:
+    """The line of a system under its own name; the printed one becomes a note."""
+    variant = system.variant
+    card = _card(system.system_key, variant, layout, cards)
+    note = "" if system.system == system.name else f'printed as "{system.system}"'
     return BoardLine(
-        label=f"{label}, {variant}" if variant and label.lower() == key else label,
+        label=system.name,
+        marks=letters.mark(note) if note else "",
+        note=note,
         cells=row,
         method=card.name,
         licence=str(card.licence),

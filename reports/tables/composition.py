@@ -30,35 +30,41 @@ def published_table(runs: Sequence[Run], name: str | None = None) -> Table:
     Raises:
         TalkbenchError: no layout of that name.
     """
-    return layout_table(load_layout(name or touched(runs)[0]), runs)
+    return layout_table(load_layout(name or [*touched(runs), "1a"][0]), runs)
+
+
+def tables_of(run: Run) -> list[Table]:
+    """The table of the papers that asks for the run, with the run in it; if there is none, a measured one."""
+    chosen = touched([run])
+    return [published_table([run], name) for name in chosen] or measured_tables([run])
 
 
 def touched(runs: Sequence[Run]) -> list[str]:
-    """A few tables of the papers that together have a place for every run; ``1a`` if none has one."""
+    """A few tables of the papers that together have a place for every run that any of them asks for."""
     chosen: list[str] = []
     for run in runs:
-        homes = _places(run, names())
+        homes = [
+            name for name, place in zip(names(), _places(run, list(map(load_layout, names()))), strict=True) if place
+        ]
         if homes and not set(homes) & set(chosen):
             chosen.append(homes[0])
-    return sorted(chosen) or ["1a"]
+    return sorted(chosen)
 
 
-def _places(run: Run, tables: Sequence[str]) -> list[str]:
-    """The tables that have a line for the run, else those of its data set and task."""
-    layouts = {name: load_layout(name) for name in tables}
-    lines = [name for name, layout in layouts.items() if _row_of(run, layout) is not None]
-    return lines or [name for name, layout in layouts.items() if any(g.holds(run.record) for g in layout.groups)]
+def _places(run: Run, layouts: Sequence[Layout]) -> list[bool]:
+    """Of each layout, whether the run stands there: where it has a line, else wherever a column asks for it."""
+    asking = [any(group.asks_for(run.record) for group in layout.groups) for layout in layouts]
+    lines = [asked and _row_of(run, layout) is not None for asked, layout in zip(asking, layouts, strict=True)]
+    return lines if any(lines) else asking
 
 
-def of_tables(runs: Sequence[Run], tables: Sequence[str]) -> list[list[Run]]:
-    """For each of the `tables` the runs to show there: where they have a line or are of its data set, else in the first
-    table of their task, else in the first."""
-    runs_of: dict[str, list[Run]] = {name: [] for name in tables}
-    for run in runs:
-        task = [name for name in tables if any(run.record.dataset.task in g.tasks for g in load_layout(name).groups)]
-        for name in _places(run, tables) or [*task, *tables][:1]:
-            runs_of[name].append(run)
-    return list(runs_of.values())
+def placed(runs: Sequence[Run], layouts: Sequence[Layout]) -> tuple[list[list[Run]], list[Run]]:
+    """For each of the `layouts` the runs to show there, and the runs that no column asks for."""
+    places = [_places(run, layouts) for run in runs]
+    of_layouts = [
+        [run for run, place in zip(runs, places, strict=True) if place[number]] for number in range(len(layouts))
+    ]
+    return of_layouts, [run for run, place in zip(runs, places, strict=True) if not any(place)]
 
 
 def layout_table(
@@ -71,15 +77,15 @@ def layout_table(
     """The table of a layout.
 
     Args:
-        runs: runs of a row's method on a group's data set stand in that row, all others below.
+        runs: runs of a row's method stand in that row, in the columns of their test, those of other methods below. Runs
+            that no column asks for are named under the table.
         with_published, with_measured: which numbers to show; with both, their differences too.
         intervals: below each measured number its 95 % interval, the numbers of pairs and clusters, and the coverage.
     """
-    runs = runs if with_measured else ()
+    (runs,), others = placed(runs if with_measured else (), [layout])
     printed = _printed(layout)
     rows, below = _arrange(layout, runs)
     _fill([*chain.from_iterable(rows), *below], layout, printed)
-    without, below = [line for line in below if not line.filled], [line for line in below if line.filled]
     for lines in (*rows, below):
         label_lines(lines)
     writer = LineWriter(intervals)
@@ -97,7 +103,7 @@ def layout_table(
         remarks=(
             *legend(layout, with_published, bool(runs), beside),
             *about(runs, intervals),
-            *_left_out(without),
+            *_left_out(others),
             *layout.remarks,
         ),
         contradictions=contradictions(layout) if with_published else (),
@@ -126,14 +132,21 @@ def _main_lines(
     return lines
 
 
-def measured_table(runs: Sequence[Run], intervals: bool = False) -> Table:
-    """All metrics that any of the `runs` has, one column each.
+def measured_tables(runs: Sequence[Run], intervals: bool = False) -> list[Table]:
+    """A table for each data set and task of the `runs`, of all metrics that any of its runs has, one column each.
 
     Raises:
         TalkbenchError: there are no runs.
     """
     if not runs:
         raise TalkbenchError("no runs to tabulate; give the folder of at least one run")
+    tests: dict[str, list[Run]] = {}
+    for run in runs:
+        tests.setdefault(f"{run.record.dataset.name}, {run.record.dataset.task}", []).append(run)
+    return [_measured_table(test, of_test, intervals) for test, of_test in tests.items()]
+
+
+def _measured_table(test: str, runs: Sequence[Run], intervals: bool) -> Table:
     specs = {spec.name: spec for run in runs for spec in run.record.metrics}
     conditions = [_conditions(run.record) for run in runs]
     alike = len(set(conditions)) == 1
@@ -151,7 +164,7 @@ def measured_table(runs: Sequence[Run], intervals: bool = False) -> Table:
     block = TableBlock("Measured", tuple(line for measured in lines for line in writer.measured(measured)))
     remarks = [f"All rows: {conditions[0]}."] if alike else []
     return Table(
-        title="All measured metrics",
+        title=f"Measured on {test}: all metrics",
         columns=tuple(heading(spec.name, spec.unit, spec.direction) for spec in specs.values()),
         blocks=(block,),
         notes=writer.notes,
@@ -176,12 +189,9 @@ def _printed(layout: Layout) -> list[dict[int, PublishedCell]]:
 
 
 def _row_of(run: Run, layout: Layout) -> int | None:
-    """The number of the row that the run belongs in."""
-    if any(group.holds(run.record) for group in layout.groups):
-        for number, row in enumerate(layout.rows):
-            if run.record.method.name in row.methods:
-                return number
-    return None
+    """The number of the row of the run's method."""
+    rows = (number for number, row in enumerate(layout.rows) if run.record.method.name in row.methods)
+    return next(rows, None)
 
 
 def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[MeasuredLine]], list[MeasuredLine]]:
@@ -197,21 +207,13 @@ def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[MeasuredLin
     order = {key: number for number, key in enumerate(dict.fromkeys(map(system, runs)))}
     for (row, *_), of_system in groupby(sorted(runs, key=lambda run: order[system(run)]), key=system):
         members = list(of_system)
-        lists = [[run for run in members if group.holds(run.record)] for group in layout.groups]
+        lists = [[run for run in members if group.asks_for(run.record)] for group in layout.groups]
         merged = [MeasuredLine(tuple(line)) for line in zip_longest(*lists)]
-        alone = [run for run in members if not any(group.holds(run.record) for group in layout.groups)]
         if row >= 0:
             rows[row] += merged
         else:
-            below += [*merged, *(_elsewhere(run, layout) for run in alone)]
+            below += merged
     return rows, below
-
-
-def _elsewhere(run: Run, layout: Layout) -> MeasuredLine:
-    """A run on a data set that the layout does not have stands in the first columns of its task."""
-    tasks = [run.record.dataset.task in group.tasks for group in layout.groups]
-    place = tasks.index(True) if any(tasks) else 0
-    return MeasuredLine(tuple(run if number == place else None for number in range(len(layout.groups))))
 
 
 def _fill(lines: Sequence[MeasuredLine], layout: Layout, printed: Sequence[dict[int, PublishedCell]]) -> None:
@@ -239,9 +241,9 @@ def _headings(layout: Layout, printed: Sequence[dict[int, PublishedCell]], runs:
     return tuple(heads)
 
 
-def _left_out(lines: Sequence[MeasuredLine]) -> list[str]:
-    names = [run.record.run_id for line in lines for run in line.runs if run]
-    return [f"Left out, since they have none of these metrics: {', '.join(names)}."] if names else []
+def _left_out(runs: Sequence[Run]) -> list[str]:
+    named = ", ".join(run.record.run_id for run in runs)
+    return [f"Not in this table, since no column is of their test and metrics: {named}."] if runs else []
 
 
 def _conditions(record: RunRecord) -> str:

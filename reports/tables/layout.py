@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -41,7 +42,9 @@ class LayoutGroup(_Strict):
         heading: stands above the columns; empty: nothing does.
         published: the table with the printed numbers, as in ``paper 1a`` or ``supplement 3``; empty: there are none.
         tasks: all that the columns show; in published tables the tasks that the test may have had, the likeliest first.
-        motions, pairs, image_size: those the published test may have had, likeliest first; no `pairs`: any number.
+        motions, image_size: those the published test may have had, likeliest first; without `published`, those that
+            the columns show if they are stated, else all.
+        pairs: how many the published test may have had; none: any number.
         pair_lists: sha256 of the files that are the published pair list.
         caveat: what is uncertain about the test; becomes a note to measured cells.
         departs: why no run can repeat the published test; empty: one can.
@@ -60,8 +63,22 @@ class LayoutGroup(_Strict):
     columns: tuple[LayoutColumn, ...] = Field(min_length=1)
 
     def holds(self, record: RunRecord) -> bool:
-        """Whether the run is one of this data set and task."""
-        return record.dataset.name == self.dataset and record.dataset.task in self.tasks
+        """Whether the run is of this test: its data set and task and, as far as stated, its motion and image size."""
+        data = record.dataset
+        return (
+            (data.name, data.image_size) == (self.dataset, self._stated("image_size", data.image_size))
+            and data.task in self.tasks
+            and data.motion in self._stated("motions", (data.motion,))
+        )
+
+    def asks_for(self, record: RunRecord) -> bool:
+        """Whether the run is of this test and has a metric of a column."""
+        families = {column.metric.lower() for column in self.columns}
+        return self.holds(record) and any(spec.family in families for spec in record.metrics)
+
+    def _stated(self, field: str, otherwise: Any) -> Any:
+        """A fact of the test; `otherwise` in columns without published numbers whose layout does not state it."""
+        return getattr(self, field) if self.published or field in self.model_fields_set else otherwise
 
     def cells(self) -> list[PublishedCell]:
         """The printed numbers of `published` on this data set; raises `TalkbenchError` for an unknown table."""
@@ -76,7 +93,7 @@ class LayoutRow(_Strict):
 
     Attributes:
         published: its ``system_key`` in ``tables.csv``, with ``@variant`` where it has one; empty: it is not there.
-        label: in place of the printed one.
+        label: in place of the method's own name.
         methods: names of methods, as runs record them (``fomm@vox-256``), whose runs belong here.
     """
 
@@ -152,9 +169,10 @@ def read_layout(path: Path) -> Layout:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
         raise TalkbenchError(f"{path}, {where}: {first['msg']}; see those in {LAYOUTS}") from error
-    unknown = [note for note in layout.notes if note not in published.notes()["notes"]]
+    notes = published.notes().notes
+    unknown = [note for note in layout.notes if note not in notes]
     if unknown:
-        raise TalkbenchError(f"{path}: no note {unknown[0]!r}: {nearest(unknown[0], published.notes()['notes'])}")
+        raise TalkbenchError(f"{path}: no note {unknown[0]!r}: {nearest(unknown[0], notes)}")
     for row in layout.rows:
         if row.published and not any(row.published in keys(cell) for group in layout.groups for cell in group.cells()):
             raise TalkbenchError(f"{path}: no published numbers of {row.published!r} in the tables that it names")

@@ -16,6 +16,7 @@ INTERVALS = (
     f"{FEWEST} clusters in either (bench compare then shows the difference for each), too few that differ, or a metric "
     "that takes whole sets."
 )
+WORDS = f"In brackets: {'; '.join(f'{word}: {text}' for word, text in published.BASES.items())}."
 BEST = "Bold: the best of the measured cells that may be compared; underlined: the second best of three or more."
 
 
@@ -29,7 +30,11 @@ def legend(layout: Layout, with_published: bool, measured: bool, beside: bool) -
             if any(cell.bold for cell in cells)
             else "which ones are bold there is not known, so none is bold here"
         )
-        remarks.append(f"Published: as printed, misprints included; a dash stands where the table has one; {bold}.")
+        remarks.append(
+            "Published: numbers as printed, misprints included, under the methods' own names; a dash stands where the "
+            f"table has one; {bold}."
+        )
+        remarks.append(WORDS)
     if measured:
         remarks.append(BEST)
     if with_published and measured:
@@ -61,5 +66,5 @@ def about(runs: Sequence[Run], intervals: bool) -> list[str]:
 
 
 def contradictions(layout: Layout) -> tuple[str, ...]:
-    faults = [published.notes()["notes"][key] for key in layout.notes]
-    return tuple(" ".join(filter(None, [f"{note['where']}: {note['what']}", note.get("effect")])) for note in faults)
+    """What is wrong or unclear in the published table, each with the word for what that rests on."""
+    return tuple(str(published.notes().notes[key]) for key in layout.notes)

@@ -14,6 +14,7 @@ from talkbench.reports.statistics.two_way import UNLIMITED
 from talkbench.reports.tables.layout import LayoutRow
 from talkbench.reports.tables.measured_cells import MeasuredCell
 from talkbench.reports.tables.table import LETTERS, SYMBOLS, Cell, Line, Notes
+from talkbench.results import published
 from talkbench.results.published import PublishedCell
 
 
@@ -30,11 +31,6 @@ class MeasuredLine:
     runs: tuple[Run | None, ...]
     cells: tuple[MeasuredCell | None, ...] = ()
     label: str = ""
-
-    @property
-    def filled(self) -> bool:
-        """Whether there is any number."""
-        return any(cell and cell.spec for cell in self.cells)
 
 
 def label_lines(lines: Sequence[MeasuredLine]) -> None:
@@ -54,15 +50,6 @@ def _sample(run: Run) -> str:
         count += ", frames given"
     return count if run.record.method.ranked else f"{count}, not ranked"
 
-
-_PAPERS = {
-    "fomm": "FOMM",
-    "marionette": "MarioNETte",
-    "meshg": "MeshG",
-    "dagan": "DaGAN",
-    "mraa": "MRAA",
-    "tpsm": "TPSM",
-}
 
 _MEASURED_BY = {
     "own": "cells without a letter: a model of the paper's authors, measured by them",
@@ -88,15 +75,20 @@ class LineWriter:
         return self._letters.listed() + self._symbols.listed()
 
     def published(self, row: LayoutRow, printed: Sequence[PublishedCell | None]) -> Line:
-        """A system as the paper prints it."""
+        """What the paper prints of a system, under the system's own name."""
         reported = [cell for cell in printed if cell]
         origins = dict.fromkeys(cell.provenance for cell in reported if cell.provenance in _MEASURED_BY)
         cells = tuple(
-            Cell(cell.value or "–", best=cell.bold == "yes", marks=self._provenance(cell)) if cell else Cell("")
+            Cell(cell.value or "–", best=cell.bold == "yes" and not cell.copied, marks=self._provenance(cell))
+            if cell
+            else Cell("")
             for cell in printed
         )
-        marks = tuple(self._letters.mark(_MEASURED_BY[origin]) for origin in origins)
-        return Line(row.label or reported[0].system, cells, marks, "published")
+        label = row.label or reported[0].name
+        others = dict.fromkeys(cell.system for cell in reported if cell.system != label)
+        marks = [self._letters.mark(f"{_MEASURED_BY[origin]} ({_basis(origin)})") for origin in origins]
+        marks += [self._letters.mark(f'printed as "{name}"') for name in others]
+        return Line(label, cells, tuple(marks), "published")
 
     def measured(self, line: MeasuredLine, indent: int = 0, system: str = "") -> list[Line]:
         """A line of measured numbers, with the lines on their certainty below it if `intervals` is set.
@@ -130,20 +122,29 @@ class LineWriter:
         if measured.result is None or measured.result.mean is None:
             return Cell("n/a")
         marks = self._provenance(printed)
-        if measured.departures or printed.provenance.startswith("carried:"):
+        if measured.departures or printed.provenance.startswith("carried:") or printed.copied:
             return Cell("n/a", marks=marks + tuple(map(self._symbols.mark, measured.departures)))
         value = measured.result.mean * measured.spec.scale - float(printed.value)
         return Cell(f"{value:+z.{measured.spec.decimals}f}".replace("-", "−"), marks=marks)
 
     def _provenance(self, cell: PublishedCell) -> tuple[str, ...]:
-        """The mark of a number that the paper's authors did not measure, or may not have."""
+        """The marks of a number that the paper's authors did not measure, may not have, or took from another place."""
+        texts = []
         if cell.provenance.startswith("carried:"):
             key = cell.provenance.removeprefix("carried:")
-            source = f"the {_PAPERS.get(key, key)} paper"
-            return (self._letters.mark(f"carried over by the authors from {source}, made by another protocol"),)
-        if cell.provenance == "uncertain":
-            return (self._letters.mark("origin uncertain, possibly a copying slip"),)
-        return ()
+            source = f"the {published.notes().systems.get(key, key)} paper"
+            texts.append(f"carried over by the authors from {source}, which measured in its own way")
+        elif cell.provenance == "uncertain":
+            texts.append("whether the authors measured it is not known")
+        marks = [self._letters.mark(f"{text} ({_basis(cell.provenance)})") for text in texts]
+        if cell.copied:
+            marks.append(self._letters.mark(cell.copied))
+        return tuple(marks)
+
+
+def _basis(provenance: str) -> str:
+    """What the statement on where a printed number is from rests on, in one word."""
+    return published.notes().origins[provenance].basis
 
 
 def _certainty(cell: MeasuredCell | None) -> tuple[str, str, str]:

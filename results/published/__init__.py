@@ -1,7 +1,7 @@
 """The numbers printed in the MCNet paper (ICCV 2023) and its supplement, as data.
 
 ``tables.csv`` holds every cell with its provenance, ``extra_precision.csv`` further digits from the authors' plotting
-code, ``notes.yaml`` explains the columns and lists the contradictions in them.
+code, ``notes.yaml`` explains the columns, says where their numbers are from, and lists the contradictions in them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.results.published.evidence import BASES as BASES
+from talkbench.results.published.evidence import notes as notes
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,22 @@ class PublishedCell:
     status: str
     bold: str
     provenance: str
+
+    @property
+    def name(self) -> str:
+        """The system's own name, with its variant: ``TPSM``, ``MCNet, pe10``; the paper may print another."""
+        own = notes().systems.get(self.system_key, self.system_key)
+        return own if self.variant in ("", "full") else f"{own}, {self.variant}"
+
+    @property
+    def copied(self) -> str:
+        """What the notes say of the cell if it holds a number of another place, else ""."""
+        return _copied().get((f"{self.document} {self.table}", self.system_key, self.variant, self.metric), "")
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it is a number that the authors of the table measured themselves, all in the same way."""
+        return bool(self.value) and self.provenance in ("own", "remeasured") and not self.copied
 
 
 @cache
@@ -61,12 +78,13 @@ def extra_precision() -> list[dict[str, str]]:
 
 
 @cache
-def notes() -> dict[str, Any]:
-    """``notes.yaml``: the meaning of the columns, the evidence for provenance, the contradictions."""
-    import yaml
-
-    content: dict[str, Any] = yaml.safe_load((files(__name__) / "notes.yaml").read_text(encoding="utf-8"))
-    return content
+def _copied() -> dict[tuple[str, str, str, str], str]:
+    """What the notes say of the cells that hold a number of another place."""
+    return {
+        (cell.table, cell.system, "", cell.metric): f"{cell} ({note.basis})"
+        for note in notes().notes.values()
+        for cell in note.copied
+    }
 
 
 def _csv(name: str) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from talkbench.reports.runs import load_runs
-from talkbench.reports.tables.composition import measured_table
+from talkbench.reports.tables.composition import measured_tables
 
 AKD = {
     "name": "akd", "version": 1, "direction": "lower", "backend": "fan", "extractor": "fan", "worst": 256.0,
@@ -43,7 +43,7 @@ def test_the_worst_value(stores):
 def test_the_rule_is_part_of_the_protocol_and_stands_under_the_table(stores):
     protocols = [load_runs(stores, rule)[0].record.protocol_id("akd") for rule in ("drop", "worst", "intersect")]
     assert len(set(protocols)) == 3
-    table = measured_table(load_runs(stores[:2], "intersect"))
+    (table,) = measured_tables(load_runs(stores[:2], "intersect"))
     assert any("left out of all runs" in remark for remark in table.remarks)
     assert [line.cells[0].best for line in table.blocks[0].lines] == [True, False]
 
@@ -54,6 +54,6 @@ def test_coverages_that_differ_by_more_than_a_point_are_not_ranked(make_store):
         make_store("two", values={"akd": [2.0, 3.0, 4.0, 5.0]}, metrics=[AKD]),
     ]
     for rule, ranked in ((None, False), ("intersect", True), ("worst", True)):
-        table = measured_table(load_runs(uneven, rule))
+        (table,) = measured_tables(load_runs(uneven, rule))
         assert any(line.cells[0].best for line in table.blocks[0].lines) == ranked
         assert any("not ranked" in text for _, text in table.notes) != ranked

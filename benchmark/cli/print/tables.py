@@ -70,30 +70,40 @@ def print_tables(tables: Sequence[Table], form: str, out: Path | None = None) ->
 
 def _tables(runs: Sequence[Run], options: TableOptions) -> list[Table]:
     from talkbench.benchmark.ablation import demo_layout
-    from talkbench.reports.tables.composition import layout_table, measured_table, of_tables, touched
+    from talkbench.reports.tables.composition import layout_table, measured_tables, placed, touched
     from talkbench.reports.tables.layout import load_layout, names, read_layout
 
-    if options.ablation:
-        return [layout_table(demo_layout(options.ablation), runs, with_published=False, intervals=options.intervals)]
     both = options.published == options.measured
-    if not (both or options.published or options.tables or options.layout):
-        return [measured_table(runs, options.intervals)]
-    chosen = options.tables
-    if "all" in chosen or not (chosen or options.layout or both or runs):
+    with_published, with_measured = (options.published or both) and not options.ablation, options.measured or both
+    chosen, layouts = options.tables, []
+    if options.ablation:
+        layouts = [demo_layout(options.ablation)]
+    elif "all" in chosen or not (chosen or options.layout or both or runs):
         chosen = names()
-    elif not (chosen or options.layout):
-        chosen = tuple(touched(runs))
-    layouts = list(zip(map(load_layout, chosen), of_tables(runs, chosen), strict=True))
-    if options.layout:
-        layouts.append((read_layout(options.layout), list(runs)))
+    elif with_published and not (chosen or options.layout):
+        chosen = tuple(touched(runs)) or (() if runs and with_measured else ("1a",))
+    layouts += [*map(load_layout, chosen), *([read_layout(options.layout)] if options.layout else [])]
+    members, others = placed(runs, layouts)
     tables = [
-        layout_table(layout, members, options.published or both, options.measured or both, options.intervals)
-        for layout, members in layouts
+        layout_table(layout, of_layout, with_published, with_measured, options.intervals)
+        for layout, of_layout in zip(layouts, members, strict=True)
     ]
-    filled = [table for table in tables if table.blocks]
-    if not filled:
+    if others and (layouts or with_published):
+        _name(others, bool(options.ablation or options.tables or options.layout), with_measured)
+    tables = [table for table in tables if table.blocks]
+    if with_measured and (others or not layouts):
+        tables += measured_tables(others, options.intervals)
+    if not tables:
         raise TalkbenchError("no runs to tabulate; give the folder of at least one run of these tables")
-    return filled
+    return tables
+
+
+def _name(runs: Sequence[Run], chosen: bool, shown: bool) -> None:
+    """Say which runs no column of the tables, `chosen` ones or all of the papers, asks for, and whether they follow."""
+    ids = ", ".join(run.record.run_id for run in runs)
+    tables = "none of these tables" if chosen else "no table of the papers"
+    place = "they follow in tables of their own" if shown else "they are not shown"
+    say(f"{tables} has columns of the data set, task, motion, image size and metrics of these runs; {place}: {ids}")
 
 
 def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:

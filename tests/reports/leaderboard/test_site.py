@@ -183,8 +183,8 @@ def test_published_numbers_rank_only_where_one_group_measured(all_boards):
     l1, psnr = column(table, "L1"), column(table, "PSNR")
     assert l1["FOMM"].marks
     assert l1["FOMM"].ranks is None
-    assert l1["MCNet (Ours)"].ranks == (1, 1)
-    assert l1["MCNet (Ours)"].leads
+    assert l1["MCNet"].ranks == (1, 1)
+    assert l1["MCNet"].leads
     assert not any(cell.ranks for cell in psnr.values())
     assert "not-reported" not in str(l1["marioNETte"])
     assert l1["marioNETte"].value is None

@@ -35,11 +35,11 @@ def table_of(name: str) -> list[published.PublishedCell]:
 
 
 def printed(name: str) -> list[tuple[str, list[str]]]:
-    """The lines of a table in ``tables.csv``: label and printed values, in the order of the layout's columns."""
+    """The lines of a table in ``tables.csv``: own name and printed values, in the order of the layout's columns."""
     columns = [(group.dataset, column.metric) for group, column in load_layout(name).columns]
     rows: dict[str, dict[tuple[str, str], str]] = {}
     for cell in table_of(name):
-        rows.setdefault(cell.system, {})[cell.dataset, cell.metric] = cell.value
+        rows.setdefault(cell.name, {})[cell.dataset, cell.metric] = cell.value
     return [(system, [values[column] for column in columns]) for system, values in rows.items()]
 
 
@@ -59,7 +59,7 @@ def test_all_304_cells_stand_in_exactly_one_table() -> None:
                 (cell,) = [c for c in group.cells() if c.metric == column.metric and row.published in keys(c)]
                 assert (cell.document, cell.table) == (table_of(name)[0].document, table_of(name)[0].table)
                 assert printed_cell.text == (cell.value or "–")
-                assert line.label == cell.system
+                assert line.label == cell.name
                 assert (printed_cell.best, printed_cell.second) == (cell.bold == "yes", False)
                 assert bool(printed_cell.marks) == (cell.provenance not in ("own", "remeasured", ""))
                 counts[cell] += 1
@@ -148,25 +148,53 @@ def test_provenance_is_told_of_every_cell() -> None:
         table = published_table([], name)
         texts = dict(table.notes)
         for line in table.blocks[0].lines:
-            cells = [cell for cell in table_of(name) if cell.system == line.label and cell.value]
+            cells = [cell for cell in table_of(name) if cell.name == line.label and cell.value]
             plain = {cell.provenance for cell in cells} & {"own", "remeasured"}
-            assert len(line.marks) == len(plain) <= 1
+            marks = [mark for mark in line.marks if not texts[mark].startswith("printed as ")]
+            assert len(marks) == len(plain) <= 1
             for origin in plain:
                 expected = {"own": "a model of the paper's authors", "remeasured": "another group's model"}[origin]
-                assert expected in texts[line.marks[0]]
+                assert expected in texts[marks[0]]
+
+
+def test_rows_have_the_methods_own_names_and_the_printed_ones_in_a_note() -> None:
+    labels = {name: [line.label for line in published_table([], name).blocks[0].lines] for name in ALL}
+    assert labels["1a"] == [
+        "X2Face", "MarioNETte", "FOMM", "MeshG", "face-vid2vid", "MRAA", "DaGAN", "TPSM", "MCNet",
+    ]  # fmt: skip
+    assert labels["s4"][-2:] == ["MCNet, mcm", "MCNet"]
+    for name in ALL:
+        table = published_table([], name)
+        texts = dict(table.notes)
+        for line, system in zip(table.blocks[0].lines, dict.fromkeys(c.system for c in table_of(name)), strict=True):
+            noted = [texts[mark] for mark in line.marks if texts[mark].startswith("printed as ")]
+            assert noted == ([] if line.label == system else [f'printed as "{system}"'])
+
+
+def test_a_copied_number_is_printed_with_its_note_and_never_set_in_bold() -> None:
+    table = published_table([], "1a")
+    texts, cells = dict(table.notes), {line.label: line.cells for line in table.blocks[0].lines}
+    for cell, value, said in (
+        (cells["FOMM"][1], "30.39", "this is MeshG's PSNR, and the source prints 30.18 (printed)"),
+        (cells["MarioNETte"][0], "75.5", "this is MarioNETte's CSIM, and the source prints 74.4 (printed)"),
+    ):
+        assert (cell.text, cell.best) == (value, False)
+        assert any(texts[mark].endswith(said) for mark in cell.marks)
 
 
 def test_every_contradiction_stands_under_a_table_that_it_concerns() -> None:
-    contradictions = published.notes()["notes"]
+    contradictions = published.notes().notes
     used = {note for name in ALL for note in load_layout(name).notes}
     assert used == set(contradictions)
-    assert any("CSIM column copied into SSIM" in text for text in published_table([], "1a").contradictions)
+    assert any("75.5 is MarioNETte's CSIM." in text for text in published_table([], "1a").contradictions)
     for name in ALL:
         texts = published_table([], name).contradictions
         number = name.removeprefix("s")
         where = f"supplement Table {number}" if name.startswith("s") else f"paper Table {number}"
-        concerned = [note for note in contradictions.values() if where in note["where"]]
-        assert all(any(note["what"] in text for text in texts) for note in concerned), name
+        concerned = [note for note in contradictions.values() if where in note.where]
+        assert all(any(f"({note.basis}): {note.what}" in text for text in texts) for note in concerned), name
+        for word, meaning in published.BASES.items():
+            assert any(f"{word}: {meaning}" in remark for remark in published_table([], name).remarks)
 
 
 def test_methods_and_metrics_are_called_as_runs_call_them() -> None:
@@ -215,7 +243,7 @@ def test_the_layout_in_the_readme(tmp_path: Path) -> None:
     (example,) = re.findall(r"```yaml\n(title: .*?)```", readme, re.S)
     table = own(tmp_path, example)
     assert [[line.label, *(cell.text for cell in line.cells)] for line in table.blocks[0].lines] == [
-        ["Ours", "0.0238", "0.998"],
+        ["MCNet", "0.0238", "0.998"],
         ["Our method", "", ""],
     ]
 
@@ -230,7 +258,7 @@ def test_a_layout_of_ones_own(tmp_path: Path) -> None:
     assert table.groups == (("Faces", 2), ("Talks", 1))
     assert table.columns == ("L1 ↓", "PSNR (dB) ↑", "L1")
     texts = [[line.label, *(cell.text for cell in line.cells)] for line in table.blocks[0].lines]
-    assert texts == [["Ours", "0.0238", "33.60", ""], ["New one", "", "", ""]]
+    assert texts == [["MCNet", "0.0238", "33.60", ""], ["New one", "", "", ""]]
 
 
 @pytest.mark.parametrize(

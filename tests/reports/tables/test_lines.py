@@ -9,8 +9,15 @@ from rich.console import Console
 
 from talkbench.reports.pages.table_page import to_html
 from talkbench.reports.runs import Run, load_runs
-from talkbench.reports.tables.composition import layout_table, measured_table, of_tables, published_table, touched
-from talkbench.reports.tables.layout import Layout, load_layout
+from talkbench.reports.tables.composition import (
+    layout_table,
+    measured_tables,
+    placed,
+    published_table,
+    tables_of,
+    touched,
+)
+from talkbench.reports.tables.layout import Layout, load_layout, names
 from talkbench.reports.tables.table import Line, Table
 from talkbench.reports.tables.terminal import print_table
 from talkbench.reports.tables.writers import to_csv, to_latex, to_markdown
@@ -29,7 +36,12 @@ def run(make_store: MakeStore) -> Callable[..., Run]:
     """A whole run of a method on a data set, of one value per metric unless a list is given."""
 
     def make(
-        name: str, data: str = "voxceleb1", task: str = "same-identity", pairs: int = PAIRS, **values: object
+        name: str,
+        data: str = "voxceleb1",
+        task: str = "same-identity",
+        pairs: int = PAIRS,
+        test: dict[str, object] | None = None,
+        **values: object,
     ) -> Run:
         specs = [spec for spec in (L1, AKD, AUCON) if str(spec["name"]).split("@")[0] in values]
         each = {str(spec["name"]): values[str(spec["name"]).split("@")[0]] for spec in specs}
@@ -37,7 +49,7 @@ def run(make_store: MakeStore) -> Callable[..., Run]:
             name,
             {metric: value if isinstance(value, list) else [value] * pairs for metric, value in each.items()},
             specs,
-            dataset={"name": data, "task": task, "pairs": pairs, "image_size": 256},
+            dataset={"name": data, "task": task, "pairs": pairs, "image_size": 256, **(test or {})},
         )
         return load_runs([store])[0]
 
@@ -61,7 +73,7 @@ def test_a_run_stands_below_the_line_of_its_method(run: Callable[..., Run]) -> N
     table = published_table([run("mcnet", l1=0.0340), run("copy-source", l1=0.08)])
     assert [block.title for block in table.blocks] == ["Published and measured", "Measured"]
     assert lines(table)[-4:] == [
-        "published: MCNet (Ours)",
+        "published: MCNet",
         f"measured: mcnet (n = {PAIRS})",
         "difference: difference",
         f"measured: copy-source (n = {PAIRS})",
@@ -95,12 +107,13 @@ def test_no_difference_where_the_tests_are_not_the_same(run: Callable[..., Run])
     carried = published_table([run("fomm@vox-256", l1=0.03)])
     assert difference(carried)[0] == "n/a"
     assert difference(carried)[1][0].startswith("carried over by the authors from the FOMM paper")
+    assert difference(carried)[1][0].endswith("(inferred)")
     unfinished = published_table([run("mcnet", l1=[0.03] * 5)])
     assert difference(unfinished) == ("n/a", ["5 of 2083 pairs used: 2078 not evaluated yet"])
     unreleased = published_table([run("mcnet", "voxceleb2", l1=0.03)])
     assert difference(unreleased) == ("n/a", ["other pairs than the published ones, of which no list was released"])
     uncertain = published_table([run("facevid2vid@vox-256", l1=0.05)])
-    assert difference(uncertain) == ("+0.0070", ["origin uncertain, possibly a copying slip"])
+    assert difference(uncertain) == ("+0.0070", ["whether the authors measured it is not known (inferred)"])
 
 
 def test_another_rule_for_missing_faces_is_a_departure(make_store: MakeStore) -> None:
@@ -114,7 +127,7 @@ def test_another_rule_for_missing_faces_is_a_departure(make_store: MakeStore) ->
 def test_numbers_are_printed_as_finely_as_the_table_does(run: Callable[..., Run]) -> None:
     table = published_table([run("mcnet", "celebv", "cross-identity", aucon=0.88888)])
     assert texts(line(table, "mcnet"))[2] == "0.889"
-    talks = published_table([run("mcnet", "ted-talks", l1=0.02345)])
+    talks = published_table([run("mcnet", "ted-talks", test={"image_size": 384}, l1=0.02345)])
     assert talks.title.startswith("Supplement, Table 6")
     assert texts(line(talks, "mcnet"))[0] == "0.023"
 
@@ -143,26 +156,52 @@ def test_ties_for_the_best_leave_no_second(run: Callable[..., Run]) -> None:
 
 def test_the_tables_that_runs_touch(run: Callable[..., Run]) -> None:
     full, ablation, frequencies = (run(name, l1=0.03) for name in ("mcnet", "mcnet@mcm", "mcnet@pe10"))
-    assert touched([]) == ["1a"]
-    assert touched([run("mcnet@demo", "demo", l1=0.03)]) == ["1a"]
+    assert touched([]) == touched([run("mcnet@demo", "demo", l1=0.03)]) == []
     assert touched([full]) == ["1a"]
     assert touched([full, ablation, frequencies]) == ["1a", "2", "s1"]
     assert touched([run("mcnet", "hdtf", l1=0.03), run("copy-source", "celebv", "cross-identity", aucon=1.0)]) == [
         "1b",
         "s4",
     ]
-    by_table = of_tables([full, ablation, run("blend", "demo", l1=0.1)], ["2", "s7"])
-    assert [[run.record.method.name for run in runs] for runs in by_table] == [
-        ["mcnet", "mcnet@mcm", "blend"],
-        ["mcnet"],
-    ]
+    demo = run("blend", "demo", l1=0.1)
+    assert placed([full, ablation, demo], [load_layout("2"), load_layout("s7")]) == ([[full, ablation], [full]], [demo])
+
+
+OTHERS = {
+    "another data set": {"name": "demo"},
+    "a data set of another table": {"name": "hdtf"},
+    "another task": {"task": "reconstruction"},
+    "another motion": {"motion": "relative-first"},
+    "another image size": {"image_size": 128},
+}
+
+
+@pytest.mark.parametrize("test", OTHERS.values(), ids=list(OTHERS))
+def test_a_run_of_another_test_stands_in_no_column(run: Callable[..., Run], test: dict[str, object]) -> None:
+    for name in ("mcnet", "copy-source"):
+        other = run(name, test=test, l1=0.001)
+        table = layout_table(load_layout("1a"), [run("mcnet", l1=0.0340), other])
+        assert len([line for line in lines(table) if line.startswith("measured")]) == 1
+        named = f"no column is of their test and metrics: {other.record.run_id}."
+        assert any(remark.endswith(named) for remark in table.remarks)
+
+
+def test_no_layout_of_the_papers_has_a_column_for_the_demo(run: Callable[..., Run]) -> None:
+    tasks = ("same-identity", "cross-identity", "reconstruction")
+    for demo in [run(name, "demo", task, l1=0.001) for name in ("mcnet", "fomm@vox-256") for task in tasks]:
+        assert placed([demo], [load_layout(name) for name in names()]) == ([[]] * 10, [demo])
+        assert [table.title for table in tables_of(demo)] == [
+            f"Measured on demo, {demo.record.dataset.task}: all metrics"
+        ]
+    assert tables_of(run("mcnet", l1=0.03))[0].title.startswith("Table 1(a)")
 
 
 def test_runs_without_any_metric_of_a_table_are_named_below(run: Callable[..., Run]) -> None:
     blind = run("blend", aucon=0.5)
     table = layout_table(load_layout("1a"), [blind])
     assert len(table.blocks) == 1
-    assert f"Left out, since they have none of these metrics: {blind.record.run_id}." in table.remarks
+    named = f"Not in this table, since no column is of their test and metrics: {blind.record.run_id}."
+    assert named in table.remarks
 
 
 def test_measured_alone_and_published_alone(run: Callable[..., Run]) -> None:
@@ -204,7 +243,7 @@ def clustered(make_store: MakeStore) -> RunStore:
 def test_intervals_stand_below_the_numbers_with_pairs_clusters_and_coverage(clustered: RunStore) -> None:
     for table in (
         layout_table(load_layout("1a"), load_runs([clustered]), intervals=True),
-        measured_table(load_runs([clustered]), intervals=True),
+        *measured_tables(load_runs([clustered]), intervals=True),
     ):
         kinds = [line.kind for block in table.blocks for line in block.lines if line.kind != "published"]
         assert kinds[:4] == ["measured", "95 % interval", "pairs/clusters", "coverage"]
@@ -216,11 +255,16 @@ def test_intervals_stand_below_the_numbers_with_pairs_clusters_and_coverage(clus
         assert " – " in to_markdown(table)
 
 
-def test_a_column_without_published_numbers_marks_other_data_and_other_protocols_only(run: Callable[..., Run]) -> None:
+def test_a_column_without_published_numbers_is_of_any_motion_and_size_unless_it_states_one(
+    run: Callable[..., Run],
+) -> None:
     group = {"dataset": "tiny", "tasks": ["same-identity"], "columns": [{"metric": "L1", "variants": ["l1"]}]}
     layout = Layout.model_validate({"title": "Mine", "groups": [group], "rows": [{"label": "A", "methods": ["a"]}]})
     alone = layout_table(layout, [run("a", "tiny", pairs=3, l1=0.1)])
     assert alone.notes == ()
     assert [line.kind for line in alone.blocks[0].lines] == ["published", "measured"]
-    other = layout_table(layout, [run("a", "tiny", pairs=3, l1=0.1), run("a", "demo", pairs=3, l1=0.1)])
-    assert [text for _, text in other.notes] == ["another test than that of the column: demo instead of tiny"]
+    moved = run("a", "tiny", pairs=3, test={"motion": "avd", "image_size": 64}, l1=0.1)
+    assert [line.kind for line in layout_table(layout, [moved]).blocks[0].lines] == ["published", "measured"]
+    for stated in ({"motions": ["absolute"]}, {"image_size": 256}):
+        strict = Layout.model_validate({"title": "Mine", "groups": [{**group, **stated}], "rows": [{"label": "A"}]})
+        assert placed([moved], [strict]) == ([[]], [moved])

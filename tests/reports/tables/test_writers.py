@@ -12,7 +12,7 @@ import pytest
 
 from talkbench.reports.pages.table_page import to_html
 from talkbench.reports.runs import Run
-from talkbench.reports.tables.composition import measured_table, published_table
+from talkbench.reports.tables.composition import measured_tables, published_table
 from talkbench.reports.tables.layout import names
 from talkbench.reports.tables.table import Cell, Line, Table, TableBlock
 from talkbench.reports.tables.writers import to_csv, to_latex, to_markdown
@@ -78,9 +78,8 @@ def test_latex_compiles(tmp_path: Path, make_store: MakeStore) -> None:
 
 
 def test_csv_reads_back(make_store: MakeStore) -> None:
-    table = published_table(
-        [Run.load(make_store(values={"l1": [0.1], "psnr": [float("inf")], "akd@mtcnn5": ["lost"]}))]
-    )
+    values = {"l1": [0.1], "psnr": [float("inf")], "akd@mtcnn5": ["lost"]}
+    table = published_table([Run.load(make_store(values=values, dataset={"name": "voxceleb1", "image_size": 256}))])
     rows = list(csv.DictReader(io.StringIO(to_csv(table))))
     printed = [row[head] for row in rows[:9] for head in table.columns]
     assert printed == [cell.value for cell in published.table("paper", "1a")]
@@ -98,6 +97,6 @@ def test_csv_holds_no_formulas() -> None:
 
 @pytest.mark.parametrize("write", [to_markdown, to_latex, to_csv, to_html])
 def test_every_format_prints_the_measured_rows(make_store: MakeStore, write: Callable[[Table], str]) -> None:
-    text = write(measured_table([Run.load(make_store())]))
+    text = write(*measured_tables([Run.load(make_store())]))
     for expected in ("0.2500", "21.50", "mcnet@demo"):
         assert expected in text
