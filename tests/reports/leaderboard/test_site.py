@@ -186,8 +186,31 @@ def test_published_numbers_rank_only_where_one_group_measured(all_boards):
     assert l1["MCNet"].ranks == (1, 1)
     assert l1["MCNet"].leads
     assert not any(cell.ranks for cell in psnr.values())
-    assert "not-reported" not in str(l1["marioNETte"])
-    assert l1["marioNETte"].value is None
+    assert "not-reported" not in str(l1["MarioNETte"])
+    assert l1["MarioNETte"].value is None
+
+
+def test_the_printed_board_has_own_names_notes_with_their_basis_and_no_rank_for_a_copied_number(all_boards):
+    groups = {g.title: g for b in all_boards if b.dataset == "voxceleb1" for g in b.groups if g.kind == "published"}
+    table = groups["Table 1a of the MCNet paper"]
+    legend = dict(table.legend)
+    named = {line.label: legend[line.marks] for line in table.lines if line.marks}
+    assert named == {
+        "X2Face": 'printed as "X2face"',
+        "MarioNETte": 'printed as "marioNETte"',
+        "TPSM": 'printed as "TPSN"',
+        "MCNet": 'printed as "MCNet (Ours)"',
+    }
+    for group, metric, system, source in (
+        (table, "PSNR", "FOMM", "30.18"),
+        (table, "SSIM", "MarioNETte", "74.4"),
+        (groups["Table 2 of the MCNet paper"], "PSNR", "FOMM", "30.18"),
+    ):
+        cell = column(group, metric)[system]
+        assert (cell.ranks, cell.leads, cell.best, cell.compared) == (None, False, False, False)
+        assert dict(group.legend)[cell.marks].endswith(f"the source prints {source} (printed); not ranked")
+    assert any("PSNR 30.39 (printed): 30.39 is MeshG's own PSNR" in remark for remark in table.remarks)
+    assert "inferred: a reading of what is printed" in table.remarks[-1]
 
 
 @pytest.mark.parametrize(
