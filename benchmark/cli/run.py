@@ -85,7 +85,7 @@ def command(**options: Any) -> None:
     With several methods, data sets or tasks, there is one run for each combination whose data and weights are here; the
     others are listed with the reason. Such a command always continues the runs that it finds in runs/ or in the folder
     of --out. With several data sets, --root holds a folder for each. all means every task, every data set, and every
-    method except the yardsticks that see the true image.
+    method except the yardsticks that see the true image. If images would differ in size, that is said first.
 
     \b
     bench run --method mcnet --dataset demo

@@ -15,7 +15,7 @@ from talkbench.benchmark.cli.options import EXISTING, PATH, table_names
 @click.option(
     "--table", "tables", callback=table_names, metavar="NAMES",
     help="Tables to print, comma-separated: 1a, 1b, 2 of the MCNet paper, s1 to s7 of its supplement, or all.  "
-    "[default: those that the runs belong to, else 1a]",
+    "[default: those that the runs belong to; without runs 1a]",
 )  # fmt: skip
 @click.option("--layout", type=EXISTING, help="A table of your own, as YAML; see Tables in the README.")
 @click.option(
@@ -25,7 +25,9 @@ from talkbench.benchmark.cli.options import EXISTING, PATH, table_names
 )  # fmt: skip
 @click.option("--published", is_flag=True, help="Print the published numbers alone; without RUNS, those of all tables.")
 @click.option(
-    "--measured", is_flag=True, help="Print the runs alone; without --table or --layout, with all their metrics."
+    "--measured",
+    is_flag=True,
+    help="Print the runs alone; without --table or --layout, with all their metrics, a table per data set and task.",
 )
 @click.option(
     "--intervals", is_flag=True, help="Add 95 % intervals over people or clips, the number of pairs, and the coverage."
@@ -44,7 +46,8 @@ def command(runs: tuple[Path, ...], **options: Any) -> None:
     """Print results beside the published numbers.
 
     The layouts are those of the ten tables of the MCNet paper and its supplement, or your own. RUNS are folders of
-    runs; without them, all runs below runs/ are printed.
+    runs; without them, all runs below runs/ are printed. Runs of a data set, task, motion or image size that no column
+    is of follow in tables of their own.
 
     \b
     bench tables

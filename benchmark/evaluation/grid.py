@@ -12,12 +12,13 @@ from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device, memory_advice, reproducible
 from talkbench.benchmark.evaluation.motions import check_motion
 from talkbench.benchmark.evaluation.options import RunOptions
-from talkbench.benchmark.evaluation.plan import prepare
+from talkbench.benchmark.evaluation.plan import prepare, stored_size
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.runner import carry_out
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
-from talkbench.methods.cards import find_weights, full_name, is_ranked, known_names
+from talkbench.methods.cards import card, find_weights, full_name, is_ranked, known_names
+from talkbench.methods.registration import class_of
 
 ALL = "all"
 ANY = ""
@@ -50,7 +51,8 @@ def is_grid(options: RunOptions) -> bool:
 def run_grid(options: RunOptions, display: Callable[[], AbstractContextManager[Progress]]) -> list[GridCell]:
     """Run every cell whose data and weights are here, each into a folder of its own below `RunOptions.runs`.
 
-    A cell is not run again if a finished run has the same settings, and an interrupted one is continued.
+    A cell is not run again if a finished run has the same settings, and an interrupted one is continued. Methods whose
+    images would differ in size are named before the first.
 
     Args:
         options: `method`, `dataset` and `task` may be several names with commas between, or ``all``; with several data
@@ -68,6 +70,8 @@ def run_grid(options: RunOptions, display: Callable[[], AbstractContextManager[P
         reasons = "; ".join(f"{where(cell)}: {cell.reason}" for cell in skipped)
         raise TalkbenchError(f"none of these runs is possible here: {reasons}")
     with display() as progress:
+        for warning in mixed_sizes(cells, options):
+            progress.warn(warning)
         for cell in skipped:
             progress.say(f"skipped {where(cell)}: {cell.reason}")
     finished = []
@@ -92,6 +96,42 @@ def plan(options: RunOptions) -> tuple[list[GridCell], list[GridCell]]:
         cells += [GridCell(method, name, task) for task in tasks for method in usable]
         skipped += missing
     return cells, skipped
+
+
+def mixed_sizes(cells: Sequence[GridCell], options: RunOptions) -> list[str]:
+    """For each data set whose methods would work on images of different sizes, which at which, and the remedy."""
+    warnings = []
+    for dataset in dict.fromkeys(cell.dataset for cell in cells):
+        members = [cell for cell in cells if cell.dataset == dataset]
+        own = {cell.method: _resolution(cell.method, options) for cell in members}
+        fixed = sorted({size for size in own.values() if size})
+        if not fixed or len(set(own.values())) == 1 or options.image_size is not None:
+            continue  # with --image-size a method of another size is skipped, with the reason
+        free = load_protocol(options.protocol).image_size.value or _stored(members[0], options)
+        by_size: dict[int, list[str]] = {}
+        for method, size in own.items():
+            by_size.setdefault(size or free, []).append(method)
+        if len(by_size) > 1:
+            sizes = "; ".join(f"{', '.join(names)} at {size}" for size, names in sorted(by_size.items()))
+            every = all(size in (None, fixed[0]) for size in own.values())
+            remedy = "runs all at that size" if every else "runs those that can work at that size"
+            choice = " or ".join(map(str, fixed))
+            warnings.append(
+                f"the images on {dataset} would differ in size: {sizes} pixels; --image-size {choice} {remedy}"
+            )
+    return warnings
+
+
+def _resolution(method: str, options: RunOptions) -> int | None:
+    """The size that a method works at; None if any will do."""
+    name = find_weights(method, options.checkpoint).method
+    return card(name).resolution or getattr(class_of(name), "resolution", None)
+
+
+def _stored(cell: GridCell, options: RunOptions) -> int:
+    """The shorter side of the frames of a data set."""
+    data = datasets.create(cell.dataset, root=_root(cell.dataset, options))
+    return min(stored_size(data.split(cell.task, pairs=options.pairs, motion=options.motion)))
 
 
 def where(cell: GridCell) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import synthetic_sets
 
-from talkbench.benchmark.evaluation.grid import plan, where
+from talkbench.benchmark.evaluation.grid import GridCell, mixed_sizes, plan, where
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.core.errors import TalkbenchError
 from talkbench.results import RunStore
@@ -141,6 +141,33 @@ def test_a_motion_that_a_method_or_list_lacks(clips):
     cells, skipped = plan(options)
     assert [cell.task for cell in cells] == ["cross-identity"]
     assert {where(cell) for cell in skipped} == {"tiny, same-identity", "tiny, reconstruction"}
+
+
+def test_a_grid_that_would_mix_image_sizes_says_so_first(grid):
+    options = ("--method", "copy-source,mcnet@demo,blend", "--task", "same-identity", "--limit", 1)
+    mixed = grid(*options)
+    assert mixed.code == 0, mixed.err
+    assert mixed.err.splitlines()[0] == (
+        "warning: the images on tiny would differ in size: copy-source, blend at 48; mcnet@demo at 128 pixels; "
+        "--image-size 128 runs all at that size"
+    )
+    assert {RunStore(folder).read_record().dataset.image_size for folder in folders()} == {48, 128}
+    alike = grid(*options, "--image-size", 128, "--out", "alike")
+    assert "differ in size" not in alike.err
+    sizes = [RunStore(path.parent).read_record().dataset.image_size for path in Path("alike").glob("*/summary.json")]
+    assert sizes == [128] * 3
+    assert "differ in size" not in grid("--task", "same-identity").err
+
+
+def test_methods_of_two_fixed_sizes_have_no_common_one(clips):
+    cells = [GridCell(method, "tiny", "same-identity") for method in ("fomm@vox-256", "mcnet@demo", "copy-source")]
+    options = RunOptions(method="", dataset="tiny", root=clips, checkpoint=Path("any.pth"))
+    assert mixed_sizes(cells, options) == [
+        "the images on tiny would differ in size: copy-source at 48; mcnet@demo at 128; fomm@vox-256 at 256 pixels; "
+        "--image-size 128 or 256 runs those that can work at that size"
+    ]
+    assert mixed_sizes(cells[:1], options) == []
+    assert mixed_sizes([*cells[:1], GridCell("mcnet@demo", "demo", "same-identity")], options) == []
 
 
 @pytest.mark.parametrize(
