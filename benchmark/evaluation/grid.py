@@ -12,7 +12,7 @@ from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device, memory_advice, reproducible
 from talkbench.benchmark.evaluation.motions import check_motion
 from talkbench.benchmark.evaluation.options import RunOptions
-from talkbench.benchmark.evaluation.plan import prepare, stored_size
+from talkbench.benchmark.evaluation.plan import check_readable, commonest_side, prepare
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.runner import carry_out
 from talkbench.benchmark.progress import Progress
@@ -107,7 +107,7 @@ def mixed_sizes(cells: Sequence[GridCell], options: RunOptions) -> list[str]:
         fixed = sorted({size for size in own.values() if size})
         if not fixed or len(set(own.values())) == 1 or options.image_size is not None:
             continue  # with --image-size a method of another size is skipped, with the reason
-        free = load_protocol(options.protocol).image_size.value or _stored(members[0], options)
+        free = load_protocol(options.protocol).image_size.value or _stored(members[0], options) or fixed[0]
         by_size: dict[int, list[str]] = {}
         for method, size in own.items():
             by_size.setdefault(size or free, []).append(method)
@@ -128,10 +128,16 @@ def _resolution(method: str, options: RunOptions) -> int | None:
     return card(name).resolution or getattr(class_of(name), "resolution", None)
 
 
-def _stored(cell: GridCell, options: RunOptions) -> int:
-    """The shorter side of the frames of a data set."""
+def _stored(cell: GridCell, options: RunOptions) -> int | None:
+    """The size at which methods of any size would run on a data set; None if no frame can be read, as the runs tell."""
     data = datasets.create(cell.dataset, root=_root(cell.dataset, options))
-    return min(stored_size(data.split(cell.task, pairs=options.pairs, motion=options.motion)))
+    split = data.split(cell.task, pairs=options.pairs, motion=options.motion)
+    split = split if options.limit is None else split.head(options.limit)
+    try:
+        check_readable(split)
+        return commonest_side(split)
+    except (TalkbenchError, OSError):
+        return None
 
 
 def where(cell: GridCell) -> str:
