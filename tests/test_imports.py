@@ -31,7 +31,7 @@ FLOORS = {
         {"cli", "notebook"},
     ],
     "benchmark.cli": [{"groups", "options", "print", "progress"}, REST],
-    "reports": [{"numbers", "runs"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],
+    "reports": [{"numbers", "runs", "data_ids"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],
 }
 HEAVY = {
     *("dlib", "face_alignment", "facenet_pytorch", "feat", "lpips", "matplotlib"),
