@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from talkbench.reports.data_ids import OLDER
 from talkbench.reports.runs import Run
 from talkbench.reports.statistics.resampling import FEWEST, RESAMPLES, SEED
 from talkbench.reports.tables.layout import Layout
@@ -38,7 +39,7 @@ def legend(layout: Layout, with_published: bool, measured: bool, beside: bool) -
     if measured:
         remarks.append(BEST)
     if with_published and measured:
-        remarks.append("No ranking goes across published and measured numbers, nor across protocols.")
+        remarks.append("No ranking goes across published and measured numbers, nor across protocols or data ids.")
     if with_published and beside:
         remarks.append(
             "Difference: measured minus published, where the test is the published one as far as is known; else n/a."
@@ -62,6 +63,8 @@ def about(runs: Sequence[Run], intervals: bool) -> list[str]:
         remarks.append(f"Not ranked: {', '.join(dict.fromkeys(unranked))}, a yardstick that sees the truth.")
     if any(run.record.method.frames for run in runs):
         remarks.append("Frames given: another program made them, by its user's account; they were only scored here.")
+    if runs and not any(run.record.dataset.data_id for run in runs):
+        remarks.append(f"Measured: {OLDER}.")
     return remarks
 
 

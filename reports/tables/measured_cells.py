@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from talkbench.reports.data_ids import OLDER
 from talkbench.reports.numbers import coverage, format_mean
 from talkbench.reports.runs import Run
 from talkbench.reports.tables.layout import LayoutColumn, LayoutGroup
@@ -44,6 +45,10 @@ class MeasuredCell:
     @property
     def protocol(self) -> str:
         return self.run.record.protocol_id(self.spec.name) if self.spec else ""
+
+    @property
+    def data_id(self) -> str:
+        return self.run.record.dataset.data_id
 
     @property
     def share(self) -> float:
@@ -117,7 +122,8 @@ def _departures(run: Run, group: LayoutGroup, column: LayoutColumn, spec: Metric
 
 
 def finish(cells: Sequence[MeasuredCell]) -> None:
-    """Add notes on other protocols and missing pairs to the cells of a column, then rank them within each protocol."""
+    """Add notes on other protocols, other data and missing pairs to the cells of a column, then rank them within each
+    protocol and data id."""
     present = [cell for cell in cells if cell.spec]
     groups: dict[tuple[str, ...], set[str]] = {}
     for cell in present:
@@ -125,14 +131,21 @@ def finish(cells: Sequence[MeasuredCell]) -> None:
     for cell in present:
         if len(groups[tuple(cell.notes)]) > 1:
             cell.notes.append(f"protocol {cell.protocol}: comparable only with cells of the same protocol")
+    of_protocol: dict[str, set[str]] = {}
+    for cell in present:
+        of_protocol.setdefault(cell.protocol, set()).add(cell.data_id)
+    for cell in present:
+        if len(of_protocol[cell.protocol]) > 1:
+            known = f"data id {cell.data_id}: comparable only with cells of the same data id"
+            cell.notes.append(known if cell.data_id else OLDER)
     for cell in present:
         total = cell.run.record.dataset.pairs
         if cell.result and (text := coverage(cell.result, total)):
             cell.notes.append(text)
             if cell.run.summary.pairs != total:
                 cell.departures.append(text)
-    for protocol in sorted({cell.protocol for cell in present}):
-        _rank([cell for cell in present if cell.protocol == protocol])
+    for test in sorted({(cell.protocol, cell.data_id) for cell in present}):
+        _rank([cell for cell in present if (cell.protocol, cell.data_id) == test])
 
 
 def _rank(cells: list[MeasuredCell]) -> None:

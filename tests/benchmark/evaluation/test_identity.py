@@ -201,3 +201,18 @@ def test_an_older_run_stays_readable_and_says_that_it_has_no_data_id(score, benc
     assert "no data id" in " ".join(both.out.split())
     resumed = score("--out", "old", "--method", "copy-source", "--resume").complaint()
     assert "dataset.resizing" in resumed
+
+
+def test_tables_mark_numbers_on_other_data_and_rank_none_of_them(score, bench, copied):
+    score("--out", "runs/one")
+    score("--out", "runs/other", "--root", copied, "--method", "copy-source")
+    runs = ("runs/one", "runs/other")
+    table = bench("tables", *runs, "--format", "csv")
+    assert table.code == 0, table.err
+    for run in runs:
+        mark = RunStore(run).read_record().dataset.data_id
+        assert f"data id {mark}: comparable only with cells of the same data id" in table.out
+    lines = bench("tables", *runs, "--format", "markdown").out.splitlines()
+    assert not any("**" in line for line in lines if line.startswith(("| blend", "| copy-source")))
+    older("runs/other")
+    assert "no data id: the record is older" in " ".join(bench("tables", *runs, "--format", "csv").out.split())
