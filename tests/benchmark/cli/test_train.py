@@ -76,7 +76,15 @@ def test_a_training_from_start_to_end(train, place):
     assert "8/8" in lines[-1]
     assert "pairs/s" in lines[-1]
     files = {path.name for path in (place / "out").iterdir()} - {".lock"}
-    assert files == {"best.safetensors", "log.jsonl", "pictures", "recipe.yaml", "state", "weights.safetensors"}
+    assert files == {
+        "best.safetensors",
+        "log.jsonl",
+        "pictures",
+        "recipe.yaml",
+        "state",
+        "training.json",
+        "weights.safetensors",
+    }
     again = train("--set", "epochs=3")
     assert again.code == 0, again.err
     assert "continuing out at step 4" in again.err
