@@ -209,7 +209,8 @@ def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Prog
     """Evaluate the pairs that are not done yet; returns what the frames of all pairs decode to."""
     done, total = store.done(), len(setup.split)
     record = store.read_record()
-    work = evaluator(setup, record, choose_workers(options.workers, total - len(done)))
+    workers = choose_workers(options.workers, total - len(done))
+    work = evaluator(setup, record, workers, progress.warn)
     order = batches(setup.split.pairs, options.batch_size)
     pictured = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
     log = ContentLog(store)
@@ -231,15 +232,17 @@ def image_source(setup: Setup) -> ImageSource:
     return ImageSource(setup.split, setup.size, setup.method if isinstance(setup.method, GivenFrames) else None)
 
 
-def evaluator(setup: Setup, record: RunRecord, workers: int) -> Evaluator:
+def evaluator(setup: Setup, record: RunRecord, workers: int, warn: Callable[[str], None] | None = None) -> Evaluator:
     """The evaluator of the pairs of `setup`, by the rules in the `record`.
 
     Args:
         workers: processes that read frames; 0: a thread of this one.
+        warn: see `metrics.FeatureCache`.
     """
     rules = Rules(setup.size, cut=record.quantisation == "floor", jpeg_quality=record.jpeg_quality)
     split, chosen, extractors = setup.split, setup.metrics, setup.extractors
-    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, seed=record.seed, workers=workers)
+    cache = metrics.FeatureCache(warn=warn)
+    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, record.seed, cache, workers)
 
 
 def keep(outcome: Outcome, store: RunStore) -> None:
