@@ -33,7 +33,12 @@ NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 @contextmanager
 def locked(
-    folder: Path, work: str, wait: float = 0.0, say: Callable[[str], None] | None = None, name: str = LOCK
+    folder: Path,
+    work: str,
+    wait: float = 0.0,
+    say: Callable[[str], None] | None = None,
+    name: str = LOCK,
+    left: bool = True,
 ) -> Iterator[None]:
     """Keep other processes and threads that ask for the same lock out of `folder`.
 
@@ -45,6 +50,7 @@ def locked(
         wait: seconds to wait for the lock; `FOREVER`: as long as it takes.
         say: called with one line if this process has to wait.
         name: of the lock's file, where different works in one folder do not disturb each other.
+        left: whether the lock's file stays in the folder; not in one that is published or copied as a whole.
 
     Raises:
         TalkbenchError: another process holds the lock (the message names it if that is possible), or the folder cannot
@@ -59,9 +65,10 @@ def locked(
         yield
     finally:
         with suppress(OSError):
-            if is_new and set(folder.iterdir()) <= {path}:
+            if not left or (is_new and set(folder.iterdir()) <= {path}):
                 path.unlink(missing_ok=True)
-                folder.rmdir()
+                if is_new:
+                    folder.rmdir()  # which succeeds only if it is empty
             elif lock:
                 os.truncate(path, 0)  # the next holder has not yet written its name when others read it
         if lock:

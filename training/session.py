@@ -22,7 +22,7 @@ from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
 from talkbench.training.state.checkpoints import Checkpoints
-from talkbench.training.state.origin import settle_origin
+from talkbench.training.state.origin import check_origin, write_origin
 from talkbench.training.world import World, join
 
 VGG = "vgg19"
@@ -109,12 +109,15 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
     image_loss = PerceptualLoss(load_vgg19(vgg)) if vgg else MultiScaleL1()
     bound, say = (FOREVER, progress.say) if options.wait else (READERS_END, None)
     with locked(folder, "is training into", bound, say) if world.main else nullcontext():
+        beginning = None
         if world.main:
             sha256 = method.checkpoint_sha256 if options.checkpoint else None
-            settle_origin(folder, options.checkpoint, sha256, Checkpoints(folder).begun())
+            beginning = check_origin(folder, options.checkpoint, sha256, Checkpoints(folder).begun())
         trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
         if world.main:  # now, so that a folder that cannot be written is noticed before the first epoch
             write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+            if beginning:
+                write_origin(folder, beginning)
         progress.begin(config, folder)
         if trainer.step:
             progress.say(f"continuing {folder} at step {trainer.step}")

@@ -46,8 +46,8 @@ def read_origin(folder: Path) -> Origin | None:
         raise TalkbenchError(f"{path} is damaged ({error}); delete it and continue without --checkpoint") from error
 
 
-def settle_origin(folder: Path, checkpoint: Path | None, sha256: str | None, begun: bool) -> Origin | None:
-    """Note the beginning of a new training, or check that one that has `begun` had the same weights.
+def check_origin(folder: Path, checkpoint: Path | None, sha256: str | None, begun: bool) -> Origin | None:
+    """The beginning of a new training, or of the one in `folder` that has `begun` and must have had the same weights.
 
     Args:
         checkpoint: the file of weights that the user names; None if the user names none.
@@ -59,9 +59,7 @@ def settle_origin(folder: Path, checkpoint: Path | None, sha256: str | None, beg
     if not begun:
         now = datetime.now(UTC)
         name = f"{folder.resolve().name}-{now:%Y%m%d-%H%M%S}-{token_hex(4)}"
-        origin = Origin(name, checkpoint.name if checkpoint else None, sha256)
-        write_atomic(folder / FILE, json.dumps(asdict(origin), indent=2) + "\n")
-        return origin
+        return Origin(name, checkpoint.name if checkpoint else None, sha256)
     earlier = read_origin(folder)
     if checkpoint and (earlier is None or earlier.checkpoint_sha256 != sha256):
         raise TalkbenchError(
@@ -69,6 +67,11 @@ def settle_origin(folder: Path, checkpoint: Path | None, sha256: str | None, beg
             f"{_named(str(checkpoint), sha256)}; leave --checkpoint out to continue it, or choose another --out"
         )
     return earlier
+
+
+def write_origin(folder: Path, origin: Origin) -> None:
+    """Note the beginning of the training in `folder`."""
+    write_atomic(folder / FILE, json.dumps(asdict(origin), indent=2) + "\n")
 
 
 def _named(checkpoint: str | None, sha256: str | None) -> str:

@@ -13,8 +13,10 @@ import pytest
 import torch
 from toy_training import SIZE, frame, tiny
 
+from talkbench.core.files import sha256_file
 from talkbench.core.images import write_png
 from talkbench.core.locks import locked
+from talkbench.methods.checkpoints import read_metadata
 from talkbench.training import loop, session
 from talkbench.training.objectives.losses import MultiScaleL1
 
@@ -147,6 +149,34 @@ def test_a_wrong_option(train, place, options, message):
     torch.save({"a": {"weight": torch.zeros(1)}}, place / "other.pth")
     assert message in complaint(train(*options))
     assert not (place / "out").exists()
+
+
+def test_a_training_keeps_to_the_weights_that_it_began_with(train, place, monkeypatch):
+    """They are told by their contents, whatever their name, and the weights that come out name them."""
+    model = tiny()
+
+    def create(name, weights=None):
+        method = copy.deepcopy(model)
+        method.checkpoint_sha256 = sha256_file(weights) if weights else None
+        return method
+
+    monkeypatch.setattr(session.methods, "create", create)
+    for name, content in (("x.pth", "x"), ("same.pth", "x"), ("y.pth", "y")):
+        (place / name).write_text(content)
+    assert train("--checkpoint", "x.pth", "--set", "steps=1").code == 0
+    line = complaint(train("--checkpoint", "y.pth"))
+    assert "out holds a training that began with x.pth (sha256 2d711642b726…), not with y.pth (sha256 a1fce" in line
+    assert line.endswith("leave --checkpoint out to continue it, or choose another --out")
+    assert train("--checkpoint", "same.pth", "--set", "steps=2").code == 0
+    assert train().code == 0
+    for name in ("weights", "best"):
+        facts = read_metadata(place / "out" / f"{name}.safetensors")
+        assert (facts["checkpoint"], facts["checkpoint_sha256"]) == ("x.pth", sha256_file(place / "x.pth"))
+    assert train("--out", "fresh", "--set", "steps=1").code == 0
+    assert "began with fresh weights, not with x.pth" in complaint(train("--out", "fresh", "--checkpoint", "x.pth"))
+    (place / "fresh" / "training.json").unlink()  # as trainings were before
+    assert "weights that it has not noted" in complaint(train("--out", "fresh", "--checkpoint", "x.pth"))
+    assert train("--out", "fresh").code == 0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
