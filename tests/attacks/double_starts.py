@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -121,6 +122,8 @@ def preparation(data: Path) -> Target:
 
 def make_data(data: Path) -> None:
     """What the targets work on: clips, frames to train on, and a video to cut."""
+    for module in ("filelock", "pyarrow.parquet", "rich.progress", "torch._dynamo"):  # which each process would import
+        import_module(module)
     rows, columns = np.mgrid[0:32, 0:32]
     for clip in "ab":
         for index in range(8):
