@@ -3,6 +3,7 @@
 import copy
 import json
 import multiprocessing
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -260,6 +261,15 @@ def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, mo
         assert history == {entry["step"]: entry[name] for entry in log(place / "out") if name in entry}
     pictures = [file.path for file in store.list_artifacts(tracked.info.run_id, "pictures")]
     assert pictures == [f"pictures/{step:08d}.png" for step in (2, 3, 4)]
+
+
+def test_a_training_that_begins_anew_in_its_folder_is_another_run_in_mlflow(store, train, place):
+    for _ in range(2):
+        assert train("--set", "steps=1").code == 0
+        shutil.rmtree(place / "out")
+    experiment = store.get_experiment_by_name("train/folder")
+    names = {run.data.tags["talkbench.run_id"] for run in store.search_runs([experiment.experiment_id])}
+    assert len(names) == 2
 
 
 def test_a_training_without_mlflow(train, place, monkeypatch):
