@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 import numpy as np
 import pytest
 import torch
+from pyarrow.parquet import read_metadata
 from raw_videos import write_list, write_raw
 from safetensors.torch import load_file
 from toy_training import frame, tiny
@@ -64,8 +65,10 @@ def runs(data: Path) -> list[Target]:
     out, resume = (*run, "--out", "mine"), (*run, "--resume")
 
     def rows(folder: Path) -> object:
+        """All rows, and how many there are in the parts, where one that two processes have written is there twice."""
         (record,) = folder.rglob("run.json")
-        return RunStore(record.parent).rows().to_csv()
+        parts = record.parent.glob("rows/*.parquet")
+        return RunStore(record.parent).rows().to_csv(), sum(read_metadata(part).num_rows for part in parts)
 
     both = (*out, "--resume")
     return [
@@ -103,7 +106,7 @@ def training(data: Path) -> Target:
 
     def weights(folder: Path) -> object:
         states = load_file(folder / "out" / "weights.safetensors")
-        return {key: value.tolist() for key, value in states.items()}
+        return {key: value.tolist() for key, value in states.items()}, (folder / "out" / "log.jsonl").read_text()
 
     return Target((train, train, train), weights)
 
@@ -122,7 +125,7 @@ def preparation(data: Path) -> Target:
 
 def make_data(data: Path) -> None:
     """What the targets work on: clips, frames to train on, and a video to cut."""
-    for module in ("filelock", "pyarrow.parquet", "rich.progress", "torch._dynamo"):  # which each process would import
+    for module in ("filelock", "rich.progress", "torch._dynamo"):  # which each process would import
         import_module(module)
     rows, columns = np.mgrid[0:32, 0:32]
     for clip in "ab":
