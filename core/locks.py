@@ -106,15 +106,16 @@ def _acquire(path: Path, work: str, wait: float, say: Callable[[str], None] | No
 
 
 def _take(lock: BaseFileLock, folder: Path, seconds: float) -> None:
+    failure = OSError()
     for _ in range(100):
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             with warnings.catch_warnings(action="ignore"):  # `_tell_of_no_locks` has our words for it
                 lock.acquire(timeout=-1 if seconds == FOREVER else seconds)
             return
-        except FileNotFoundError:  # its holder has just deleted the folder, which had stayed empty
-            continue
-    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        except (FileNotFoundError, FileExistsError) as error:  # its holder has just deleted the folder, which was empty
+            failure = error
+    raise failure
 
 
 def _tell_of_no_locks(folder: Path, say: Callable[[str], None] | None) -> None:
