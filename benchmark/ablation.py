@@ -84,7 +84,7 @@ def train_ablation(
             scored = RunOptions(
                 method, dataset, checkpoint=weights, root=options.root, metrics=METRICS, device=device,
                 out=place / method / "run", resume=True, several=True, tracking_uri=tracking_uri(uri, RUNS),
-                command=options.command,
+                command=options.command, wait=options.wait,
             )  # fmt: skip
             with scoring() as progress:
                 run(scored, progress)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
+from talkbench.core.locks import SHORT, locked
 from talkbench.core.model_files import copy, digest
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
@@ -168,6 +169,11 @@ def export(entry: ModelFile, folder: Path) -> None:
     if entry.wanting:
         raise TalkbenchError(f"{entry.path.name} of {entry.name} is {entry.status}, so it was not exported")
     copy(entry.path, folder / entry.place)
+    with locked(folder, "is exporting model files to", SHORT, left=False):
+        _list(folder, entry)
+
+
+def _list(folder: Path, entry: ModelFile) -> None:
     sums = {**_read_sums(folder), folder / entry.place: digest(entry.path)}
     lines = [f"{sha256}  {path.relative_to(folder).as_posix()}\n" for path, sha256 in sums.items()]
     write_atomic(folder / SUMS, "".join(lines))

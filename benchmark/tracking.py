@@ -11,12 +11,17 @@ import logging
 import math
 import os
 import re
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.locks import locked
 from talkbench.results.record import RunRecord
 from talkbench.results.rows import Summary
 
@@ -25,6 +30,14 @@ if TYPE_CHECKING:
 
 BATCH = 1000  # MLflow's limit of metrics in one request
 OFF = "off"
+CALL = 30.0
+"""Seconds that a server may take to answer a call."""
+
+TOTAL = 300.0
+"""Seconds that all calls which belong together may take, and that a file store may take to be made or to get free."""
+
+LEAVING = 10.0
+"""Seconds that may pass before a command ends that has failed."""
 
 Entry = tuple[str, float, int, int]
 """Name, value, time in milliseconds, step."""
@@ -32,7 +45,16 @@ Entry = tuple[str, float, int, int]
 
 def tracking_uri(chosen: str | None, runs: Path) -> str:
     """The store to use: `chosen`, else ``MLFLOW_TRACKING_URI``, else a sqlite file in the folder `runs`."""
-    return chosen or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(runs / 'mlflow.db').resolve()}"
+    return chosen or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(runs / "mlflow.db")
+
+
+def sqlite_uri(path: Path) -> str:
+    """The URI of a sqlite file, as SQLAlchemy reads it.
+
+    >>> sqlite_uri(Path("/data/what? 100%/mlflow.db"))
+    'sqlite:////data/what%3F 100%25/mlflow.db'
+    """
+    return f"sqlite:///{path.resolve()}".replace("%", "%25").replace("?", "%3F")
 
 
 def without_password(text: str) -> str:
@@ -56,6 +78,7 @@ class Mirror:
         self.uri, self._warn = uri, warn
         self._client: Any = None
         self._run_id = ""
+        self._end = 0.0  # of the time for the calls at hand
 
     @property
     def holder(self) -> str | None:
@@ -67,23 +90,69 @@ class Mirror:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         if kind is not None:
-            self._close("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
+            self._close("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED", LEAVING)
 
-    def _close(self, status: str) -> None:
-        with self._forgiving():
+    def _close(self, status: str, seconds: float = TOTAL) -> None:
+        with self._forgiving(seconds):
             if self._client is not None:
-                self._client.set_terminated(self._run_id, status)
+                self._call("set_terminated", self._run_id, status)
+
+    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        return self._bounded(
+            partial(getattr(self._client, method), *arguments, **options), upload=method.startswith("log_artifact")
+        )
+
+    def _bounded(self, act: Callable[[], Any], upload: bool = False) -> Any:
+        """Call MLflow, and give up when the time is over, whatever the server does: it may send a byte now and then.
+
+        The call is made by a thread of its own, which is left behind in that case and does not hold up the command's
+        end. Of several processes one at a time uses a file store, which sqlite cannot make twice at once.
+        """
+        result: list[Any] = []
+
+        def work() -> None:
+            try:
+                with _alone(self.uri):
+                    result[:] = [act(), None]
+            except BaseException as error:
+                result[:] = [None, error]
+
+        thread, seconds = threading.Thread(target=work, daemon=True), self._end - time.monotonic()
+        if not upload and not self.uri.startswith("sqlite:"):
+            seconds = min(seconds, CALL)
+        thread.start()
+        try:
+            thread.join(max(seconds, 0.0))
+        except KeyboardInterrupt:
+            self._client = None  # it may hang, and nothing more is asked of it
+            raise
+        if not result:
+            raise TimeoutError(f"no answer within {round(max(seconds, 0.0), 1):g} s")
+        if result[1] is not None:
+            raise result[1]
+        return result[0]
 
     def _experiment(self, name: str, runs: Path) -> str:
-        experiment = self._client.get_experiment_by_name(name)
-        if experiment is not None:
-            return str(experiment.experiment_id)
-        # Beside a store of our own lie its artifacts; a server decides for itself.
-        location = (runs / "mlartifacts").resolve().as_uri() if self.uri.startswith("sqlite:") else None
-        return str(self._client.create_experiment(name, artifact_location=location))
+        experiment = self._call("get_experiment_by_name", name)
+        if experiment is None:
+            # Beside a store of our own lie its artifacts; a server decides for itself.
+            location = (runs / "mlartifacts").resolve().as_uri() if self.uri.startswith("sqlite:") else None
+            try:
+                return str(self._call("create_experiment", name, artifact_location=location))
+            except Exception:
+                experiment = self._call("get_experiment_by_name", name)  # another process may have been first
+                if experiment is None:
+                    raise
+        if experiment.lifecycle_stage == "deleted":
+            raise TalkbenchError(
+                f"its experiment {name} was deleted: mlflow experiments restore -x {experiment.experiment_id}, or "
+                "mlflow gc for good; after that, the same command with --resume tracks the run"
+            )
+        return str(experiment.experiment_id)
 
     @contextmanager
-    def _forgiving(self) -> Iterator[None]:
+    def _forgiving(self, seconds: float = TOTAL) -> Iterator[None]:
+        self._end = time.monotonic() + seconds
         try:
             yield
         except ImportError:
@@ -91,33 +160,34 @@ class Mirror:
             self._warn("MLflow is not installed, so the run is not tracked: pip install 'talkbench[full]'")
         except Exception as error:  # whatever a server, its network or its database may raise
             self._client = None
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
             self._warn(without_password(f"MLflow at {self.uri} failed, the run goes on without it ({reason})"))
 
-    def _open(self, experiment: str, runs: Path, key: str, name: str, tags: dict[str, str], time: int) -> bool:
+    def _open(self, experiment: str, runs: Path, key: str, name: str, tags: dict[str, str], began: int) -> bool:
         """Continue the run that is tagged with ``talkbench.run_id`` = `key`, or begin it; True if it is new."""
-        self._client = _client(self.uri)
+        self._client = self._bounded(partial(_client_class(), tracking_uri=self.uri))  # which makes a file store
         place = self._experiment(experiment, runs)
-        earlier = self._client.search_runs([place], f"tags.`talkbench.run_id` = '{key}'")
+        earlier = self._call("search_runs", [place], f"tags.`talkbench.run_id` = '{key}'")
         if earlier:
             self._run_id = earlier[0].info.run_id
-            self._client.update_run(self._run_id, "RUNNING")
+            self._call("update_run", self._run_id, "RUNNING")
             return False
-        run = self._client.create_run(place, time, tags={**tags, "talkbench.run_id": key}, run_name=name)
+        run = self._call("create_run", place, began, tags={**tags, "talkbench.run_id": key}, run_name=name)
         self._run_id = run.info.run_id
         return True
 
     def _log_params(self, params: Mapping[str, object]) -> None:
         from mlflow.entities import Param
 
-        self._client.log_batch(self._run_id, params=[Param(key, str(value)[:500]) for key, value in params.items()])
+        entries = [Param(key, str(value)[:500]) for key, value in params.items()]
+        self._call("log_batch", self._run_id, params=entries)
 
     def _log_metrics(self, entries: Iterable[Entry]) -> None:
         from mlflow.entities import Metric
 
         metrics = [Metric(*entry) for entry in entries]
         for start in range(0, len(metrics), BATCH):
-            self._client.log_batch(self._run_id, metrics=metrics[start : start + BATCH])
+            self._call("log_batch", self._run_id, metrics=metrics[start : start + BATCH])
 
 
 class Tracker(Mirror):
@@ -135,7 +205,7 @@ class Tracker(Mirror):
             name, key = f"{record.dataset.name}/{record.dataset.task}", record.run_id
             if self._open(name, runs, key, record.method.name, _tags(record), self._time):
                 self._log_params(_params(record))
-                self._client.log_inputs(self._run_id, [_dataset_input(record)])
+                self._call("log_inputs", self._run_id, [_dataset_input(record)])
 
     def finish(self, rows: pd.DataFrame, summary: Summary, artifacts: Sequence[Path]) -> None:
         """Log the means, every pair's values with the pair's number as the step, and the files; end the run."""
@@ -146,13 +216,13 @@ class Tracker(Mirror):
             self._log_metrics((name, value, self._time, step) for name, value, step in entries)
             for path in artifacts:
                 if path.is_dir():
-                    self._client.log_artifacts(self._run_id, str(path), path.name)
+                    self._call("log_artifacts", self._run_id, str(path), path.name)
                 elif path.exists():
-                    self._client.log_artifact(self._run_id, str(path))
+                    self._call("log_artifact", self._run_id, str(path))
         self._close("FINISHED")
 
 
-def _client(uri: str) -> Any:
+def _client_class() -> Any:
     settings = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is the command's
@@ -167,7 +237,36 @@ def _client(uri: str) -> Any:
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # our one warning is enough
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri)
+    return MlflowClient
+
+
+def _file(uri: str) -> Path | None:
+    """The file of a sqlite store; None for other stores."""
+    if not uri.startswith("sqlite:"):
+        return None
+    from sqlalchemy import make_url
+
+    name = make_url(uri).database
+    return Path(name) if name and name != ":memory:" else None
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Keep other processes out of a file store: sqlite cannot be made twice at once, and waits for seconds only."""
+    file = _file(uri)
+    if file is None:
+        yield
+        return
+    # MLflow takes the URI for a path and makes its folder, which is another one where a "?" is written as "%3F".
+    raw = Path(uri.removeprefix("sqlite:///")).parent
+    strays = [folder for folder in (raw, *raw.parents) if not folder.exists()] if raw != file.parent else []
+    with locked(file.parent, "is tracking a run in", TOTAL, name=f".{file.name}.lock"):
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                for folder in strays:
+                    folder.rmdir()
 
 
 def _name(metric: str) -> str:

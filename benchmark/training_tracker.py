@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from talkbench.benchmark.tracking import OFF, Entry, Mirror
+from talkbench.training.state.origin import read_origin
 
 if TYPE_CHECKING:
     from talkbench.training.config import TrainConfig
@@ -29,7 +30,8 @@ class TrainingTracker(Mirror):
         if self.uri == OFF:
             return
         with self._forgiving():
-            name, key = f"train/{config.dataset}", str(folder.resolve())
+            origin = read_origin(folder)  # trainings that were begun without one go by their folder
+            name, key = f"train/{config.dataset}", origin.training_id if origin else str(folder.resolve())
             if self._open(name, RUNS, key, config.method, {}, int(time.time() * 1000)):
                 recipe = config.model_dump(mode="json", exclude={"weights"})
                 weights = config.weights.model_dump()
@@ -54,7 +56,7 @@ class TrainingTracker(Mirror):
         self.flush()
         with self._forgiving():
             if self._client is not None:
-                self._client.log_artifact(self._run_id, str(path), "pictures")
+                self._call("log_artifact", self._run_id, str(path), "pictures")
 
     def finish(self) -> None:
         """Send the waiting values and end the run."""

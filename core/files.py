@@ -49,15 +49,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """An empty folder to fill, of the same name, that is moved to `path` when the block ends well; see `atomic_path`.
 
+    Of several processes that fill the same folder at once, the first to end has it.
+
     Raises:
         TalkbenchError: `path` is a file or a folder that is not empty, or cannot be written.
     """
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise TalkbenchError(f"{path} is there already and not an empty folder; choose another name")
+    _check_free(path)
     with _beside(path.absolute()) as temporary:
         temporary.mkdir()
         yield temporary
-        temporary.replace(path.absolute())
+        try:
+            temporary.replace(path.absolute())
+        except OSError:
+            _check_free(path)
+            raise
+
+
+def _check_free(path: Path) -> None:
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise TalkbenchError(f"{path} is there already and not an empty folder; choose another name")
 
 
 @contextmanager

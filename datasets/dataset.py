@@ -22,7 +22,7 @@ from talkbench.datasets.best_frames import with_best
 from talkbench.datasets.clip_store import Store
 from talkbench.datasets.clips import Clip, has_two_frames
 from talkbench.datasets.official_lists import is_official_form, recognise
-from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text
+from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text, repetition
 
 MOTIONS = ("absolute", "relative-first", "relative-best", "avd")
 TWO_FRAMES = "training takes pairs; remove such clips from the training part, or prepare them anew"
@@ -264,7 +264,8 @@ class Dataset(ABC):
         chosen = [_with_reference(pair, motion) for pair in listing.pairs]
         file = Path(listing.source)
         digest = sha256_file(file) if file.is_file() else ""
-        details = self.store, self.lengths(listing.pairs), listing.note, listing.held_out, digest, self.videos_named
+        note = "; ".join(filter(None, (repetition(chosen), listing.note)))
+        details = self.store, self.lengths(listing.pairs), note, listing.held_out, digest, self.videos_named
         return Split(self.name, task, motion, self.root, chosen, *details)
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:

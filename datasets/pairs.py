@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,26 @@ def format_pairs(pairs: Iterable[Pair]) -> str:
 def pairs_sha256(pairs: Iterable[Pair]) -> str:
     """SHA-256 of the canonical text, in which the file's line ends and further columns have no part."""
     return sha256_bytes(format_pairs(pairs).encode())
+
+
+def repetition(pairs: Iterable[Pair]) -> str:
+    """Which rows of a list stand there before, in words; "" if none does. They are kept, as published lists have some.
+
+    >>> pair = Pair(Frame("a", 0), Frame("a", 1))
+    >>> repetition([pair, Pair(Frame("a", 0), Frame("b", 2)), pair])
+    '1 of 3 rows repeats an earlier one and counts again, the first: a 0 → a 1'
+    """
+    counts = Counter(pairs)
+    rows = counts.total()
+    repeated = rows - len(counts)
+    if not repeated:
+        return ""
+    first = next(pair for pair, count in counts.items() if count > 1)
+    counted = "repeats an earlier one and counts" if repeated == 1 else "repeat earlier ones and count"
+    return (
+        f"{repeated} of {rows} rows {counted} again, the first: {first.source.clip} {first.source.index} → "
+        f"{first.driving.clip} {first.driving.index}"
+    )
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,17 +81,22 @@ class FeatureCache:
     Args:
         folder: where; default ``features`` in the cache folder (`core.paths.home`).
         size: bytes that it may take; default ``TALKBENCH_CACHE_SIZE`` (see `parse_size`), else 4 GiB.
+        warn: called with one line when the cache cannot be used; from then on `get_or_extract` does without. None: that
+            is an error.
 
     Raises:
         TalkbenchError: every method: the file is damaged, was made by another version of talkbench, stays locked or
             cannot be written. `clear` without an argument helps in all cases but the last.
     """
 
-    def __init__(self, folder: Path | None = None, size: int | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, size: int | None = None, warn: Callable[[str], None] | None = None
+    ) -> None:
         self.folder = folder or home() / "features"
         self.path = self.folder / f"features-{LAYOUT}.sqlite"
         chosen = os.environ.get("TALKBENCH_CACHE_SIZE")
         self.size = size if size is not None else parse_size(chosen) if chosen else SIZE
+        self._warn, self._usable = warn, True
 
     def get_or_extract(
         self, extractor: Extractor, frames: Sequence[np.ndarray], bases: Mapping[str, Extractor] | None = None
@@ -105,12 +110,16 @@ class FeatureCache:
         """
         keys = [_content(frame) for frame in frames]
         frame_of = dict(zip(keys, frames, strict=True))
-        features = self._read(extractor.full_id, list(frame_of)) if frame_of else {}
+        features: dict[str, np.ndarray | None] = {}
+        with self._forgiving():
+            features = self._read(extractor.full_id, list(frame_of)) if frame_of and self._usable else {}
         new = [key for key in frame_of if key not in features]
         if new:
             extracted = self._extract(extractor, [frame_of[key] for key in new], bases or {})
             fresh = dict(zip(new, extracted, strict=True))
-            self._write(extractor.full_id, fresh)
+            with self._forgiving():
+                if self._usable:
+                    self._write(extractor.full_id, fresh)
             features |= fresh
         return [features[key] for key in keys]
 
@@ -233,6 +242,17 @@ class FeatureCache:
             with suppress(FileNotFoundError):  # the last process to leave takes the journal with it
                 size += file.stat().st_size
         return size
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        """Do without the cache, if the owner wants to be told of it, after an error of the cache in the block."""
+        try:
+            yield
+        except TalkbenchError as error:
+            if self._warn is None:
+                raise
+            self._usable = False
+            self._warn(f"features of real frames are not kept, which costs time alone: {error}")
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,25 +84,30 @@ class RunStore:
         if not parts:
             return np.empty((0, 0)), np.empty((0, 0))
         numbers, generated, target = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.argsort(numbers)
+        _, order = np.unique(numbers, return_index=True)  # as for `rows`, a pair that is there twice counts once
         return generated[order], target[order]
 
     def rows(self) -> pd.DataFrame:
         """All rows sorted by pair and metric, with the columns of `Row`; a missing value is NaN.
 
+        Equal rows of one pair and metric, which two processes have left that once wrote at the same time, are one.
+
         Raises:
-            TalkbenchError: a part is damaged, or a pair has been evaluated twice.
+            TalkbenchError: a part is damaged, or a pair has two different rows of one metric.
         """
         import pyarrow as pa
 
         tables = [_read_part(part) for part in self._parts()]
         frame = pa.concat_tables([_arrow_schema().empty_table(), *tables]).to_pandas()
-        frame = frame.sort_values(["pair", "metric"], kind="stable", ignore_index=True)
-        twice = frame[frame.duplicated(["pair", "metric"])]
-        if len(twice):
+        frame = frame.sort_values(["pair", "metric"], kind="stable")
+        frame = frame.drop_duplicates([name for name in frame.columns if name != "message"], ignore_index=True)
+        unequal = frame[frame.duplicated(["pair", "metric"], keep=False)]
+        if len(unequal):
+            pair, metric = unequal["pair"].iloc[0], unequal["metric"].iloc[0]
+            first, second = (_value(row) for row in unequal.iloc[:2].to_dict("records"))
             raise TalkbenchError(
-                f"pair {twice['pair'].iloc[0]} stands twice in {self.folder / 'rows'}: two runs wrote there; "
-                "run again with another --out"
+                f"pair {pair} has two values of {metric} in {self.folder / 'rows'}, {first} and {second}: two runs "
+                "wrote there; run again with another --out"
             )
         return frame
 
@@ -139,6 +145,12 @@ def _read_features(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             return archive["numbers"], archive["generated"], archive["target"]
     except Exception as error:  # NumPy reports damage in many ways
         raise TalkbenchError(f"{path} is damaged; run again with another --out") from error
+
+
+def _value(row: dict[str, Any]) -> str:
+    """What a row says, in words: its value, or why it has none."""
+    value, reason = row["value"], row["reason"]
+    return reason if math.isnan(value) else f"{value!r} ({reason})" if reason else repr(value)
 
 
 def _read_part(path: Path) -> pa.Table:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import held_back
 from talkbench.training.state.log import Log
+from talkbench.training.state.origin import read_origin
 from talkbench.training.validation import METRICS, Validation
 from talkbench.training.world import World
 
@@ -237,9 +238,10 @@ class Trainer:
         return named
 
     def write_weights(self, path: Path, metadata: Mapping[str, object]) -> None:
-        """Write `states` to a safetensors file."""
+        """Write `states` to a safetensors file, with what the training began with among its metadata."""
         from talkbench.methods.checkpoints import save_states
 
+        origin = read_origin(self.folder)
         facts = {
             "method": self.config.method,
             "config": self.config.model_dump(mode="json"),
@@ -247,6 +249,7 @@ class Trainer:
             "steps": self.step,
             "losses": self.latest,
             "torch": torch.__version__,
+            **(asdict(origin) if origin else {}),
         }
         save_states(self.states(), path, {**facts, **metadata})
 

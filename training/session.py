@@ -13,7 +13,7 @@ import torch
 from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
-from talkbench.core.locks import locked
+from talkbench.core.locks import FOREVER, locked
 from talkbench.methods.cards import family, full_name
 from talkbench.metrics import weights
 from talkbench.training import objectives
@@ -21,6 +21,8 @@ from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
+from talkbench.training.state.checkpoints import Checkpoints
+from talkbench.training.state.origin import check_origin, write_origin
 from talkbench.training.world import World, join
 
 VGG = "vgg19"
@@ -43,6 +45,7 @@ class TrainOptions:
     changes: Mapping[str, object] = field(default_factory=dict)
     loop: LoopOptions = field(default_factory=LoopOptions)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    wait: bool = False
     command: str = ""
 
 
@@ -50,7 +53,8 @@ def train(options: TrainOptions, progress: TrainProgress | None = None) -> Path:
     """Train, or continue the training that `out` holds; returns the weights file.
 
     Raises:
-        TalkbenchError: the recipe is invalid, data is missing, or the loss explodes.
+        TalkbenchError: the recipe is invalid, data is missing, the loss explodes, another process trains into `out`, or
+            the training there began with another checkpoint.
     """
     config = recipe(options)
     # Heatmaps and their gradients fade into denormal numbers, which make a CPU several times slower.
@@ -103,11 +107,17 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
             "for the perceptual loss, so results are blurrier than the paper's"
         )
     image_loss = PerceptualLoss(load_vgg19(vgg)) if vgg else MultiScaleL1()
-    alone = locked(folder, "is training into", wait=READERS_END) if world.main else nullcontext()
-    with alone:
+    bound, say = (FOREVER, progress.say) if options.wait else (READERS_END, None)
+    with locked(folder, "is training into", bound, say) if world.main else nullcontext():
+        beginning = None
+        if world.main:
+            sha256 = method.checkpoint_sha256 if options.checkpoint else None
+            beginning = check_origin(folder, options.checkpoint, sha256, Checkpoints(folder).begun())
         trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
         if world.main:  # now, so that a folder that cannot be written is noticed before the first epoch
             write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+            if beginning:
+                write_origin(folder, beginning)
         progress.begin(config, folder)
         if trainer.step:
             progress.say(f"continuing {folder} at step {trainer.step}")

@@ -163,6 +163,9 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         "--workers", type=POSITIVE, callback=processors,
         help="Number of processes that work at once.  [default: one for each processor]",
     ),
+    "wait": click.option(
+        "--wait", is_flag=True, help="If another process writes to the folder, wait until it has finished.",
+    ),
     "set": click.option(
         "--set", "settings", multiple=True, callback=settings, metavar="NAME=VALUE",
         help="A setting of the method, e.g. --set noise=random for mcnet. Repeatable.",

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
 @OPTIONS["device"]
 @click.option("--out", type=PATH, help="Folder of the run.  [default: runs/<method>-<dataset>-<task>-<time>]")
 @click.option("--resume", is_flag=True, help="Continue the latest run with the same settings, or the run in --out.")
+@OPTIONS["wait"]
 @click.option("--strict", is_flag=True, help="Stop with an error if a metric cannot be computed here.")
 @click.option("--save-frames", is_flag=True, help="Keep every generated frame as PNG in the run's folder.")
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")

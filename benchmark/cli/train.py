@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["device"]
+@OPTIONS["wait"]
 def command(**options: Any) -> None:
     """Train a method.
 

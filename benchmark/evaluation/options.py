@@ -32,6 +32,7 @@ class RunOptions:
     out: Path | None = None
     runs: Path = Path("runs")
     resume: bool = False
+    wait: bool = False
     several: bool = False  # this is one of the runs of a grid, each of which may be new or begun before
     strict: bool = False
     save_frames: bool = False

@@ -8,6 +8,7 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,7 +41,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
     now = datetime.now(UTC)
     name = f"{method.name}-{split.dataset}-{split.task}".replace("@", "-")
     return RunRecord(
-        run_id=f"{name}-{now:%Y%m%d-%H%M%S}",
+        run_id=f"{name}-{now:%Y%m%d-%H%M%S}-{token_hex(4)}",  # ids of two machines cannot meet
         created=now,
         talkbench=version("talkbench"),
         command=options.command or shlex.join(sys.argv),

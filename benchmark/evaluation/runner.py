@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from math import isfinite, nan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from talkbench.benchmark.tracking import Tracker, tracking_uri
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.images import write_png
-from talkbench.core.locks import locked
+from talkbench.core.locks import FOREVER, SHORT, locked
 from talkbench.methods.interface import Method
 from talkbench.reports.pages.run_page import Strip, write_page
 from talkbench.reports.pages.strips import strip
@@ -39,6 +40,9 @@ from talkbench.results.record import RunRecord
 from talkbench.results.rows import Summary
 from talkbench.results.run_store import RunStore
 from talkbench.results.summary import summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN_PAIRS = 8
 ARTIFACTS = ("run.json", "summary.json", "index.html", "table.md", "pictures")
@@ -74,7 +78,8 @@ def run(
         method, split: of the caller's own, in place of those that `options` name, see `prepare`.
 
     Raises:
-        TalkbenchError: the run cannot start or cannot go on; the rows that were computed are kept.
+        TalkbenchError: the run cannot start or cannot go on, or not one number came out; the rows that were computed
+            are kept.
     """
     progress = progress or Progress()
     with reproducible(), memory_advice(options.batch_size):
@@ -98,70 +103,74 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
             store.write_summary(summary)
             page = _report(store, Run(record, summary), setup.split.has_truth)
             tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
+        _check_numbers(store.folder, rows, summary)
     return Finished(store, record, summary, page, tracker.holder, summary.pairs - before)
 
 
 @contextmanager
 def open_store(options: RunOptions, record: RunRecord, images: ImageSource, progress: Progress) -> Iterator[RunStore]:
     """The folder to write to, locked for this process: a new one with the `record` in it, or, with ``--resume``, the
-    folder of the run that is continued.
+    folder of the run that is continued. Whether it can be is decided only when it is locked.
 
     Args:
         images: where the frames of the data set come from now.
 
     Raises:
-        TalkbenchError: ``--out`` holds a run without ``--resume`` being given, holds a run with other settings or of
-            other data or one that is still under way, or cannot be written.
+        TalkbenchError: ``--out`` holds a run without ``--resume`` being given, or a run with other settings or of other
+            data; another process writes there, and ``--wait`` is not given; or the folder cannot be written.
     """
 
     def changed(store: RunStore) -> str:
         return change(store, images, choose_workers(options.workers, len(images.split)), progress)
 
-    earlier = RunStore(options.out) if options.out else None
-    if earlier is None and options.resume:
-        earlier = _latest(record, options.runs, changed, progress)
-    if earlier is None or not (earlier.folder / "run.json").exists():
+    folder = options.out or _choose(record, options, changed, progress)
+    with locked(folder, "is writing to", FOREVER if options.wait else 0.0, progress.say):
+        yield _begin(RunStore(folder), record, options, changed, progress)
+
+
+def _begin(
+    store: RunStore, record: RunRecord, options: RunOptions, changed: Callable[[RunStore], str], progress: Progress
+) -> RunStore:
+    """Write the `record` of a new run, or check that the run that is there may be continued."""
+    folder = store.folder
+    earlier = store.read_record() if (folder / "run.json").exists() else None
+    if earlier is None or earlier.run_id == record.run_id:
         if options.resume and not options.several:
             progress.say("there is no run of this command to continue; a new one begins")
-        folder, record = (options.out, record) if options.out else _claim(record, options.runs)
-        with locked(folder, "is writing to"):
-            yield _new(folder, record)
-        return
+        if store.done():
+            raise TalkbenchError(f"{folder} holds rows of a run without its run.json; choose another --out")
+        store.write_record(record)
+        return store
     if not options.resume:
-        raise TalkbenchError(f"{earlier.folder} holds a run; continue it with --resume or choose another --out")
-    differences = earlier.read_record().differences(record)
+        raise TalkbenchError(f"{folder} holds a run; continue it with --resume or choose another --out")
+    differences = earlier.differences(record)
     if differences:
-        raise TalkbenchError(f"{earlier.folder} was made otherwise ({differences[0]}); choose another --out")
-    with locked(earlier.folder, "is writing to"):
-        if difference := changed(earlier):
-            raise TalkbenchError(f"{earlier.folder} was made otherwise ({difference}); choose another --out")
-        sweep(earlier.folder)
-        progress.say(f"continuing {earlier.folder}")
-        yield earlier
-
-
-def _new(folder: Path, record: RunRecord) -> RunStore:
-    store = RunStore(folder)
-    if store.done():
-        raise TalkbenchError(f"{folder} holds rows of a run without its run.json; choose another --out")
-    store.write_record(record)
+        raise TalkbenchError(f"{folder} was made otherwise ({differences[0]}); choose another --out")
+    if difference := changed(store):
+        raise TalkbenchError(f"{folder} was made otherwise ({difference}); choose another --out")
+    sweep(folder)
+    progress.say(f"continuing {folder}")
     return store
 
 
-def _claim(record: RunRecord, runs: Path) -> tuple[Path, RunRecord]:
-    """Make a folder for the run below `runs`, also where another run starts in the same second; returns it, and the
-    record with its name."""
-    named, numbers = record, count(2)
-    while True:
-        try:
-            (runs / named.run_id).mkdir(parents=True)
-            return runs / named.run_id, named
-        except FileExistsError:
-            named = record.model_copy(update={"run_id": f"{record.run_id}-{next(numbers)}"})
-        except OSError as error:
-            raise TalkbenchError(
-                f"cannot write {runs.absolute()}: {error.strerror}; name a folder with --out"
-            ) from error
+def _choose(record: RunRecord, options: RunOptions, changed: Callable[[RunStore], str], progress: Progress) -> Path:
+    """The folder below `runs` of the run to continue, else a new one that holds the `record`."""
+    if not options.resume:
+        return _claim(record, options.runs)
+    wait = FOREVER if options.wait else SHORT  # of two commands the second sees the run of the first
+    with locked(options.runs, "is choosing a run in", wait, progress.say):
+        earlier = _latest(record, options.runs, changed, progress)
+        return earlier.folder if earlier else _claim(record, options.runs)
+
+
+def _claim(record: RunRecord, runs: Path) -> Path:
+    folder = runs / record.run_id
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise TalkbenchError(f"cannot write {runs.absolute()}: {error.strerror}; name a folder with --out") from error
+    RunStore(folder).write_record(record)
+    return folder
 
 
 def _latest(record: RunRecord, runs: Path, changed: Callable[[RunStore], str], progress: Progress) -> RunStore | None:
@@ -184,11 +193,24 @@ def _latest(record: RunRecord, runs: Path, changed: Callable[[RunStore], str], p
     return None
 
 
+def _check_numbers(folder: Path, rows: pd.DataFrame, summary: Summary) -> None:
+    """Refuse a run in which every metric has failed for every pair: that is a fault of its input."""
+    if not len(rows) or any(metric.mean is not None or metric.infinite for metric in summary.metrics):
+        return
+    reason, count = Counter(rows["reason"]).most_common(1)[0]
+    message = next((text for text in rows.loc[rows["reason"] == reason, "message"] if text), "")
+    raise TalkbenchError(
+        f"no number came out: not one of {summary.pairs} pairs has a value of any metric; most often, {count} of "
+        f"{len(rows)} times: {reason}{message and f' ({message.splitlines()[0]})'}; the rows are in {folder}"
+    )
+
+
 def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Progress) -> Contents:
     """Evaluate the pairs that are not done yet; returns what the frames of all pairs decode to."""
     done, total = store.done(), len(setup.split)
     record = store.read_record()
-    work = evaluator(setup, record, choose_workers(options.workers, total - len(done)))
+    workers = choose_workers(options.workers, total - len(done))
+    work = evaluator(setup, record, workers, progress.warn)
     order = batches(setup.split.pairs, options.batch_size)
     pictured = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
     log = ContentLog(store)
@@ -210,15 +232,17 @@ def image_source(setup: Setup) -> ImageSource:
     return ImageSource(setup.split, setup.size, setup.method if isinstance(setup.method, GivenFrames) else None)
 
 
-def evaluator(setup: Setup, record: RunRecord, workers: int) -> Evaluator:
+def evaluator(setup: Setup, record: RunRecord, workers: int, warn: Callable[[str], None] | None = None) -> Evaluator:
     """The evaluator of the pairs of `setup`, by the rules in the `record`.
 
     Args:
         workers: processes that read frames; 0: a thread of this one.
+        warn: see `metrics.FeatureCache`.
     """
     rules = Rules(setup.size, cut=record.quantisation == "floor", jpeg_quality=record.jpeg_quality)
     split, chosen, extractors = setup.split, setup.metrics, setup.extractors
-    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, seed=record.seed, workers=workers)
+    cache = metrics.FeatureCache(warn=warn)
+    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, record.seed, cache, workers)
 
 
 def keep(outcome: Outcome, store: RunStore) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
+from talkbench.core.locks import SHORT, locked
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -41,33 +42,36 @@ class CostTable:
 
     def __init__(self, path: Path, columns: Sequence[str], key: Sequence[str]) -> None:
         self.path, self.columns, self.key = path, columns, key
-        self._rows: dict[tuple[str, ...], Mapping[str, str]] = {}
-        if path.exists():
-            with path.open(newline="", encoding="utf-8", errors="replace") as file:
-                reader = csv.DictReader(file)
-                rows = list(reader)
-            if tuple(reader.fieldnames or ()) != tuple(columns):
-                raise TalkbenchError(f"{path} is not a table of bench perf; name another file with --out")
-            self._rows = {self._name(row): row for row in rows}
-        self._write()  # a file that cannot be written should be known before hours of work
+        self._write({})  # a file that cannot be written should be known before hours of work
 
     def add(self, row: DataclassInstance) -> None:
         """Add a row that has a `setting` and may have a `cost`, in place of the row of the same setting, and write."""
         others = asdict(row)
         values = {**others.pop("setting"), **(others.pop("cost") or {}), **others}
         cells = dict.fromkeys(self.columns, "") | {name: _text(value) for name, value in values.items()}
-        self._rows[self._name(cells)] = cells
-        self._write()
+        self._write({self._name(cells): cells})
 
     def _name(self, cells: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(cells[name] for name in self.key)
 
-    def _write(self) -> None:
+    def _write(self, rows: Mapping[tuple[str, ...], Mapping[str, str]]) -> None:
+        """Write `rows` beside those of the file, to which other processes may have added some."""
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self._rows.values())
-        write_atomic(self.path, text.getvalue())
+        with locked(self.path.parent, "is writing a table to", SHORT, name=f".{self.path.name}.lock", left=False):
+            writer.writerows({**self._read(), **rows}.values())
+            write_atomic(self.path, text.getvalue())
+
+    def _read(self) -> dict[tuple[str, ...], Mapping[str, str]]:
+        if not self.path.exists():
+            return {}
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+        if tuple(reader.fieldnames or ()) != tuple(self.columns):
+            raise TalkbenchError(f"{self.path} is not a table of bench perf; name another file with --out")
+        return {self._name(row): row for row in rows}
 
 
 def _text(value: object) -> str:

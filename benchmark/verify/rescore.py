@@ -82,9 +82,8 @@ def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place,
         assert isinstance(setup.method, GivenFrames)
         store, scored, contents = RunStore(folder), set[int](), dict[FrameName, FrameContent]()
         progress.start(0, data.pairs)
-        for outcome in evaluator(setup, record, choose_workers(None, data.pairs)).run(
-            batches(setup.split.pairs, record.batch_size)
-        ):
+        work = evaluator(setup, record, choose_workers(None, data.pairs), progress.warn)
+        for outcome in work.run(batches(setup.split.pairs, record.batch_size)):
             keep(outcome, store)
             contents |= outcome.contents
             scored.update(item.number for item in outcome.frames)

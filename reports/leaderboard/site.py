@@ -31,6 +31,7 @@ from markupsafe import Markup
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
+from talkbench.core.locks import LOCK, locked
 from talkbench.core.paths import inside
 from talkbench.reports.numbers import ARROWS, share, unit_sign
 from talkbench.reports.pages.templates import environment, policy
@@ -135,12 +136,17 @@ class Site:
             The first page.
 
         Raises:
-            TalkbenchError: `out` has files and is no site that this method wrote, or cannot be written.
+            TalkbenchError: `out` has files and is no site that this method wrote, another process writes it, or it
+                cannot be written.
         """
-        listing = out / LISTING
-        if out.is_file() or (out.is_dir() and any(out.iterdir()) and not listing.is_file()):
-            raise TalkbenchError(f"{out} exists and was not made by bench leaderboard build; choose another --out")
         files = self.render()
+        _check_own(out)
+        with locked(out, "is writing a site to", left=False):
+            self._write(out, files)
+        return out / "index.html"
+
+    def _write(self, out: Path, files: dict[str, bytes]) -> None:
+        listing = out / LISTING
         before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
         write_atomic(listing, "".join(f"{path}\n" for path in sorted({*before, *files})))  # for a build that is killed
         for path, content in files.items():
@@ -149,7 +155,6 @@ class Site:
         for path in sorted({*before} - {*files}):
             inside(out, path).unlink(missing_ok=True)
         write_atomic(listing, "".join(f"{path}\n" for path in files))
-        return out / "index.html"
 
     def _free(self, path: str) -> None:
         if self.has(path):
@@ -184,6 +189,13 @@ class Site:
                 **page.context,
             )
         )
+
+
+def _check_own(out: Path) -> None:
+    """Refuse a folder of other files; a lock is none."""
+    others = out.is_dir() and not (out / LISTING).is_file() and any(path.name != LOCK for path in out.iterdir())
+    if out.is_file() or others:
+        raise TalkbenchError(f"{out} exists and was not made by bench leaderboard build; choose another --out")
 
 
 def external(address: str, text: str = "") -> Markup:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,14 @@ def test_what_a_killed_process_left_is_swept(tmp_path):
     (left / "part.parquet").write_bytes(b"half")
     sweep(tmp_path)
     assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["rows", "part.parquet"]
+
+
+def test_of_two_that_fill_a_folder_at_once_the_first_has_it(tmp_path: Path) -> None:
+    def fill(name: str, meanwhile: Callable[[], None]) -> None:
+        with atomic_folder(tmp_path / "entry") as folder:
+            (folder / "file").write_text(name)
+            meanwhile()
+
+    with pytest.raises(TalkbenchError, match="is there already"):
+        fill("second", lambda: fill("first", lambda: None))
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["first"]

@@ -1,5 +1,6 @@
 """One process at a time: others are told who is at work, wait if they may, and come in when it has ended."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.locks import locked
+from talkbench.core.locks import FOREVER, locked
 
 HOLDS = (
     "import sys, time; from pathlib import Path; from talkbench.core.locks import locked\n"
@@ -32,7 +33,7 @@ def holder(folder: Path, seconds: float) -> "subprocess.Popen[str]":
 def test_the_one_who_is_at_work_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     with holder(folder, 60) as process:
-        line = rf"^process {process.pid} on \S+ is writing to {folder}; wait until it has finished, or end it$"
+        line = rf"^process {process.pid} is writing to {folder}; wait until it has finished, or end it$"
         with pytest.raises(TalkbenchError, match=line), locked(folder, "is writing to"):
             pass
         with locked(tmp_path / "other", "is writing to"):
@@ -62,6 +63,78 @@ def test_waiting_has_a_bound(tmp_path: Path) -> None:
             pass
 
 
+def test_who_is_waited_for_is_said_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    with holder(tmp_path, 0.5) as process, locked(tmp_path, "is writing to", FOREVER, said.append):
+        assert said == [f"process {process.pid} is writing to {tmp_path}; waiting until it has finished"]
+
+
+def test_a_process_of_another_machine_is_named_with_its_machine(tmp_path: Path) -> None:
+    """As on a disk that machines share."""
+    with locked(tmp_path, "is writing to"):
+        (tmp_path / ".lock").write_text("process 7 on far")
+        line = rf"^process 7 on far is writing to {tmp_path};"
+        with pytest.raises(TalkbenchError, match=line), locked(tmp_path, "is writing to"):
+            pass
+
+
+def test_works_of_two_names_go_on_side_by_side(tmp_path: Path) -> None:
+    with locked(tmp_path, "is writing to"), locked(tmp_path, "is reading", name=".other"):
+        pass
+
+
+def test_a_child_that_outlives_a_killed_process_does_not_hold_its_lock(tmp_path: Path) -> None:
+    forks = HOLDS.replace("    print", "    child = os.fork() or time.sleep(60)\n    print").replace("sys,", "os, sys,")
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", forks, str(tmp_path), "60"], stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in\n"
+        process.kill()
+        process.wait()
+        with locked(tmp_path, "is writing to", wait=5):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK])
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    said: list[str] = []
+    with locked(tmp_path / "new", "is writing to", say=said.append), locked(tmp_path / "new", "is writing to"):
+        pass
+    line = f"the file system of {tmp_path / 'new'} has no locks; see to it that no other process writes there meanwhile"
+    assert (said, caplog.messages) == ([line], [line])
+    assert not (tmp_path / "new").exists()
+
+
+def test_folders_that_come_and_go_disturb_nobody(tmp_path: Path) -> None:
+    """Each thread makes the folder and deletes it again, while the others are on their way in."""
+    faults, inside = [], []
+
+    def enter() -> None:
+        try:
+            for _ in range(20):
+                with locked(tmp_path / "new", "is writing to", wait=60):
+                    inside.append(1)
+                    assert len(inside) == 1
+                    inside.clear()
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=enter) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
 def test_threads_keep_each_other_out(tmp_path: Path) -> None:
     faults = []
 
@@ -78,7 +151,7 @@ def test_threads_keep_each_other_out(tmp_path: Path) -> None:
         thread.join()
     enter()
     assert len(faults) == 1
-    assert f"process {os.getpid()} on " in faults[0]
+    assert f"process {os.getpid()} is writing to " in faults[0]
 
 
 def test_an_error_in_the_block_is_passed_on_and_frees_the_folder(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_a_store_that_cannot_be_written(file: RemoteFile, tmp_path: Path, monkey
 
 
 def test_one_process_at_a_time(file: RemoteFile, target: Path, home: Path) -> None:
-    line = rf"^process \d+ on .* is downloading to {home / 'downloads'}; wait until it has finished"
+    line = rf"^process \d+ is downloading to {home / 'downloads'}; wait until it has finished"
     with locked(home / "downloads", "is here"), pytest.raises(TalkbenchError, match=line):
         fetch(file, target)
     fetch(file, target)

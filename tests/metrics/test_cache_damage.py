@@ -161,6 +161,39 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, frames):
         FeatureCache(tmp_path / "file").get_or_extract(MeanColour(), frames)
 
 
+def test_whoever_wants_to_be_told_goes_on_without_the_cache(tmp_path, frames):
+    (tmp_path / "file").touch()
+    told: list[str] = []
+    cache = FeatureCache(tmp_path / "file", warn=told.append)
+    for _ in range(2):
+        check(cache.get_or_extract(MeanColour(), frames), frames)
+    (line,) = told
+    assert line.startswith(f"features of real frames are not kept, which costs time alone: cannot write {tmp_path}")
+
+
+def test_a_disk_that_fills_midway_costs_the_cache_alone(full, frames, monkeypatch):
+    """What was stored before is sound, and is there when the disk has room again."""
+
+    def filled(*options, **settings):
+        database = connect(*options, **settings)
+        database.execute("PRAGMA max_page_count = 1")
+        return database
+
+    connect, told = sqlite3.connect, []
+    cache = FeatureCache(full.folder, warn=told.append)
+    many = [np.full((1, 1, 3), level, np.uint8) for level in range(256)]
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", filled)
+        check(cache.get_or_extract(MeanColour(), frames), frames)
+        assert told == []
+        check(cache.get_or_extract(MeanColour(), many), many)
+    assert len(told) == 1
+    assert "free some space" in told[0]
+    extractor = MeanColour()
+    check(full.get_or_extract(extractor, frames), frames)
+    assert extractor.seen == 0
+
+
 def test_nothing_in_the_file_can_run(full):
     """Plain columns: names, JSON and the bytes of the array."""
     with closing(sqlite3.connect(full.path)) as database:

@@ -98,12 +98,38 @@ def test_a_damaged_part_is_named_with_the_remedy(tmp_path: Path, damage: str) ->
     assert store.done() == {0, 1, 2}
 
 
-def test_two_runs_in_one_folder_are_noticed(tmp_path: Path) -> None:
+def test_equal_rows_of_two_processes_are_one(tmp_path: Path) -> None:
+    store, once = RunStore(tmp_path / "twice"), RunStore(tmp_path / "once")
+    failed = [row(1, "psnr", None, "no-face-target", "of process 1"), row(1, "akd@mtcnn5", 2.0)]
+    store.append(pair_rows(0))
+    store.append([*pair_rows(0), *failed])
+    store.append([failed[0].model_copy(update={"message": "of process 2"})])
+    once.append([*pair_rows(0), *failed])
+    assert store.rows().equals(once.rows())
+    features = np.arange(6.0).reshape(3, 2)
+    store.append_features("inception", 0, [0, 1], [features[:2], features[:2]])
+    store.append_features("inception", 1, [1, 2], [features[1:], features[1:]])
+    assert [array.tolist() for array in store.features("inception")] == [features.tolist()] * 2
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (row(0, "psnr", 21.0), "20.0 and 21.0"),
+        (row(0, "psnr", None, "no-face-target"), "20.0 and no-face-target"),
+        (row(0, "psnr", 20.0, "capped"), "20.0 and 20.0 (capped)"),
+    ],
+)
+def test_unequal_rows_of_two_processes_are_named(tmp_path: Path, other: Row, told: str) -> None:
     store = RunStore(tmp_path)
-    store.append(pair_rows(0))
-    store.append(pair_rows(0))
-    with pytest.raises(TalkbenchError, match="pair 0 stands twice"):
+    store.append([row(0, "psnr", 20.0)])
+    store.append([other])
+    with pytest.raises(TalkbenchError) as caught:
         store.rows()
+    assert str(caught.value) == (
+        f"pair 0 has two values of psnr in {tmp_path / 'rows'}, {told}: two runs wrote there; run again with another "
+        "--out"
+    )
 
 
 def test_a_folder_without_a_run_or_that_cannot_be_written(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "state"
 
+    def begun(self) -> bool:
+        """Whether there is a state."""
+        return bool(self._files())
+
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write a state, then delete all but the last few.
 

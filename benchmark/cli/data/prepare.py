@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--size", type=POSITIVE, help="Side of the frames in pixels.  [default: the data set's]")
 @OPTIONS["processes"]
+@OPTIONS["wait"]
 def command(
     dataset: str,
     raw: Path,
@@ -39,13 +40,14 @@ def command(
     partition: str | None,
     size: int | None,
     workers: int,
+    wait: bool,
 ) -> None:
     """Cut the clips of a data set out of downloaded videos.
 
     DATASET is voxceleb1, ted-talks or hdtf: their lists say which stretch and window of which video each clip is, and
     the videos must be named <YouTube id>.mp4. Or it is folder, for videos of your own: each is cut to the square
     around the face. Clips that are there already are kept, so the same command goes on after an interruption. Only
-    one command at a time may write to OUT. OUT/report.csv lists the clips that are missing or broken. The exit code
+    one command at a time writes to OUT. OUT/report.csv lists the clips that are missing or broken. The exit code
     is 0 if all clips are there, else 1.
 
     \b
@@ -54,7 +56,8 @@ def command(
     """
     from dataclasses import replace
 
-    from talkbench.benchmark.cli.progress import RunDisplay
+    from talkbench.benchmark.cli.progress import RunDisplay, say
+    from talkbench.core.locks import FOREVER, locked
     from talkbench.core.registry import nearest
     from talkbench.datasets.preparation.cut import STYLES, crop_faces, cut_clips, find_videos
 
@@ -70,13 +73,14 @@ def command(
     else:
         cuts = _cuts(dataset, out, metadata, partition)
         total, batches = len(cuts), cut_clips(cuts, raw, out, style, workers)
-    with RunDisplay("clips") as display:
-        display.start(0, total)
-        for batch in batches:
-            outcomes += batch
-            display.advance(len(batch))
     report = out / "report.csv"
-    _write_report(outcomes, report)
+    with locked(out, "is preparing clips in", FOREVER if wait else 0.0, say):
+        with RunDisplay("clips") as display:
+            display.start(0, total)
+            for batch in batches:
+                outcomes += batch
+                display.advance(len(batch))
+        _write_report(outcomes, report)
     click.echo(f"report  {report}")
     if not all(outcome.good for outcome in outcomes):
         sys.exit(1)

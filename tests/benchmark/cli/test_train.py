@@ -3,6 +3,7 @@
 import copy
 import json
 import multiprocessing
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -13,8 +14,10 @@ import pytest
 import torch
 from toy_training import SIZE, frame, tiny
 
+from talkbench.core.files import sha256_file
 from talkbench.core.images import write_png
 from talkbench.core.locks import locked
+from talkbench.methods.checkpoints import read_metadata
 from talkbench.training import loop, session
 from talkbench.training.objectives.losses import MultiScaleL1
 
@@ -76,7 +79,15 @@ def test_a_training_from_start_to_end(train, place):
     assert "8/8" in lines[-1]
     assert "pairs/s" in lines[-1]
     files = {path.name for path in (place / "out").iterdir()} - {".lock"}
-    assert files == {"best.safetensors", "log.jsonl", "pictures", "recipe.yaml", "state", "weights.safetensors"}
+    assert files == {
+        "best.safetensors",
+        "log.jsonl",
+        "pictures",
+        "recipe.yaml",
+        "state",
+        "training.json",
+        "weights.safetensors",
+    }
     again = train("--set", "epochs=3")
     assert again.code == 0, again.err
     assert "continuing out at step 4" in again.err
@@ -139,6 +150,34 @@ def test_a_wrong_option(train, place, options, message):
     torch.save({"a": {"weight": torch.zeros(1)}}, place / "other.pth")
     assert message in complaint(train(*options))
     assert not (place / "out").exists()
+
+
+def test_a_training_keeps_to_the_weights_that_it_began_with(train, place, monkeypatch):
+    """They are told by their contents, whatever their name, and the weights that come out name them."""
+    model = tiny()
+
+    def create(name, weights=None):
+        method = copy.deepcopy(model)
+        method.checkpoint_sha256 = sha256_file(weights) if weights else None
+        return method
+
+    monkeypatch.setattr(session.methods, "create", create)
+    for name, content in (("x.pth", "x"), ("same.pth", "x"), ("y.pth", "y")):
+        (place / name).write_text(content)
+    assert train("--checkpoint", "x.pth", "--set", "steps=1").code == 0
+    line = complaint(train("--checkpoint", "y.pth"))
+    assert "out holds a training that began with x.pth (sha256 2d711642b726…), not with y.pth (sha256 a1fce" in line
+    assert line.endswith("leave --checkpoint out to continue it, or choose another --out")
+    assert train("--checkpoint", "same.pth", "--set", "steps=2").code == 0
+    assert train().code == 0
+    for name in ("weights", "best"):
+        facts = read_metadata(place / "out" / f"{name}.safetensors")
+        assert (facts["checkpoint"], facts["checkpoint_sha256"]) == ("x.pth", sha256_file(place / "x.pth"))
+    assert train("--out", "fresh", "--set", "steps=1").code == 0
+    assert "began with fresh weights, not with x.pth" in complaint(train("--out", "fresh", "--checkpoint", "x.pth"))
+    (place / "fresh" / "training.json").unlink()  # as trainings were before
+    assert "weights that it has not noted" in complaint(train("--out", "fresh", "--checkpoint", "x.pth"))
+    assert train("--out", "fresh").code == 0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -222,6 +261,15 @@ def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, mo
         assert history == {entry["step"]: entry[name] for entry in log(place / "out") if name in entry}
     pictures = [file.path for file in store.list_artifacts(tracked.info.run_id, "pictures")]
     assert pictures == [f"pictures/{step:08d}.png" for step in (2, 3, 4)]
+
+
+def test_a_training_that_begins_anew_in_its_folder_is_another_run_in_mlflow(store, train, place):
+    for _ in range(2):
+        assert train("--set", "steps=1").code == 0
+        shutil.rmtree(place / "out")
+    experiment = store.get_experiment_by_name("train/folder")
+    names = {run.data.tags["talkbench.run_id"] for run in store.search_runs([experiment.experiment_id])}
+    assert len(names) == 2
 
 
 def test_a_training_without_mlflow(train, place, monkeypatch):

@@ -63,7 +63,8 @@ def test_every_task_motion_and_size(frames, given, options):
     folder = frames(*options)
     result = given(folder, *options)
     ran = RunStore("whole")
-    assert result.numbers.equals(ran.rows().drop(columns="message"))
+    assert result.code == (2 if "cross-identity" in options else 0)  # there is no face in these pictures
+    assert result.rows.drop(columns="message").equals(ran.rows().drop(columns="message"))
     assert result.record.protocol_ids == ran.read_record().protocol_ids
 
 

@@ -1,13 +1,16 @@
 """`bench run`, option by option, as a user types it."""
 
+import re
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from talkbench import datasets
+from talkbench.benchmark.evaluation import record as record_module
 from talkbench.benchmark.evaluation import runner as run_module
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.progress import Progress
@@ -89,14 +92,17 @@ def test_task_and_motion(score):
 def test_across_identities_there_is_no_truth_to_compare_with(bench, clips):
     tiny = ("run", "--method", "copy-source", "--dataset", "tiny", "--root", clips, "--task", "cross-identity")
     result = bench(*tiny, "--motion", "relative-best")
-    assert result.code == 0, result.err
+    assert result.code == 2  # nor is there a face in these pictures
+    line = result.err.splitlines()[-1]
+    assert line.startswith("bench: no number came out: not one of 4 pairs has a value of any metric; most often, 4 of ")
+    assert " no-face-target (no face in the driving frame); the rows are in runs/copy-source-" in line
+    assert len(result.rows) == 4
     assert [spec.name for spec in result.record.metrics] == ["missing-face-rate@mtcnn5"]
     missing = {miss.name: miss.reason for miss in result.record.unavailable}
     assert {"csim@arcface-r50", "aucon@pyfeat-2", "fid"} <= set(missing)  # whose models are not here
     assert "no true image" not in result.err  # what the task has no use for goes without saying
     asked = bench(*tiny, "--metrics", "l1,missing-face-rate")
     assert "warning: metric l1 is not available: cross-identity has no true image to compare with" in asked.err
-    assert "not computed: l1: cross-identity" in asked.out
     assert "none of the metrics can be computed" in bench(*tiny, "--metrics", "l1").err
 
 
@@ -147,13 +153,20 @@ def test_out_names_the_folder(score):
     assert not (result.cwd / "runs").exists()
 
 
-def test_runs_that_start_in_one_second_do_not_share_a_folder(score, monkeypatch):
-    first = score("--limit", 2)
-    taken = first.record
-    monkeypatch.setattr(run_module, "describe", lambda *_: taken)
-    second = score("--limit", 2)
-    assert second.store.folder.name == second.record.run_id == f"{taken.run_id}-2"
-    assert first.store.folder != second.store.folder
+def test_runs_that_start_in_one_second_have_ids_of_their_own(score, monkeypatch):
+    """Also on two machines, whose folders do not meet."""
+
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 1, 2, 3, 4, 5, tzinfo=tz)
+
+    monkeypatch.setattr(record_module, "datetime", Stopped)
+    results = [score("--limit", 2, "--out", out) for out in ("here", "there")] + [score("--limit", 2)]
+    ids = [result.record.run_id for result in results]
+    assert len(set(ids)) == 3
+    assert all(re.fullmatch(r"blend-tiny-same-identity-20260102-030405-[0-9a-f]{8}", name) for name in ids)
+    assert results[2].store.folder.name == ids[2]
 
 
 def test_save_frames(score):
@@ -260,3 +273,40 @@ def test_a_frame_of_another_size_is_resized_wherever_it_stands(score, clips, tmp
     assert set(result.rows["reason"]) == {""}
     assert "frames of 24x24 were resized" in (result.store.folder / "index.html").read_text()
     assert "1 of 16 frames are stored as 24x24 and were resized to 48x48" in result.err
+
+
+def test_a_home_that_cannot_be_written_costs_the_cache_and_a_line(bench, clips, place, monkeypatch):
+    (place / "file").touch()
+    tiny = ("run", "--method", "copy-source", "--dataset", "tiny", "--root", clips, "--metrics", "l1,missing-face-rate")
+    whole = bench(*tiny, "--batch-size", 4, "--out", "whole")
+    monkeypatch.setenv("TALKBENCH_HOME", str(place / "file" / "home"))
+    result = bench(*tiny, "--batch-size", 4, "--out", "without")
+    assert result.numbers.equals(whole.numbers)
+    (warning,) = (line for line in result.err.splitlines() if line.startswith("warning"))
+    assert warning.startswith("warning: features of real frames are not kept, which costs time alone: cannot write ")
+
+
+def test_a_run_in_which_everything_fails_is_an_error_that_keeps_its_rows(score, place, clips, tmp_path):
+    pairs = place / "pairs.csv"
+    pairs.write_text("source_clip,source_index,driving_clip,driving_index\na,0,a,5\nb,0,b,5\n")
+    failed = score("--pairs", pairs, "--set", "fault=nan", "--out", "failed")
+    assert failed.code == 2
+    assert failed.out == ""
+    line = failed.err.splitlines()[-1]
+    assert line.startswith(
+        "bench: no number came out: not one of 2 pairs has a value of any metric; most often, 4 of 4 times: "
+    )
+    assert line.endswith("; the rows are in failed")
+    assert len(failed.rows) == 4
+    again = score("--pairs", pairs, "--set", "fault=nan", "--out", "failed", "--resume")
+    assert again.code == 2
+    assert score("--pairs", pairs, "--set", "fault=pair", "--metrics", "psnr", "--out", "other").code == 2
+
+
+def test_rows_that_a_list_repeats_are_counted_and_noted(score, place):
+    pairs = place / "pairs.csv"
+    pairs.write_text("source_clip,source_index,driving_clip,driving_index\na,0,a,5\nb,0,b,5\nb,0,b,5\n")
+    result = score("--pairs", pairs)
+    assert result.code == 0, result.err
+    assert "1 of 3 rows repeats an earlier one and counts again, the first: b 0 → b 5" in result.err.splitlines()
+    assert result.summary.pairs == 3

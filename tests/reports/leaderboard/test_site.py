@@ -11,6 +11,7 @@ from site_entries import CARDS, crowd, spec, write
 
 from talkbench.core.cards import Cards, DatasetCard, ListCard, MetricCard
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.locks import locked
 from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, compared
 from talkbench.reports.leaderboard.board_pages import add_boards, shown_pair
 from talkbench.reports.leaderboard.boards import boards
@@ -270,6 +271,16 @@ def test_a_folder_of_other_things_is_not_written_to(site, tmp_path):
     with pytest.raises(TalkbenchError, match="choose another --out"):
         site.write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_two_processes_do_not_write_one_site(site, tmp_path):
+    with (
+        locked(tmp_path / "site", "is here"),
+        pytest.raises(TalkbenchError, match=r"^process \d+ is writing a site to "),
+    ):
+        site.write(tmp_path / "site")
+    site.write(tmp_path / "site")
+    assert not (tmp_path / "site" / ".lock").exists()
 
 
 def test_a_listing_cannot_remove_what_is_outside(site, tmp_path):

@@ -16,6 +16,7 @@ from raw_videos import write_list, write_raw
 from talkbench import datasets
 from talkbench.core.files import PARTIAL, sha256_file
 from talkbench.core.images import write_png
+from talkbench.core.locks import locked
 from talkbench.datasets.preparation import cut
 
 TUBES = synthetic_sets.YOUTUBE[:3]
@@ -223,3 +224,14 @@ def test_killed_half_way_and_resumed(bench, raw, tmp_path):
     assert len(hashes(killed)) == 90
     assert hashes(killed) == hashes(tmp_path / "whole")
     assert not list(killed.rglob(f"{PARTIAL}*"))
+
+
+def test_two_processes_do_not_prepare_one_folder(bench, raw, listed, tmp_path):
+    out = tmp_path / "vox"
+    prepare = ("data", "prepare", "voxceleb1", "--raw", raw, "--out", out, "--metadata", listed, "--size", 32)
+    with locked(out, "is here"):
+        refused = bench(*prepare)
+        assert refused.code == 2
+        assert re.search(rf"bench: process \d+ is preparing clips in {out}; wait until it has finished", refused.err)
+        assert [path.name for path in out.iterdir()] == [".lock"]
+    assert bench(*prepare, "--workers", 1).code == 1
