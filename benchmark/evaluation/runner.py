@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,8 +121,9 @@ def open_store(options: RunOptions, record: RunRecord, images: ImageSource, prog
             data; another process writes there, and ``--wait`` is not given; or the folder cannot be written.
     """
 
-    def changed(store: RunStore) -> str:
-        return change(store, images, choose_workers(options.workers, len(images.split)), progress)
+    @cache
+    def changed(folder: Path) -> str:
+        return change(RunStore(folder), images, choose_workers(options.workers, len(images.split)), progress)
 
     folder = options.out or _choose(record, options, changed, progress)
     with locked(folder, "is writing to", FOREVER if options.wait else 0.0, progress.say):
@@ -129,7 +131,7 @@ def open_store(options: RunOptions, record: RunRecord, images: ImageSource, prog
 
 
 def _begin(
-    store: RunStore, record: RunRecord, options: RunOptions, changed: Callable[[RunStore], str], progress: Progress
+    store: RunStore, record: RunRecord, options: RunOptions, changed: Callable[[Path], str], progress: Progress
 ) -> RunStore:
     """Write the `record` of a new run, or check that the run that is there may be continued."""
     folder = store.folder
@@ -146,17 +148,18 @@ def _begin(
     differences = earlier.differences(record)
     if differences:
         raise TalkbenchError(f"{folder} was made otherwise ({differences[0]}); choose another --out")
-    if difference := changed(store):
+    if difference := changed(folder):
         raise TalkbenchError(f"{folder} was made otherwise ({difference}); choose another --out")
     sweep(folder)
     progress.say(f"continuing {folder}")
     return store
 
 
-def _choose(record: RunRecord, options: RunOptions, changed: Callable[[RunStore], str], progress: Progress) -> Path:
+def _choose(record: RunRecord, options: RunOptions, changed: Callable[[Path], str], progress: Progress) -> Path:
     """The folder below `runs` of the run to continue, else a new one that holds the `record`."""
     if not options.resume:
         return _claim(record, options.runs)
+    _latest(record, options.runs, changed, Progress())  # what takes long, the comparison of data, is done unlocked
     wait = FOREVER if options.wait else SHORT  # of two commands the second sees the run of the first
     with locked(options.runs, "is choosing a run in", wait, progress.say):
         earlier = _latest(record, options.runs, changed, progress)
@@ -173,7 +176,7 @@ def _claim(record: RunRecord, runs: Path) -> Path:
     return folder
 
 
-def _latest(record: RunRecord, runs: Path, changed: Callable[[RunStore], str], progress: Progress) -> RunStore | None:
+def _latest(record: RunRecord, runs: Path, changed: Callable[[Path], str], progress: Progress) -> RunStore | None:
     """The latest run below `runs` that computes the same numbers as `record` from the same data; runs that cannot be
     read do not count."""
     earlier: list[tuple[datetime, RunStore]] = []
@@ -186,7 +189,7 @@ def _latest(record: RunRecord, runs: Path, changed: Callable[[RunStore], str], p
         if not other.differences(record):
             earlier.append((other.created, store))
     for _, store in sorted(earlier, key=lambda dated: dated[0], reverse=True):
-        difference = changed(store)
+        difference = changed(store.folder)
         if not difference:
             return store
         progress.say(f"{store.folder} is not continued: {difference}")
@@ -241,8 +244,8 @@ def evaluator(setup: Setup, record: RunRecord, workers: int, warn: Callable[[str
     """
     rules = Rules(setup.size, cut=record.quantisation == "floor", jpeg_quality=record.jpeg_quality)
     split, chosen, extractors = setup.split, setup.metrics, setup.extractors
-    cache = metrics.FeatureCache(warn=warn)
-    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, record.seed, cache, workers)
+    features = metrics.FeatureCache(warn=warn)
+    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, record.seed, features, workers)
 
 
 def keep(outcome: Outcome, store: RunStore) -> None:

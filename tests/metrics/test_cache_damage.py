@@ -198,6 +198,6 @@ def test_nothing_in_the_file_can_run(full):
     """Plain columns: names, JSON and the bytes of the array."""
     with closing(sqlite3.connect(full.path)) as database:
         row = database.execute("SELECT extractor, dtype, shape, value FROM features WHERE value NOTNULL").fetchone()
-    assert row[:2] == ("mean-colour@1.0@a", "<f4")
+    assert row[:2] == ("mean-colour@1.0@a@v1", "<f4")
     assert json.loads(row[2]) == [3]
     assert len(row[3]) == 12
