@@ -27,7 +27,7 @@ def test_info_is_a_table_with_the_bound_and_the_file(bench, cache, monkeypatch):
     assert lines[:3] == [
         ["extractor", "frames", "size"],
         ["mean-colour@1.0@a@v1", "4", "36 bytes"],
-        ["mean-colour@1.0@b", "1", "12 bytes"],
+        ["mean-colour@1.0@b@v1", "1", "12 bytes"],
     ]
     assert lines[3] == ["total", "20.5 kB of at most 2.0 GB"]
     assert lines[4] == ["file", str(cache.path)]
