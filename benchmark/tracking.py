@@ -74,6 +74,8 @@ class Mirror:
         warn: called with one line when MLflow fails; afterwards the tracker does nothing more.
     """
 
+    again = "the same command with --resume"  # continues the work, so that it is tracked after all
+
     def __init__(self, uri: str, warn: Callable[[str], None]) -> None:
         self.uri, self._warn = uri, warn
         self._client: Any = None
@@ -146,7 +148,7 @@ class Mirror:
         if experiment.lifecycle_stage == "deleted":
             raise TalkbenchError(
                 f"its experiment {name} was deleted: mlflow experiments restore -x {experiment.experiment_id}, or "
-                "mlflow gc for good; after that, the same command with --resume tracks the run"
+                f"mlflow gc for good; after that, {self.again} tracks the run"
             )
         return str(experiment.experiment_id)
 
@@ -207,11 +209,16 @@ class Tracker(Mirror):
                 self._log_params(_params(record))
                 self._call("log_inputs", self._run_id, [_dataset_input(record)])
 
-    def finish(self, rows: pd.DataFrame, summary: Summary, artifacts: Sequence[Path]) -> None:
-        """Log the means, every pair's values with the pair's number as the step, and the files; end the run."""
+    def finish(self, record: RunRecord, rows: pd.DataFrame, summary: Summary, artifacts: Sequence[Path]) -> None:
+        """Log the means, every pair's values with the pair's number as the step, the ids that are known at the end
+        only, and the files; end the run."""
         with self._forgiving():
             if self._client is None:
                 return
+            from mlflow.entities import RunTag
+
+            tags = [RunTag(name, value) for name, value in _tags(record).items()]
+            self._call("log_batch", self._run_id, tags=tags)
             entries = [*_means(summary), *_values(rows)]
             self._log_metrics((name, value, self._time, step) for name, value, step in entries)
             for path in artifacts:
@@ -276,6 +283,8 @@ def _name(metric: str) -> str:
 
 def _tags(record: RunRecord) -> dict[str, str]:
     tags = {f"protocol.{_name(metric)}": identity for metric, identity in record.protocol_ids.items()}
+    if record.dataset.data_id:
+        tags["data_id"] = record.dataset.data_id
     if record.git:
         tags["mlflow.source.git.commit"] = record.git.commit
     return {**tags, "mlflow.source.name": record.command[:5000]}

@@ -21,6 +21,8 @@ HELD_BACK = 500  # values that are sent to MLflow together
 class TrainingTracker(Mirror):
     """Mirrors a training run: losses and validation metrics, sent many at a time, and pictures."""
 
+    again = "the same command, which continues the training,"
+
     def __init__(self, uri: str, warn: Callable[[str], None]) -> None:
         super().__init__(uri, warn)
         self._waiting: list[Entry] = []

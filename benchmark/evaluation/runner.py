@@ -103,7 +103,7 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
             summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
             store.write_summary(summary)
             page = _report(store, Run(record, summary), setup.split.has_truth)
-            tracker.finish(rows, summary, [store.folder / name for name in ARTIFACTS])
+            tracker.finish(record, rows, summary, [store.folder / name for name in ARTIFACTS])
         _check_numbers(store.folder, rows, summary)
     return Finished(store, record, summary, page, tracker.holder, summary.pairs - before)
 

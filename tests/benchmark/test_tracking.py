@@ -80,6 +80,7 @@ def check(client: MlflowClient, result) -> None:
     assert tracked.data.params["method.noise"] == "0.0"
     assert tracked.data.params["pairs_sha256"] == record.dataset.pairs_sha256
     assert tracked.data.tags["talkbench.run_id"] == record.run_id
+    assert tracked.data.tags["data_id"] == record.dataset.data_id != ""
     assert tracked.data.tags["protocol.l1"] == record.protocol_ids["l1"]
     assert tracked.data.metrics["l1"] == result.summary.metric("l1").mean
     assert (tracked.data.metrics["psnr.pairs"], tracked.data.metrics["psnr.failures"]) == (16, 0)
@@ -158,7 +159,7 @@ def test_infinite_values_are_counted_and_more_than_a_batch_is_logged(store, scor
     warnings: list[str] = []
     tracker = Tracker(tracking_uri(None, Path("runs")), warnings.append)
     tracker.start(record, Path("runs"))
-    tracker.finish(many.rows(), summarise(many.rows(), record.metrics), [Path("not-there")])
+    tracker.finish(record, many.rows(), summarise(many.rows(), record.metrics), [Path("not-there")])
     assert warnings == []
     experiment = store.get_experiment_by_name("tiny/same-identity")
     (tracked,) = store.search_runs([experiment.experiment_id], "tags.`talkbench.run_id` = 'many'")

@@ -77,7 +77,7 @@ def track(store: RunStore, name: str) -> None:
     record = store.read_record().model_copy(update={"run_id": name})
     with Tracker(tracking_uri(None, runs), warnings.append) as tracker:
         tracker.start(record, runs)
-        tracker.finish(store.rows(), store.read_summary(), [store.folder / "run.json"])
+        tracker.finish(store.read_record(), store.rows(), store.read_summary(), [store.folder / "run.json"])
     print(*warnings)
     sys.exit(bool(warnings))
 
