@@ -11,6 +11,7 @@ from pathlib import Path
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.paths import inside
 from talkbench.datasets.clips import Clip, is_image, open_clip
+from talkbench.datasets.gaps import Gap, gap_of
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 
@@ -24,11 +25,13 @@ class Store:
         folders: the folders below the root (``.``: the root itself) that may hold clips; a clip's name does not say
             which of them it is in.
         numbered: whether frames in folders go by the numbers in their names (`NumberedClip`).
+        continuous: whether clips are video, so that no number should be missing; else they are images in no order.
     """
 
     root: Path
     folders: tuple[str, ...] = (".",)
     numbered: bool = False
+    continuous: bool = True
 
     def path(self, name: str) -> Path:
         """Where the clip `name` is, or would be.
@@ -57,6 +60,13 @@ class Store:
             raise PairError(
                 "unreadable-clip", str(error) if isinstance(error, TalkbenchError) else f"clip {name!r}: {error}"
             ) from error
+
+    def gap(self, name: str) -> Gap | None:
+        """The frames that are missing within the clip `name`; None also if it cannot be read, or is a video."""
+        try:
+            return gap_of(self.open(name), self.numbered) if self.continuous and self.path(name).is_dir() else None
+        except (TalkbenchError, OSError, ValueError):
+            return None
 
     def names(self) -> Iterator[str]:
         """The names of all possible clips, sorted within each folder: folders with images, links to folders, videos."""

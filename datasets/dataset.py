@@ -6,7 +6,7 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +21,7 @@ from talkbench.core.registry import nearest
 from talkbench.datasets.best_frames import with_best
 from talkbench.datasets.clip_store import Store
 from talkbench.datasets.clips import Clip, has_two_frames
+from talkbench.datasets.gaps import Gap
 from talkbench.datasets.official_lists import is_official_form, recognise
 from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text, repetition
 
@@ -42,12 +43,14 @@ class Listing:
         source: what they were read or drawn from, in words.
         note: one line that the user should read about the list; "" for nothing.
         held_out: whether its clips are known to belong to the data set's test part, on which nobody should train.
+        lengths: see `Split`; of a list that `pairs` were made from, which asks for more frames than they do.
     """
 
     pairs: list[Pair]
     source: str
     note: str = ""
     held_out: bool = False
+    lengths: dict[str, int] = field(default_factory=dict)
 
 
 class Split:
@@ -121,6 +124,11 @@ class Split:
                 "the rate of its source",
             )
         return clip
+
+    def gaps(self) -> dict[str, Gap]:
+        """By clip, the frames that are missing within it, whether a pair needs them or not; sorted by clip."""
+        clips = sorted({frame.clip for pair in self for frame in (pair.source, pair.driving)})
+        return {clip: gap for clip in clips if (gap := self.store.gap(clip))}
 
     def read(self, frame: Frame) -> np.ndarray:
         """The image of `frame`, uint8 RGB (H, W, 3) at its stored size.
@@ -265,7 +273,8 @@ class Dataset(ABC):
         file = Path(listing.source)
         digest = sha256_file(file) if file.is_file() else ""
         note = "; ".join(filter(None, (repetition(chosen), listing.note)))
-        details = self.store, self.lengths(listing.pairs), note, listing.held_out, digest, self.videos_named
+        lengths = self.lengths(listing.pairs) | listing.lengths
+        details = self.store, lengths, note, listing.held_out, digest, self.videos_named
         return Split(self.name, task, motion, self.root, chosen, *details)
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:

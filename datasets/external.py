@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
@@ -21,6 +20,8 @@ from talkbench.datasets.official_lists import Naming, OfficialList, is_official_
 from talkbench.datasets.pairs import Pair, read_text
 from talkbench.datasets.registration import cards, create
 from talkbench.datasets.sampling import cross_identity, reconstruction, same_identity
+
+LONGEST = 1_000_000  # frames; no clip of a published set is as long, so a greater number is no frame's
 
 
 class TrainingCard(Card):
@@ -80,7 +81,7 @@ class ExternalDataset(Dataset):
 
     @cached_property
     def store(self) -> Store:
-        return Store(self.root, self.card.naming.folders, numbered=True)
+        return Store(self.root, self.card.naming.folders, True, self.card.naming.continuous)
 
     @cached_property
     def files(self) -> dict[str, OfficialList]:
@@ -164,8 +165,7 @@ class ExternalDataset(Dataset):
 
     def identity(self, clip: str) -> str:
         parsed = self.card.naming.parse(clip)
-        named = re.match(self.card.naming.identity, parsed[0] if parsed else clip, re.ASCII)
-        return named[named.lastindex or 0] if named else clip
+        return self.card.naming.person(parsed[0] if parsed else clip)
 
     def prepare(self) -> None:
         """Check that the data root exists.
@@ -187,7 +187,8 @@ class ExternalDataset(Dataset):
             if entry.clips_of:
                 clips = dict.fromkeys(pair.driving.clip for pair in listing.pairs)
                 whole = reconstruction({clip: self._numbers(clip) for clip in clips})
-                listing = replace(listing, pairs=whole, source=f"the clips in {path}")
+                lengths = self.lengths(listing.pairs)
+                listing = replace(listing, pairs=whole, source=f"the clips in {path}", lengths=lengths)
         names = {frame.clip for pair in listing.pairs for frame in (pair.source, pair.driving)}
         if not any(self._is_there(name) for name in names):
             raise self._absent(f"none of the {len(names)} clips of {listing.source} is in {self.root}")
@@ -232,11 +233,21 @@ class ExternalDataset(Dataset):
         return Listing(self.read_pairs(path), str(path), f"{path} is {what}", held_out)
 
     def _numbers(self, clip: str) -> Sequence[int]:
-        """The frames of a clip. A clip that cannot be read gets frame 0, for the row that records the failure."""
+        """The frames of a clip, those included that are missing within it, for the rows that record the failure; of a
+        clip that cannot be read frame 0.
+
+        Raises:
+            TalkbenchError: a file has a number that no frame of the data set can have.
+        """
         try:
-            return self.store.open(clip).numbers
+            numbers = self.store.open(clip).numbers
         except TalkbenchError:
             return (0,)
+        if not self.card.naming.continuous:
+            return numbers
+        if numbers[-1] >= LONGEST:
+            raise TalkbenchError(f"{self.store.path(clip)} has a frame numbered {numbers[-1]}; remove what is no frame")
+        return range(numbers[-1] + 1)
 
     def _is_there(self, clip: str) -> bool:
         try:

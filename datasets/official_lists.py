@@ -89,7 +89,8 @@ class OfficialList(ListCard):
         )
         if status == "missing":
             raise TalkbenchError(f"the list {self.slug} of {self.dataset} is not in {path.parent}; {command}")
-        raise TalkbenchError(f"{path} is not the list {self.slug} as published; {command}, or give it with --pairs")
+        option = "--metadata" if self.task == "metadata" else "--pairs"
+        raise TalkbenchError(f"{path} is not the list {self.slug} as published; {command}, or give it with {option}")
 
 
 def recognise(path: Path) -> OfficialList | None:
@@ -148,6 +149,11 @@ class Naming(Card):
             if name:
                 return name["clip"], file_number(name["frame"]) if name["frame"] else None
         return None
+
+    def person(self, clip: str) -> str:
+        """The person in the clip of that name; the whole name where the pattern does not fit."""
+        named = re.match(self.identity, clip, re.ASCII)
+        return named[named.lastindex or 0] if named else clip
 
     @cached_property
     def _whole(self) -> re.Pattern[str]:

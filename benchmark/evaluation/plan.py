@@ -25,6 +25,7 @@ from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import stored_size
 from talkbench.core.registry import nearest
+from talkbench.datasets.gaps import describe_gaps
 from talkbench.methods.cards import Weights, card, find_weights
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
@@ -75,7 +76,8 @@ def prepare(
         method = create_method(weights, {**implied, **options.settings})
     whole = data.split(task, pairs=options.pairs, motion=options.motion) if data is not None else split
     assert whole is not None
-    for note in filter(None, (weights.note, whole.note)):
+    gaps = describe_gaps(whole.gaps()) if task == "reconstruction" else ""
+    for note in filter(None, (weights.note, whole.note, gaps)):
         progress.say(note)
     if options.checkpoint is None and weights.path is not None and seen_in_training(weights.method, whole):
         progress.warn(

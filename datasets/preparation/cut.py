@@ -233,12 +233,15 @@ def _window(cut: Cut, height: int, width: int) -> Window:
     Raises:
         PairError: ``other-shape``, the list describes a video of another aspect ratio; or ``empty-window``.
     """
-    if abs(width * cut.height / (height * cut.width) - 1) > SHAPE_TOLERANCE:
+    listed = cut.width or Fraction(width * cut.height, height)
+    if abs(width * cut.height / (height * listed) - 1) > SHAPE_TOLERANCE:
         raise PairError(
             "other-shape",
             f"{cut.video} is {width} x {height}, but the list places the window in {cut.width} x {cut.height}",
         )
-    left, right = (min(x * width // cut.width, width) for x in cut.box[::2])
+    if cut.width is None and cut.box[2] > listed * (1 + SHAPE_TOLERANCE):
+        raise PairError("other-shape", f"{cut.video} is {width} x {height}, too narrow for the window of {cut.clip}")
+    left, right = (int(min(x * width // listed, width)) for x in cut.box[::2])
     top, bottom = (min(y * height // cut.height, height) for y in cut.box[1::2])
     if left == right or top == bottom:
         raise PairError("empty-window", f"in {cut.video}, {width} x {height}, the window is less than a pixel")

@@ -1,16 +1,17 @@
 """The lists that say which stretch and window of which raw video makes a clip (docs/specs/evaluation.md 6.2, 6.5, 6.6).
 
-All are CSV with a header; columns are found by name and others are ignored. Common to all: ``bbox``, the window as
-left-top-right-bottom in pixels of a video of ``width`` x ``height``, and ``start`` and ``end``, the end not included.
+Those of VoxCeleb1 and TED-talks are CSV with a header; columns are found by name and others are ignored. Common to
+both: ``bbox``, the window as left-top-right-bottom in pixels of a video of ``width`` x ``height``, and ``start`` and
+``end``, the end not included. For HDTF see `talkbench.datasets.preparation.hdtf`.
 
 * VoxCeleb1 (AliaksandrSiarohin/video-preprocessing, ``vox-metadata.csv``): ``start`` and ``end`` are frames at ``fps``
-  per second. ``partition`` is train or test. ``video_id`` is taken to name the identity (``id`` and five digits) and
-  the YouTube id, joined by ``#`` in either order; or the YouTube id alone, the identity being in ``person_id``.
+  per second. ``partition`` is train or test. ``video_id`` is the YouTube id and ``person_id`` the identity, ``id`` and
+  five digits; or ``video_id`` names both, joined by ``#`` in either order.
 * TED-talks (snap-research/articulated-animation, ``ted-metadata.csv``): ``start`` and ``end`` are 0 and ``partition``
   is train in every row, so both are left aside. ``video_id`` is ``<YouTube id>#<first>#<end>`` in frames of the video.
-* HDTF: its official annotation is text files whose layout is not documented, so they have to be brought into this
-  form: ``video_id`` is the raw file's name without its ending, ``clip`` the clip's name (``RD_Radio39_000``), ``start``
-  and ``end`` are in units of which ``fps`` make a second (1: seconds).
+
+Rows that say the same are one. Of rows that contradict each other, the test part comes first, then the earlier row; and
+nobody who is tested has rows for training.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.external import ExternalCard
 
 COMMON = ("video_id", "bbox", "width", "height")
+LONGEST_SHOWN = 80  # characters of a faulty field that a message quotes
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Cut:
         start, end: first frame or moment, and the one after the last.
         rate: units of `start` and `end` per second; None: they are frame numbers of the video.
         box: left, top, right, bottom in pixels of a video of `width` x `height`.
+        width: None where the list does not say; the video's height alone then gives the scale.
+        other_names: what else the raw file may be called.
     """
 
     clip: str
@@ -47,8 +52,40 @@ class Cut:
     end: int | Fraction
     rate: Fraction | None
     box: tuple[int, int, int, int]
-    width: int
+    width: int | None
     height: int
+    other_names: tuple[str, ...] = ()
+
+    def named_as(self, names: Collection[str]) -> Cut:
+        """Itself, or with another of its names as `video` if that one is in `names` and `video` is not."""
+        return replace(
+            self, video=next((name for name in (self.video, *self.other_names) if name in names), self.video)
+        )
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A clip that the lists name, but do not describe so that it could be cut: `status` is a slug, told in `detail`."""
+
+    clip: str
+    video: str
+    status: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class CutList:
+    """What a data set's lists say.
+
+    Attributes:
+        cuts: the clips to be cut, each once.
+        unusable: the other clips.
+        note: one line on what was read and what was left aside.
+    """
+
+    cuts: list[Cut]
+    unusable: list[Unusable]
+    note: str
 
 
 class _Row:
@@ -58,8 +95,9 @@ class _Row:
         self.fields, self._where = fields, where
 
     def fault(self, column: str, expected: str) -> TalkbenchError:
-        value = self.fields.get(column)
-        return TalkbenchError(f"{self._where}, column {column}: {value!r} is not {expected}; correct the line")
+        value = repr(self.fields.get(column))
+        shown = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
+        return TalkbenchError(f"{self._where}, column {column}: {shown} is not {expected}; correct the line")
 
     def match(self, column: str, pattern: str, expected: str) -> re.Match[str]:
         match = re.fullmatch(pattern, self.fields.get(column) or "", re.ASCII)
@@ -106,63 +144,98 @@ def _ted_talks(row: _Row, card: ExternalCard) -> Cut:
     return row.cut(f"{partition}/{match[0]}.mp4", match[1], int(match[2]), int(match[3]), None)
 
 
-def _hdtf(row: _Row, card: ExternalCard) -> Cut:
-    clip = row.match("clip", r"((?:RD|WDA|WRA)_[\w-]+_\d{3})(?:\.mp4)?", "<RD|WDA|WRA>_<Name>_<three digits>")[1]
-    video = row.match("video_id", r"[\w-]+", "a file's name without its ending")[0]
-    return row.cut(f"{clip}.mp4", video, row.fraction("start"), row.fraction("end"), row.fraction("fps"))
-
-
 # By data set, what else its list must have, and how a row is read.
 LISTS: dict[str, tuple[tuple[str, ...], Callable[[_Row, ExternalCard], Cut]]] = {
     "voxceleb1": (("start", "end", "fps", "partition"), _voxceleb1),
     "ted-talks": ((), _ted_talks),
-    "hdtf": (("clip", "start", "end", "fps"), _hdtf),
 }
 
 
-def columns_of(dataset: str) -> tuple[str, ...]:
-    """The columns that the list of `dataset` must have."""
-    return (*COMMON, *LISTS[dataset][0])
-
-
-def read_cuts(card: ExternalCard, path: Path) -> list[Cut]:
+def read_cuts(card: ExternalCard, path: Path) -> CutList:
     """The clips of a data set as the list `path` describes them.
 
     Args:
-        card: of ``voxceleb1``, ``ted-talks`` or ``hdtf``.
+        card: of ``voxceleb1`` or ``ted-talks``.
 
     Raises:
-        TalkbenchError: a line or column is faulty, or two lines have one clip's name; the message names file and line.
+        TalkbenchError: a line or column is faulty; the message names file and line.
     """
-    _, parse = LISTS[card.name]
-    lines: dict[str, int] = {}
-    cuts = []
-    for line, fields in _rows(path, columns_of(card.name)):
-        cut = parse(_Row(fields, f"{path}, line {line}"), card)
-        if cut.clip in lines:
-            raise TalkbenchError(
-                f"{path}, line {line}: {cut.clip} is in line {lines[cut.clip]} too; remove one of them"
-            )
-        lines[cut.clip] = line
-        cuts.append(cut)
-    if not cuts:
+    columns, parse = LISTS[card.name]
+    rows = [
+        (line, parse(_Row(fields, f"{path}, line {line}"), card)) for line, fields in _rows(path, (*COMMON, *columns))
+    ]
+    if not rows:
         raise TalkbenchError(f"{path} has no rows; give the list of clips")
-    return cuts
+    return _settle(rows, card)
+
+
+def _settle(rows: list[tuple[int, Cut]], card: ExternalCard) -> CutList:
+    """The clips of `rows` (with their line numbers), of which none is twice and nobody in both parts."""
+    lines: dict[Cut, int] = {}
+    for line, cut in rows:
+        lines.setdefault(cut, line)
+
+    def person(cut: Cut) -> str:
+        return card.naming.person(PurePosixPath(cut.clip).name)
+
+    tested = {*card.training.test_identities, *(person(cut) for cut in lines if cut.clip.startswith("test/"))}
+    kept: dict[str, Cut] = {}
+    left_out: dict[int, str] = {}  # by line, why
+    for cut, line in sorted(lines.items(), key=lambda item: (item[0].clip.startswith("train/"), item[1])):
+        name = PurePosixPath(cut.clip).name
+        if name in kept:
+            left_out[line] = f"{kept[name].clip} is in line {lines[kept[name]]}"
+        elif cut.clip.startswith("train/") and person(cut) in tested:
+            left_out[line] = f"{person(cut)} is tested"
+        else:
+            kept[name] = cut
+    cuts = sorted(kept.values(), key=lines.__getitem__)
+    tests = sum(cut.clip.startswith("test/") for cut in cuts)
+    note = f"{len(rows)} rows: {tests} clips to test on, {len(cuts) - tests} to train on"
+    if len(rows) > len(lines):
+        note += f"; {len(rows) - len(lines)} rows repeat others"
+    if left_out:
+        first = min(left_out)
+        note += (
+            f"; {len(left_out)} rows contradict others and are left out, since the test part comes first, then the "
+            f"earlier row (line {first}: {left_out[first]})"
+        )
+    return CutList(cuts, [], note)
+
+
+def read_text(path: Path) -> str:
+    """The text of a list, without a byte order mark.
+
+    Raises:
+        TalkbenchError: the file cannot be read, is empty or not UTF-8; the message names the line.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise TalkbenchError(f"cannot read the list of clips {path}: {error.strerror}; see --metadata") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TalkbenchError(f"cannot read the list of clips {path}, line {line}: not UTF-8; convert it") from error
+    if not text.strip():
+        raise TalkbenchError(f"the list of clips {path} is empty; get it anew with bench data fetch-lists")
+    return text
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with the numbers of their last lines."""
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TalkbenchError(f"cannot read the list of clips {path}: {error}; give a CSV file in UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        missing = [column for column in columns if column not in (reader.fieldnames or ())]
+        names = list(reader.fieldnames or ())
+        missing = [column for column in columns if column not in names]
         if missing:
             raise TalkbenchError(f"{path}, line 1: column {missing[0]} is missing; needed: {', '.join(columns)}")
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise TalkbenchError(f"{path}, line 1: column {twice[0]} is there twice; remove one of them")
         for row in reader:
             if None in row or None in row.values():
                 raise TalkbenchError(f"{path}, line {reader.line_num}: not as many fields as the header; correct it")
             yield reader.line_num, row
     except csv.Error as error:
-        raise TalkbenchError(f"{path}, line {reader.line_num + 1}: not CSV ({error}); correct the line") from error
+        raise TalkbenchError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error

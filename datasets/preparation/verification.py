@@ -15,6 +15,7 @@ from talkbench.core.files import sha256_file, write_atomic
 from talkbench.datasets.clip_store import VIDEO_SUFFIXES
 from talkbench.datasets.clips import IMAGE_SUFFIXES
 from talkbench.datasets.dataset import Split
+from talkbench.datasets.gaps import Gap
 from talkbench.datasets.pairs import Frame, Pair
 
 Size = tuple[int, int]
@@ -31,6 +32,7 @@ class SplitVerdict:
         faults: the error of each faulty frame, in the order of frames. Reasons are those of `Split.read` and
             ``other-size`` (than `size`), ``other-content`` (than in the manifest) and ``not-in-manifest``.
         pairs, usable: number of all pairs, and of pairs without a faulty frame.
+        gaps: see `Split.gaps`.
     """
 
     frames: int
@@ -38,6 +40,7 @@ class SplitVerdict:
     faults: dict[Frame, PairError]
     pairs: int
     usable: int
+    gaps: dict[str, Gap]
 
 
 def listed_frames(split: Split) -> list[Frame]:
@@ -74,7 +77,7 @@ def verify(split: Split, manifest: Manifest | None, workers: int, done: Callable
             message = f"frame {frame.index} of {frame.clip} has {width} x {height} pixels, unlike most"
             faults[frame] = PairError("other-size", message)
     usable = sum(not any(frame in faults for frame in _frames(pair)) for pair in split)
-    return SplitVerdict(len(frames), size, dict(sorted(faults.items())), len(split), usable)
+    return SplitVerdict(len(frames), size, dict(sorted(faults.items())), len(split), usable, split.gaps())
 
 
 def _frames(pair: Pair) -> Iterator[Frame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.datasets.preparation.cut import CutOutcome
-    from talkbench.datasets.preparation.metadata import Cut
+    from talkbench.datasets.preparation.metadata import CutList
 
 
 @click.command()
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     "--raw", type=PATH, required=True, help="Folder of the downloaded videos. With DATASET folder also a single video."
 )
 @click.option("--out", type=PATH, required=True, help="Folder to write the data set to.")
-@click.option("--metadata", type=PATH, help="List of the clips (CSV).  [default: the official one in OUT/lists]")
+@click.option(
+    "--metadata",
+    type=PATH,
+    help="List of the clips (CSV), for hdtf the folder of its text files.  [default: the official ones in OUT/lists]",
+)
 @click.option(
     "--partition", type=click.Choice(("train", "test")), help="Cut the clips of this part only.  [default: all clips]"
 )
@@ -45,10 +49,14 @@ def command(
     """Cut the clips of a data set out of downloaded videos.
 
     DATASET is voxceleb1, ted-talks or hdtf: their lists say which stretch and window of which video each clip is, and
-    the videos must be named <YouTube id>.mp4. Or it is folder, for videos of your own: each is cut to the square
-    around the face. Clips that are there already are kept, so the same command goes on after an interruption. Only
-    one command at a time writes to OUT. OUT/report.csv lists the clips that are missing or broken. The exit code
-    is 0 if all clips are there, else 1.
+    the videos must be named <YouTube id>.mp4; those of hdtf may also be named RD_Radio1.mp4 or Radio1.mp4, as its lists
+    do. Or it is folder, for videos of your own: each is cut to the square around the face. Clips that are there already
+    are kept, so the same command goes on after an interruption. Only one command at a time writes to OUT.
+    OUT/report.csv names every clip that is missing or broken, and its video. The exit code is 0 if all clips are there,
+    else 1.
+
+    Where two rows of a list contradict each other, the test part comes first, then the earlier row, and nobody who is
+    tested is trained on. The command says how many rows that concerns.
 
     \b
     bench data prepare voxceleb1 --raw downloads --out data/voxceleb1 --partition test
@@ -58,11 +66,10 @@ def command(
 
     from talkbench.benchmark.cli.progress import RunDisplay, say
     from talkbench.core.locks import FOREVER, locked
-    from talkbench.core.registry import nearest
-    from talkbench.datasets.preparation.cut import STYLES, crop_faces, cut_clips, find_videos
+    from talkbench.datasets.preparation.cut import STYLES, CutOutcome, crop_faces, cut_clips, find_videos
 
     if dataset not in STYLES:
-        raise TalkbenchError(f"there is no recipe for preparing {dataset!r}: {nearest(dataset, STYLES)}")
+        raise _no_recipe(dataset, STYLES)
     style = replace(STYLES[dataset], size=size) if size else STYLES[dataset]
     outcomes: list[CutOutcome] = []
     if dataset == "folder":
@@ -71,7 +78,11 @@ def command(
         videos = find_videos(raw)
         total, batches = len(videos), crop_faces(videos, out, style, workers)
     else:
-        cuts = _cuts(dataset, out, metadata, partition)
+        listed = _cut_list(dataset, raw, out, metadata)
+        cuts = [cut for cut in listed.cuts if not partition or cut.clip.startswith(f"{partition}/")]
+        if not cuts:
+            raise TalkbenchError(f"the list has no clips of partition {partition}; leave --partition out")
+        outcomes = [CutOutcome(clip.clip, clip.video, clip.status, clip.detail) for clip in listed.unusable]
         total, batches = len(cuts), cut_clips(cuts, raw, out, style, workers)
     report = out / "report.csv"
     with locked(out, "is preparing clips in", FOREVER if wait else 0.0, say):
@@ -86,31 +97,72 @@ def command(
         sys.exit(1)
 
 
-def _cuts(dataset: str, out: Path, metadata: Path | None, partition: str | None) -> list[Cut]:
-    """The clips to cut, as listed in the file `metadata`, or in the official list below `out`."""
+def _cut_list(dataset: str, raw: Path, out: Path, metadata: Path | None) -> CutList:
+    """The clips of a data set, as listed in `metadata`, or in the official lists below `out`; says which and what they
+    have.
+
+    Raises:
+        TalkbenchError: the lists are missing, faulty, or those of another data set.
+    """
+    from dataclasses import replace
+
     from talkbench import datasets
+    from talkbench.datasets.clip_store import VIDEO_SUFFIXES
     from talkbench.datasets.external import ExternalDataset
-    from talkbench.datasets.official_lists import recognise
-    from talkbench.datasets.preparation.metadata import columns_of, read_cuts
+    from talkbench.datasets.preparation.hdtf import read_hdtf
+    from talkbench.datasets.preparation.metadata import read_cuts
 
     data = datasets.create(dataset, out)
     assert isinstance(data, ExternalDataset)
+    files = [file for file in data.files.values() if file.task == "metadata"]
     if metadata is None:
-        official = next((file for file in data.files.values() if file.task == "metadata"), None)
-        if official is None:
-            raise TalkbenchError(
-                f"{dataset} has no official list that can be read; write its annotation as a CSV file with the "
-                f"columns {', '.join(columns_of(dataset))} (see talkbench.datasets.preparation.metadata) for --metadata"
-            )
-        metadata = official.find(out)
-    cuts = read_cuts(data.card, metadata)
-    chosen = [cut for cut in cuts if not partition or cut.clip.startswith(f"{partition}/")]
-    if not chosen:
-        raise TalkbenchError(f"{metadata} has no clips of partition {partition}; leave --partition out")
-    official = recognise(metadata)
-    about = f"the official {official.slug} of {official.dataset}" if official else "not an official one"
+        paths = [file.find(out) for file in files]
+        metadata = paths[0].parent if len(paths) > 1 else paths[0]
+    if len(files) > 1:
+        listed = read_hdtf(metadata)
+        official = all((metadata / file.file).is_file() and file.matches(metadata / file.file) for file in files)
+        about = f"the official ones of {dataset}" if official else "not all of them official"
+    else:
+        about = _about(dataset, metadata)
+        listed = read_cuts(data.card, metadata)
     click.echo(f"list    {metadata}   ({about})")
-    return chosen
+    click.echo(f"        {listed.note}")
+    files_there = raw.iterdir() if raw.is_dir() else ()
+    videos = {file.stem for file in files_there if file.suffix.lower() in VIDEO_SUFFIXES}
+    return replace(listed, cuts=[cut.named_as(videos) for cut in listed.cuts])
+
+
+def _about(dataset: str, metadata: Path) -> str:
+    """Whether the list `metadata` is the official one of `dataset`, in words.
+
+    Raises:
+        TalkbenchError: it is an official one of another kind.
+    """
+    from talkbench.datasets.official_lists import recognise
+
+    official = recognise(metadata) if metadata.is_file() else None
+    if official is None:
+        return "not an official one"
+    if official.dataset != dataset or official.task != "metadata":
+        what = "the list of clips" if official.task == "metadata" else f"a list of {official.task} pairs"
+        raise TalkbenchError(
+            f"{metadata} is {what} {official.slug} of {official.dataset}, not the list of clips of {dataset}; leave "
+            "--metadata out or name another file"
+        )
+    return f"the official {official.slug} of {official.dataset}"
+
+
+def _no_recipe(dataset: str, recipes: Collection[str]) -> TalkbenchError:
+    """The error for a data set that is not cut here; of a known one it says where its clips come from."""
+    from talkbench import datasets
+    from talkbench.core.registry import nearest
+
+    card = datasets.cards().get(dataset)
+    return TalkbenchError(
+        f"{dataset} is not cut from raw videos; {card.obtain}"
+        if card and card.obtain
+        else f"there is no recipe for preparing {dataset!r}: {nearest(dataset, recipes)}"
+    )
 
 
 def _write_report(outcomes: Sequence[CutOutcome], path: Path) -> None:

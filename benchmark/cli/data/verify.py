@@ -46,7 +46,8 @@ def command(
 
     The command reads every frame of the pairs. A frame must be there, decode and have the size of the others; with
     --manifest its file must also have the right checksum. It prints what is wrong, and how many pairs can be
-    evaluated. The exit code is 0 if all pairs of all tasks can, else 1.
+    evaluated. The exit code is 0 if all pairs of all tasks can, else 1. Clips with gaps, numbers without a frame, are
+    named even if no pair needs these frames.
 
     \b
     bench data verify hdtf --root data/hdtf
@@ -111,3 +112,4 @@ def _print_verdict(what: str, verdict: SplitVerdict) -> None:
     click.echo(f"{what}: {verdict.usable} of {verdict.pairs} pairs ({share:.1f} %) can be evaluated")
     click.echo(f"  {sound} of {verdict.frames} frames are sound" + (f", {width} x {height}" if verdict.size else ""))
     print_faults([(fault.reason, printable(str(fault))) for fault in verdict.faults.values()], "frames")
+    print_faults([("gap", f"{printable(clip)}: {gap}") for clip, gap in verdict.gaps.items()], "clips")
