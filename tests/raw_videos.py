@@ -39,6 +39,28 @@ def write_list(path: Path, *rows: dict[str, object], columns: tuple[str, ...] = 
     return path
 
 
+def write_hdtf(folder: Path, group: str, videos: dict[str, str], stretches: str = "00:00-00:01") -> Path:
+    """HDTF's five files of a group as published, of `videos` by name with their YouTube ids: each clip the window of
+    `frame` at twice the size.
+
+    Args:
+        stretches: of every video, one for each clip.
+    """
+    left, top, right, bottom = (2 * corner for corner in WINDOW)
+    clips = [f"{name}_{index}.mp4" for name in videos for index in range(len(stretches.split()))]
+    content = {
+        "video_url": [f"{name} https://www.youtube.com/watch?v={tube}&t=6s" for name, tube in videos.items()],
+        "resolution": [f"{name}.mp4 {2 * HEIGHT}" for name in videos],
+        "annotion_time": [f"{name}.mp4 {stretches} " for name in videos],
+        "crop_wh": [f"{clip} {left} {right - left} {top} {bottom - top}" for clip in clips],
+        "crop_ratio": [f"{clip} 1.2" for clip in clips],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, lines in content.items():
+        (folder / f"{group}_{kind}.txt").write_text("\n".join([*lines, ""]))
+    return folder
+
+
 def number(image: np.ndarray) -> int:
     """The index of the raw frame that `image`, square, was cut from."""
     return round(float(image[len(image) * 3 // 4, len(image) * 3 // 4].mean()) / 4)

@@ -74,7 +74,7 @@ def read_hdtf(folder: Path) -> CutList:
     left = [name for name in GROUPS if name not in [group.name for group in groups]]
     note = f"{len(clips)} clips of {len({clip.video for clip in clips})} videos, {len(unusable)} of them not usable"
     if idle:
-        note += f"; {len(idle)} videos have no clips ({', '.join(idle[:3])}{', …' if len(idle) > 3 else ''})"
+        note += f"; videos without clips: {', '.join(idle[:3])}{', …' if len(idle) > 3 else ''}"
     if left:
         note += f"; there are no files of {' and '.join(left)}"
     return CutList(cuts, unusable, note)

@@ -213,7 +213,9 @@ def read_text(path: Path) -> str:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise TalkbenchError(f"cannot read the list of clips {path}: {error.strerror}; see --metadata") from error
+        raise TalkbenchError(
+            f"cannot read the list of clips {path}: {error.strerror}; name the file with --metadata"
+        ) from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise TalkbenchError(f"cannot read the list of clips {path}, line {line}: not UTF-8; convert it") from error
@@ -238,4 +240,4 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
                 raise TalkbenchError(f"{path}, line {reader.line_num}: not as many fields as the header; correct it")
             yield reader.line_num, row
     except csv.Error as error:
-        raise TalkbenchError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
+        raise TalkbenchError(f"{path}, line {reader.line_num + 1}: not CSV ({error}); correct the line") from error

@@ -9,8 +9,9 @@ import synthetic_sets
 
 from talkbench import datasets
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.datasets import Frame
+from talkbench.datasets import Frame, clip_store
 from talkbench.datasets.external import ExternalDataset, external_datasets
+from talkbench.datasets.gaps import Gap
 from talkbench.datasets.official_lists import recognise
 from talkbench.datasets.pairs import repetition
 
@@ -228,6 +229,44 @@ def test_reconstruction_of_a_missing_clip(made):
     shutil.rmtree(data.root / "test" / clip)
     found = reasons(data.split("reconstruction"))
     assert (found.count("missing-clip"), found.count("")) == (1, 12)
+
+
+@pytest.mark.parametrize("name", ["voxceleb1", "hdtf", "ted-talks"])
+def test_reconstruction_of_a_clip_with_a_gap(made, name):
+    """The frames that are missing have their pairs, as if they were there, and the pairs fail."""
+    data = made(name, frames=8)
+    whole = data.split("reconstruction")
+    clip = whole[0].source.clip
+    folder = data.store.path(clip)
+    for file in sorted(folder.iterdir())[2:4]:
+        file.unlink()
+    clip_store.forget()
+    split = data.split("reconstruction")
+    assert split.sha256 == whole.sha256
+    assert split.gaps() == {clip: Gap(2, (2, 3))}
+    assert reasons(split).count("missing-frame") == 2
+    (folder / "IMG_20190101120000.png").touch()
+    clip_store.forget()
+    with pytest.raises(TalkbenchError, match=r"has a frame numbered 20190101120000; remove what is no frame"):
+        data.split("reconstruction")
+
+
+def test_reconstruction_of_a_clip_that_ends_before_the_list_does(made):
+    data = made("ted-talks", frames=8)
+    listed = data.split("same-identity")
+    clip, last = listed[0].source.clip, listed.lengths[listed[0].source.clip]
+    for number in range(last, 8):
+        (data.root / "test" / clip / f"{number:07d}.png").unlink()
+    clip_store.forget()
+    split = data.split("reconstruction")
+    found = {pair.source.clip: reason for pair, reason in zip(split, reasons(split), strict=True)}
+    assert found.pop(clip) == "index-beyond-clip"
+    assert set(found.values()) == {""}
+
+
+def test_images_in_no_order_have_no_gaps(made):
+    data = made("celebv")
+    assert data.split("cross-identity").gaps() == {}
 
 
 CARD = r"""

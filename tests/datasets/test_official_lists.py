@@ -21,7 +21,9 @@ WHOLE = ("source_frame", "driving_video")
 
 
 def known():
-    return [entry for name in PUBLISHED for entry in datasets.create(name).files.values()]
+    """All but HDTF's annotation, of which the facts are in test_hdtf.py."""
+    entries = [entry for name in PUBLISHED for entry in datasets.create(name).files.values()]
+    return [entry for entry in entries if entry.repository != "MRzzm/HDTF"]
 
 
 def fact_of(entry):

@@ -78,12 +78,9 @@ def command(
         videos = find_videos(raw)
         total, batches = len(videos), crop_faces(videos, out, style, workers)
     else:
-        listed = _cut_list(dataset, raw, out, metadata)
-        cuts = [cut for cut in listed.cuts if not partition or cut.clip.startswith(f"{partition}/")]
-        if not cuts:
-            raise TalkbenchError(f"the list has no clips of partition {partition}; leave --partition out")
+        listed = _cut_list(dataset, raw, out, metadata, partition)
         outcomes = [CutOutcome(clip.clip, clip.video, clip.status, clip.detail) for clip in listed.unusable]
-        total, batches = len(cuts), cut_clips(cuts, raw, out, style, workers)
+        total, batches = len(listed.cuts), cut_clips(listed.cuts, raw, out, style, workers)
     report = out / "report.csv"
     with locked(out, "is preparing clips in", FOREVER if wait else 0.0, say):
         with RunDisplay("clips") as display:
@@ -97,12 +94,12 @@ def command(
         sys.exit(1)
 
 
-def _cut_list(dataset: str, raw: Path, out: Path, metadata: Path | None) -> CutList:
+def _cut_list(dataset: str, raw: Path, out: Path, metadata: Path | None, partition: str | None) -> CutList:
     """The clips of a data set, as listed in `metadata`, or in the official lists below `out`; says which and what they
     have.
 
     Raises:
-        TalkbenchError: the lists are missing, faulty, or those of another data set.
+        TalkbenchError: the lists are missing, faulty, or those of another data set; there is no folder `raw`.
     """
     from dataclasses import replace
 
@@ -125,11 +122,15 @@ def _cut_list(dataset: str, raw: Path, out: Path, metadata: Path | None) -> CutL
     else:
         about = _about(dataset, metadata)
         listed = read_cuts(data.card, metadata)
+    if not raw.is_dir():
+        raise TalkbenchError(f"{raw} is not a folder; name the folder of the downloaded videos")
+    videos = {file.stem for file in raw.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES}
+    chosen = [cut for cut in listed.cuts if not partition or cut.clip.startswith(f"{partition}/")]
+    if not chosen:
+        raise TalkbenchError(f"{metadata} has no clips of partition {partition}; leave --partition out")
     click.echo(f"list    {metadata}   ({about})")
     click.echo(f"        {listed.note}")
-    files_there = raw.iterdir() if raw.is_dir() else ()
-    videos = {file.stem for file in files_there if file.suffix.lower() in VIDEO_SUFFIXES}
-    return replace(listed, cuts=[cut.named_as(videos) for cut in listed.cuts])
+    return replace(listed, cuts=[cut.named_as(videos) for cut in chosen])
 
 
 def _about(dataset: str, metadata: Path) -> str:

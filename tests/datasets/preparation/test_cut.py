@@ -1,27 +1,30 @@
 """Clips are cut where and when the lists say; what is wrong with a video is its own clips' trouble alone."""
 
 import shutil
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
-from raw_videos import WIDTH, WINDOW, frame, number, write_list, write_raw
+from raw_videos import HEIGHT, WIDTH, WINDOW, frame, number, write_hdtf, write_list, write_raw
 
 from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import PARTIAL, sha256_file
 from talkbench.datasets.clips import VideoClip, open_clip
 from talkbench.datasets.preparation import cut as cutting
-from talkbench.datasets.preparation.cut import STYLES, CutOutcome, Style, crop_faces, cut_clips, find_videos
-from talkbench.datasets.preparation.metadata import read_cuts
+from talkbench.datasets.preparation.cut import STYLES, Style, crop_faces, cut_clips, find_videos
+from talkbench.datasets.preparation.hdtf import read_hdtf
+from talkbench.datasets.preparation.metadata import Cut, read_cuts
 
 FIRST, SECOND = "Zbz058o9j6s", "-9_pljhZqs-"
 SMALL = Style(32)
 CLIPS = {
     f"test/id10282#{FIRST}#000005#000025.mp4": range(6, 30),  # 0.2 to 1 s at 30 per second
-    f"train/id10282#{FIRST}#000030#000040.mp4": range(36, 48),
+    f"train/id10001#{FIRST}#000030#000040.mp4": range(36, 48),
     f"test/id10290#{SECOND}#000005#000025.mp4": range(5, 25),
 }
 
@@ -40,7 +43,7 @@ def listed(tmp_path: Path) -> Path:
     return write_list(
         tmp_path / "vox-metadata.csv",
         {"video_id": f"{FIRST}#id10282", "start": 5, "end": 25},
-        {"video_id": f"{FIRST}#id10282", "start": 30, "end": 40, "partition": "train"},
+        {"video_id": f"{FIRST}#id10001", "start": 30, "end": 40, "partition": "train"},
         {"video_id": f"id10290#{SECOND}", "start": 5, "end": 25},
     )
 
@@ -51,9 +54,8 @@ def card(name):
 
 def cut(listed: Path, raw: Path, out: Path, style: Style = SMALL, workers: int = 1, name: str = "voxceleb1"):
     """By clip, its outcome."""
-    outcomes = [
-        found for batch in cut_clips(read_cuts(card(name), listed), raw, out, style, workers) for found in batch
-    ]
+    cuts = read_cuts(card(name), listed).cuts
+    outcomes = [outcome for batch in cut_clips(cuts, raw, out, style, workers) for outcome in batch]
     assert len({outcome.clip for outcome in outcomes}) == len(outcomes)
     return {outcome.clip: outcome for outcome in outcomes}
 
@@ -222,69 +224,36 @@ def test_ted_talks_go_by_frame_numbers(raw, tmp_path):
 
 def test_hdtf_goes_by_seconds_and_writes_jpeg(raw, tmp_path):
     (tmp_path / "raw").mkdir()
-    shutil.copy(raw / f"{FIRST}.mp4", tmp_path / "raw" / "RD_Radio39.mp4")
-    columns = ("clip", "video_id", "start", "end", "fps", "bbox", "width", "height")
-    row = {"clip": "RD_Radio39_000", "video_id": "RD_Radio39", "start": 0.5, "end": 1.5, "fps": 1}
-    listed = write_list(tmp_path / "list.csv", row, columns=columns)
-    outcomes = cut(listed, tmp_path / "raw", tmp_path / "out", STYLES["hdtf"], name="hdtf")
-    assert outcomes == {"RD_Radio39_000.mp4": CutOutcome("RD_Radio39_000.mp4", "RD_Radio39", "made")}
+    names = ("RD_Radio39", "Radio40", SECOND)
+    for name in names:
+        shutil.copy(raw / f"{FIRST}.mp4", tmp_path / "raw" / f"{name}.mp4")
+    write_hdtf(tmp_path / "lists", "RD", {"Radio39": "Xk3ahBAIiGg", "Radio40": "0Xe890iP4ZM", "Radio41": SECOND})
+    cuts = [cut.named_as(names) for cut in read_hdtf(tmp_path / "lists").cuts]
+    batches = cut_clips(cuts, tmp_path / "raw", tmp_path / "out", STYLES["hdtf"], 1)
+    assert {each.clip: (each.video, each.status) for batch in batches for each in batch} == {
+        f"RD_Radio{number}_000.mp4": (name, "made") for number, name in zip((39, 40, 41), names, strict=True)
+    }
     clip = open_clip(tmp_path / "out" / "RD_Radio39_000.mp4")
     assert [file.name for file in clip.files] == [f"{index:06d}.jpg" for index in range(30)]
-    assert [number(clip.read(index)) for index in (0, 29)] == [15, 44]
+    assert [number(clip.read(index)) for index in (0, 29)] == [0, 29]
     with Image.open(clip.files[0]) as image:
         assert image.format == "JPEG"
         assert image.size == (512, 512)
+    np.testing.assert_allclose(clip.read(0)[100, 100], (255, 0, 0), atol=12)
 
 
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        (
-            {"video_id": "../../etc#id10282"},
-            "line 2, column video_id: '../../etc#id10282' is not <id and",
-        ),
-        ({"video_id": FIRST}, "column video_id"),
-        ({"start": "x"}, "line 2, column start: 'x' is not a whole number"),
-        ({"start": 9}, "line 2: the clip ends at 9, before it begins"),
-        ({"bbox": "1-2-3"}, "column bbox: '1-2-3' is not left-top-right-bottom"),
-        ({"bbox": "30-0-20-40"}, "column bbox: '30-0-20-40' is not a window inside 320 x 180 pixels"),
-        ({"partition": "../x"}, "column partition: '../x' is not train or test"),
-        ({"fps": 0}, "column fps: '0' is not above 0"),
-        ({"width": "wide"}, "column width: 'wide' is not a whole number"),
-        ({"height": "180,4"}, "line 2: not as many fields as the header"),
-    ],
-)
-def test_faulty_row_is_refused_by_line_and_column(tmp_path, row, message):
-    good = {"video_id": f"{FIRST}#id10282", "start": 0, "end": 9}
-    with pytest.raises(TalkbenchError) as caught:
-        read_cuts(card("voxceleb1"), write_list(tmp_path / "list.csv", good | row))
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_faulty_list_is_refused(tmp_path):
-    path = tmp_path / "list.csv"
-    good = {"video_id": f"{FIRST}#id10282", "start": 0, "end": 9}
-    with pytest.raises(TalkbenchError, match=r"line 3: .* is in line 2 too"):
-        read_cuts(card("voxceleb1"), write_list(path, good, good))
-    with pytest.raises(TalkbenchError, match="column clip is missing"):
-        read_cuts(card("hdtf"), write_list(path, good))
-    with pytest.raises(TalkbenchError, match="is not <YouTube id>#<first frame>#<end>"):
-        read_cuts(card("ted-talks"), write_list(path, good))
-    with pytest.raises(TalkbenchError, match="has no rows"):
-        read_cuts(card("voxceleb1"), write_list(path))
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(TalkbenchError, match="cannot read the list of clips"):
-        read_cuts(card("voxceleb1"), path)
-    with pytest.raises(TalkbenchError, match="cannot read the list of clips"):
-        read_cuts(card("voxceleb1"), tmp_path / "nowhere.csv")
-
-
-def test_person_may_have_a_column_and_others_are_ignored(tmp_path):
-    columns = ("note", "video_id", "person_id", "start", "end", "bbox", "fps", "width", "height", "partition")
-    row = {"note": "fine", "video_id": FIRST, "person_id": "id10282", "start": 5, "end": 25}
-    (found,) = read_cuts(card("voxceleb1"), write_list(tmp_path / "list.csv", row, columns=columns))
-    assert (found.clip, found.video) == (next(iter(CLIPS)), FIRST)
+def test_window_without_a_width_goes_by_the_height(raw, tmp_path):
+    """A video as narrow as a telephone's has no room for it."""
+    cut = Cut("RD_Radio1_000.mp4", FIRST, 0, 1, Fraction(1), (100, 20, 260, 180), None, 2 * HEIGHT)
+    wide = replace(cut, clip="RD_Radio1_001.mp4", box=(500, 20, 660, 180))
+    outcomes = [each for batch in cut_clips([cut, wide], raw, tmp_path, SMALL, 1) for each in batch]
+    assert [(each.status, each.detail) for each in outcomes] == [
+        ("made", ""),
+        ("other-shape", f"{FIRST} is 160 x 90, too narrow for the window of RD_Radio1_001.mp4"),
+    ]
+    image = open_clip(tmp_path / cut.clip).read(0)
+    np.testing.assert_allclose(image[:15, :15], np.broadcast_to((255, 0, 0), (15, 15, 3)), atol=3)
+    assert image[..., 2].max() < 60
 
 
 def faces(raw: Path, out: Path, workers: int = 1) -> dict[str, str]:

@@ -11,20 +11,24 @@ from pathlib import Path
 import pytest
 import synthetic_sets
 from file_server import FileServer, serving
+from raw_videos import write_hdtf
 
 from talkbench import datasets
 from talkbench.benchmark.evaluation.plan import seen_in_training
 from talkbench.datasets import official_lists
 from talkbench.datasets.external import ExternalDataset
+from talkbench.datasets.preparation.hdtf import GROUPS
 
-HDTF = datasets.create("hdtf").lists
-OFFICIAL = ("hdtf", "hdtf-all", "hdtf-cross")
+HDTF = datasets.create("hdtf").files
+OFFICIAL = tuple(HDTF)
 
 
 @pytest.fixture
 def server(monkeypatch, tmp_path) -> Iterator[FileServer]:
     """Publishes the lists of a small HDTF as the authors' repository publishes theirs; its card knows their sha256."""
     made = synthetic_sets.make(tmp_path / "made", "hdtf", pairs=4, clips=3, frames=4, size=16) / "lists"
+    for group in GROUPS:
+        write_hdtf(made, group, {f"{group}1": "CPCoMyuBRM0"})
     contents = {slug: (made / HDTF[slug].file).read_bytes() for slug in OFFICIAL}
     card = datasets.create("hdtf").card_path.read_text()
     for slug in OFFICIAL:
@@ -50,7 +54,7 @@ def test_lists_of_all_data_sets(bench):
     assert ("hdtf *", "same-identity", "2083", "missing") in rows
     assert ("voxceleb1-fomm", "cross-identity", "498", "missing") in rows
     assert ("ted-metadata", "metadata", "1320", "missing") in rows
-    assert sum("githubusercontent" in line for line in lines) == 15
+    assert sum("githubusercontent" in line for line in lines) == 15 + 12
     named = bench("data", "lists", "hdtf").out
     assert "20 clips of a test split" in named
     assert "celebv" not in named
@@ -58,17 +62,27 @@ def test_lists_of_all_data_sets(bench):
 
 def test_lists_are_fetched_checked_and_stored(bench, server, tmp_path):
     root = tmp_path / "data root"
-    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["missing"] * 3
+    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["missing"] * 15
     result = bench("data", "fetch-lists", "hdtf", "--root", root)
     assert (result.code, result.err) == (0, "")
     assert (root / "lists" / "HDTF_cross_id_v2 copy.csv").read_bytes() in server.files.values()
     assert any("%20" in path for path, _ in server.requests)
-    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["there"] * 3
+    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["there"] * 15
     asked = len(server.requests)
     assert bench("data", "fetch-lists", "hdtf", "--root", root).code == 0
     assert len(server.requests) == asked
     (root / "lists" / "HDTF_test_evaluation.csv").write_text("changed")
-    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["there", "other content", "there"]
+    assert statuses(bench("data", "lists", "hdtf", "--root", root).out) == ["there", "other content"] + ["there"] * 13
+    (tmp_path / "raw").mkdir()
+    result = bench("data", "prepare", "hdtf", "--raw", tmp_path / "raw", "--out", root)
+    assert (result.code, result.out.splitlines()[:3]) == (
+        1,
+        [
+            f"list    {root / 'lists'}   (the official ones of hdtf)",
+            "        3 clips of 1 videos, 0 of them not usable",
+            "made    0 of 3 clips",
+        ],
+    )
 
 
 def test_another_file_is_not_kept(bench, server, tmp_path):
@@ -78,7 +92,7 @@ def test_another_file_is_not_kept(bench, server, tmp_path):
     assert result.code == 2
     assert len(result.err.splitlines()) == 1
     assert "is not the published HDTF_test_evaluation_new.csv: it has the sha256" in result.err
-    assert statuses(bench("data", "lists", "hdtf", "--root", tmp_path / "data").out) == ["missing", "there", "there"]
+    assert statuses(bench("data", "lists", "hdtf", "--root", tmp_path / "data").out) == ["missing"] + ["there"] * 14
 
 
 def test_without_a_network(bench, monkeypatch, tmp_path):

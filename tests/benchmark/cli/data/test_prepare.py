@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic_sets
-from raw_videos import write_list, write_raw
+from raw_videos import write_hdtf, write_list, write_raw
 
 from talkbench import datasets
 from talkbench.core.files import PARTIAL, sha256_file
 from talkbench.core.images import write_png
 from talkbench.core.locks import locked
+from talkbench.datasets.official_lists import OfficialList
 from talkbench.datasets.preparation import cut
 
 TUBES = synthetic_sets.YOUTUBE[:3]
@@ -40,7 +41,7 @@ def listed(tmp_path: Path) -> Path:
         for number, tube in enumerate((*TUBES, "vanishedvid"))
         for start in (0, 20)
     ]
-    rows[-1] |= {"video_id": f"{TUBES[0]}#id10280", "partition": "train"}
+    rows[-1] |= {"video_id": f"{TUBES[0]}#id10001", "partition": "train"}
     return write_list(tmp_path / "metadata.csv", *rows)
 
 
@@ -65,8 +66,9 @@ def test_from_raw_videos_to_the_share_of_pairs(bench, raw, listed, tmp_path):
     prepare = ("data", "prepare", "voxceleb1", "--raw", raw, "--out", out, "--metadata", listed, "--size", 32)
     result = bench(*prepare, "--partition", "test", "--workers", 1)
     assert result.code == 1
-    assert result.out.splitlines()[:3] == [
+    assert result.out.splitlines()[:4] == [
         f"list    {listed}   (not an official one)",
+        "        8 rows: 7 clips to test on, 1 to train on",
         "made    4 of 7 clips",
         "there   0 of 7 clips",
     ]
@@ -165,18 +167,78 @@ def test_list_goes_by_name(bench, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("voxceleb2",), "there is no recipe for preparing 'voxceleb2': did you mean voxceleb1?"),
-        (("celebv",), "there is no recipe for preparing 'celebv'"),
+        (("voxceleb2",), "voxceleb2 is not cut from raw videos; get the test part (118 people) from https"),
+        (("celebv",), "celebv is not cut from raw videos; get the archive"),
+        (("voxceleb3",), "there is no recipe for preparing 'voxceleb3': did you mean voxceleb1?"),
         (("voxceleb1",), "fetch-lists voxceleb1"),
-        (("hdtf",), "CSV file with the columns video_id, bbox, width, height, clip, start, end, fps (see"),
+        (("hdtf",), "fetch-lists hdtf"),
+        (("hdtf", "--metadata", "nowhere"), "nowhere does not exist; HDTF's clips are listed in a folder"),
         (("folder", "--partition", "test"), "--metadata and --partition are for published data sets"),
         (("folder", "--raw", "nowhere"), "there is no nowhere; give a video or a folder of videos"),
+        (("hdtf", "--metadata", "HDTF", "--raw", "nowhere"), "nowhere is not a folder; name the folder of the down"),
         (("voxceleb1", "--metadata", "nowhere.csv"), "cannot read the list of clips nowhere.csv"),
     ],
 )
-def test_a_wrong_order(bench, raw, tmp_path, arguments, message):
+def test_a_wrong_order(bench, raw, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    write_hdtf(tmp_path / "HDTF", "RD", {"Radio1": TUBES[0]})
     assert message in bench("data", "prepare", "--raw", raw, "--out", tmp_path / "out", *arguments).complaint()
     assert not (tmp_path / "out" / "report.csv").exists()
+
+
+def test_list_of_another_set(bench, raw, tmp_path, monkeypatch):
+    listed = write_list(tmp_path / "list.csv", {"video_id": f"{TUBES[0]}#id10280", "start": 0, "end": 9})
+    monkeypatch.setattr(OfficialList, "matches", lambda self, path: self.slug == "ted-metadata")
+    prepare = ("data", "prepare", "voxceleb1", "--raw", raw, "--out", tmp_path / "out", "--metadata", listed)
+    assert bench(*prepare).complaint() == (
+        f"bench: {listed} is the list of clips ted-metadata of ted-talks, not the list of clips of voxceleb1; leave "
+        "--metadata out or name another file"
+    )
+
+
+def test_hdtf_from_its_own_files(bench, raw, tmp_path):
+    """Every clip is named: made, without a video, without a window."""
+    lists = write_hdtf(
+        tmp_path / "lists", "RD", {"Radio1": TUBES[0], "Radio2": "vanishedvid"}, "00:00-00:01 00:01-00:02"
+    )
+    windows = lists / "RD_crop_wh.txt"
+    windows.write_text("".join(line for line in windows.open() if not line.startswith("Radio1_1")))
+    out = tmp_path / "out"
+    result = bench("data", "prepare", "hdtf", "--raw", raw, "--out", out, "--metadata", lists, "--size", 32)
+    assert result.code == 1
+    assert result.out.splitlines()[:3] == [
+        f"list    {lists}   (not all of them official)",
+        "        4 clips of 2 videos, 1 of them not usable; there are no files of WDA and WRA",
+        "made    1 of 4 clips",
+    ]
+    with (out / "report.csv").open(newline="") as file:
+        report = [(row["clip"], row["video"], row["status"], row["detail"]) for row in csv.DictReader(file)]
+    assert report == [
+        ("RD_Radio1_001.mp4", TUBES[0], "no-window", "RD_crop_wh.txt has no window for Radio1_1"),
+        *((f"RD_Radio2_00{n}.mp4", "vanishedvid", "missing-video", f"no vanishedvid.mp4 in {raw}") for n in (0, 1)),
+    ]
+    assert len(list((out / "RD_Radio1_000.mp4").glob("*.jpg"))) == 25
+
+
+def test_gaps_are_named(bench, tmp_path, monkeypatch):
+    """Also where no listed pair needs the frames; pairs of the reconstruction that need them fail."""
+    synthetic_sets.accept(monkeypatch)
+    root = synthetic_sets.make(tmp_path / "root", "ted-talks", clips=2, frames=12, size=16, pairs=2)
+    split = datasets.create("ted-talks", root).split("same-identity")
+    clip = split[0].source.clip
+    spare = sorted({*range(split.lengths[clip])} - {split[0].source.index, split[0].driving.index})[:2]
+    for index in spare:
+        (root / "test" / clip / f"{index:07d}.png").unlink()
+    told = f"  gap: 1 clips\n    {clip}: 2 frames are missing ({spare[0]}, {spare[1]})\n"
+    result = bench("data", "verify", "ted-talks", "--root", root, "--task", "same-identity")
+    assert result.code == 0
+    assert result.out.endswith(told)
+    result = bench("data", "verify", "ted-talks", "--root", root, "--task", "reconstruction")
+    assert result.code == 1
+    assert "of 24 pairs" in result.out.splitlines()[0]
+    assert not result.out.startswith("ted-talks reconstruction: 24")
+    assert "  missing-frame: 2 frames\n" in result.out
+    assert told in result.out
 
 
 def test_partition_that_is_not_listed(bench, raw, tmp_path):
