@@ -256,7 +256,7 @@ def commonest_side(split: datasets.Split) -> int:
             if file not in of_file:
                 of_file[file] = min(stored_size(file) if file != clip.path else split.read(frame).shape[:2])
             sides[of_file[file]] += 1
-        except PairError:
+        except (PairError, LookupError):  # the latter: a clip that is there lacks the frame
             continue
     return max(sides, key=lambda side: (sides[side], side))
 

@@ -233,7 +233,7 @@ def _window(cut: Cut, height: int, width: int) -> Window:
     Raises:
         PairError: ``other-shape``, the list describes a video of another aspect ratio; or ``empty-window``.
     """
-    listed: int | Fraction = cut.width or Fraction(width * cut.height, height)
+    listed = Fraction(cut.width) if cut.width else Fraction(width * cut.height, height)
     if abs(width * cut.height / (height * listed) - 1) > SHAPE_TOLERANCE:
         raise PairError(
             "other-shape",

@@ -167,7 +167,7 @@ def _no_recipe(dataset: str, recipes: Collection[str]) -> TalkbenchError:
 
 
 def _write_report(outcomes: Sequence[CutOutcome], path: Path) -> None:
-    """Print how many clips were made, were there and failed, and write those that failed to a table."""
+    """Write the clips that failed to a table, and print how many were made, were there and failed."""
     import csv
     import io
 
@@ -175,11 +175,11 @@ def _write_report(outcomes: Sequence[CutOutcome], path: Path) -> None:
     from talkbench.datasets.preparation.cut import printable
 
     failed = sorted((outcome for outcome in outcomes if not outcome.good), key=lambda outcome: outcome.clip)
-    counts = Counter(outcome.status for outcome in outcomes)
-    for status in ("made", "there"):
-        click.echo(f"{status:<8}{counts[status]} of {len(outcomes)} clips")
-    print_faults([(outcome.status, f"{outcome.clip}: {printable(outcome.detail)}") for outcome in failed], "clips")
     text = io.StringIO()
     rows = [(outcome.clip, outcome.video, outcome.status, printable(outcome.detail)) for outcome in failed]
     csv.writer(text, lineterminator="\n").writerows([("clip", "video", "status", "detail"), *rows])
     write_atomic(path, text.getvalue())
+    counts = Counter(outcome.status for outcome in outcomes)
+    for status in ("made", "there"):
+        click.echo(f"{status:<8}{counts[status]} of {len(outcomes)} clips")
+    print_faults([(outcome.status, f"{outcome.clip}: {printable(outcome.detail)}") for outcome in failed], "clips")

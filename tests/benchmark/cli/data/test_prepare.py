@@ -239,6 +239,27 @@ def test_gaps_are_named(bench, tmp_path, monkeypatch):
     assert not result.out.startswith("ted-talks reconstruction: 24")
     assert "  missing-frame: 2 frames\n" in result.out
     assert told in result.out
+    run = ("run", "--dataset", "ted-talks", "--root", root, "--metrics", "l1", "--method", "copy-source")
+    named = f"frames are missing within clips: {clip}: 2 frames are missing ({spare[0]}, {spare[1]})"
+    result = bench(*run, "--task", "reconstruction", "--out", tmp_path / "run")
+    assert result.code == 0, result.err
+    assert named in " ".join(result.err.split())
+    assert "missing-frame" in result.out + result.err
+
+
+def test_gaps_of_anyones_folders(bench, tmp_path):
+    """The frames have no pairs, since nothing says that they are there; but they are named."""
+    for clip in ("anna", "ben"):
+        synthetic_sets.write_clip(tmp_path / "root" / clip, "voxceleb1", "", 1, 6, 16)
+    (tmp_path / "root" / "anna" / "0000003.png").unlink()
+    result = bench("data", "verify", "folder", "--root", tmp_path / "root", "--task", "reconstruction")
+    assert result.code == 0
+    assert result.out.splitlines() == [
+        "folder reconstruction: 11 of 11 pairs (100.0 %) can be evaluated",
+        "  11 of 11 frames are sound, 16 x 16",
+        "  gap: 1 clips",
+        "    anna: 1 frame is missing (3)",
+    ]
 
 
 def test_partition_that_is_not_listed(bench, raw, tmp_path):
