@@ -194,13 +194,18 @@ def _settle(rows: list[tuple[int, Cut]], card: ExternalCard) -> CutList:
     note = f"{len(rows)} rows: {tests} clips to test on, {len(cuts) - tests} to train on"
     if len(rows) > len(lines):
         note += f"; {len(rows) - len(lines)} rows repeat others"
-    if left_out:
-        first = min(left_out)
-        note += (
-            f"; {len(left_out)} rows contradict others and are left out, since the test part comes first, then the "
-            f"earlier row (line {first}: {left_out[first]})"
-        )
-    return CutList(cuts, [], note)
+    return CutList(cuts, [], note + _contradictions(left_out))
+
+
+def _contradictions(left_out: dict[int, str]) -> str:
+    """How many rows are left out, and why the first of them is; by line, why each is."""
+    if not left_out:
+        return ""
+    first = min(left_out)
+    return (
+        f"; {len(left_out)} rows contradict others and are left out, since the test part comes first, then the earlier "
+        f"row (line {first}: {left_out[first]})"
+    )
 
 
 def read_text(path: Path) -> str:
