@@ -104,8 +104,8 @@ class EntryDetails(StrictModel):
     year: int | None = Field(default=None, ge=1900, le=9999)
     training_data: OneLine = ""
     leakage: bool | None = None
-    parameters: int | None = Field(default=None, ge=0)
-    frames_per_second: float | None = Field(default=None, gt=0)
+    parameters: int | None = Field(default=None, ge=0, le=10**15)
+    frames_per_second: float | None = Field(default=None, gt=0, le=1e6)
     device: Annotated[OneLine, StringConstraints(min_length=1)] | None = None
     note: OneLine = ""
     provenance: Literal["measured"] = "measured"
@@ -197,7 +197,8 @@ def entry_folders(root: Path) -> list[Path]:
         TalkbenchError: `root` is no folder.
     """
     if not root.is_dir():
-        raise TalkbenchError(f"{root} is not a folder; give the one that holds the entries")
+        what = "not a folder but a file" if root.exists() else "not a folder"
+        raise TalkbenchError(f"{root} is {what}; give the one that holds the entries")
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
@@ -229,6 +230,11 @@ def _system(record: RunRecord) -> tuple[str, ...]:
     )
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run, of which an entry can be made."""
+    return (folder / RECORD).is_file() and not (folder / ENTRY).exists() and not (folder / ROWS).exists()
+
+
 def read_info(folder: Path) -> EntryInfo:
     """Read ``entry.json`` of the entry in `folder`.
 
@@ -240,6 +246,8 @@ def read_info(folder: Path) -> EntryInfo:
     if folder.is_symlink():
         raise TalkbenchError(f"{folder} is a link; put the entry's own folder there")
     if not path.is_file():
+        if is_run(folder):
+            raise TalkbenchError(f"{folder} is a run's folder; export it with bench results export")
         raise TalkbenchError(f"{folder} is no entry: {ENTRY} is missing; make one with bench results export")
     info = parse_file(EntryInfo, path)
     name = folder.resolve().name

@@ -51,7 +51,7 @@ def parse_json(model: type[M], text: str, source: str) -> M:
         TalkbenchError: `text` is not JSON, was written by a newer talkbench, or does not fit the model.
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_object)
         version = content.get("schema_version") if isinstance(content, dict) else None
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise TalkbenchError(f"{source} has schema version {version}, above {SCHEMA_VERSION}; upgrade talkbench")
@@ -62,5 +62,17 @@ def parse_json(model: type[M], text: str, source: str) -> M:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "content"
         raise TalkbenchError(f"{source} is not a talkbench {model.__name__}: {place}: {first['msg']}") from error
+    except OverflowError as error:  # a date at the end of the calendar
+        raise TalkbenchError(f"{source} holds a number or a date beyond what there is: {error}; restore it") from error
     except (ValueError, RecursionError) as error:
         raise TalkbenchError(f"{source} is not JSON ({error}); restore it or run the benchmark again") from error
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object; raises ValueError for a key that stands in it twice, of which other readers would see another."""
+    content: dict[str, object] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        content[key] = value
+    return content

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_folder, write_atomic
+from talkbench.core.text import visible
 from talkbench.results.entries import (
     ENTRY,
     MAX_SIDE,
@@ -20,10 +21,20 @@ from talkbench.results.entries import (
     check_distinct,
     entry_folders,
     file_faults,
+    is_run,
     load_entries,
     parse_file,
     read_info,
     read_json,
+)
+from talkbench.results.plausibility import (
+    NEW_EXPORT,
+    Expectations,
+    Expected,
+    nothing_expected,
+    record_faults,
+    row_faults,
+    summary_faults,
 )
 from talkbench.results.privacy import public, without_folders
 from talkbench.results.record import RunRecord
@@ -40,10 +51,8 @@ MAX_BYTES = 3_000_000
 
 USUAL_ROWS = 2083 * 12
 
-NEW_EXPORT = "export the run again"
 
-
-def faults(folder: Path | str) -> list[str]:
+def faults(folder: Path | str, expectations: Expectations = nothing_expected) -> list[str]:
     """Everything that is wrong with an entry, each in one line that names the file and the remedy; empty: it is sound.
 
     Checked are:
@@ -51,22 +60,18 @@ def faults(folder: Path | str) -> list[str]:
     - the schema of the files, their hashes and their size, and that there are no further files and no links;
     - that every pair has its rows;
     - that the protocol ids and the summary follow from the record and the rows;
-    - that no text names a folder of the machine that the run was made on.
+    - that no text names a folder of the machine that the run was made on;
+    - that date, metrics, values and weights can be true (`results.plausibility`).
     """
     folder = Path(folder)
     try:
         info = read_info(folder)
     except TalkbenchError as error:
-        return [_one_line(str(error))]
-    return [_one_line(fault) for fault in [*file_faults(folder, info), *_content_faults(folder, info)]]
+        return [visible(str(error))]
+    return [visible(fault) for fault in [*file_faults(folder, info), *_content_faults(folder, info, expectations)]]
 
 
-def _one_line(text: str) -> str:
-    """`text` without the line breaks and control characters that file names and keys of others may hold."""
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def _content_faults(folder: Path, info: EntryInfo) -> Iterator[str]:
+def _content_faults(folder: Path, info: EntryInfo, expectations: Expectations) -> Iterator[str]:
     record = summary = rows = None
     for name in (RECORD, SUMMARY, ROWS):
         path = folder / name
@@ -83,10 +88,15 @@ def _content_faults(folder: Path, info: EntryInfo) -> Iterator[str]:
             yield str(error)
     yield from _size_faults(folder, rows)
     yield from _picture_faults(folder, info, record)
-    if record is not None:
-        yield from _record_faults(folder / RECORD, record)
-    if record is not None and rows is not None:
-        wrong = list(_row_faults(folder / ROWS, rows, record))
+    if record is None:
+        return
+    expected = expectations(record)
+    yield from _record_faults(folder / RECORD, record)
+    yield from record_faults(folder / RECORD, record, expected)
+    if summary is not None:
+        yield from summary_faults(folder / SUMMARY, summary, record, expected)
+    if rows is not None:
+        wrong = list(_row_faults(folder / ROWS, rows, record, expected))
         yield from wrong
         if summary is not None and not wrong:
             yield from _summary_faults(folder, record, rows.to_pandas(), summary)
@@ -128,7 +138,7 @@ def _record_faults(path: Path, record: RunRecord) -> Iterator[str]:
         yield f"{path} names a folder of the machine that made it; {NEW_EXPORT}"
 
 
-def _row_faults(path: Path, table: pa.Table, record: RunRecord) -> Iterator[str]:
+def _row_faults(path: Path, table: pa.Table, record: RunRecord, expected: Expected) -> Iterator[str]:
     import pyarrow.compute as pc
 
     rows = table.to_pandas()
@@ -144,11 +154,12 @@ def _row_faults(path: Path, table: pa.Table, record: RunRecord) -> Iterator[str]
     if any(without_folders(text) != text for text in rows["message"].dropna().unique()):
         yield f"{path} names a folder of the machine that made it; {NEW_EXPORT}"
     yield from _pair_faults(path, rows, record)
+    yield from row_faults(path, rows, record, expected)
 
 
 def _pair_faults(path: Path, rows: pd.DataFrame, record: RunRecord) -> Iterator[str]:
     count, numbers = record.dataset.pairs, set(rows["pair"])
-    if numbers != set(range(count)):
+    if len(numbers) != count or numbers != set(range(count)):
         yield f"{path} has rows of {len(numbers)} pairs where the run has {count}, numbered from 0; {NEW_EXPORT}"
     twice = rows[rows.duplicated(["pair", "metric"])]
     if len(twice):
@@ -178,13 +189,13 @@ def _summary_faults(folder: Path, record: RunRecord, rows: pd.DataFrame, summary
     yield f"{folder / SUMMARY}: the summary {what} does not follow from {ROWS}; {NEW_EXPORT}"
 
 
-def import_entry(folder: Path | str, out: Path) -> Entry:
+def import_entry(folder: Path | str, out: Path, expectations: Expectations = nothing_expected) -> Entry:
     """Copy a sound entry into the folder `out`, beside the others there.
 
     Raises:
         TalkbenchError: the entry has faults, is in `out` already, or is of the same run as another one there.
     """
-    lines = faults(folder)
+    lines = faults(folder, expectations)
     if lines:
         more = f" (and {len(lines) - 1} more; see bench results validate)" if lines[1:] else ""
         raise TalkbenchError(lines[0] + more)
@@ -197,18 +208,20 @@ def import_entry(folder: Path | str, out: Path) -> Entry:
     return Entry.load(out / entry.info.name)
 
 
-def validate(folder: Path) -> tuple[list[Entry], list[str]]:
+def validate(folder: Path, expectations: Expectations = nothing_expected) -> tuple[list[Entry], list[str]]:
     """The sound entries, and all faults, of an entry or of a folder of entries.
 
     Raises:
         TalkbenchError: there is no such folder, or nothing in it.
     """
+    if is_run(folder):
+        raise TalkbenchError(f"{folder} is a run's folder; export it with bench results export")
     folders = [folder] if (folder / ENTRY).exists() else entry_folders(folder)
     if not folders:
         raise TalkbenchError(f"{folder} holds no entry; make one with bench results export")
     sound, lines = [], []
     for entry_folder in folders:
-        entry_faults = faults(entry_folder)
+        entry_faults = faults(entry_folder, expectations)
         lines += entry_faults
         if not entry_faults:
             sound.append(Entry.load(entry_folder))

@@ -12,7 +12,8 @@ import click
 
 from talkbench.core.errors import TalkbenchError
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "color": True}
+"""`color`: click removes no escape sequences, which would hide them; `core.text` shows them."""
 
 
 class NearestGroup(click.Group):

@@ -9,13 +9,20 @@ import click
 from talkbench.benchmark import cli
 from talkbench.benchmark.cli.groups import CONTEXT, FolderGroup
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.text import visible, visible_output
 
 HELPERS = {"groups", "main", "options", "print", "progress", "train_progress"}
 """The modules of the folder that are not commands."""
 
 
 def main() -> None:
-    """Entry point. An error that the user can put right ends with one line and exit code 2."""
+    """Entry point. An error that the user can put right ends with one line and exit code 2. No text that is printed can
+    steer the terminal, and any encoding of the output will do."""
+    with visible_output():
+        _main()
+
+
+def _main() -> None:
     try:
         bench.main(prog_name="bench", standalone_mode=False)
     except TalkbenchError as error:
@@ -30,7 +37,7 @@ def main() -> None:
 
 
 def _stop(message: str, code: int) -> None:
-    click.echo(f"bench: {' '.join(message.splitlines())}", err=True)
+    click.echo(f"bench: {visible(' '.join(message.splitlines()))}", err=True)
     sys.exit(code)
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.text import visible
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
@@ -117,7 +118,7 @@ def each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterabl
         except TalkbenchError as error:
             failures.append(str(error))
     for failure in failures:
-        click.echo(f"bench: {' '.join(failure.splitlines())}", err=True)
+        click.echo(f"bench: {visible(' '.join(failure.splitlines()))}", err=True)
     if failures:
         sys.exit(2)
 

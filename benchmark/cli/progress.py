@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -18,13 +17,15 @@ from rich.progress import (
 from rich.text import Text
 
 from talkbench.benchmark.progress import Progress as WorkProgress
+from talkbench.core.console import VisibleConsole
+from talkbench.core.text import visible
 
-STDERR = Console(stderr=True, highlight=False)
+STDERR = VisibleConsole(stderr=True, highlight=False)
 
 
 def say(text: str, style: str = "") -> None:
     """Print a message on standard error, on one line, whatever its length."""
-    STDERR.print(Text(text, style=style), soft_wrap=True)
+    STDERR.print(Text(visible(text), style=style), soft_wrap=True)
 
 
 class _Rate(ProgressColumn):

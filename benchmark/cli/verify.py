@@ -30,6 +30,7 @@ SCHEMA_VERSION = 1
     "--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True,
     help="Format of the report.",
 )  # fmt: skip
+@click.option("-v", "--verbose", is_flag=True, help="Show every figure, not only those that differ.")
 def command(
     results: tuple[Path, ...],
     frames: Path | None,
@@ -38,13 +39,14 @@ def command(
     root: Path | None,
     device: str,
     form: str,
+    verbose: bool,
 ) -> None:
     """Compute the figures of runs or entries again.
 
     RESULTS are runs, entries of the leaderboard, or folders of these. As far as this machine can, the command computes
     the hashes of an entry's files, of the pair list and of the weights, the protocol ids, the summary from the rows,
-    and the metrics from the generated frames, which a run has if it was made with --save-frames. It reports every
-    figure as equal, different, or not checkable for a reason.
+    and the metrics from the generated frames, which a run has if it was made with --save-frames. It prints a line
+    for each result and the figures that differ; with -v every figure as equal, different, or not checkable and why.
 
     Two numbers are equal if they differ by at most 1e-6 of their size. Numbers from frames are also equal if they
     differ by at most half a unit of the last printed digit; the report says so.
@@ -72,7 +74,7 @@ def command(
             options = VerifyOptions(folder, frames, checkpoint, Place(root, pairs, device))
             figures[folder] = verify(options, display)
         if form == "terminal":
-            print_figures(str(folder), figures[folder])
+            print_figures(str(folder), figures[folder], verbose)
     if form == "json":
         click.echo(_json(figures))
     if any(figure.state == "different" for figure in chain.from_iterable(figures.values())):

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from talkbench.benchmark.progress import Progress
+from talkbench.core.text import visible
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
@@ -31,10 +32,10 @@ class NotebookDisplay(Progress):
         pass
 
     def say(self, line: str) -> None:
-        print(line)
+        print(visible(line))
 
     def warn(self, line: str) -> None:
-        print(f"warning: {line}")
+        print(visible(f"warning: {line}"))
 
     def start(self, done: int, total: int) -> None:
         from IPython.display import HTML, display

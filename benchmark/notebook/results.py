@@ -77,12 +77,11 @@ class Evaluation:
         return load(self.folder)
 
     def __repr__(self) -> str:
-        from rich.console import Console
-
+        from talkbench.core.console import VisibleConsole
         from talkbench.reports.tables.terminal import print_terminal
 
         text = io.StringIO()
-        print_terminal(self.record, self.summary, Console(file=text, width=110))
+        print_terminal(self.record, self.summary, VisibleConsole(file=text, width=110))
         return text.getvalue().strip("\n")
 
     def _repr_html_(self) -> str:
@@ -151,13 +150,12 @@ class Comparison:
         )
 
     def __repr__(self) -> str:
-        from rich.console import Console
-
+        from talkbench.core.console import VisibleConsole
         from talkbench.reports.tables.terminal import print_table
 
         text = io.StringIO()
         for table in self.tables:
-            print_table(table, Console(file=text, width=140))
+            print_table(table, VisibleConsole(file=text, width=140))
         return text.getvalue().strip("\n") + "".join(f"\nleft out: {line}" for line in self._left_out())
 
     def _repr_html_(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
+from talkbench.core.text import visible
 from talkbench.reports.tables.summary_lines import summary_lines
 from talkbench.reports.tables.table import CONTRADICTIONS, SYSTEMS
 from talkbench.results import RunRecord, Summary, by_reason
@@ -30,9 +31,10 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
         console: where to print; the standard output by default.
     """
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from talkbench.core.console import VisibleConsole
 
     data = record.dataset
     title = Text(f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs")
@@ -43,8 +45,8 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
         table.add_column(heading, justify="right")
     table.add_column(headings[-1], overflow="fold", min_width=18)
     for cells in lines:
-        table.add_row(*map(Text, cells))
-    console = console or Console()
+        table.add_row(*(Text(visible(cell)) for cell in cells))
+    console = console or VisibleConsole()
     _print_whole(table, console)
     for reason, names in by_reason(record.unavailable).items():
         short = shorten(reason, MAX_REASON, placeholder=" …")
@@ -53,9 +55,9 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
 
 def print_table(table: Table, console: Console | None = None) -> None:
     """Print a table with its notes; columns for which the terminal is too narrow follow below the others."""
-    from rich.console import Console
+    from talkbench.core.console import VisibleConsole
 
-    console = console or Console()
+    console = console or VisibleConsole()
     for grid in _grids(table, console):
         _print_whole(grid, console)
     _print_notes(table, console)
@@ -88,7 +90,7 @@ def _grid(table: Table, room: int) -> RichTable:
     from rich.text import Text
 
     lines = [line for block in table.blocks for line in block.lines]
-    labels = [Text("  " * line.indent + line.label) + _marks(line.marks) for line in lines]
+    labels = [Text("  " * line.indent + visible(line.label)) + _marks(line.marks) for line in lines]
     longest = max([*map(len, labels), *(len(block.title) for block in table.blocks)], default=0)
     heads, label_width, gap = _fit(table, longest, room)
     grid = RichTable(title=Text(table.title), box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0))
@@ -153,7 +155,7 @@ def _print_notes(table: Table, console: Console) -> None:
 
     notes = RichTable.grid(padding=(0, 1))
     for mark, text in table.notes:
-        notes.add_row(Text(mark, style="cyan"), Text(text))
+        notes.add_row(Text(mark, style="cyan"), Text(visible(text)))
     for text in table.remarks:
         notes.add_row(Text("·"), Text(text))
     console.print(notes)

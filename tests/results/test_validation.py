@@ -113,7 +113,7 @@ DAMAGES = {
     "missing entry.json": (lambda f: (f / "entry.json").unlink(), r"is no entry: entry.json is missing"),
     "extra file": (lambda f: (f / "run.py").write_text("print()"), r"run.py is not listed in entry.json"),
     "extra folder": (lambda f: (f / ".git").mkdir(), r"\.git is a folder that no entry has"),
-    "strange file name": (lambda f: (f / "a\nb\x1b[2J").write_text(""), r"a\?b\?\[2J is not listed"),
+    "strange file name": (lambda f: (f / "a\nb\x1b[2J").write_text(""), r"a\\nb\\x1b\[2J is not listed"),
     "link to a file": (link_out, r"summary.json is a link"),
     "link to a folder": (link_thumbnails, r"thumbnails is a link"),
     "other name": (rename_entry, r"is named 'yours' and its folder 'mine'"),

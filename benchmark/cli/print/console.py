@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from talkbench.core.console import VisibleConsole
+from talkbench.core.text import visible
 
 LEAST = 20
 """Characters that a text needs in a column; where the terminal has fewer, a list is a block for each entry."""
@@ -15,9 +17,9 @@ SIGNS = {True: Text("✓", style="green"), False: Text("✗", style="yellow"), N
 """Whether something is here; None: that is no question."""
 
 
-def console() -> Console:
+def console() -> VisibleConsole:
     """Standard output; if it is not a terminal, its lines are so wide that each entry stays on one line."""
-    output = Console()
+    output = VisibleConsole()
     if not output.is_terminal:
         output.width = 10_000
     return output
@@ -35,7 +37,7 @@ def print_entries(
         whole: how many of the first cells are the name.
     """
     output = console()
-    entries = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    entries = [[cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row] for row in rows]
     if not entries:
         return
     widths = [max(len(cell) for cell in column) for column in zip(map(Text, headings), *entries, strict=True)]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import click
 
+from talkbench.core.text import visible
+
 SHOWN = 3  # examples of each kind of fault
 
 
@@ -18,9 +20,9 @@ def print_faults(faults: Sequence[tuple[str, str]], unit: str) -> None:
         unit: the plural of what is faulty.
     """
     for kind, count in Counter(kind for kind, _ in faults).most_common():
-        click.echo(f"  {kind}: {count} {unit}")
+        click.echo(f"  {visible(kind)}: {count} {unit}")
         messages = list(dict.fromkeys(message for other, message in faults if other == kind))
         for message in messages[:SHOWN]:
-            click.echo(f"    {message}")
+            click.echo(f"    {visible(message)}")
         if len(messages) > SHOWN:
             click.echo(f"    … and {len(messages) - SHOWN} more")

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import console
+from talkbench.core.text import visible
 
 if TYPE_CHECKING:
     from talkbench.benchmark.conformance.checks import Verdict
@@ -27,20 +28,37 @@ def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
         table.add_column(heading, no_wrap=True)
     table.add_column("found", overflow="fold")
     for verdict in verdicts:
-        table.add_row(verdict.check.name, Text(verdict.status, style=STYLES[verdict.status]), Text(verdict.finding))
+        table.add_row(
+            verdict.check.name, Text(verdict.status, style=STYLES[verdict.status]), Text(visible(verdict.finding))
+        )
     failed = [verdict for verdict in verdicts if verdict.status == "fail"]
     output = console()
     output.print(table)
     for verdict in failed:
         line = f"{verdict.check.name} fails: expected: {verdict.check.expected}; found: {verdict.finding}"
-        output.print(Text(line), soft_wrap=True)
+        output.print(Text(visible(line)), soft_wrap=True)
     judged = sum(verdict.status != "n/a" for verdict in verdicts)
     output.print(f"{len(failed)} of {judged} checks fail" if failed else f"all {judged} checks pass", highlight=False)
 
 
-def print_figures(name: str, figures: Sequence[Figure]) -> None:
-    """Print the figures, with those of one result on a common line, then how many are in each state."""
-    table = Table(title=Text(f"{name}, computed again"))
+def print_figures(name: str, figures: Sequence[Figure], everything: bool = False) -> None:
+    """One line on a result; below it, with `everything` all figures, else those that differ."""
+    counts: Counter[str] = Counter(figure.state for figure in figures)
+    unknown = counts["not checkable"]
+    if counts["different"]:
+        verdict = f"{counts['different']} differ"
+    else:
+        verdict = f"{'all' if not unknown else counts['equal']} as stated"
+    more = f", {unknown} not checkable here" + ("" if everything else " (-v says why)") if unknown else ""
+    console().print(Text(visible(f"{name}: {len(figures)} numbers, {verdict}{more}")), soft_wrap=True)
+    shown = figures if everything else [figure for figure in figures if figure.state == "different"]
+    if shown:
+        _print_table(name, shown)
+
+
+def _print_table(name: str, figures: Sequence[Figure]) -> None:
+    """The figures, with those of one result on a common line."""
+    table = Table(title=Text(visible(f"{name}, computed again")))
     for heading in ("from", "of", "figure", "result", "found"):
         table.add_column(heading, overflow="fold", no_wrap=heading in ("from", "result"))
     lines = [_line(list(alike)) for _, alike in groupby(figures, key=_one_subject)]
@@ -48,16 +66,8 @@ def print_figures(name: str, figures: Sequence[Figure]) -> None:
         subjects = [line[0] for line in group]
         of = f"{len(subjects)} files" if part == "files" and len(subjects) > 1 else ", ".join(subjects)
         result = Text(state, style=STATES[state])
-        table.add_row(Text(part), Text(_plain(of)), Text(what), result, Text(_plain(finding)))
-    output = console()
-    output.print(table)
-    counts: Counter[str] = Counter(figure.state for figure in figures)
-    output.print(", ".join(f"{counts[state]} {state}" for state in STATES), highlight=False)
-
-
-def _plain(text: str) -> str:
-    """The text without control characters for the terminal, which names in other people's results may hold."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+        table.add_row(Text(part), Text(visible(of)), Text(what), result, Text(visible(finding)))
+    console().print(table)
 
 
 def _one_subject(figure: Figure) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ def command() -> None:
     \b
     bench results export runs/mcnet-demo      write a run as an entry of the leaderboard
     bench results validate results/entries    check entries, as a reviewer does
+    bench results review results/entries/mine one entry on one screen
     """
 
 

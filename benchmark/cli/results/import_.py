@@ -18,6 +18,7 @@ def command(folder: Path, out: Path) -> None:
     \b
     bench results import ~/Downloads/mcnet.demo--demo--same-identity--absolute
     """
+    from talkbench.benchmark.sharing.expectations import expected_of
     from talkbench.results.validation import import_entry
 
-    click.echo(f"entry   {import_entry(folder, out).folder}")
+    click.echo(f"entry   {import_entry(folder, out, expected_of).folder}")

@@ -12,25 +12,39 @@ from talkbench.benchmark.cli.results import size
 
 
 @click.command()
-@click.argument("folder", type=PATH, default=ENTRIES)
-def command(folder: Path) -> None:
-    """Check an entry, or all entries in a folder.
+@click.argument("folders", nargs=-1, type=PATH, metavar="[ENTRY]...")
+def command(folders: tuple[Path, ...]) -> None:
+    """Check entries, or all entries in folders.  [default: results/entries]
 
-    The command checks the form of the files and their hashes, that there are no other files, and that protocol ids and
-    summary follow from record and rows. Each fault is a line that names the file and the remedy. The exit code is 2 if
-    there is a fault.
+    The command checks the form of the files and their hashes, that there are no other files, that protocol ids and
+    summary follow from record and rows, and that metrics, values, weights and date can be true: metrics have to be
+    defined as the ones registered here, and values have to be in their range. Each fault is a line that names the file
+    and the remedy. The exit code is 2 if there is a fault.
+
+    Below a sound entry stands what a reviewer should look at, such as few pairs or metrics, lost faces, or training
+    data that is not stated. That is no fault.
 
     \b
     bench results validate results/entries
+    bench results validate results/entries/mine
     """
+    from talkbench.benchmark.sharing.expectations import expected_of
+    from talkbench.core.text import visible
+    from talkbench.results.remarks import remarks
     from talkbench.results.validation import validate
 
-    sound, faults = validate(folder)
-    for entry in sound:
-        record, data = entry.record, entry.record.dataset
-        what = f"{record.method.name}, {data.name} {data.task}, {data.pairs} pairs, {len(record.metrics)} metrics"
-        click.echo(f"sound   {entry.folder}   ({what}, {size(entry.folder)})")
+    faults: list[str] = []
+    for folder in folders or (ENTRIES,):
+        sound, own = validate(folder, expected_of)
+        faults += own
+        for entry in sound:
+            record, data = entry.record, entry.record.dataset
+            what = f"{record.method.name}, {data.name} {data.task}, {data.pairs} pairs, {len(record.metrics)} metrics"
+            click.echo(visible(f"sound   {entry.folder}   ({what}, {size(entry.folder)})"))
+            look_at = remarks(entry, expected_of(record))
+            if look_at:
+                click.echo(visible(f"  but: {'; '.join(look_at)}"))
     for fault in faults:
-        click.echo(f"bench: {fault}", err=True)
+        click.echo(f"bench: {visible(fault)}", err=True)
     if faults:
         sys.exit(2)

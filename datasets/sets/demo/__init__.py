@@ -119,10 +119,11 @@ def _prepare(clip: str, folder: Path) -> None:
 
 def _write_frames(video: Clip, folder: Path, clip: str) -> None:
     from PIL import Image
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    from talkbench.core.console import VisibleConsole
+
+    console = VisibleConsole(stderr=True)
     console.print(f"preparing the demo clip {clip}, {len(video)} frames, this one time", soft_wrap=True)
     left, top, side = square_crop(face_boxes(video), *video.read(0).shape[:2])
     for index in track(range(len(video)), clip, console=console, transient=True):

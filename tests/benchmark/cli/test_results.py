@@ -60,7 +60,10 @@ def test_there_and_back(run, export, bench, place):
     assert str(place) not in (entry.folder / "run.json").read_text()
     checked = bench("results", "validate", "entries")
     what = f"blend, tiny same-identity, 16 pairs, 2 metrics, {size(entry.folder)}"
-    assert (checked.code, checked.out) == (0, f"sound   entries/{NAME}   ({what})\n")
+    assert checked.code == 0
+    sound, remarks = checked.out.splitlines()
+    assert sound == f"sound   entries/{NAME}   ({what})"
+    assert remarks.startswith("  but: only 16 pairs; only 2 driving clips; 2 of 20 metrics of talkbench-1")
     shutil.move(place / "entries", place / "received")
     taken = bench("results", "import", f"received/{NAME}", "--out", "entries")
     assert (taken.code, taken.out) == (0, f"entry   entries/{NAME}\n")
@@ -204,6 +207,29 @@ def test_what_the_card_of_a_method_says(tmp_path):
     assert (said.training_data, said.leakage) == ("", None)
 
 
+def test_a_screen_for_a_reviewer(run, export, bench, place):
+    export("--name", "mine", "--label", "Mine", "--note", "a note")
+    shown = bench("results", "review", "entries/mine").out
+    lines = [line.split(maxsplit=1) for line in shown.splitlines() if line.strip()]
+    facts = {label: text.strip() for label, text in (line for line in lines if len(line) == 2)}
+    assert lines[0] == ["entries/mine"]
+    assert facts["who"] == "Mine (method blend)"
+    assert facts["what"].startswith("tiny, same-identity, absolute: 16 pairs of 2 driving clips, 48x48")
+    assert facts["metric"].split()[:5] == ["mean", "95", "%", "interval", "pairs"]
+    assert facts["psnr"].split()[:2] == [f"{run.read_summary().metric('psnr').mean:.2f}", "none"]  # of two people
+    assert "label 'Mine' differs from the method 'blend'" in shown
+    assert "entries/mine/thumbnails: source, driving and generated frame of pairs" in facts["pictures"]
+    (place / "entries" / "mine" / "x.sh").write_text("")
+    assert "x.sh is not listed" in bench("results", "review", "entries/mine").complaint()
+
+
+def test_a_folder_of_something_else_is_told(run, bench):
+    for action in ("validate", "review", "import"):
+        assert "run is a run's folder; export it with" in bench("results", action, "run").complaint()
+    Path("README.md").write_text("")
+    assert "README.md is not a folder but a file" in bench("results", "validate", "README.md").complaint()
+
+
 def test_every_fault_is_a_line_and_the_exit_code_two(run, export, bench, place):
     export("--name", "bad", "--thumbnails", 0)
     write(place / "entries", "good", pictured=())
@@ -211,7 +237,7 @@ def test_every_fault_is_a_line_and_the_exit_code_two(run, export, bench, place):
     (place / "entries" / "bad" / "x.sh").write_text("")
     result = bench("results", "validate", "entries")
     assert result.code == 2
-    assert [line.split()[:2] for line in result.out.splitlines()] == [["sound", "entries/good"]]
+    assert [line.split()[:2] for line in result.out.splitlines()] == [["sound", "entries/good"], ["but:", "24"]]
     assert result.err.splitlines() == [
         "bench: entries/bad/x.sh is not listed in entry.json; remove it or export the run again",
         "bench: entries/bad/summary.json is missing; fetch the entry anew or export the run again",
