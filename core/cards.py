@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
+from talkbench.core.yaml_files import no_truth_value, read_yaml
 
 C = TypeVar("C", bound="Card")
 Texts = tuple[str, ...]
@@ -26,6 +27,11 @@ class Card(BaseModel):
     """A description that refuses unknown keys and cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        return no_truth_value(cls, value, info)
 
 
 class LicenceCard(Card):
@@ -355,15 +361,9 @@ def read_card(model: type[C], path: Path) -> C:
         TalkbenchError: the file is missing, is no YAML, or does not fit the model. The message names the first unknown
             key and the nearest valid ones, since a mistyped key often causes the other faults; else the first fault.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TalkbenchError(f"there is no card {path}; write one, see CONTRIBUTING.md") from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise TalkbenchError(f"{path} is no card: {' '.join(str(error).split())}; mend the YAML") from error
-    return parse_card(model, content, str(path))
+    if not path.exists():
+        raise TalkbenchError(f"there is no card {path}; write one, see CONTRIBUTING.md")
+    return parse_card(model, read_yaml(path), str(path))
 
 
 def parse_card(model: type[C], content: Any, source: str) -> C:

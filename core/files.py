@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +16,51 @@ from talkbench.core.errors import TalkbenchError
 
 PARTIAL = ".partial-"
 
+KINDS = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+)  # fmt: skip
+"""What a path may be besides a file."""
+
 
 def sha256_bytes(data: bytes) -> str:
     """SHA-256 of `data`, hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
+def check_regular(path: Path) -> None:
+    """Refuse what is no file, before it is opened: a pipe or a device has no end, and opening it may wait for ever.
+
+    Raises:
+        TalkbenchError: `path` is a folder, pipe, socket or device. Nothing is said of a path that does not exist.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # opening it says why
+        return
+    if not stat.S_ISREG(mode):
+        what = next((name for test, name in KINDS if test(mode)), "no file")
+        raise TalkbenchError(f"{path} is {what}; give a file")
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of a file of at most `limit` bytes.
+
+    Raises:
+        TalkbenchError: it cannot be read, is larger, or is no file.
+    """
+    check_regular(path)
+    try:
+        if path.stat().st_size > limit:
+            raise TalkbenchError(f"{path} is larger than {limit // 1_000_000} MB; give a smaller file")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise TalkbenchError(f"cannot read {path}: {error}; give a file that can be read") from error
+
+
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's contents, hexadecimal."""
+    """SHA-256 of a file's contents, hexadecimal; what is no file raises `TalkbenchError`."""
+    check_regular(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkbench.core.errors import PairError
-from talkbench.core.files import atomic_path
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.files import atomic_path, check_regular
 
 if TYPE_CHECKING:
     import torch
@@ -26,11 +26,12 @@ def read_image(path: Path) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
+        check_regular(path)
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"pixels of mode {image.mode}, convert them to 8 bits")
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (TalkbenchError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise PairError("undecodable-frame", f"cannot read the image {path}: {error}") from error
 
 

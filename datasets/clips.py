@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.files import check_regular
 from talkbench.core.images import read_image
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -174,6 +175,7 @@ class VideoClip(Clip):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        check_regular(path)
         self._index: dict[int | None, int] = {stamp: index for index, stamp in enumerate(self._stamps())}
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()

@@ -162,7 +162,10 @@ class Naming(Card):
 
 def is_official_form(text: str) -> bool:
     """Whether the first line names the columns as the authors do."""
-    header = next(csv.reader(text.splitlines()[:1]), [])
+    try:
+        header = next(csv.reader(text.splitlines()[:1]), [])
+    except csv.Error:  # a field without end; whoever reads the list says so
+        return False
     return 2 <= len(header) <= 3 and all(name in names for name, names in zip(header, HEADER, strict=False))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import sha256_bytes, write_atomic
+from talkbench.core.files import check_regular, sha256_bytes, write_atomic
 
 COLUMNS = ("source_clip", "source_index", "driving_clip", "driving_index", "reference_clip", "reference_index")
 
@@ -87,6 +87,7 @@ def read_text(path: Path) -> str:
     Raises:
         TalkbenchError: the file cannot be read, or a line is not UTF-8; the message names the line.
     """
+    check_regular(path)
     try:
         content = path.read_bytes()
         return content.decode("utf-8-sig")
@@ -113,6 +114,7 @@ def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     pairs = []
     try:
+        check_header(reader.fieldnames or (), path)
         missing = [column for column in COLUMNS[:4] if column not in (reader.fieldnames or ())]
         if missing:
             raise TalkbenchError(f"{path}, line 1: column {missing[0]} is missing; needed: {', '.join(COLUMNS[:4])}")
@@ -128,6 +130,13 @@ def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
     if not pairs:
         raise TalkbenchError(f"{path}: the pair list has no rows; add at least one pair")
     return pairs
+
+
+def check_header(columns: Sequence[str], path: Path) -> None:
+    """Refuse a header that names a column twice, of which a reader would see one alone."""
+    twice = next((column for place, column in enumerate(columns) if column and column in columns[:place]), None)
+    if twice is not None:
+        raise TalkbenchError(f"{path}, line 1: the column {twice!r:.80} stands twice; remove one of them")
 
 
 def _frame(row: dict[str, str], role: str, where: str, frame_count: Callable[[str], int]) -> Frame:

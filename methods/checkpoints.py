@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_path
+from talkbench.core.files import atomic_path, check_regular
 
 State = dict[str, Tensor]
 SHOWN = 3
@@ -26,6 +26,7 @@ def read_states(path: Path, method: str) -> dict[str, State]:
     Raises:
         TalkbenchError: the file is missing, damaged or holds code.
     """
+    check_regular(path)
     if not path.is_file():
         raise TalkbenchError(f"checkpoint {path} does not exist; give the path of a checkpoint for {method}")
     return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)

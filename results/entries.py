@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_folder, sha256_file, write_atomic
+from talkbench.core.files import atomic_folder, check_regular, sha256_file, write_atomic
 from talkbench.results.record import RunRecord
 from talkbench.results.rows import Summary
 from talkbench.results.run_store import read_rows, write_rows
@@ -267,6 +267,7 @@ def read_json(path: Path) -> str:
     Raises:
         TalkbenchError: it is a link, too large, unreadable or not UTF-8.
     """
+    check_regular(path)
     try:
         if path.is_symlink():
             raise TalkbenchError(f"{path} is a link; put the file itself there")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+GIVE = "give the folder of a run or of an entry"
+
+
 @dataclass(frozen=True)
 class Result:
     """A finished run or an entry made of one, as it lies in `folder`."""
@@ -35,6 +38,7 @@ class Result:
             TalkbenchError: there is neither, the run has not ended, or files are damaged.
         """
         folder = Path(folder)
+        check_result(folder)
         if (folder / ENTRY).exists():
             entry = Entry.load(folder)
             return cls(folder, entry.record, entry.summary, entry.rows())
@@ -42,6 +46,24 @@ class Result:
         store.read_summary()
         rows = store.rows()
         return cls(folder, store.read_record(), summary_of(store, rows), rows)
+
+
+def check_result(folder: Path) -> None:
+    """Say what was given where a run or an entry is asked for.
+
+    Raises:
+        TalkbenchError: `folder` is neither; the line says what it is instead.
+    """
+    if not folder.exists():
+        raise TalkbenchError(f"there is no {folder}; {GIVE}")
+    if not folder.is_dir():
+        raise TalkbenchError(f"{folder} is a file; {GIVE}")
+    if (folder / ENTRY).exists() or (folder / RECORD).exists():
+        return
+    inside = sorted(path.parent.name for path in folder.glob(f"[!.]*/{RECORD}"))
+    if inside:
+        raise TalkbenchError(f"{folder} is a folder of {len(inside)} results; give one of them, such as {inside[0]}")
+    raise TalkbenchError(f"{folder} is a folder without run and entry ({RECORD} is missing); {GIVE}")
 
 
 def read_results(*folders: Path | str) -> list[Result]:
@@ -57,6 +79,8 @@ def _places(folder: Path) -> list[Path]:
     if (folder / RECORD).is_file():
         return [folder]
     folders = sorted(path.parent for path in folder.glob(f"*/{SUMMARY}"))
+    if not folders and not folder.is_dir():
+        check_result(folder)
     if not folders:
         raise TalkbenchError(f"there is no finished run in {folder}; make one with bench run")
     return folders

@@ -16,6 +16,7 @@ _FOLDERS = re.compile(
     r"""(?<=['"])(?:[A-Za-z]:[\\/]|/)[^'"]+(?=['"])   # in quotes it may hold spaces
         | (?<![\w./\\])           # else not in the middle of a path or of an address
         (?!(?<=:)//)              # https://
+        (?!(?<=<)/[A-Za-z][\w-]*>)  # </script>
         (?:file:/+|[A-Za-z]:[\\/]+(?!/)|\\\\|~[\w.-]*[\\/]|/)
         [^\s'"`()<>|,;]*[^\s'"`()<>|,;:.!?]""",
     re.VERBOSE,

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest, own_case
+from talkbench.core.yaml_files import no_truth_value, read_yaml
 
 RECIPES = Path(__file__).with_name("recipes")
 
@@ -23,6 +33,11 @@ class LossWeights(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        return no_truth_value(cls, value, info)
 
     reconstruction: NonNegativeFloat = 100.0
     perceptual: NonNegativeFloat = 10.0
@@ -61,6 +76,11 @@ class TrainConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        return no_truth_value(cls, value, info)
 
     method: str
     dataset: str
@@ -123,21 +143,19 @@ def load_config(name: str, changes: Mapping[str, object] | None = None, family: 
 
 
 def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
-    import yaml
-
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
     if not path.is_file():
         raise TalkbenchError(f"no training config {name!r}: {nearest(name, recipe_names())}, or give a .yaml file")
     if name in seen:
         raise TalkbenchError(f"training config {name} extends itself ({' > '.join((*seen, name))}); take one out")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TalkbenchError(f"training config {path}: {str(error).splitlines()[0]}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise TalkbenchError(f"training config {path}: it holds no entries; see the recipes that ship with talkbench")
     base = _read(str(content.pop("extends")), (*seen, name)) if "extends" in content else {}
-    weights = {**base.get("weights", {}), **(content.get("weights") or {})}
+    own = content.get("weights") or {}
+    if not isinstance(own, dict):
+        raise TalkbenchError(f"training config {path}: weights is {own!r:.40} and has to hold a factor for each loss")
+    weights = {**base.get("weights", {}), **own}
     return {**base, **content, **({"weights": weights} if weights else {})}
 
 

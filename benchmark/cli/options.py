@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 
 
 def settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
-    import yaml
+    from talkbench.core.yaml_files import parse_yaml
 
     chosen: dict[str, object] = {}
     for value in values:
@@ -30,9 +30,9 @@ def settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
         if not sign or not all(part.isidentifier() for part in key.split(".")):
             raise click.BadParameter(f"{value!r} is not of the form name=value")
         try:
-            chosen[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise click.BadParameter(f"{value!r}: the value is not YAML; put it in quotes") from error
+            chosen[key] = parse_yaml(text, f"the value of {key}")
+        except TalkbenchError as error:
+            raise click.BadParameter(f"{value!r:.200}: the value is not YAML; put it in quotes") from error
     return chosen
 
 

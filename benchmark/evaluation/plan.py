@@ -206,6 +206,8 @@ def create_method(weights: Weights, settings: Mapping[str, object]) -> Method:
 def _converted(name: str, value: object, kind: Any) -> object:
     if kind is inspect.Parameter.empty or isinstance(kind, str):
         return value
+    if isinstance(value, bool) and kind in (int, float):
+        raise TalkbenchError(f"--set {name}={str(value).lower()}: a number is needed, not true or false")
     try:
         return TypeAdapter(kind).validate_python(value)
     except PydanticUserError:  # not a type that can be checked

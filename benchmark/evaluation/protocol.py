@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest, own_case
+from talkbench.core.yaml_files import read_yaml
 from talkbench.results.strict import canonical_sha256
 
 T = TypeVar("T")
@@ -98,10 +98,8 @@ def load(name: str) -> Protocol:
     if not path.is_file():
         raise TalkbenchError(f"unknown protocol {name!r}: {nearest(name, names())}")
     try:
-        return Protocol.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Protocol.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "content"
         raise TalkbenchError(f"{path} is not a protocol: {place}: {first['msg'].lower()}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TalkbenchError(f"{path} is not YAML: {' '.join(str(error).split())}") from error

@@ -17,6 +17,7 @@ from talkbench.reports.tables.comparison import comparison_table
 from talkbench.reports.tables.table import Table
 from talkbench.results import RunStore
 from talkbench.results.entries import ENTRY, Entry
+from talkbench.results.loading import check_result
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def compare_runs(options: CompareOptions) -> Table:
 
 def _read(folder: Path) -> Run:
     """A run or an entry of the leaderboard."""
+    check_result(folder)
     if not (folder / ENTRY).is_file():
         return Run.load(RunStore(folder))
     entry = Entry.load(folder)

@@ -23,6 +23,7 @@ from talkbench.datasets.pairs import pairs_sha256
 from talkbench.methods.cards import find_weights
 from talkbench.results import MethodInfo, MetricSpec, RunRecord, RunStore, Summary, summarise
 from talkbench.results.entries import ENTRY, RECORD, SUMMARY, Entry, EntryInfo, parse_file, read_info
+from talkbench.results.loading import check_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +86,7 @@ class StoredResult:
         Raises:
             TalkbenchError: the folder holds neither a finished run nor an entry, or its files cannot be read.
         """
+        check_result(folder)
         if (folder / ENTRY).is_file():
             info = read_info(folder)
             record, summary = parse_file(RunRecord, folder / RECORD), parse_file(Summary, folder / SUMMARY)

@@ -26,6 +26,7 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import check_regular
 from talkbench.datasets.external import ExternalCard
 
 COMMON = ("video_id", "bbox", "width", "height")
@@ -214,6 +215,7 @@ def read_text(path: Path) -> str:
     Raises:
         TalkbenchError: the file cannot be read, is empty or not UTF-8; the message names the line.
     """
+    check_regular(path)
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")

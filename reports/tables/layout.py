@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest, own_case
+from talkbench.core.yaml_files import read_yaml
 from talkbench.results import RunRecord, published
 from talkbench.results.published import PublishedCell
 
@@ -159,12 +160,8 @@ def read_layout(path: Path) -> Layout:
     Raises:
         TalkbenchError: it cannot be read, or holds something else; the message says where.
     """
-    import yaml
-
     try:
-        layout = Layout.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TalkbenchError(f"cannot read the layout {path}: {' '.join(str(error).split())}") from error
+        layout = Layout.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_folder, atomic_path, sha256_bytes, sha256_file, sweep, write_atomic
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.files import (
+    atomic_folder,
+    atomic_path,
+    check_regular,
+    read_regular,
+    sha256_bytes,
+    sha256_file,
+    sweep,
+    write_atomic,
+)
+from talkbench.core.images import read_image
+from talkbench.core.yaml_files import read_yaml
+from talkbench.datasets.pairs import read_text
 
 
 def test_hashes_agree_with_hashlib(tmp_path):
@@ -172,3 +185,25 @@ def test_of_two_that_fill_a_folder_at_once_the_first_has_it(tmp_path: Path) -> N
     with pytest.raises(TalkbenchError, match="is there already"):
         fill("second", lambda: fill("first", lambda: None))
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["first"]
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a socket", "a device", "a folder"])
+def test_what_is_no_file_is_refused_before_it_is_opened(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x"
+    with socket.socket(socket.AF_UNIX) as server:
+        if kind == "a pipe":
+            os.mkfifo(path)
+        elif kind == "a socket":
+            monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+            server.bind(path.name)
+        elif kind == "a folder":
+            path.mkdir()
+        else:
+            path = Path("/dev/zero")
+        for read in (check_regular, sha256_file, read_text, read_yaml, lambda path: read_regular(path, 9)):
+            with pytest.raises(TalkbenchError, match=f"{path} is {kind}; give a file"):
+                read(path)
+        with pytest.raises(PairError, match=f"is {kind}"):
+            read_image(path)

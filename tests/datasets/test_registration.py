@@ -55,7 +55,7 @@ def test_texts_of_a_card_are_one_line(register):
         ("{licens: none}", "{path} does not fit: unknown key 'licens': did you mean licence"),
         ("{tasks: {same-identity: pairs.csv}}", "{path} does not fit: tasks.same-identity: input should be"),
         ("- a list", "{path} does not fit: input should be a valid dictionary"),
-        ("{title: ", "{path} is no card: "),
+        ("{title: ", "{path}, line 1, column "),
     ],
 )
 def test_a_broken_data_set_is_named_and_left_out(register, caplog, card, message):

@@ -20,6 +20,8 @@ from talkbench.results.privacy import public, without_folders
         ("file:///home/me/x.db", ".../x.db"),
         ("~/data/x. Then", ".../x. Then"),
         ("PATH:/usr/bin", "PATH:.../bin"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("in </home/me/x>", "in <.../x>"),
         ("1/2 and/or a / b, ../x", "1/2 and/or a / b, ../x"),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_file_that_is_no_protocol(mine, changes, message):
 
 def test_a_file_that_is_not_yaml(place):
     (place / "broken.yaml").write_text("a: [")
-    with pytest.raises(TalkbenchError, match=r"broken\.yaml is not YAML") as error:
+    with pytest.raises(TalkbenchError, match=r"broken\.yaml, line 1, column 5: .* mend the YAML") as error:
         protocol.load("broken.yaml")
     assert "\n" not in str(error.value)
 

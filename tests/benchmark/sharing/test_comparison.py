@@ -155,7 +155,12 @@ def test_what_cannot_be_compared(bench, runs):
         return bench("compare", *arguments).complaint()
 
     assert "is given twice" in refused("blend", "blend")
-    assert "run.json is missing" in refused("blend", "nothing")
+    assert "there is no nothing; give the folder of a run" in refused("blend", "nothing")
+    Path("README.md").write_text("")
+    assert "README.md is a file; give the folder of a run" in refused("blend", "README.md")
+    Path("empty").mkdir()
+    assert "empty is a folder without run and entry" in refused("blend", "empty")
+    assert "is a folder of" in refused("blend", ".")
     assert "did you mean psnr?" in refused(*runs, "--metrics", "psn")
     assert "ends with none of .png" in refused(*runs, "--figure", "scatter.gif")
     l1, psnr = ((spec,) for spec in RunStore("blend").read_record().metrics)

@@ -269,7 +269,7 @@ def test_what_strangers_write(entry, bench, clips):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("nowhere",), "nowhere holds no finished run: run.json is missing"),
+        (("nowhere",), "there is no nowhere; give the folder of a run"),
         (("run", "--frames", "nowhere"), "--frames nowhere is not a folder"),
         (("run", "run", "--frames", "frames"), "--frames is for a single result; verify the 2 results one by one"),
         (("run", "--checkpoint", "x.pth"), "--checkpoint x.pth is not a file"),
