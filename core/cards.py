@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import is_there
 from talkbench.core.registry import nearest
 from talkbench.core.yaml_files import no_truth_value, read_yaml
 
@@ -28,10 +29,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        return no_truth_value(cls, value, info)
+    _numbers = field_validator("*", mode="before")(classmethod(no_truth_value))
 
 
 class LicenceCard(Card):
@@ -358,10 +356,10 @@ def read_card(model: type[C], path: Path) -> C:
     """The card in a YAML file.
 
     Raises:
-        TalkbenchError: the file is missing, is no YAML, or does not fit the model. The message names the first unknown
-            key and the nearest valid ones, since a mistyped key often causes the other faults; else the first fault.
+        TalkbenchError: it is missing, is no YAML, or does not fit the model. The message names the first unknown key
+            and the nearest valid ones, since a mistyped key often causes the other faults; else the first fault.
     """
-    if not path.exists():
+    if not is_there(path):
         raise TalkbenchError(f"there is no card {path}; write one, see CONTRIBUTING.md")
     return parse_card(model, read_yaml(path), str(path))
 

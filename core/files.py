@@ -43,6 +43,14 @@ def check_regular(path: Path) -> None:
         raise TalkbenchError(f"{path} is {what}; give a file")
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path exists; of a name that no file system takes, it does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def read_regular(path: Path, limit: int) -> bytes:
     """The content of a file of at most `limit` bytes.
 

@@ -63,8 +63,7 @@ class VisibleStream(io.TextIOBase):
     @property
     def rich_proxied_file(self) -> TextIO:
         """The stream for text that is safe and styled."""
-        stream: TextIO = getattr(self._stream, "rich_proxied_file", self._stream)
-        return stream
+        return innermost(self._stream)
 
     def write(self, text: str) -> int:
         self._stream.write(visible(text, keep="\n\t"))
@@ -89,6 +88,13 @@ class VisibleStream(io.TextIOBase):
     @property
     def errors(self) -> str | None:  # type: ignore[override]
         return self._stream.errors
+
+
+def innermost(stream: TextIO) -> TextIO:
+    """The stream below ours and those that Rich lays over it while a progress bar is shown."""
+    while hasattr(stream, "rich_proxied_file"):
+        stream = stream.rich_proxied_file
+    return stream
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, ValidationInfo
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import read_regular
+from talkbench.core.files import is_there, read_regular
 from talkbench.core.text import visible
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def read_yaml(path: Path) -> Any:
     Raises:
         TalkbenchError: there is no such file, it is no file, too large, not UTF-8 or no YAML; names file and line.
     """
-    if not path.exists():
+    if not is_there(path):
         raise TalkbenchError(f"there is no file {path}; check the path")
     data = read_regular(path, MAX_BYTES)
     try:

@@ -14,6 +14,9 @@ FEW_PAIRS = 50
 FEW_CLIPS = 5
 """Driving clips below which a mean has no interval."""
 
+SIZES = 3
+"""Stored sizes that are named."""
+
 NOTABLE = 0.05
 """Share of lost pairs from which it is said."""
 
@@ -101,9 +104,12 @@ def _making(record: RunRecord, expected: Expected) -> Iterator[str]:
     if expected.image_size not in (None, data.image_size):
         yield f"images of {data.image_size} pixels where the protocol says {expected.image_size}"
     if data.resized:
-        yield f"frames of {data.stored_size} resized to {data.image_size}x{data.image_size}"
-    if not data.stored_size:
+        sizes = ", ".join(data.resized[:SIZES]) + (", …" if len(data.resized) > SIZES else "")
+        yield f"frames of {sizes} resized to {data.image_size}x{data.image_size}"
+    if not (data.stored_size or data.stored_sizes):
         yield "size of the stored frames not recorded"
+    if not data.data_id:
+        yield "no data id, so nothing says which frames these were"
     if record.jpeg_quality:
         yield f"all images through JPEG of quality {record.jpeg_quality}"
 

@@ -13,11 +13,11 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     ValidationError,
-    ValidationInfo,
     field_validator,
 )
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import is_there
 from talkbench.core.registry import nearest, own_case
 from talkbench.core.yaml_files import no_truth_value, read_yaml
 
@@ -34,10 +34,7 @@ class LossWeights(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        return no_truth_value(cls, value, info)
+    _numbers = field_validator("*", mode="before")(classmethod(no_truth_value))
 
     reconstruction: NonNegativeFloat = 100.0
     perceptual: NonNegativeFloat = 10.0
@@ -77,10 +74,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        return no_truth_value(cls, value, info)
+    _numbers = field_validator("*", mode="before")(classmethod(no_truth_value))
 
     method: str
     dataset: str
@@ -144,7 +138,7 @@ def load_config(name: str, changes: Mapping[str, object] | None = None, family: 
 
 def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
-    if not path.is_file():
+    if not is_there(path):
         raise TalkbenchError(f"no training config {name!r}: {nearest(name, recipe_names())}, or give a .yaml file")
     if name in seen:
         raise TalkbenchError(f"training config {name} extends itself ({' > '.join((*seen, name))}); take one out")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from rich.file_proxy import FileProxy
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -18,7 +21,7 @@ from rich.text import Text
 
 from talkbench.benchmark.progress import Progress as WorkProgress
 from talkbench.core.console import VisibleConsole
-from talkbench.core.text import visible
+from talkbench.core.text import VisibleStream, visible
 
 STDERR = VisibleConsole(stderr=True, highlight=False)
 
@@ -39,10 +42,21 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.1f} {self._unit}/s" if task.speed else "")
 
 
+class _Bar(Progress):
+    """A bar that leaves no way past `core.text` to what others print meanwhile, which Rich prints above the bar."""
+
+    def start(self) -> None:
+        super().start()
+        sys.stdout, sys.stderr = (
+            VisibleStream(stream) if isinstance(stream, FileProxy) else stream  # type: ignore[arg-type]
+            for stream in (sys.stdout, sys.stderr)
+        )
+
+
 def _bar(unit: str) -> Progress:
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn()]
     # A batch may take minutes, so speed is judged over more than Rich's half minute.
-    return Progress(*columns, console=STDERR, speed_estimate_period=600)
+    return _Bar(*columns, console=STDERR, speed_estimate_period=600)
 
 
 class RunDisplay(WorkProgress):

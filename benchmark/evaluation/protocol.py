@@ -10,6 +10,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import is_there
 from talkbench.core.registry import nearest, own_case
 from talkbench.core.yaml_files import read_yaml
 from talkbench.results.strict import canonical_sha256
@@ -91,11 +92,11 @@ def load(name: str) -> Protocol:
     """
     is_file = name.endswith((".yaml", ".yml"))
     path = Path(name) if is_file else FOLDER / f"{own_case(name, names())}.yaml"
-    if is_file and not path.is_file():
+    if is_file and not is_there(path):
         raise TalkbenchError(
             f"--protocol {name} is not a file; name a .yaml that is there, or one of: {', '.join(names())}"
         )
-    if not path.is_file():
+    if not is_there(path):
         raise TalkbenchError(f"unknown protocol {name!r}: {nearest(name, names())}")
     try:
         return Protocol.model_validate(read_yaml(path))

@@ -1,10 +1,10 @@
 """Spoils lists, YAML files, records and entries that are sound, and reads them: each is read or refused in a
 `TalkbenchError`, never another exception, and never without end.
 
-    python tests/attacks/mutated_texts.py --texts 4000 --entries 300
+    PYTHONPATH=tests python tests/attacks/mutated_texts.py --texts 4000 --entries 300
 
-The same seed spoils the same. It prints how many were tried, how many were clean, and how many were bad, with the first of
-these, and ends with the exit code 1 if one was.
+The same seed spoils the same. It prints how many were tried, how many were clean, and how many were bad, with the
+first of these, and ends with the exit code 1 if one was.
 """
 
 from __future__ import annotations
@@ -24,29 +24,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+from attacks.mutations import VALUES, spoiled, spoiled_json
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from mutations import VALUES, spoiled, spoiled_json  # noqa: E402
-
-from talkbench import datasets  # noqa: E402
-from talkbench.benchmark.cli.options import settings  # noqa: E402
-from talkbench.benchmark.cli.print.review import print_review  # noqa: E402
-from talkbench.benchmark.evaluation import protocol  # noqa: E402
-from talkbench.benchmark.sharing.expectations import expected_of  # noqa: E402
-from talkbench.core.cards import DatasetCard, FamilyCard, read_card  # noqa: E402
-from talkbench.core.errors import TalkbenchError  # noqa: E402
-from talkbench.core.files import sha256_file  # noqa: E402
-from talkbench.datasets.official_lists import Naming, read_official  # noqa: E402
-from talkbench.datasets.pairs import format_pairs, read_pairs  # noqa: E402
-from talkbench.datasets.preparation.metadata import read_cuts  # noqa: E402
-from talkbench.reports.tables.layout import LAYOUTS, read_layout  # noqa: E402
-from talkbench.results import RunRecord, Summary  # noqa: E402
-from talkbench.results.entries import SHIPPED, Entry, EntryInfo, parse_file  # noqa: E402
-from talkbench.results.privacy import public  # noqa: E402
-from talkbench.results.run_store import read_rows, write_rows  # noqa: E402
-from talkbench.results.validation import faults  # noqa: E402
-from talkbench.training.config import RECIPES, load_config  # noqa: E402
+from talkbench import datasets
+from talkbench.benchmark.cli.options import settings
+from talkbench.benchmark.cli.print.review import print_review
+from talkbench.benchmark.evaluation import protocol
+from talkbench.benchmark.sharing.expectations import expected_of
+from talkbench.core.cards import DatasetCard, FamilyCard, read_card
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import sha256_file
+from talkbench.datasets.official_lists import Naming, read_official
+from talkbench.datasets.pairs import format_pairs, read_pairs
+from talkbench.datasets.preparation.metadata import read_cuts
+from talkbench.reports.tables.layout import LAYOUTS, read_layout
+from talkbench.results import RunRecord, Summary
+from talkbench.results.entries import SHIPPED, Entry, EntryInfo, parse_file
+from talkbench.results.privacy import public
+from talkbench.results.run_store import read_rows, write_rows
+from talkbench.results.validation import faults
+from talkbench.training.config import RECIPES, load_config
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import random
+from copy import deepcopy
 from typing import Any
 
 TOKENS = [
-    b"\x00", b"\x1b[31m", b"\xff\xfe", b"\xed\xa0\x80", b"\xe2\x80\xae", b"\r", b"\n", b"\t", b",", b";", b'"', b"'", b":", b"- ",
+    b"\x00", b"\x1b[31m", b"\xff\xfe", b"\xed\xa0\x80", b"\xe2\x80\xae", b"\r", b"\n", b"\t", b",", b";", b'"',
+    b"'", b":", b"- ",
     b"{", b"}", b"]", b"#", b"*a", b"&a ", b"<<: ", b"? ", b"!!int zz", b"!!binary x", b"!!timestamp q", b"!!set {a}",
-    b"!!python/name:os.system", b"2001-99-99", b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00", b"NaN", b"-Infinity",
+    b"!!python/name:os.system", b"2001-99-99", b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00",
+    b"NaN", b"-Infinity",
     b"1e999", b"-1", b"0x1g", b"1_0:60:60", b"true", b"null", b"~", b"''", b"9" * 5000, b"1" + b"0" * 30, b"[" * 2000,
     b'{"a":' * 2000, b"a" * 200_000, b"\xef\xbb\xbf", b"</script>", b"../../etc/passwd", b"--- a\n", b"%YAML 9.9\n",
 ]  # fmt: skip
 """What makes parsers stumble."""
 
 VALUES: list[Any] = [
-    None, True, False, 0, -1, 1, 10**15, 10**400, -(10**30), 1e308, -1e308, 5e-324, 0.5, float("nan"), float("inf"), "", "x",
-    "\x1b[31m", "\u202e", "\ud800", "a\nb", "x" * 5000, "1", [], {}, [[]], [1, "2", None], {"": {}}, ["x"] * 3000, "2001-99-99",
-    "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "../../x", "/home/me/x", "</script>", "psnr", "source", "higher",
+    None, True, False, 0, -1, 1, 10**15, 10**400, -(10**30), 1e308, -1e308, 5e-324, 0.5, float("nan"),
+    float("inf"), "", "x",
+    "\x1b[31m", "\u202e", "\ud800", "a\nb", "x" * 5000, "1", [], {}, [[]], [1, "2", None], {"": {}},
+    ["x"] * 3000, "2001-99-99",
+    "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "../../x", "/home/me/x", "</script>", "psnr",
+    "source", "higher",
     "set", "root-mean", "demo.yaml", "no-face-target", 2**63, 2**64,
 ]  # fmt: skip
 """What makes readers of JSON stumble."""
@@ -82,6 +88,6 @@ def _change(content: Any, rng: random.Random) -> None:
     if rng.random() < 0.15:
         del place[key]
     elif isinstance(place, dict) and rng.random() < 0.1:
-        place[str(rng.choice(VALUES))[:50]] = rng.choice(VALUES)
+        place[str(rng.choice(VALUES))[:50]] = deepcopy(rng.choice(VALUES))
     else:
-        place[key] = rng.choice(VALUES)
+        place[key] = deepcopy(rng.choice(VALUES))

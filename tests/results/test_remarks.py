@@ -15,7 +15,7 @@ KNOWN = Expected(
 )
 LEARNT = {"checkpoint": "vox.pth.tar", "checkpoint_sha256": "a" * 64}
 PROTOCOL = {"name": "talkbench-1", "sha256": "b" * 64}
-WHOLE = {"stored_size": "256x256"}
+WHOLE = {"stored_sizes": {"256x256": 200}, "data_id": "0123456789ab"}
 DETAILS = {"label": "MCNet", "training_data": "voxceleb1", "licence": "MIT"}
 
 
@@ -46,6 +46,8 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
         ({"info": {**LEARNT, "ranked": False}}, "a yardstick, not ranked"),
         ({"git": {"commit": "c" * 40, "dirty": True}}, "made with changes to talkbench that are not committed"),
         ({"data": {"stored_size": "178x218"}}, "frames of 178x218 resized to 256x256"),
+        ({"data": {"stored_sizes": {"178x218": 3}}}, "frames of 178x218 resized to 256x256"),
+        ({"data": {"stored_size": "256x256"}}, "no data id, so nothing says which frames these were"),
         ({"data": {}}, "size of the stored frames not recorded"),
         ({"data": {**WHOLE, "pairs_file": "mine.csv"}}, "a pair list of its own, mine.csv"),
         ({"precision": "bfloat16"}, "computed in bfloat16"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import console, facts_table, print_entries
-from talkbench.benchmark.sharing.clusters import clusters_of
+from talkbench.benchmark.sharing.clusters import clusters_of, ranges_of
 from talkbench.benchmark.sharing.expectations import expected_of
 from talkbench.core.text import visible
 from talkbench.reports.numbers import format_interval
 from talkbench.reports.statistics.intervals import interval
+from talkbench.reports.statistics.two_way import UNLIMITED
 from talkbench.reports.tables.summary_lines import summary_lines
 from talkbench.results.entries import THUMBNAILS, Entry
 from talkbench.results.remarks import remarks
@@ -59,7 +60,8 @@ def _what(entry: Entry) -> dict[str, str]:
     cost = ", ".join(filter(None, (f"{info.parameters:,} parameters" if info.parameters else "", speed)))
     return {
         "what": f"{data.name}, {data.task}, {data.motion}: {data.pairs} pairs of {clips} driving clips, "
-        f"{data.image_size}x{data.image_size} (list {data.pairs_file}, {data.pairs_sha256[:12]})",
+        f"{data.image_size}x{data.image_size} (list {data.pairs_file}, {data.pairs_sha256[:12]}; "
+        f"data id {data.data_id or 'none'})",
         "protocol": f"{protocol}; missing faces: {record.missing_faces}",
         "made": f"{record.created:%Y-%m-%d} with talkbench {record.talkbench}{commit}, on {record.device_name}",
         "cost": cost,
@@ -69,11 +71,11 @@ def _what(entry: Entry) -> dict[str, str]:
 def _numbers(entry: Entry) -> tuple[list[str], list[list[str]]]:
     """The table of a run, with the 95 % interval behind the mean."""
     record, rows = entry.record, entry.rows()
-    cluster = clusters_of(record.dataset.name)
+    cluster, ranges = clusters_of(record.dataset.name), ranges_of(spec.name for spec in record.metrics)
     headings, lines = summary_lines(record, entry.summary)
     for line in lines:
         spec = record.metric(line[0])
-        bounds = interval(rows, spec, record.missing_faces, cluster)
+        bounds = interval(rows, spec, record.missing_faces, cluster, ranges.get(spec.name, UNLIMITED))
         line.insert(2, format_interval(bounds.low, bounds.high, spec) if bounds else "none")
     headings.insert(2, "95 % interval")
     return headings, lines

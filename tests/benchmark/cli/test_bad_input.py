@@ -28,6 +28,7 @@ from talkbench.methods.checkpoints import save_networks
         (("--motion", "relative-frist"), "unknown motion 'relative-frist': did you mean relative-first"),
         (("--set", "nois=1"), "blend has no setting 'nois': did you mean noise?"),
         (("--set", "noise=loud"), "--set noise=loud: input should be a valid number"),
+        (("--set", "noise=true"), "--set noise=true: a number is needed, not true or false"),
         (("--set", "noise=.nan"), "blend cannot be recorded: "),
         (("--set", "weights=x"), "blend has no setting 'weights': known: fault, noise, side, sleep"),
         (("--set", "variant=soft"), "blend has no setting 'variant'"),
@@ -135,7 +136,7 @@ def test_a_wrong_safetensors_file(score, place):
 
 def test_a_folder_as_checkpoint(score, place):
     message = score("--method", "mcnet@demo", "--checkpoint", place).complaint()
-    assert "does not exist; give the path of a checkpoint" in message
+    assert f"{place} is a folder; give a file" in message
 
 
 HEADER = "source_clip,source_index,driving_clip,driving_index"
@@ -150,6 +151,11 @@ HEADER = "source_clip,source_index,driving_clip,driving_index"
         (f"{HEADER}\na,0,/etc/passwd,1\n", "line 2, column driving_clip: path '/etc/passwd' leaves the data root"),
         (f"{HEADER}\na,0,c,1\n", "line 2, column driving_clip: there is no clip"),
         (f"{HEADER}\na,zero,a,1\n", "line 2, column source_index: 'zero' is not a frame number"),
+        (f"{HEADER}\na,0,\x1b[31mb\u202e,1\n", r"line 2, column driving_clip: there is no clip"),
+        (f"{HEADER}\na,0,\x1b[31mb\u202e,1\n", r"\x1b[31mb\u202e"),
+        (f"{HEADER},{'x' * 200_000}\na,0,a,1,2\n", "line 1: not CSV (field larger than field limit (131072))"),
+        (f"source,driving,{'x' * 200_000}\na,b\n", "line 1: not CSV (field larger than field limit (131072))"),
+        (f"{HEADER},source_clip\na,0,a,1,b\n", "line 1: the column 'source_clip' stands twice; remove one of them"),
         (HEADER, "the pair list has no rows"),
         ("", "line 1: column source_clip is missing"),
     ],
@@ -159,6 +165,15 @@ def test_a_wrong_pair_list(score, place, text, message):
     result = score("--pairs", "mine.csv")
     assert message in result.complaint()
     assert not (place / "runs").exists()
+
+
+def test_a_pipe_is_not_waited_for(score, bench, place):
+    os.mkfifo(place / "pipe")
+    assert "pipe is a pipe; give a file" in score("--pairs", "pipe").complaint()
+    checkpoint = score("--method", "mcnet@demo", "--checkpoint", "pipe")
+    assert "pipe is a pipe; give a file" in checkpoint.complaint()
+    os.mkfifo(place / "pipe.yaml")
+    assert "pipe.yaml is a pipe; give a file" in score("--protocol", "pipe.yaml").complaint()
 
 
 def test_a_pair_list_that_is_not_there(score, place):

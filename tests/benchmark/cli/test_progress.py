@@ -6,6 +6,8 @@ import re
 from rich.console import Console
 
 from talkbench.benchmark.cli import progress
+from talkbench.core.console import VisibleConsole
+from talkbench.core.text import visible_output
 
 
 def test_messages_are_one_line_where_nobody_watches(capsys):
@@ -32,3 +34,20 @@ def test_the_bar_shows_speed_and_time_left(monkeypatch):
     assert "20/40" in shown
     assert re.search(r"\d+\.\d pairs/s", shown)
     assert re.search(r"0:00:\d\d", shown)
+
+
+def test_what_others_print_beside_the_bar_does_not_steer_the_terminal(monkeypatch):
+    screen = io.StringIO()
+    console = VisibleConsole(file=screen, force_terminal=True, width=100, color_system="standard")
+    monkeypatch.setattr(progress, "STDERR", console)
+    with visible_output(), progress.RunDisplay() as display:
+        display.start(0, 4)
+        print("a plugin \x1b[5m says \x1b]0;title\x07")
+        display.warn("clip \x1b[5m\nb")
+        display.advance(4)
+    shown = screen.getvalue()
+    assert r"a plugin \x1b[5m says \x1b]0;title\x07" in shown
+    assert r"warning: clip \x1b[5m\nb" in shown
+    assert "4/4" in shown
+    assert "\x1b[5m" not in shown
+    assert "\x1b[33m" in shown  # our own colour

@@ -200,6 +200,14 @@ def test_tables_in_every_format_on_the_terminal_or_in_a_file(bench, score, form,
         assert float(lines[-1]["l1 ↓"]) > 0
 
 
+def test_an_output_that_is_not_utf_8(shell, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    result = shell("tables", "--published")
+    assert (result.code, result.err) == (0, "")
+    assert "PSNR (dB) ^" in result.out
+    assert result.out.isascii()
+
+
 def test_tables_that_cannot_be_written(bench, place):
     (place / "file").write_text("in the way")
     assert "cannot write file/table" in bench("tables", "--out", "file/table").complaint()

@@ -123,6 +123,11 @@ def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, plac
             "training config mine.yaml: there is no entry batch_sise: did you mean batch_size?",
         ),
         (("--set", "epochs=many"), "epochs: Input should be a valid integer"),
+        (("--set", "epochs=true"), "epochs: Value error, a number is needed, not true or false"),
+        (("--set", "milestones=[true]"), "milestones: Value error, a number is needed, not true or false"),
+        (("--set", "seed=2001-99-99"), "'seed=2001-99-99': the value is not YAML; put it in quotes"),
+        (("--config", "weights.yaml"), "weights.yaml: weights is 5 and has to hold a factor for each loss"),
+        (("--config", "number.yaml"), "number.yaml, line 2, column 9: 'zz' is no int; mend the YAML"),
         (("--set", "lr=-1"), "lr: Input should be greater than 0"),
         (("--set", "epochs"), "'epochs' is not of the form name=value; see bench train --help"),
         (("--set", "batch_size=100"), "an epoch of 4 samples does not fill a batch of 100; raise repeats"),
@@ -144,6 +149,8 @@ def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, plac
 )
 def test_a_wrong_option(train, place, options, message):
     (place / "mine.yaml").write_text("extends: mcnet/demo\nbatch_sise: 2\n")
+    (place / "weights.yaml").write_text("extends: mcnet/demo\nweights: 5\n")
+    (place / "number.yaml").write_text("extends: mcnet/demo\nepochs: !!int zz\n")
     (place / "empty").mkdir()
     write_png(place / "one" / "c" / "0.png", frame("a", 0))
     (place / "file").write_text("")
