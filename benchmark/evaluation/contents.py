@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from talkbench.benchmark.evaluation.reader import ImageSource, Reader, result
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.datasets import Frame
+from talkbench.datasets import Frame, Split
 from talkbench.results import RunRecord, RunStore
 from talkbench.results.content import (
     UNDECODABLE,
@@ -77,6 +77,13 @@ def decoded(frames: Iterable[Frame], images: ImageSource, workers: int) -> Itera
                 yield first()
         while pending:
             yield first()
+
+
+def contents_of(split: Split, workers: int) -> dict[FrameName, FrameContent]:
+    """What the frames of a split decode to now."""
+    frames = {frame for pair in split for frame in (pair.source, pair.driving, pair.reference) if frame}
+    images = ImageSource(split, size=1)  # the images themselves are not needed
+    return dict(decoded(sorted(frames), images, workers))
 
 
 def change(store: RunStore, images: ImageSource, workers: int, progress: Progress) -> str:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device
+from talkbench.benchmark.evaluation.contents import contents_of
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
+from talkbench.benchmark.evaluation.reader import choose_workers
 from talkbench.benchmark.evaluation.record import spec_of
 from talkbench.benchmark.evaluation.runner import set_values
 from talkbench.benchmark.progress import Progress
@@ -21,7 +23,9 @@ from talkbench.core.files import sha256_file
 from talkbench.datasets import Frame, Pair
 from talkbench.datasets.pairs import pairs_sha256
 from talkbench.methods.cards import find_weights
+from talkbench.reports.data_ids import OLDER
 from talkbench.results import MethodInfo, MetricSpec, RunRecord, RunStore, Summary, summarise
+from talkbench.results.content import ContentStore, data_id, first_difference, in_words
 from talkbench.results.entries import ENTRY, RECORD, SUMMARY, Entry, EntryInfo, parse_file, read_info
 from talkbench.results.loading import check_result
 
@@ -205,6 +209,26 @@ def _pairs(result: StoredResult, place: Place) -> Iterator[Figure]:
     yield _compared("pairs", data.name, "sha256", data.pairs_sha256, split.head(data.pairs).sha256)
     if data.list_sha256:
         yield _compared("pairs", data.name, "list_sha256", data.list_sha256, split.list_sha256)
+    yield from _data(result, split.head(data.pairs))
+
+
+def _data(result: StoredResult, split: datasets.Split) -> Iterator[Figure]:
+    """What the frames decode to, from the run's own notes of it and from the data set. Another copy of the data is no
+    fault of the result."""
+    stored, figure = result.record.dataset.data_id, ("pairs", result.record.dataset.name, "data id")
+    if not stored:
+        yield _unknown(*figure, OLDER)
+        return
+    kept = ContentStore(result.folder).read()
+    if kept:
+        yield _compared("pairs", "content", "data id", stored, data_id(kept))
+    here = contents_of(split, choose_workers(None, len(split)))
+    if data_id(here) == stored:
+        yield _compared(*figure, stored, data_id(here))
+        return
+    frame = first_difference(kept, here)
+    example = f": {in_words(frame, kept[frame], here[frame])}" if frame else ""
+    yield _unknown(*figure, f"the data here are another copy, of data id {data_id(here)}{example}", stored)
 
 
 def _listed(result: StoredResult) -> Iterator[Pair]:

@@ -217,3 +217,15 @@ def test_tables_mark_numbers_on_other_data_and_rank_none_of_them(score, bench, c
     older("runs/other")
     assert "comparable only with cells of the same protocol" in bench("tables", *runs, "--format", "csv").out
     assert "no data id: the record is older" in bench("tables", "runs/other", "--format", "markdown").out
+
+
+def test_verify_names_another_copy_of_the_data_and_blames_no_result_for_it(score, bench, clips, copied):
+    score("--out", "mine", "--save-frames")
+    here = bench("verify", "mine", "--root", clips, "-v")
+    assert here.code == 0, here.err
+    assert "data id" in here.out
+    there = bench("verify", "mine", "--root", copied, "-v")
+    text = " ".join(there.out.split())
+    assert there.code == 0
+    assert "not checkable" in text
+    assert "another copy" in text
