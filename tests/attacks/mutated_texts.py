@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
@@ -36,6 +37,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.datasets.official_lists import Naming, read_official
 from talkbench.datasets.pairs import format_pairs, read_pairs
+from talkbench.datasets.preparation.hdtf import read_hdtf
 from talkbench.datasets.preparation.metadata import read_cuts
 from talkbench.reports.tables.layout import LAYOUTS, read_layout
 from talkbench.results import RunRecord, Summary
@@ -58,8 +60,14 @@ NAMING = Naming(clip=r"id\d{5}#[\w-]+#\d{6}#\d{6}\.mp4", frame=r"\d{7}\.png")
 CUTS = {
     "voxceleb1": "video_id,start,end,bbox,fps,width,height,partition\n"
     + "".join(f"id1000{n}#abcdefghij{n},{n},{n + 90},12-34-212-234,25,1280,720,train\n" for n in range(6)),
-    "hdtf": "video_id,clip,start,end,fps,bbox,width,height\n"
-    + "".join(f"Some_Body{n},RD_Some_Body{n}_000,{n},{n + 9},25,12-34-212-234,1280,720\n" for n in range(6)),
+    "ted-talks": "video_id,bbox,width,height\n"
+    + "".join(f"abcdefghij{n}#{n}#{n + 90},12-34-212-234,1280,720\n" for n in range(6)),
+}
+HDTF = {
+    "video_url": "".join(f"Some{n} https://www.youtube.com/watch?v=AAAAAAAAAA{n}\n" for n in range(6)),
+    "resolution": "".join(f"Some{n}.mp4 720\n" for n in range(6)),
+    "annotion_time": "".join(f"Some{n}.mp4 00:0{n}-00:4{n} 01:0{n}-01:4{n} \n" for n in range(6)),
+    "crop_wh": "".join(f"Some{n}_{part}.mp4 397 513 0 513\n" for n in range(6) for part in (0, 1)),
 }
 
 Read = Callable[[Path], object]
@@ -109,6 +117,15 @@ def _yaml_setting(path: Path) -> object:
     return settings(None, None, tuple(f"a={line}" for line in text.split("\n")))  # type: ignore[arg-type]
 
 
+def _hdtf(spoilt: str, path: Path) -> object:
+    """Read HDTF's files, one of which is the spoilt one at `path`."""
+    folder = path.parent / "hdtf"
+    folder.mkdir(exist_ok=True)
+    for kind, text in HDTF.items():
+        (folder / f"RD_{kind}.txt").write_bytes(path.read_bytes() if kind == spoilt else text.encode())
+    return read_hdtf(folder)
+
+
 def _record(path: Path) -> object:
     record = parse_file(RunRecord, path)
     return record.to_json(), record.fingerprint(), public(record)
@@ -124,6 +141,7 @@ def texts() -> dict[str, list[tuple[bytes, str, Read]]]:
     for name, text in CUTS.items():
         card = datasets.create(name).card
         lists.append((text.encode(), ".csv", lambda path, card=card: read_cuts(card, path)))  # type: ignore[misc]
+    lists += [(text.encode(), ".txt", partial(_hdtf, kind)) for kind, text in HDTF.items()]
     files: list[tuple[Path, Read]] = [
         *((path, lambda path: load_config(str(path))) for path in sorted(RECIPES.rglob("*.yaml"))),
         *((path, lambda path: protocol.load(str(path))) for path in sorted(protocol.FOLDER.glob("*.yaml"))),

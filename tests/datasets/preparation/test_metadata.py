@@ -138,9 +138,10 @@ def test_faulty_list_is_refused(tmp_path):
         with pytest.raises(TalkbenchError, match=message) as caught:
             read_cuts(card("voxceleb1"), path)
         assert len(str(caught.value)) < 400
-    for place, message in ((tmp_path / "nowhere.csv", "No such file"), (tmp_path, "Is a directory")):
-        with pytest.raises(TalkbenchError, match=f"cannot read the list of clips .*{message}.* name the file with --m"):
-            read_cuts(card("voxceleb1"), place)
+    with pytest.raises(TalkbenchError, match="cannot read the list of clips .*No such file.* name the file with --m"):
+        read_cuts(card("voxceleb1"), tmp_path / "nowhere.csv")
+    with pytest.raises(TalkbenchError, match="is a folder; give a file"):
+        read_cuts(card("voxceleb1"), tmp_path)
 
 
 def test_person_may_have_a_column_and_others_are_ignored(tmp_path):
