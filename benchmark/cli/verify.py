@@ -96,4 +96,4 @@ def _json(figures: dict[Path, list[Figure]]) -> str:
         for folder, own in figures.items()
     ]
     content = {"schema_version": SCHEMA_VERSION, "tolerance": TOLERANCE, "results": results}
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)

@@ -60,4 +60,4 @@ def _table(frame: pd.DataFrame, form: str) -> str | bytes:
         texts = frame.select_dtypes(include=["object", "string"]).columns
         return frame.assign(**{name: frame[name].map(plain) for name in texts}).to_csv(index=False, lineterminator="\n")
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    return json.dumps(records, indent=2, ensure_ascii=True, allow_nan=False, default=str) + "\n"
