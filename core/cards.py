@@ -116,11 +116,13 @@ class VariantCard(ConfigurationCard):
         of: the configuration that this is another name of; "": it is one itself.
         listed: whether lists show it.
         ranked: False for a yardstick that sees the true image.
+        alike: published configurations that talkbench does not have, whose files have the same networks.
     """
 
     of: str = ""
     listed: bool = True
     ranked: bool = True
+    alike: Texts = ()
 
 
 class FamilyCard(PaperCard):

@@ -114,7 +114,7 @@ def note(path: Path) -> str:
 
 def noted(path: Path) -> str:
     """The sha256 that `note` wrote beside a file; "" if there is none."""
-    return next(iter(_note(path).read_text().split()), "") if _note(path).is_file() else ""
+    return next(iter(_note(path).read_bytes().decode(errors="replace").split()), "") if _note(path).is_file() else ""
 
 
 def _note(path: Path) -> Path:

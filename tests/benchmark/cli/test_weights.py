@@ -164,7 +164,7 @@ def test_files_that_fail_do_not_stop_the_others(bench, server, home):
     assert by_hand.startswith("body-pose is to be fetched by hand: the download link in the README of tensorboy/")
     assert by_hand.endswith("; then: bench weights add FILE --as body-pose")
     assert methods[0].startswith("vox-cpk.pth.tar of fomm@vox-256 is to be fetched by hand: the links")
-    assert methods[0].endswith("; then: bench weights add FILE")
+    assert methods[0].endswith("; then: bench weights add FILE --as fomm@vox-256")
     assert everything(home) == [f"weights/metrics/{weights.files()['arcface-r50'].path}"]
 
 
