@@ -15,7 +15,8 @@ from talkbench.core.file_kinds import Kind, checkpoint_kind
 SCALARS = re.compile(r"[?bBhHiIlLqQefdgFD]|b1|[iu][1248]|f(?:2|4|8|16)|c(?:8|16)|[SU]\d+")
 """The numpy types of single values that are read: numbers, truth values and texts."""
 
-CODE = re.compile(r"GLOBAL (\S+) (?:was not|whose)|function (\S+)|but got (\S+)")
+CODE = re.compile(r"GLOBAL (\S+) (?:was not|whose)")
+"""What torch says of a function or class that it does not trust."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +73,18 @@ def _read_torch(path: Path) -> object:
     except Exception as error:  # torch, pickle, zipfile and struct each have errors of their own for damage
         code = CODE.search(str(error))
         if code is None:
-            reason = _line(error).removeprefix("Weights only load failed.").strip() or "not as torch.save writes it"
-            raise TalkbenchError(f"{path} is damaged or no checkpoint ({reason}); get it anew") from error
-        name = ascii(next(filter(None, code.groups())))[1:-1]
+            raise TalkbenchError(f"{path} is damaged or no checkpoint ({_line(error)}); get it anew") from error
         raise TalkbenchError(
-            f"{path} holds more than tensors ({name}), so reading it could run its code: refused. If you trust it, "
-            "open it in a sandbox, save its state dicts alone with torch.save, and give that file"
+            f"{path} holds more than tensors ({ascii(code[1])[1:-1]}), so reading it could run its code: refused. "
+            "If you trust it, open it in a sandbox, save its state dicts alone with torch.save, and give that file"
         ) from error
 
 
 def _line(error: Exception) -> str:
-    """The first line of an error, in characters that any terminal shows."""
-    line = (str(error).splitlines() or [""])[0] or type(error).__name__
-    return ascii(line[:200])[1:-1]
+    """The first line of an error, without what torch's unpickler says before it, in characters that any terminal
+    shows."""
+    line = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
+    return ascii(line[:200] or type(error).__name__)[1:-1]
 
 
 def _numpy_values() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:

@@ -39,8 +39,14 @@ OTHERS = {
     "nothing": (b"hello", "is damaged or no checkpoint (neither zip, pickle nor safetensors); get it anew"),
     "page": (b"\n\n<!DOCTYPE html><html><title>Google Drive - Virus scan warning", "is a web page, so its download"),
     "page with a mark": (b"\xef\xbb\xbf<html>", "is a web page, so its download went wrong"),
-    "pointer": (LFS, "is a pointer of Git LFS, not the file that it stands for; run git lfs pull, or download the file"),
-    "zip": (packed("zip", "a/readme.txt", "a/vox.pth"), "is a zip of 2 files (a/vox.pth); unpack it and give the check"),
+    "pointer": (
+        LFS,
+        "is a pointer of Git LFS, not the file that it stands for; run git lfs pull, or download the file",
+    ),
+    "zip": (
+        packed("zip", "a/readme.txt", "a/vox.pth"),
+        "is a zip of 2 files (a/vox.pth); unpack it and give the check",
+    ),
     "tar": (packed("tar", "a.pth", "b.pth", "c.pth"), "is a tar of 3 files (a.pth, b.pth, …); unpack it"),
     "old tar": (packed("tar", "pickle", "storages", "sys_info", "tensors"), "was written by a torch older than 0.1.10"),
     "gzip": (gzip.compress(b"weights"), "is compressed with gzip; unpack it and give the checkpoint in it"),
@@ -74,7 +80,7 @@ def test_the_two_ways_of_torch(tmp_path: Path, zipped: bool) -> None:
 @pytest.mark.parametrize("below", [".", "archive"])
 def test_an_unpacked_checkpoint(tmp_path: Path, below: str) -> None:
     folder = tmp_path / "vox-cpk.pth"
-    zipfile.ZipFile(io.BytesIO(torch_bytes())).extractall(tmp_path / "zip")
+    zipfile.ZipFile(io.BytesIO(torch_bytes())).extractall(tmp_path / "zip")  # noqa: S202
     (folder / below).parent.mkdir(exist_ok=True, parents=True)
     next((tmp_path / "zip").iterdir()).rename(folder / below if below != "." else folder)
     assert is_unpacked(folder)
