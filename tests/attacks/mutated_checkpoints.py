@@ -3,7 +3,7 @@ never with another exception, never without end, and nothing in it is run.
 
     PYTHONPATH=tests python tests/attacks/mutated_checkpoints.py --checkpoints 300
 
-The same seed spoils the same. It prints how many were tried (each twice, loaded and added), how many were clean, and how
+The same seed spoils the same. It prints how many were tried (each loaded and added), how many were clean, and how
 many were bad, with what these did, and ends with the exit code 1 if one was.
 """
 
