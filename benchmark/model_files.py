@@ -11,7 +11,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import checkpoint_kind, is_unpacked
 from talkbench.core.files import write_atomic
 from talkbench.core.locks import SHORT, locked
-from talkbench.core.model_files import copy, digest, noted
+from talkbench.core.model_files import NO_PROOF, copy, digest, noted
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 
@@ -32,6 +32,7 @@ class ModelFile:
         status: as `bench weights list` explains.
         size: in bytes; None if the file is missing and its size is not published.
         licence: of the weights, in words.
+        proof: what of its contents has been published, in words.
         source: its URL, or in words where it is published.
         metric: whether the file is a metric's, not a method's.
     """
@@ -43,6 +44,7 @@ class ModelFile:
     status: str
     size: int | None
     licence: str
+    proof: str
     source: str
     metric: bool
 
@@ -118,7 +120,16 @@ def _of_methods(method: str) -> Iterator[ModelFile]:
         size = file.path.stat().st_size if file.path.is_file() else None
         place = Path() if file.status == SHIPPED else file.path.relative_to(home() / "weights")
         yield ModelFile(
-            file.method, file.part, file.path, place, file.status, size, file.licence, file.source, metric=False
+            file.method,
+            file.part,
+            file.path,
+            place,
+            file.status,
+            size,
+            file.licence,
+            "sha256" if file.sha256 else "" if file.status == SHIPPED else NO_PROOF,
+            file.source,
+            metric=False,
         )
 
 
@@ -132,9 +143,17 @@ def _of_metrics(names: Iterable[str]) -> Iterator[ModelFile]:
         path = stored or store() / file.path
         place = (store() / file.path).relative_to(home() / "weights")
         size = stored.stat().st_size if stored else file.size
-        source = file.url or file.page
         yield ModelFile(
-            name, ", ".join(needed[name]), path, place, status(name), size, file.licence, source, metric=True
+            name,
+            ", ".join(needed[name]),
+            path,
+            place,
+            status(name),
+            size,
+            file.licence,
+            file.proof,
+            file.address,
+            metric=True,
         )
 
 

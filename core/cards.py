@@ -387,9 +387,7 @@ def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """The keys that are valid at a place in a card."""
     for step in place:
         annotation = model.model_fields[str(step)].annotation if str(step) in model.model_fields else None
-        inner = _models(annotation)
-        if inner:
-            model = inner[0]
+        model = (_models(annotation) or [model])[0]
     return list(model.model_fields)
 
 

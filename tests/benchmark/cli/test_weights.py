@@ -102,10 +102,15 @@ def test_the_list_says_what_a_file_is_for_where_it_is_and_under_which_licence(be
     note(put(stored("arcface-r50"), CONTENT["arcface-r50"]))
     found = rows(bench("weights", "list"))
     assert {"mcnet", "fomm@vox-256", *CONTENT} <= set(found)
-    assert re.match(rf"lpips@vgg +{stored('vgg16')} +official +0\.0 +BSD 3-Clause .*/vgg16\.pth$", found["vgg16"])
+    assert re.match(
+        rf"lpips@vgg +{stored('vgg16')} +official +0\.0 +BSD 3-Clause .*first 8 digits .*/vgg16\.pth$", found["vgg16"]
+    )
     assert "damaged" in found["openface-nn4"]
     assert re.search(r"csim.* as added .*non-commercial", found["arcface-r50"])
-    assert re.search(r"mkr, .* missing +OpenPose terms, non-commercial +the download link in", found["body-pose"])
+    assert re.search(
+        r"mkr, .* missing +OpenPose terms, non-commercial +none: the hash is noted .* the download link in",
+        found["body-pose"],
+    )
     assert {"openface-nn4", "body-pose"} == set(rows(bench("weights", "list", "--missing"))) & set(CONTENT)
 
 
