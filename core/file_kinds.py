@@ -54,12 +54,13 @@ def checkpoint_kind(path: Path) -> Kind:
         raise TalkbenchError(f"{path} is not a regular file; give a checkpoint")
     with path.open("rb") as file:
         head = file.read(HEAD)
+    # First, for the length of a header may begin as a zip or a pickle does; neither has zeros in these places.
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= LONGEST_HEADER:
+        return "safetensors"
     if head.startswith(b"PK"):
         return _zip(path)
     if head.startswith(b"\x80"):
         return "torch"
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= LONGEST_HEADER:
-        return "safetensors"
     raise TalkbenchError(f"{path} {_other(path, head)}")
 
 

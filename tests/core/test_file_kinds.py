@@ -12,6 +12,7 @@ import torch
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import checkpoint_kind, is_unpacked
+from talkbench.core.tensor_files import read_tensors
 
 
 def torch_bytes(zipped: bool = True) -> bytes:
@@ -75,6 +76,13 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, kind: str) -> None:
 def test_the_two_ways_of_torch(tmp_path: Path, zipped: bool) -> None:
     (tmp_path / "x.safetensors").write_bytes(torch_bytes(zipped))
     assert checkpoint_kind(tmp_path / "x.safetensors") == "torch"
+
+
+@pytest.mark.parametrize("length", [0x4B50, 0x80, 0x1F8B, 0x0280])
+def test_a_length_that_looks_like_another_kind(tmp_path: Path, length: int) -> None:
+    (tmp_path / "x").write_bytes(length.to_bytes(8, "little") + b"{}".ljust(length))
+    assert checkpoint_kind(tmp_path / "x") == "safetensors"
+    assert read_tensors(tmp_path / "x").content == {}
 
 
 @pytest.mark.parametrize("below", [".", "archive"])
