@@ -52,6 +52,9 @@ def fill(network: Network, state: Mapping[str, Tensor], name: str, what: str) ->
     Raises:
         TalkbenchError: `state` belongs to another model.
     """
+    for key, value in network.state_dict().items():
+        if key in state and state[key].is_floating_point() != value.is_floating_point():
+            raise refusal(name, what, f"{key} is {state[key].dtype}")
     try:
         network.load_state_dict(dict(state), strict=True)
     except RuntimeError as error:

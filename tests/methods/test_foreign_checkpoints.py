@@ -244,3 +244,11 @@ def test_a_forbidden_function_is_named(tmp_path: Path) -> None:
     assert "x.pth holds more than tensors (logging.getLogger), so reading it could run its code" in refusal(
         tmp_path / "x.pth"
     )
+
+
+@pytest.mark.parametrize("shape", [(), (10**12, 512), (64, 3)])
+def test_the_size_of_a_network_is_not_taken_from_a_file_unseen(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """TPSM's AVD network had another size once, which is read from the file."""
+    torch.save({"avd_network": {"id_encoder.9.weight": torch.zeros(()).expand(shape)}}, tmp_path / "x.pth")
+    with pytest.raises(TalkbenchError, match=r"x\.pth is not a checkpoint of tpsm@demo"):
+        methods.create("tpsm@demo", weights=tmp_path / "x.pth")
