@@ -127,6 +127,8 @@ def _identify(path: Path, name: str) -> tuple[Match, CheckpointFile, list[str]]:
         raise TalkbenchError(f"{path} may be {doubts}; its networks do not tell: say which with --as NAME")
     match = matches[0]
     remarks = file.told([""] if match.part else match.networks)
+    if not name and file.metadata.get("method") == match.method:
+        remarks.append("its metadata says so")
     for part in match.networks:
         expected, state = skeleton(match.method)[0].networks[part].state_dict(), file.states["" if match.part else part]
         if problem := mistyped(expected, state):

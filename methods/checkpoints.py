@@ -233,7 +233,8 @@ def _parts(content: Mapping[Any, Any], how: tuple[str, ...], depth: int = 0) -> 
             unwrap(name, value, how)
     bare = {key: value for key, value in content.items() if isinstance(value, Tensor) and isinstance(key, str | int)}
     if bare:
-        parts[""] = state, told = _plain("", bare, how)
+        state, told = part = _plain("", bare, how)
+        parts.setdefault("", part)  # beside a wrapper, single values like a step
         separator = "/" if any("/" in key for key in state) else "."
         dotted = () if separator == "/" else ("the names of its networks begin its keys",)
         for name, group in _groups(state, separator).items():

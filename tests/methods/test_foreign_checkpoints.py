@@ -16,7 +16,7 @@ from torch import Tensor
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods import checkpoint_store
-from talkbench.methods.checkpoints import save_networks
+from talkbench.methods.checkpoints import read_checkpoint, save_networks
 from talkbench.methods.interface import Method
 
 State = dict[str, Tensor]
@@ -99,6 +99,13 @@ def test_what_is_put_around_the_networks_is_taken_off_and_said(
     assert said in "; ".join(remarks)
 
 
+def test_a_single_network_in_a_wrapper(states: dict[str, State], tmp_path: Path) -> None:
+    torch.save({"model": states["generator"], "step": torch.tensor(3)}, tmp_path / "x.pth")
+    stored = read_checkpoint(tmp_path / "x.pth", "a method")
+    assert stored.states[""].keys() == states["generator"].keys()
+    assert stored.told([""]) == ["its networks stand in 'model'"]
+
+
 def test_safetensors_with_dots_in_its_keys(trained: Method, states: dict[str, State], tmp_path: Path) -> None:
     save_file(flat(states), tmp_path / "x.safetensors")
     assert_loads(tmp_path / "x.safetensors", trained)
@@ -123,7 +130,9 @@ def test_the_contents_tell_the_format_not_the_name(
         caplog.clear()
         assert_loads(tmp_path / name, trained)
         assert f"{name}: {said}, whatever its name says" in caplog.text
-    assert checkpoint_store.add(tmp_path / "x.pth").path.name == "demo.safetensors"
+    added = checkpoint_store.add(tmp_path / "x.pth")
+    assert added.path.name == "demo.safetensors"
+    assert added.remarks == ("it is safetensors, whatever its name says", "its metadata says so")
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, torch.float8_e4m3fn], ids=str)
