@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import check_regular
+from talkbench.core.text import visible
 
 Kind = Literal["safetensors", "torch"]
 """The formats of checkpoints: safetensors, or what ``torch.save`` writes, a zip or a pickle."""
@@ -50,8 +52,7 @@ def checkpoint_kind(path: Path) -> Kind:
         )
     if path.is_dir():
         raise TalkbenchError(f"{path} is a folder; give the checkpoint in it")
-    if not path.is_file():
-        raise TalkbenchError(f"{path} is not a regular file; give a checkpoint")
+    check_regular(path)
     with path.open("rb") as file:
         head = file.read(HEAD)
     # First, for the length of a header may begin as a zip or a pickle does; neither has zeros in these places.
@@ -87,7 +88,7 @@ def _zip(path: Path) -> Kind:
 
 def _archive(kind: str, names: list[str]) -> str:
     inside = [name for name in names if name.endswith(CHECKPOINTS)] or names
-    shown = ", ".join(ascii(name)[1:-1] for name in inside[:2]) + (", …" if len(inside) > 2 else "")
+    shown = ", ".join(map(visible, inside[:2])) + (", …" if len(inside) > 2 else "")
     return f"is a {kind} of {len(names)} files ({shown}); unpack it and give the checkpoint in it"
 
 

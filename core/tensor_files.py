@@ -11,6 +11,7 @@ from typing import Any
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import Kind, checkpoint_kind
+from talkbench.core.text import visible
 
 SCALARS = re.compile(r"[?bBhHiIlLqQefdgFD]|b1|[iu][1248]|f(?:2|4|8|16)|c(?:8|16)|[SU]\d+")
 """The numpy types of single values that are read: numbers, truth values and texts."""
@@ -75,16 +76,15 @@ def _read_torch(path: Path) -> object:
         if code is None:
             raise TalkbenchError(f"{path} is damaged or no checkpoint ({_line(error)}); get it anew") from error
         raise TalkbenchError(
-            f"{path} holds more than tensors ({ascii(code[1])[1:-1]}), so reading it could run its code: refused. "
+            f"{path} holds more than tensors ({visible(code[1])}), so reading it could run its code: refused. "
             "If you trust it, open it in a sandbox, save its state dicts alone with torch.save, and give that file"
         ) from error
 
 
 def _line(error: Exception) -> str:
-    """The first line of an error, without what torch's unpickler says before it, in characters that any terminal
-    shows."""
+    """The first line of an error, without what torch's unpickler says before it."""
     line = str(error).rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
-    return ascii(line[:200] or type(error).__name__)[1:-1]
+    return visible(line[:200] or type(error).__name__)
 
 
 def _numpy_values() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:

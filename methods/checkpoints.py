@@ -18,6 +18,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import Kind
 from talkbench.core.files import atomic_path
 from talkbench.core.tensor_files import read_tensors
+from talkbench.core.text import visible
 
 State = dict[str, Tensor]
 Part = tuple[State, tuple[str, ...]]
@@ -191,8 +192,8 @@ def not_finite(expected: Iterable[str], state: Mapping[str, Tensor]) -> str:
 
 
 def few(names: list[str]) -> str:
-    """The first names of a list, for messages, in characters that any terminal shows."""
-    shown = ", ".join(name if name.isprintable() else ascii(name)[1:-1] for name in names[:SHOWN])
+    """The first names of a list, for messages, safe for a terminal."""
+    shown = ", ".join(map(visible, names[:SHOWN]))
     return shown + (", …" if len(names) > SHOWN else "") if names else "nothing"
 
 

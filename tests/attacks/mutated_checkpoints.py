@@ -33,6 +33,7 @@ from safetensors.torch import save
 from talkbench import methods
 from talkbench.benchmark.cli.main import bench
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.text import visible
 from talkbench.methods.recognition import skeleton
 
 METHOD = "mcnet@demo"
@@ -254,7 +255,7 @@ def _command(arguments: list[str]) -> None:
             bench.main(arguments, prog_name="bench", standalone_mode=False)
         except SystemExit:
             raise TalkbenchError(complaints.getvalue().rstrip("\n")) from None
-    if not said.getvalue().replace("\n", "").isprintable():
+    if visible(said.getvalue(), keep="\n") != said.getvalue():
         raise AssertionError(f"prints {said.getvalue()!r}")
 
 
@@ -266,7 +267,7 @@ def _attempt(tally: Tally, act: Callable[[], object], path: Path, what: str) -> 
             act()
         tally.taken += 1
     except TalkbenchError as error:
-        if not str(error).isprintable() or path.name not in str(error):
+        if visible(str(error)) != str(error) or path.name not in str(error):
             tally.bad.append(f"{what}: not one line with the file's name: {str(error)[:300]!r}")
     except (Exception, Endless) as error:
         tally.bad.append(f"{what}: {type(error).__name__}: {str(error)[:200]}")

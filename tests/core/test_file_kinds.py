@@ -99,7 +99,7 @@ def test_an_unpacked_checkpoint(tmp_path: Path, below: str) -> None:
 
 def test_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pth")
-    with pytest.raises(TalkbenchError, match=r"pipe.pth is not a regular file"):
+    with pytest.raises(TalkbenchError, match=r"pipe.pth is a pipe; give a file"):
         checkpoint_kind(tmp_path / "pipe.pth")
     with pytest.raises(TalkbenchError, match=r" is a folder; give the checkpoint in it"):
         checkpoint_kind(tmp_path)

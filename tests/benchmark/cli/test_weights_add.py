@@ -88,7 +88,7 @@ def test_an_unpacked_checkpoint_is_named_once_and_the_others_are_taken(bench, pl
 
 def test_a_pipe_is_not_waited_for(bench, place):
     os.mkfifo(place / "pipe.pth")
-    assert "pipe.pth is not a regular file" in bench("weights", "add", "pipe.pth").complaint()
+    assert "pipe.pth is a pipe; give a file" in bench("weights", "add", "pipe.pth").complaint()
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\xff" * 64 + b"  x\x00y\n"])
