@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.file_kinds import checkpoint_kind, is_unpacked
 from talkbench.core.files import write_atomic
 from talkbench.core.locks import SHORT, locked
-from talkbench.core.model_files import copy, digest
+from talkbench.core.model_files import NO_PROOF, copy, digest, noted
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 
@@ -31,6 +32,7 @@ class ModelFile:
         status: as `bench weights list` explains.
         size: in bytes; None if the file is missing and its size is not published.
         licence: of the weights, in words.
+        proof: what of its contents has been published, in words.
         source: its URL, or in words where it is published.
         metric: whether the file is a metric's, not a method's.
     """
@@ -42,6 +44,7 @@ class ModelFile:
     status: str
     size: int | None
     licence: str
+    proof: str
     source: str
     metric: bool
 
@@ -117,7 +120,16 @@ def _of_methods(method: str) -> Iterator[ModelFile]:
         size = file.path.stat().st_size if file.path.is_file() else None
         place = Path() if file.status == SHIPPED else file.path.relative_to(home() / "weights")
         yield ModelFile(
-            file.method, file.part, file.path, place, file.status, size, file.licence, file.source, metric=False
+            file.method,
+            file.part,
+            file.path,
+            place,
+            file.status,
+            size,
+            file.licence,
+            "sha256" if file.sha256 else "" if file.status == SHIPPED else NO_PROOF,
+            file.source,
+            metric=False,
         )
 
 
@@ -131,9 +143,17 @@ def _of_metrics(names: Iterable[str]) -> Iterator[ModelFile]:
         path = stored or store() / file.path
         place = (store() / file.path).relative_to(home() / "weights")
         size = stored.stat().st_size if stored else file.size
-        source = file.url or file.page
         yield ModelFile(
-            name, ", ".join(needed[name]), path, place, status(name), size, file.licence, source, metric=True
+            name,
+            ", ".join(needed[name]),
+            path,
+            place,
+            status(name),
+            size,
+            file.licence,
+            file.proof,
+            file.address,
+            metric=True,
         )
 
 
@@ -156,7 +176,8 @@ def pull(entry: ModelFile, progress: object = None) -> Path:
     if entry.metric:
         return pull_file(entry.name, progress)
     raise TalkbenchError(
-        f"{entry.path.name} of {entry.name} is to be fetched by hand: {entry.source}; then: bench weights add FILE"
+        f"{entry.path.name} of {entry.name} is to be fetched by hand: {entry.source}; then: bench weights add FILE "
+        f"--as {entry.name}"
     )
 
 
@@ -182,60 +203,85 @@ def _list(folder: Path, entry: ModelFile) -> None:
 def _read_sums(folder: Path) -> dict[Path, str]:
     """What the ``SHA256SUMS`` of a folder says of each file; nothing if there is none."""
     sums, path = {}, folder / SUMS
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_bytes().decode(errors="replace").splitlines() if path.is_file() else []:
         sha256, _, name = line.partition(" ")
         if len(sha256) != 64 or not name[1:]:
-            raise TalkbenchError(f"{path} has the line {line!r}, which is not as sha256sum writes it; export it anew")
+            raise TalkbenchError(
+                f"{path} has the line {line[:99]!r}, which is not as sha256sum writes it; export it anew"
+            )
         sums[folder / name[1:]] = sha256
     return sums
 
 
-def files_to_add(path: Path) -> tuple[dict[Path, str], list[str]]:
-    """The file `path`, or all files below the folder `path`, each with its hash from the folder's ``SHA256SUMS`` ("" if
-    it is not listed there); and a complaint for each file that is listed and missing.
+@dataclass(frozen=True)
+class FileToAdd:
+    """A file that the user wants to add.
+
+    Attributes:
+        sha256: the hash that it must have, from the folder's ``SHA256SUMS``; "" for any.
+        place: where it lies in a folder that has its hash, which was written when somebody knew what it is; None where
+            nothing vouches for it.
+    """
+
+    path: Path
+    sha256: str = ""
+    place: Path | None = None
+
+
+def files_to_add(path: Path) -> tuple[list[FileToAdd], list[str]]:
+    """The file `path`, or all files below the folder `path`; and a complaint for each that is listed in the folder's
+    ``SHA256SUMS`` and missing, and for each unpacked checkpoint.
 
     Files of hashes and hidden files are left out.
 
     Raises:
         TalkbenchError: the ``SHA256SUMS`` is not in the form that sha256sum writes.
     """
-    if not path.is_dir():
-        return {path: ""}, []
-    sums = _read_sums(path)
-    files = {}
+    if not path.is_dir() or is_unpacked(path):
+        return [FileToAdd(path)], []
+    sums, files = _read_sums(path), []
+    unpacked: set[Path] = set()
     for file in sorted(path.rglob("*")):
         hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-        if file.is_file() and not hidden and file.name != SUMS and file.suffix != ".sha256":
-            files[file] = sums.get(file, "")
+        if is_unpacked(file) and not unpacked & {*file.parents}:
+            unpacked.add(file)
+            files.append(FileToAdd(file))  # refused, once, with what it is
+        skipped = hidden or file.name == SUMS or file.suffix == ".sha256" or unpacked & {*file.parents}
+        if file.is_file() and not skipped:
+            vouched = file in sums or (noted(file) and noted(file) == digest(file))
+            files.append(FileToAdd(file, sums.get(file, ""), file.relative_to(path) if vouched else None))
     return files, [f"{file} is listed in {SUMS} but missing; copy it again" for file in sums if not file.is_file()]
 
 
 @dataclass(frozen=True)
 class AddedFile:
-    """A file that was recognised and stored: what it is, in words, and where it is now."""
+    """A file that was recognised and stored: what it is, in words, where it is now, and what should be said of it."""
 
     what: str
     path: Path
+    remarks: tuple[str, ...] = ()
 
 
-def add(path: Path, name: str = "", sha256: str = "") -> AddedFile:
+def add(file: FileToAdd, name: str = "") -> AddedFile:
     """Recognise a metric's file by its hash or name, a method's by its contents, and store it with its hash.
 
     Args:
         name: what the file is, if the user says so.
-        sha256: the hash that the file must have; "" for any.
 
     Raises:
-        TalkbenchError: the file is not recognised, is not what `name` or `sha256` say, or cannot be stored.
+        TalkbenchError: the file is not recognised, is not what `name` or its hash say, or cannot be stored.
     """
     from talkbench.metrics.weights import add as add_metric
     from talkbench.metrics.weights import files, recognise
 
-    if sha256 and digest(path) != sha256:
+    path = file.path
+    if not path.is_file():
+        checkpoint_kind(path)  # says what else it is
+    if file.sha256 and digest(path) != file.sha256:
         raise TalkbenchError(f"{path} does not have the sha256 that {SUMS} states; copy it again")
     metric = _meant(name) if name else recognise(path)
     if metric is None:
-        return _add_checkpoint(path, name)
+        return _add_checkpoint(file, name)
     return AddedFile(f"{metric} ({files()[metric].licence})", add_metric(path, metric))
 
 
@@ -250,19 +296,25 @@ def _meant(name: str) -> str | None:
     return files[0]
 
 
-def _add_checkpoint(path: Path, name: str) -> AddedFile:
+def _add_checkpoint(file: FileToAdd, name: str) -> AddedFile:
     from talkbench.methods.checkpoint_store import add as add_method
+    from talkbench.methods.checkpoint_store import method_at
     from talkbench.metrics.weights import files
 
+    path, placed = file.path, "" if name or file.place is None else method_at(file.place)
     try:
-        added = add_method(path, name)
+        added = add_method(path, name or placed)
     except TalkbenchError as error:
         alike = [file.name for file in files().values() if Path(file.path).name == path.name]
         if name or not alike:
             raise
         raise TalkbenchError(f"{path} may be {' or '.join(alike)}; say which with --as") from error
     part = f"the {added.match.part} of " if added.match.part else ""
-    return AddedFile(f"{part}{added.match.method} ({', '.join(added.match.networks)})", added.path)
+    remarks = (
+        *(["it is taken for what its place among files with their hashes says"] if placed else []),
+        *added.remarks,
+    )
+    return AddedFile(f"{part}{added.match.method} ({', '.join(added.match.networks)})", added.path, remarks)
 
 
 def fault(entry: ModelFile) -> str:
@@ -273,5 +325,5 @@ def fault(entry: ModelFile) -> str:
         return f"{files()[entry.name].fault(entry.path)}; delete it and fetch it anew: {remedy(files()[entry.name])}"
     return (
         f"{entry.path} has neither the published sha256 nor the one it was added with; delete it and fetch it anew "
-        f"({entry.source}): bench weights add FILE"
+        f"({entry.source}): bench weights add FILE --as {entry.name}"
     )

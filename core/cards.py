@@ -116,11 +116,13 @@ class VariantCard(ConfigurationCard):
         of: the configuration that this is another name of; "": it is one itself.
         listed: whether lists show it.
         ranked: False for a yardstick that sees the true image.
+        alike: published configurations that talkbench does not have, whose files have the same networks.
     """
 
     of: str = ""
     listed: bool = True
     ranked: bool = True
+    alike: Texts = ()
 
 
 class FamilyCard(PaperCard):
@@ -385,9 +387,7 @@ def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """The keys that are valid at a place in a card."""
     for step in place:
         annotation = model.model_fields[str(step)].annotation if str(step) in model.model_fields else None
-        inner = _models(annotation)
-        if inner:
-            model = inner[0]
+        model = (_models(annotation) or [model])[0]
     return list(model.model_fields)
 
 

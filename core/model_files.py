@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,11 @@ RETRIES = 3
 BACKOFF = 0.5
 """Repetitions of a request that fails, and the factor of the waits between them, which double."""
 
+COMMIT = "{commit}"
+"""Stands in an address for the commit of a repository."""
+
+NO_PROOF = "none: the hash is noted when the file comes, and must hold from then on"
+
 LONGEST_WAIT = 60
 """Longest wait in seconds if the server says how long to wait."""
 
@@ -48,6 +54,8 @@ class RemoteFile:
         sha256: of its contents, or the first digits; "" where nobody has stated it.
         git_blob: its id in git (SHA-1 of ``blob <size>``, a zero byte, contents); "" where unknown.
         size: bytes; None where unknown.
+        revision: address that names the present commit of its repository, as JSON with ``sha``; the commit then stands
+            in `url` for `COMMIT`. "" where `url` is fixed.
     """
 
     name: str
@@ -58,6 +66,21 @@ class RemoteFile:
     sha256: str = ""
     git_blob: str = ""
     size: int | None = None
+    revision: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where a person finds it: its URL, or the page where that is not fixed or does not exist."""
+        return self.page if self.revision or not self.url else self.url
+
+    @property
+    def proof(self) -> str:
+        """What of its contents has been published, in words."""
+        if len(self.sha256) == 64:
+            return "sha256"
+        if self.sha256:
+            return f"first {len(self.sha256)} digits of the sha256"
+        return "git id" if self.git_blob else NO_PROOF
 
     @property
     def hashed(self) -> bool:
@@ -114,7 +137,7 @@ def note(path: Path) -> str:
 
 def noted(path: Path) -> str:
     """The sha256 that `note` wrote beside a file; "" if there is none."""
-    return next(iter(_note(path).read_text().split()), "") if _note(path).is_file() else ""
+    return next(iter(_note(path).read_bytes().decode(errors="replace").split()), "") if _note(path).is_file() else ""
 
 
 def _note(path: Path) -> Path:
@@ -168,27 +191,46 @@ def fetch(file: RemoteFile, target: Path, progress: Bar | None = None, remedy: s
     with atomic_path(target) as temporary, locked(folder, "is downloading to"):
         partial = folder / file.name
         try:
-            _download(file.url, partial, progress)
+            url = _url(file)
+            _download(url, partial, progress)
         except requests.RequestException as error:
-            if partial.stat().st_size == 0:
+            if partial.is_file() and partial.stat().st_size == 0:
                 partial.unlink()
             by_hand = (
                 f"where there is a network: bench weights pull {file.name}, bench weights export DIR; "
                 "then here: bench weights add DIR"
             )
             raise TalkbenchError(
-                f"cannot fetch {file.name} from {file.url} ({_reason(error)}); {remedy or by_hand}"
+                f"cannot fetch {file.name} from {file.revision or file.url} ({_reason(error)}); {remedy or by_hand}"
             ) from error
         difference = file.difference(partial)
         if difference:
             partial.unlink()
             by_hand = f"ask for another copy and add it: bench weights add FILE --as {file.name}"
             raise TalkbenchError(
-                f"{file.url} is not the published {file.name}: it {difference}; it was not kept. Try again, or "
+                f"{url} is not the published {file.name}: it {difference}; it was not kept. Try again, or "
                 f"{remedy or by_hand}"
             )
         shutil.move(partial, temporary)
     return note(target)
+
+
+def _url(file: RemoteFile) -> str:
+    """The address of a file, at the present commit of its repository where none is published."""
+    import requests
+
+    if not file.revision:
+        return file.url
+    with _session() as session, session.get(file.revision, timeout=TIMEOUT) as response:
+        response.raise_for_status()
+        try:
+            content = response.json()
+        except (ValueError, RecursionError) as error:
+            raise requests.RequestException("the answer is not JSON") from error
+    commit = str(content.get("sha", "")) if isinstance(content, dict) else ""
+    if not re.fullmatch("[0-9a-f]{40}", commit):
+        raise requests.RequestException("the server names no commit")
+    return file.url.replace(COMMIT, commit)
 
 
 def _download(url: str, partial: Path, progress: Bar | None) -> None:
@@ -196,7 +238,10 @@ def _download(url: str, partial: Path, progress: Bar | None) -> None:
     import requests
 
     tag = partial.with_name(f"{partial.name}.etag")
-    headers = {"Accept-Encoding": "identity"}  # a compressed stream could not be continued
+    headers = {
+        "Accept-Encoding": "identity",  # a compressed stream could not be continued
+        "Accept": "application/vnd.github.raw, */*",  # GitHub gives the contents of a blob, not a JSON text of them
+    }
     with _session() as session, partial.open("ab") as file:
         version = tag.read_text() if tag.is_file() else ""
         if file.tell() and version.startswith('"'):  # a strong tag: equal tags, equal bytes

@@ -164,7 +164,9 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     fallback = family(full).fallback
     stored = _stored(card(fallback)) if fallback else None
     if stored is None:
-        raise TalkbenchError(f"{full}: {wanted}; put it there (bench weights add FILE) or name it with --checkpoint")
+        raise TalkbenchError(
+            f"{full}: {wanted}; put it there (bench weights add FILE --as {full}) or name it with --checkpoint"
+        )
     note = f"no official checkpoint of {full}, {wanted}; using the small {fallback} instead"
     return Weights(stored.method, stored.path, stored.origin, note)
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sha256_file
 from talkbench.core.model_files import copy, digest, note, noted
+from talkbench.core.paths import home
 from talkbench.methods.cards import card, family, full_name, known_names, own_file, store
 from talkbench.methods.registration import create, registry
 
 if TYPE_CHECKING:
+    from talkbench.core.file_kinds import Kind
+    from talkbench.methods.checkpoints import CheckpointFile
     from talkbench.methods.recognition import Match
 
 
@@ -43,11 +46,13 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class StoredCheckpoint:
-    """A file that was recognised and stored: what it is, its path in the store, and its hash."""
+    """A file that was recognised and stored: what it is, its path in the store, its hash, and in words how its networks
+    were taken out of it and what is unusual in them."""
 
     match: Match
     path: Path
     sha256: str
+    remarks: tuple[str, ...] = ()
 
 
 def listed(method: str = "") -> list[WeightFile]:
@@ -101,20 +106,47 @@ def identify(path: Path, name: str = "") -> Match:
     Raises:
         TalkbenchError: no method has such networks, several have, or `name` is none of them.
     """
-    from talkbench.methods.checkpoints import read_states
-    from talkbench.methods.recognition import recognise
+    return _identify(path, name)[0]
 
-    matches = recognise(path, read_states(path, name or "a method"), full_name(name) if name else "")
-    fitting = ", ".join(match.method for match in matches)
+
+def _identify(path: Path, name: str) -> tuple[Match, CheckpointFile, list[str]]:
+    """As `identify`; also what is in the file, and what is to be said of it."""
+    from talkbench.methods.checkpoints import mistyped, not_finite, read_checkpoint
+    from talkbench.methods.recognition import doubt, recognise, skeleton
+
+    file = read_checkpoint(path, name or "a method")
+    matches = recognise(path, file, full_name(name) if name else "")
     if not matches:
         raise TalkbenchError(f"{path} fits no method; bench weights list shows the files that methods need")
     if name:
+        fitting = " or ".join(match.method for match in matches)
         matches = [match for match in matches if match.method == full_name(name)]
         if not matches:
-            raise TalkbenchError(f"{path} is not {name}; by its contents it is {fitting.replace(', ', ' or ')}")
-    if len(matches) > 1 and not matches[0].part:
-        raise TalkbenchError(f"{path} may be {fitting.replace(', ', ' or ')}, which are alike; say which with --as")
-    return matches[0]
+            raise TalkbenchError(f"{path} is not {name}; by its contents it is {fitting}")
+    elif doubts := doubt(path, file, matches):
+        raise TalkbenchError(f"{path} may be {doubts}; its networks do not tell: say which with --as NAME")
+    match = matches[0]
+    remarks = file.told([""] if match.part else match.networks)
+    if not name and file.metadata.get("method") == match.method:
+        remarks.append("its metadata says so")
+    for part in match.networks:
+        expected, state = skeleton(match.method)[0].networks[part].state_dict(), file.states["" if match.part else part]
+        if problem := mistyped(expected, state):
+            raise TalkbenchError(f"{path} is {match.method}, but {part} has {problem}; save it as float32")
+        if problem := not_finite(expected, state):
+            remarks.append(f"{part} has {problem}")
+    return match, file, remarks
+
+
+def method_at(place: Path) -> str:
+    """The configuration whose file lies at `place` in a store of weights, relative to it; "" if none does."""
+    weights = home() / "weights"
+    for name in known_names():
+        method = card(name)
+        files = [own_file(name), *([method.weights.file] if method.weights else [])]
+        if place in [(store(name) / file).relative_to(weights) for file in files]:
+            return name
+    return ""
 
 
 def add(path: Path, name: str = "") -> StoredCheckpoint:
@@ -123,17 +155,17 @@ def add(path: Path, name: str = "") -> StoredCheckpoint:
     Raises:
         TalkbenchError: as `identify`, or the store cannot be written.
     """
-    match = identify(path, name)
-    target = _target(match, path)
+    match, file, remarks = _identify(path, name)
+    target = _target(match, path, file.kind)
     copy(path, target)
-    return StoredCheckpoint(match, target, note(target))
+    return StoredCheckpoint(match, target, note(target), tuple(remarks))
 
 
-def _target(match: Match, path: Path) -> Path:
+def _target(match: Match, path: Path, kind: Kind) -> Path:
     method = card(match.method)
     if match.part:
         return store(match.method) / method.beside[match.part].file
-    if path.suffix == ".safetensors":
+    if kind == "safetensors":
         return store(match.method) / own_file(match.method)
     if method.weights:
         return store(match.method) / method.weights.file
@@ -153,16 +185,18 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
     """
     from talkbench.methods.checkpoints import read_states, save_states
 
-    match = _whole(path, name)
+    match, file = _whole(path, name)
     out = out or path.with_name(f"{match.method.replace('@', '-')}.safetensors")
     if out.suffix != ".safetensors":
         raise TalkbenchError(f"--out {out} is not a .safetensors file; choose another name")
-    stored = read_states(path, match.method)
-    states = {part: stored[part] for part in match.networks}
+    states = {part: file.states[part] for part in match.networks}
     beside = card(match.method).beside
     for part in [part for part in beside if part not in states]:
-        file = path.parent / beside[part].file
-        states[part] = read_states(file, f"{match.method}, which wants its {part}")[""]
+        other = path.parent / beside[part].file
+        stored = read_states(other, f"{match.method}, which wants its {part}")
+        if "" not in stored:
+            raise TalkbenchError(f"{other} is not the {part} of {match.method}; put its published file there")
+        states[part] = stored[""]
     save_states(states, out, {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)})
     return match, out
 
@@ -179,10 +213,8 @@ def convert_official(path: Path, out: Path | None = None, name: str = "") -> tup
     """
     import torch
 
-    from talkbench.methods.checkpoints import read_metadata, read_states
-
-    match = _whole(path, name)
-    stored, method = read_states(path, match.method), create(match.method)
+    match, file = _whole(path, name)
+    stored, method = file.states, create(match.method)
     beside = card(match.method).beside
     states = {
         part: {key: stored[part][key] for key in network.state_dict() if key in stored[part]}
@@ -192,8 +224,8 @@ def convert_official(path: Path, out: Path | None = None, name: str = "") -> tup
     discriminator = method.discriminator()
     if discriminator is not None:
         states["discriminator"] = discriminator.state_dict()
-    told = read_metadata(path) if path.suffix == ".safetensors" else {}
-    epoch = max(0, int(str(told.get("epochs", 0))) - 1)
+    epochs = file.metadata.get("epochs", 0)
+    epoch = epochs - 1 if isinstance(epochs, int) and epochs > 0 else 0
     prefix = family(match.method).official_prefix
     content = {part: {prefix + key: value for key, value in state.items()} for part, state in states.items()}
     out = out or path.with_name(f"{epoch:08d}-checkpoint.pth.tar")
@@ -202,8 +234,8 @@ def convert_official(path: Path, out: Path | None = None, name: str = "") -> tup
     return match, out
 
 
-def _whole(path: Path, name: str) -> Match:
-    match = identify(path, name)
+def _whole(path: Path, name: str) -> tuple[Match, CheckpointFile]:
+    match, file, _ = _identify(path, name)
     if match.part:
         raise TalkbenchError(f"{path} is the {match.part} of {match.method}; convert the main checkpoint, beside it")
-    return match
+    return match, file

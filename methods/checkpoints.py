@@ -1,35 +1,94 @@
-"""Reading and writing checkpoints: the authors' files as they are, ours as safetensors.
+"""Reading and writing checkpoints: the authors' files and what others make of them, ours as safetensors.
 
-Nothing here runs code from a file: pickles are read with ``weights_only=True``.
+Nothing here runs code from a file, see `talkbench.core.tensor_files`.
 """
 
 from __future__ import annotations
 
 import json
-import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_path, check_regular
+from talkbench.core.file_kinds import Kind
+from talkbench.core.files import atomic_path
+from talkbench.core.tensor_files import read_tensors
+from talkbench.core.text import visible
 
 State = dict[str, Tensor]
+Part = tuple[State, tuple[str, ...]]
+"""A state dict, and in words how it was taken out of its file."""
+
 SHOWN = 3
+WRAPPERS = ("state_dict", "model_state_dict", "model", "params")
+"""Under what training programs put the networks, or a flat state dict of them all."""
+DEPTH = 3
+"""How many of them may stand within one another."""
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+PARALLEL = "its keys are read without 'module.'"
+"""The remark on what DataParallel leaves, as in files of authors."""
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """What a checkpoint file holds.
+
+    Attributes:
+        kind: its format.
+        states: the state dicts by the names of their networks; a bare state dict has the name "".
+        remarks: by the same names, how the state dict was taken out of the file, in words; none if it stands there as
+            it is read.
+        metadata: what our own files say of themselves.
+    """
+
+    kind: Kind
+    states: dict[str, State]
+    remarks: dict[str, tuple[str, ...]]
+    metadata: dict[str, object]
+
+    def told(self, names: Iterable[str]) -> list[str]:
+        """The remarks on these networks, each once."""
+        return list(dict.fromkeys(remark for name in names for remark in self.remarks.get(name, ())))
+
+    @property
+    def named(self) -> list[str]:
+        """The names of networks, sorted."""
+        return sorted(filter(None, self.states))
+
+
+def read_checkpoint(path: Path, method: str) -> CheckpointFile:
+    """The state dicts in a checkpoint, without what wrappers and training programs put around them.
+
+    These are ``module.`` and ``_orig_mod.`` in keys (DataParallel, ``torch.compile``), one of `WRAPPERS` around the
+    networks or before their keys, and the names of networks in the keys of a flat state dict (``generator.x``).
+
+    Raises:
+        TalkbenchError: the file is missing, damaged or holds code; two of its keys are one key without the prefixes;
+            or it holds tensors that are no plain arrays, quantised ones for example.
+    """
+    if not path.exists():
+        raise TalkbenchError(f"checkpoint {path} does not exist; give the path of a checkpoint for {method}")
+    file = read_tensors(path)
+    if not isinstance(file.content, dict):
+        raise TalkbenchError(f"{path} holds a {type(file.content).__name__}, not the dictionary of a checkpoint")
+    try:
+        parts = _parts(file.content, _misnamed(path, file.kind))
+    except ValueError as error:
+        raise TalkbenchError(f"{path} {error}") from error
+    states = {name: state for name, (state, _) in parts.items()}
+    remarks = {name: how for name, (_, how) in parts.items()}
+    return CheckpointFile(file.kind, states, remarks, _own_metadata(path, file.metadata))
 
 
 def read_states(path: Path, method: str) -> dict[str, State]:
-    """The state dicts in a checkpoint by their top-level keys; a file that is a bare state dict has the key "".
-
-    Raises:
-        TalkbenchError: the file is missing, damaged or holds code.
-    """
-    check_regular(path)
-    if not path.is_file():
-        raise TalkbenchError(f"checkpoint {path} does not exist; give the path of a checkpoint for {method}")
-    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    """The state dicts in a checkpoint by the names of their networks; raises as `read_checkpoint`."""
+    return read_checkpoint(path, method).states
 
 
 def save_networks(networks: Mapping[str, nn.Module], path: Path, metadata: Mapping[str, object]) -> None:
@@ -55,16 +114,27 @@ def save_states(states: Mapping[str, Mapping[str, Tensor]], path: Path, metadata
         try:
             save_file(tensors, temporary, {"talkbench": json.dumps(metadata, sort_keys=True)})
         except SafetensorError as error:  # its writer raises no OSError for a full disk
-            raise TalkbenchError(f"cannot write {path}: {_first_line(error)}; free some space") from error
+            raise TalkbenchError(
+                f"cannot write {path}: {(str(error).splitlines() or ['no reason given'])[0]}; free some space"
+            ) from error
 
 
 def read_metadata(path: Path) -> dict[str, object]:
-    """What `save_networks` stored beside the weights."""
-    from safetensors import safe_open
+    """What `save_networks` stored beside the weights.
 
-    with safe_open(path, framework="pt") as file:
-        stored = file.metadata() or {}
-    metadata: dict[str, object] = json.loads(stored.get("talkbench", "{}"))
+    Raises:
+        TalkbenchError: the file is damaged, or its metadata is not ours.
+    """
+    return _own_metadata(path, read_tensors(path).metadata)
+
+
+def _own_metadata(path: Path, texts: Mapping[str, str]) -> dict[str, object]:
+    try:
+        metadata = json.loads(texts.get("talkbench", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise TalkbenchError(f"the talkbench metadata of {path} is not JSON; get the file anew") from error
+    if not isinstance(metadata, dict):
+        raise TalkbenchError(f"the talkbench metadata of {path} is no JSON object; get the file anew")
     return metadata
 
 
@@ -104,56 +174,111 @@ def _is_counter(key: str) -> bool:
     return key.endswith("num_batches_tracked")
 
 
+def mistyped(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """Which entries of a `state` dict of the right keys are no floats of 16 to 64 bits, or no integers, where the
+    `expected` one has such; "" if there are none."""
+    wrong = [
+        f"{key} is {str(state[key].dtype).removeprefix('torch.')}"
+        for key, value in expected.items()
+        if key in state and state[key].dtype not in (FLOATS if value.is_floating_point() else INTEGERS)
+    ]
+    return f"{len(wrong)} entries of a wrong type: {few(wrong)}" if wrong else ""
+
+
+def not_finite(expected: Iterable[str], state: Mapping[str, Tensor]) -> str:
+    """Which of the `expected` entries hold NaN or infinite values, in words; "" if none does."""
+    keys = [key for key in expected if key in state and not state[key].isfinite().all()]
+    return f"NaN or infinite values in {len(keys)} entries: {few(keys)}" if keys else ""
+
+
 def few(names: list[str]) -> str:
-    """The first names of a list, for messages."""
-    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "") if names else "nothing"
+    """The first names of a list, for messages, safe for a terminal."""
+    shown = ", ".join(map(visible, names[:SHOWN]))
+    return shown + (", …" if len(names) > SHOWN else "") if names else "nothing"
 
 
-def _read_safetensors(path: Path) -> dict[str, State]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        flat = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise TalkbenchError(f"{path} is not a readable safetensors file ({error}); get it anew") from error
-    stored: dict[str, State] = {}
-    for key, value in flat.items():
-        name, _, inner = key.partition("/")
-        stored.setdefault(name, {})[inner] = value
-    return stored
+def _misnamed(path: Path, kind: Kind) -> tuple[str, ...]:
+    if (kind == "safetensors") == (path.suffix == ".safetensors"):
+        return ()
+    return (f"it is {'' if kind == 'safetensors' else 'not '}safetensors, whatever its name says",)
 
 
-def _read_pickle(path: Path) -> dict[str, State]:
-    with path.open("rb") as file:
-        if not file.read(2).startswith((b"PK", b"\x80")):  # an HTML page, say, from a dead link
-            raise TalkbenchError(f"{path} is damaged or no checkpoint (neither zip nor pickle); get it anew")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" not in str(error).lower() and "weights only" not in str(error).lower():
-            raise TalkbenchError(f"{path} is damaged or no checkpoint ({_first_line(error)}); get it anew") from error
-        raise TalkbenchError(
-            f"{path} holds more than tensors, so reading it could run its code: refused. If you trust it, open it in a "
-            "sandbox, save its state dicts alone with torch.save, and give that file"
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise TalkbenchError(f"{path} is damaged or no checkpoint ({_first_line(error)}); get it anew") from error
-    if not isinstance(content, dict):
-        raise TalkbenchError(f"{path} holds a {type(content).__name__}, not the dictionary of a checkpoint")
-    bare = {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    states = {str(name): _strip(state) for name, state in content.items() if _is_state(state)}
-    return {**states, "": _strip(bare)} if bare else states
+def _parts(content: Mapping[Any, Any], how: tuple[str, ...], depth: int = 0) -> dict[str, Part]:
+    """The state dicts in `content`, which is one, or a dictionary of some, or has either inside a wrapper.
+
+    What stands in a wrapper is there under its own name too, since a network may be called so (X2Face's
+    ``state_dict``).
+
+    Raises:
+        ValueError: two entries are one without what is put around them; the message goes after the file's name.
+    """
+    parts: dict[str, Part] = {}
+
+    def add(name: str, part: Part) -> None:
+        if name in parts:
+            raise ValueError(f"holds {few([name])} in two places; save only the one that is meant")
+        parts[name] = part
+
+    def unwrap(name: object, inside: Mapping[Any, Any], how: tuple[str, ...]) -> bool:
+        if not isinstance(name, str) or name not in WRAPPERS or depth == DEPTH:
+            return False
+        for inner, part in _parts(inside, (*how, f"its networks stand in {name!r}"), depth + 1).items():
+            if inner or inner not in parts:
+                add(inner, part)
+        return True
+
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            if _is_state(value):
+                add(str(name), _plain(str(name), value, how))
+            unwrap(name, value, how)
+    bare = {key: value for key, value in content.items() if isinstance(value, Tensor) and isinstance(key, str | int)}
+    if bare:
+        state, told = part = _plain("", bare, how)
+        parts.setdefault("", part)  # beside a wrapper, single values like a step
+        separator = "/" if any("/" in key for key in state) else "."
+        dotted = () if separator == "/" else ("the names of its networks begin its keys",)
+        for name, group in _groups(state, separator).items():
+            if not unwrap(name, group, told):
+                add(name, _plain(name, group, (*told, *dotted)))
+    return parts
 
 
-def _is_state(value: object) -> bool:
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(item, Tensor) for item in value.values())
+def _groups(state: State, separator: str) -> dict[str, State]:
+    """A flat state dict by the first word of its keys."""
+    groups: dict[str, State] = {}
+    for key, value in state.items():
+        name, _, inner = key.partition(separator)
+        if name and inner:
+            groups.setdefault(name, {})[inner] = value
+    return groups
 
 
-def _strip(state: Mapping[str, Tensor]) -> State:
-    """Without the ``module.`` that DistributedDataParallel puts before every key."""
-    return {key.removeprefix("module."): value for key, value in state.items()}
+def _is_state(value: Mapping[Any, Any]) -> bool:
+    return bool(value) and all(isinstance(key, str | int) and isinstance(item, Tensor) for key, item in value.items())
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _plain(name: str, state: Mapping[Any, Tensor], how: tuple[str, ...]) -> Part:
+    """A state dict without the prefixes of its keys.
+
+    Raises:
+        ValueError: two keys are one without them, or a tensor is no plain array.
+    """
+    plain: dict[str, Tensor] = {}
+    keys: dict[str, Any] = {}
+    removed: dict[str, None] = {}
+    for key, value in state.items():
+        bare = str(key)
+        if "_orig_mod." in bare:
+            bare, removed["'_orig_mod.'"] = bare.replace("_orig_mod.", ""), None
+        while bare.startswith("module."):
+            bare, removed["'module.'"] = bare.removeprefix("module."), None
+        if bare in plain:
+            twice = few([str(keys[bare])]), few([str(key)])
+            raise ValueError(f"holds {twice[0]} and {twice[1]}, which are one key of {name or 'a network'}; save one")
+        if value.is_nested or value.is_quantized or value.layout != torch.strided or value.device.type != "cpu":
+            where = few([f"{name}/{key}"])
+            raise ValueError(f"holds no plain array in {where} (quantised or sparse); save it as float32")
+        plain[bare], keys[bare] = value, key
+    told = f"its keys are read without {' and '.join(sorted(removed, reverse=True))}"
+    return plain, (*how, told) if removed else how

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
-from talkbench.methods.checkpoints import few, mismatch, read_states, with_counters
+from talkbench.methods.checkpoints import (
+    PARALLEL,
+    CheckpointFile,
+    few,
+    mismatch,
+    mistyped,
+    not_finite,
+    read_checkpoint,
+    with_counters,
+)
 from talkbench.methods.recognition import claimed, recognise
+
+LOG = logging.getLogger("talkbench")
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,8 @@ def load_networks(
     """Load a checkpoint strictly into `networks`, by their names in the file.
 
     Accepts the authors' ``torch.save`` dictionaries (zip or old serialisation, CUDA tensors, ``module.``
-    prefixes, no ``num_batches_tracked``; further top-level keys ignored) and our ``.safetensors``.
+    prefixes, no ``num_batches_tracked``; further top-level keys ignored), our ``.safetensors``, and what training
+    programs make of them, see `read_checkpoint`; what they put around the networks is named in the log.
 
     Args:
         method: full name, for messages.
@@ -43,30 +56,38 @@ def load_networks(
     Raises:
         TalkbenchError: a file is missing, damaged, holds code, or does not fit `method`.
     """
-    stored = read_states(path, method)
-    files = {name: file for name, file in (beside or {}).items() if name not in stored}
-    for name, file in files.items():
-        stored[name] = read_states(file, method).get("", {})
-    loadable = {name: network for name, network in networks.items() if name in stored or name not in optional}
-    missing = [name for name in loadable if name not in stored]
+    file, remarks = read_checkpoint(path, method), []
+    files = {name: other for name, other in (beside or {}).items() if name not in file.states}
+    for name, other in files.items():
+        own = read_checkpoint(other, method)
+        file.states[name] = own.states.get("", {})
+        remarks += [f"{other}: {remark}" for remark in own.told([""])]
+    loadable = {name: network for name, network in networks.items() if name in file.states or name not in optional}
+    missing = [name for name in loadable if name not in file.states]
     if missing:
-        told = f"{path} is not a checkpoint of {method}: no {few(missing)} among its parts ({few(sorted(stored))})"
-        raise TalkbenchError(_recognised(path, stored, method) or told)
+        told = f"{path} is not a checkpoint of {method}: no {few(missing)} among its parts ({few(file.named)})"
+        raise TalkbenchError(_recognised(path, file, method) or told)
     for name, network in loadable.items():
-        problem = mismatch(network.state_dict(), stored[name])
-        if problem:
-            told = f"{files.get(name, path)} does not fit {method}: {name} has {problem}"
-            raise TalkbenchError(_recognised(files.get(name, path), stored, method) or told)
-    sha256 = {name: sha256_file(file) for name, file in {"": path, **files}.items()}
-    if claim := claimed(path, sha256[""], method):
+        place, expected, state = files.get(name, path), network.state_dict(), file.states[name]
+        if problem := mismatch(expected, state):
+            told = f"{place} does not fit {method}: {name} has {problem}"
+            raise TalkbenchError(_recognised(place, file, method) or told)
+        if problem := mistyped(expected, state):
+            raise TalkbenchError(f"{place} is refused: {name} has {problem}; save it as float32")
+        if problem := not_finite(expected, state):
+            remarks.append(f"{place}: {name} has {problem}")
+    sha256 = {name: sha256_file(place) for name, place in {"": path, **files}.items()}
+    if claim := claimed(path, file.metadata, sha256[""], method):
         raise TalkbenchError(f"{path} is {claim}; expected {method}: run the method it belongs to with --method")
     for name, network in loadable.items():
-        network.load_state_dict(with_counters(network.state_dict(), stored[name]), strict=True)
+        network.load_state_dict(with_counters(network.state_dict(), file.states[name]), strict=True)
+    for remark in (*(f"{path}: {told}" for told in file.told(loadable) if told != PARALLEL), *remarks):
+        LOG.warning(remark)
     return Checkpoint(sha256, frozenset(loadable))
 
 
-def _recognised(path: Path, stored: Mapping[str, Mapping[str, Tensor]], method: str) -> str:
+def _recognised(path: Path, file: CheckpointFile, method: str) -> str:
     """The error message for a checkpoint of other methods than `method`; "" if it belongs to none."""
-    names = [match.method for match in recognise(path, stored)]
+    names = [match.method for match in recognise(path, file)]
     said = f"{path} is {' or '.join(names)}; expected {method}: run the method it belongs to with --method"
     return said if names else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.methods import cards
-from talkbench.methods.checkpoints import mismatch, read_metadata
+from talkbench.methods.checkpoints import CheckpointFile, few, mismatch
 from talkbench.methods.interface import Method
 from talkbench.methods.registration import create, registry
 
@@ -33,14 +33,14 @@ class Match:
     networks: tuple[str, ...]
 
 
-def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]], said: str = "") -> list[Match]:
-    """The methods whose networks fit the state dicts `stored` in `path`, by keys and shapes.
+def recognise(path: Path, file: CheckpointFile, said: str = "") -> list[Match]:
+    """The methods whose networks fit the state dicts of a `file` at `path`, by keys and shapes.
 
     If several configurations fit, these decide, in this order and as far as they can: the method that our own files
-    name, the hash of the official file, the discriminator, the name of the official file, the full name that the user
-    has `said`; and last, a configuration with a published file is preferred.
+    name, the hash of the official file, the discriminator, the full name that the user has `said`; and last, a
+    configuration with a published file is preferred. The name of the file decides nothing.
     """
-    metadata = str(read_metadata(path).get("method", "")) if path.suffix == ".safetensors" else ""
+    metadata, stored = str(file.metadata.get("method", "")), file.states
     unlisted = [name for name in dict.fromkeys((metadata, said)) if name in registry]
     candidates = [name for name in (*cards.known_names(), *unlisted) if cards.family(name).needs_weights]
     matches = list(dict.fromkeys(match for name in candidates if (match := _match(name, stored))))
@@ -49,7 +49,6 @@ def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]], said: str 
         lambda match: match.method == metadata,
         lambda match: _official(match)[1] == sha256,
         lambda match: _discriminator_fits(match, stored),
-        lambda match: Path(_official(match)[0]).name == path.name,
         lambda match: match.method == said,
         lambda match: bool(_official(match)[0]),
     ]
@@ -58,15 +57,31 @@ def recognise(path: Path, stored: Mapping[str, Mapping[str, Tensor]], said: str 
     return matches
 
 
-def claimed(path: Path, sha256: str, method: str) -> str:
+def doubt(path: Path, file: CheckpointFile, matches: Sequence[Match]) -> str:
+    """Which published configurations a file of equal networks may be, in words, where nothing but its name tells; "" if
+    there is only one, our own file says which, or it has a published hash."""
+    (first, *others), named = matches, str(file.metadata.get("method", ""))
+    if first.part or named == first.method or (_official(first)[1] and _official(first)[1] == sha256_file(path)):
+        return ""
+    families = {match.method: cards.family(match.method).configurations.get(match.method) for match in matches}
+    alike = dict.fromkeys(name for own in families.values() if own for name in own.alike)
+    if not (others or alike):
+        return ""
+    names = " or ".join(match.method for match in matches)
+    elsewhere = f", or the authors' {' or '.join(alike)}, which talkbench does not have" if alike else ""
+    by_name = [match.method for match in matches if Path(_official(match)[0]).name == path.name]
+    hint = f" ({by_name[0]} by the name of the file, which proves nothing)" if by_name else ""
+    return f"{names}{elsewhere}{hint}"
+
+
+def claimed(path: Path, metadata: Mapping[str, object], sha256: str, method: str) -> str:
     """The other configuration that a file claims to be, although its networks fit `method`; "" if there is none.
 
     The claim is the method that our own files name, or the hash or the name of another configuration's official file.
     That configuration has equal keys and shapes, but computes something else.
     """
-    if path.suffix == ".safetensors":
-        named = str(read_metadata(path).get("method") or method)
-        return "" if _full_name(named) == method else named
+    if named := str(metadata.get("method") or ""):
+        return "" if _full_name(named) == method else few([named])
     if method not in registry.names():
         return ""
     official = {name: own.weights for name, own in cards.family(method).configurations.items() if own.weights}
@@ -103,9 +118,10 @@ def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | Non
         return None
     expected = {part: network.state_dict() for part, network in method.networks.items()}
     beside = cards.card(name).beside
-    if set(stored) == {""}:
-        parts = [part for part in beside if not mismatch(expected[part], stored[""])]
-        return Match(method.name, parts[0], (parts[0],)) if parts else None
+    bare = stored.get("", {})
+    parts = [part for part in beside if bare and not mismatch(expected[part], bare)]
+    if parts:
+        return Match(method.name, parts[0], (parts[0],))
     present = tuple(part for part in expected if part in stored)
     absent = set(expected) - set(present) - set(method.optional) - set(beside)
     if not present or absent or any(mismatch(expected[part], stored[part]) for part in present):

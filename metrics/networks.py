@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.tensor_files import read_tensors
 from talkbench.metrics import weights
 
 if TYPE_CHECKING:
@@ -31,19 +32,13 @@ def read_state(name: str, what: str) -> dict[str, Tensor]:
     Raises:
         TalkbenchError: the file is missing, damaged, holds code, or is no state dict.
     """
-    import torch
     from torch import Tensor
 
     path = weights.path(name)
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state: object = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged files fail in torch, zipfile, pickle and struct, each with its own error
-        raise refusal(name, what, str(error) or type(error).__name__) from error
+        state = read_tensors(path).content
+    except TalkbenchError as error:
+        raise refusal(name, what, str(error).removeprefix(f"{path} ")) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise refusal(name, what, "it holds no state dict")
     return {str(key).removeprefix("module."): value for key, value in state.items()}
@@ -57,6 +52,9 @@ def fill(network: Network, state: Mapping[str, Tensor], name: str, what: str) ->
     Raises:
         TalkbenchError: `state` belongs to another model.
     """
+    for key, value in network.state_dict().items():
+        if key in state and state[key].is_floating_point() != value.is_floating_point():
+            raise refusal(name, what, f"{key} is {state[key].dtype}")
     try:
         network.load_state_dict(dict(state), strict=True)
     except RuntimeError as error:

@@ -14,14 +14,12 @@ import yaml
 
 from talkbench.core.cards import Card, Texts, parse_card
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.model_files import RemoteFile, copy, digest, fetch, note, noted
+from talkbench.core.model_files import COMMIT, RemoteFile, copy, digest, fetch, note, noted
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 
 TABLE = Path(__file__).parent / "weights.yaml"
 HUB = "https://huggingface.co"
-HUB_REVISION = "main"
-"""py-feat pins no revision of its files; the sha256 in every extractor's id tells which one was used."""
 VAGUE = ("config.json", "model.safetensors")
 """Published names that many files of other models have too."""
 
@@ -32,7 +30,9 @@ class FileCard(Card):
     Attributes:
         path: where it lies in the store, relative and with its published name.
         url: where it is downloaded from.
-        hub: the repository of the Hugging Face hub that has it, in place of `url`.
+        hub: the repository of the Hugging Face hub that has it, in place of `url`. py-feat pins no commit of its
+            repositories, so the present one is asked for and fetched; the sha256 in every extractor's id tells which
+            contents were used.
         page: in words, where it is published; required without `url` and `hub`.
         licence: of the weights, in words.
         sha256: of its contents, or the first digits.
@@ -57,7 +57,7 @@ class FileCard(Card):
     def source(self) -> str:
         """Its address; "" where only a person can fetch it."""
         name = Path(self.path).name
-        return f"{HUB}/{self.hub}/resolve/{HUB_REVISION}/{name}" if self.hub else self.url
+        return f"{HUB}/{self.hub}/resolve/{COMMIT}/{name}" if self.hub else self.url
 
     def places(self) -> Iterator[Path]:
         """The paths outside the store at which it may lie."""
@@ -79,11 +79,12 @@ def files() -> dict[str, RemoteFile]:
             name=name,
             path=card.path,
             url=card.source,
-            page=card.page or card.source,
+            page=card.page or (f"{HUB}/{card.hub}" if card.hub else card.url),
             licence=card.licence,
             sha256=card.sha256,
             git_blob=card.git_blob,
             size=card.size,
+            revision=f"{HUB}/api/models/{card.hub}" if card.hub else "",
         )
         for name, card in cards().items()
     }
@@ -146,7 +147,7 @@ def _targets(lacking: Sequence[RemoteFile]) -> str:
     """Where missing files come from and belong: ``a.pth (https://…), b.pth (https://…) in /folder``."""
     targets = {file: store() / file.path for file in lacking}
     folder = os.path.commonpath([target.parent for target in targets.values()])
-    what = [f"{os.path.relpath(target, folder)} ({file.url or file.page})" for file, target in targets.items()]
+    what = [f"{os.path.relpath(target, folder)} ({file.address})" for file, target in targets.items()]
     return f"{', '.join(what)} in {folder}"
 
 

@@ -39,7 +39,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_no_other(wheel):
     inside = set(zipfile.ZipFile(wheel).namelist())
     shipped = {name for name in inside if ".dist-info/" not in name}
     assert shipped == {f"talkbench/{path.as_posix()}" for path in packaged if path.suffix not in (".mp4", ".webm")}
-    assert any(name.endswith("/licenses/LICENSE") for name in inside)
+    assert all(any(name.endswith(f"/licenses/{notice}") for name in inside) for notice in ("LICENSE", "NOTICE"))
 
 
 @pytest.fixture(scope="module")

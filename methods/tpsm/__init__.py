@@ -48,6 +48,7 @@ VARIANTS: dict[str, TPSMConfig] = {
     "memory-demo": replace(DEMO, memory=MemoryConfig(channels=64, side=16)),
 }
 AVD_BOTTLENECK = 128
+FIRST_BOTTLENECK = 64
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,9 @@ class TPSM(MemoryMethod[SourceMaps, KeypointMotion]):
 
 def _avd_bottleneck(path: Path, name: str) -> int:
     """The bottleneck of a checkpoint's AVD network, which was 64 in the authors' first public code
-    (docs/specs/tpsm.md 6)."""
-    stored = read_states(path, name).get("avd_network", {})
-    last = stored.get("id_encoder.9.weight")
-    return AVD_BOTTLENECK if last is None else len(last)
+    (docs/specs/tpsm.md 6); any other size does not fit and is refused on loading."""
+    last = read_states(path, name).get("avd_network", {}).get("id_encoder.9.weight")
+    return FIRST_BOTTLENECK if last is not None and last.shape[:1] == (FIRST_BOTTLENECK,) else AVD_BOTTLENECK
 
 
 registry.register("tpsm")(partial(TPSM, variant=DEFAULT))

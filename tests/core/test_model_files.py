@@ -218,6 +218,41 @@ def test_halves_of_two_versions_are_never_joined(
     assert target.read_bytes() == changed
 
 
+def test_a_repository_without_published_commit_is_fetched_at_its_present_one(
+    server: FileServer, file: RemoteFile, target: Path
+) -> None:
+    server.files["/api"] = b'{"sha": "' + b"0a" * 20 + b'", "private": false}'
+    server.files[f"/at/{'0a' * 20}/net.pth"] = CONTENT
+    file = replace(file, url=f"{server.url}/at/{{commit}}/net.pth", revision=f"{server.url}/api")
+    assert file.address == "a page"
+    fetch(file, target)
+    assert target.read_bytes() == CONTENT
+    assert [path for path, _ in server.requests] == ["/api", f"/at/{'0a' * 20}/net.pth"]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"{}", b"[]", b"no JSON", b'{"sha": "main"}', b'{"sha": "../../x"}', b"[" * 100_000]
+)
+def test_a_commit_that_is_none(server: FileServer, file: RemoteFile, target: Path, home: Path, answer: bytes) -> None:
+    server.files["/api"] = answer
+    with pytest.raises(TalkbenchError, match=rf"^cannot fetch net from {server.url}/api \(.*\); "):
+        fetch(replace(file, url=f"{server.url}/{{commit}}", revision=f"{server.url}/api"), target)
+    assert everything(home) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "proof"),
+    [
+        ({"sha256": SHA256}, "sha256"),
+        ({"sha256": SHA256[:8]}, "first 8 digits of the sha256"),
+        ({"git_blob": "0" * 40}, "git id"),
+        ({}, "none: the hash is noted when the file comes, and must hold from then on"),
+    ],
+)
+def test_what_is_published_of_the_contents_is_said(file: RemoteFile, known: dict, proof: str) -> None:
+    assert replace(file, **known).proof == proof
+
+
 def test_a_page_in_place_of_the_file_is_refused(server: FileServer, file: RemoteFile, target: Path) -> None:
     server.kind = "text/html; charset=utf-8"
     with pytest.raises(TalkbenchError, match=r"cannot fetch net from http.*\(a web page came in place of the file\)"):

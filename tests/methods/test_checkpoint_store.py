@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from talkbench import methods
+from talkbench.core.cards import MethodCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.methods import cards, checkpoint_store
@@ -42,9 +43,23 @@ def saved(path: Path, content: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["fomm@vox-256", "fomm@taichi"])
-def test_alike_configurations_are_told_by_the_discriminator(tmp_path: Path, name: str) -> None:
-    assert checkpoint_store.identify(saved(tmp_path / "x.pth", official(name))).method == name
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("fomm@vox-256", "bair-256 or nemo-256, which talkbench does not have"),
+        ("fomm@taichi", "fashion-256, which talkbench does not have"),
+    ],
+)
+def test_a_discriminator_narrows_the_choice_which_the_user_makes(tmp_path: Path, name: str, others: str) -> None:
+    path = saved(tmp_path / "x.pth", official(name))
+    with pytest.raises(TalkbenchError) as caught:
+        checkpoint_store.identify(path)
+    assert str(caught.value) == (
+        f"{path} may be {name}, or the authors' {others}; its networks do not tell: say which with --as NAME"
+    )
+    assert checkpoint_store.identify(path, name).method == name
+    with pytest.raises(TalkbenchError, match=f"is not fomm@vox-adv; by its contents it is {name}"):
+        checkpoint_store.identify(path, "fomm@vox-adv")
 
 
 @pytest.mark.parametrize(
@@ -56,8 +71,27 @@ def test_alike_configurations_are_told_by_the_discriminator(tmp_path: Path, name
         ("mraa@ted384", "ted384.pth"),
     ],
 )
-def test_alike_configurations_are_told_by_the_official_name(tmp_path: Path, name: str, file: str) -> None:
-    assert checkpoint_store.identify(saved(tmp_path / file, official(name))).method == name
+def test_the_name_of_a_file_proves_nothing(tmp_path: Path, name: str, file: str) -> None:
+    path = saved(tmp_path / file, official(name))
+    hint = (
+        rf"may be {name.split('@')[0]}@.* \({name} by the name of the file, which proves nothing\); .*: say which with"
+    )
+    with pytest.raises(TalkbenchError, match=hint):
+        checkpoint_store.identify(path)
+    assert checkpoint_store.identify(path, name).method == name
+
+
+def test_a_published_hash_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "x.pth", official("mraa@ted384"))
+    real, sha256 = cards.card, sha256_file(path)
+
+    def card(name: str) -> MethodCard:
+        own = real(name)
+        known = {"weights": own.weights.model_copy(update={"sha256": sha256})} if name == "mraa@ted384" else {}
+        return own.model_copy(update=known)
+
+    monkeypatch.setattr(cards, "card", card)
+    assert checkpoint_store.identify(path).method == "mraa@ted384"
 
 
 @pytest.mark.parametrize("name", ["mcnet", "mcnet@pe10", "fomm@memory", "x2face", "facevid2vid@vox-256-beta"])
@@ -67,7 +101,9 @@ def test_what_is_unlike_all_others_needs_no_name(tmp_path: Path, name: str) -> N
 
 def test_what_cannot_be_told_apart_must_be_said(tmp_path: Path) -> None:
     path = saved(tmp_path / "mine.pth", official("tpsm@vox-256"))
-    with pytest.raises(TalkbenchError, match=r"may be .*tpsm@ted-384.*; say which with --as"):
+    with pytest.raises(
+        TalkbenchError, match=r"may be .*tpsm@ted-384.* or the authors' mgif-256, .*: say which with --as"
+    ):
         checkpoint_store.identify(path)
     assert checkpoint_store.identify(path, "tpsm").method == "tpsm@vox-256"
     with pytest.raises(TalkbenchError, match=r"mine.pth is not fomm; by its contents it is tpsm@"):
@@ -76,7 +112,7 @@ def test_what_cannot_be_told_apart_must_be_said(tmp_path: Path) -> None:
 
 def test_optional_networks_may_be_absent_and_others_not(tmp_path: Path) -> None:
     without = official("tpsm@vox-256", without=("avd_network", "bg_predictor"))
-    found = checkpoint_store.identify(saved(tmp_path / "vox.pth.tar", without))
+    found = checkpoint_store.identify(saved(tmp_path / "vox.pth.tar", without), "tpsm@vox-256")
     assert (found.method, found.networks) == (
         "tpsm@vox-256",
         ("inpainting_network", "kp_detector", "dense_motion_network"),
@@ -149,7 +185,7 @@ def test_a_file_that_fits_nothing(tmp_path: Path) -> None:
 
 def test_what_is_added_is_found_and_watched(tmp_path: Path, home: Path) -> None:
     path = saved(tmp_path / "downloaded.bin", official("fomm@vox-256"))
-    added = checkpoint_store.add(path)
+    added = checkpoint_store.add(path, "fomm")
     assert added.path == home / "weights" / "fomm" / "vox-cpk.pth.tar"
     assert added.sha256 == sha256_file(path) == sha256_file(added.path)
     assert cards.find_weights("fomm").path == added.path

@@ -61,6 +61,7 @@ def test_counters_of_batch_normalisation_may_lack(network):
         ({"2.weight": torch.zeros(1)}, r'Unexpected key\(s\) in state_dict: "2.weight"'),
         ({"0.bias": torch.zeros(5)}, "size mismatch for 0.bias"),
         ({f"{i}.weight": torch.zeros(1) for i in range(2, 99)}, "Unexpected key.*…"),
+        ({"0.bias": torch.zeros(4).long()}, "0.bias is torch.int64"),
     ],
 )
 def test_weights_of_another_network_are_refused(network, path, change, reason):

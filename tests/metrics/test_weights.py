@@ -51,6 +51,13 @@ def test_the_table_is_whole(store: Path) -> None:
         assert weights.status(name) in ("missing", "present"), name  # py-feat may hold some of its own
 
 
+def test_no_address_moves() -> None:
+    for name, file in weights.files().items():
+        words = {word for part in file.url.split("/") for word in part.split("?")}
+        assert not words & {"main", "master", "latest", "HEAD", "raw"}, name
+        assert bool(file.revision) == ("{commit}" in file.url), name
+
+
 def test_digits_in_a_published_name_are_those_of_the_table() -> None:
     """PyTorch's convention: the first digits of the sha256 end the name (docs/specs/evaluation.md 5.2)."""
     named = {
@@ -92,7 +99,7 @@ def test_missing_files_are_one_line_with_url_folder_and_command(store: Path) -> 
         "needs eyes.pth (https://lab.example/eyes.pth), mouth.pth (https://lab.example/mouth.pth) "
         f"in {store}/lab: bench weights pull eyes mouth"
     )
-    hub = "https://huggingface.co/py-feat/nose/resolve/main/model.safetensors"
+    hub = "https://huggingface.co/py-feat/nose"
     assert weights.problem("mouth", "body", "hub") == (
         f"needs lab/mouth.pth (https://lab.example/mouth.pth), py-feat/nose/model.safetensors ({hub}) in {store}: "
         "bench weights pull mouth hub; "

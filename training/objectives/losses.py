@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.blocks import AntiAliasDownsample
-from talkbench.methods.checkpoints import mismatch, read_states
+from talkbench.methods.checkpoints import mismatch, mistyped, read_states
 from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.mcnet.memory import Compensation
 from talkbench.methods.mraa.regions import Regions, axis_sign
@@ -208,7 +208,7 @@ def load_vgg19(path: Path) -> nn.Sequential:
     assert isinstance(features, nn.Sequential)
     stored = read_states(path, "the perceptual loss").get("", {})
     state = {key.removeprefix("features."): value for key, value in stored.items() if key.startswith("features.")}
-    fault = mismatch(features.state_dict(), state)
+    fault = mismatch(features.state_dict(), state) or mistyped(features.state_dict(), state)
     if fault:
         raise TalkbenchError(f"{path} does not hold torchvision's VGG-19 ({fault}); give vgg19-dcbb9e9d.pth")
     features.load_state_dict(state, assign=True)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import console, facts_table
 from talkbench.benchmark.cli.print.lists import print_pair_lists
+from talkbench.core.model_files import NO_PROOF
 from talkbench.core.registry import own_case
+
+if TYPE_CHECKING:
+    from talkbench.methods.checkpoint_store import WeightFile
 
 
 def print_card(name: str) -> None:
@@ -205,7 +210,12 @@ def _model(full: str) -> Iterator[tuple[str, str]]:
     yield from ((f"parameters, {part}", f"{count:,}") for part, count in networks.items())
     yield "motions", ", ".join(motions(full))
     yield from _labelled("variants", [f"{variant}: {text}" for variant, text in variants.items()])
-    yield from _labelled("weights", [f"{file.status}: {file.path}" for file in listed(full) if file.method == full])
+    yield from _labelled("weights", [_weights(file) for file in listed(full) if file.method == full])
+
+
+def _weights(file: WeightFile) -> str:
+    proof = "" if file.sha256 or file.status == "ships with talkbench" else f" (published hash: {NO_PROOF})"
+    return f"{file.status}: {file.path}{proof}"
 
 
 def _measured(full: str) -> tuple[int | None, dict[str, int]]:

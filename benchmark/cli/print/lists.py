@@ -168,8 +168,11 @@ def print_weights(entries: Sequence[ModelFile]) -> None:
         for entry in (entry for entry in entries if entry.metric == metric):
             status = Text(entry.status, style=STYLES.get(entry.status, ""))
             size = "" if entry.size is None else f"{entry.size / 1e6:.1f}"
-            rows.append((entry.name, entry.purpose, str(entry.path), status, size, entry.licence, entry.source))
-        print_entries((*first, "file", "status", "MB", "licence", "where it is published"), rows, right=["MB"])
+            rows.append(
+                (entry.name, entry.purpose, str(entry.path), status, size, entry.licence, entry.proof, entry.source)
+            )
+        headings = (*first, "file", "status", "MB", "licence", "published hash", "where it is published")
+        print_entries(headings, rows, right=["MB"])
 
 
 def print_grid(cells: Sequence[GridCell]) -> None:

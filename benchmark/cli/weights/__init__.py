@@ -18,5 +18,5 @@ def command() -> None:
     \b
     bench weights list --missing
     bench weights pull lpips@vgg
-    bench weights add ~/Downloads/vox-cpk.pth.tar
+    bench weights add ~/Downloads/vox-cpk.pth.tar --as fomm@vox-256
     """

@@ -20,6 +20,9 @@ def command(name: str, missing: bool) -> None:
     missing                the file has to be fetched
     damaged                the file has another hash, and has to be fetched again
 
+    Where no hash is published, nothing tells whether a file is the published one: its hash is noted when it comes, and
+    must hold from then on.
+
     \b
     bench weights list
     bench weights list fomm --missing

@@ -33,6 +33,7 @@ def command(names: tuple[str, ...]) -> None:
 def _pull(entry: ModelFile) -> None:
     from talkbench.benchmark.cli.progress import DownloadBar
     from talkbench.benchmark.model_files import pull
+    from talkbench.core.model_files import NO_PROOF, digest
 
     if not entry.wanting:
         click.echo(f"{entry.name} is there already: {entry.path}")
@@ -41,3 +42,5 @@ def _pull(entry: ModelFile) -> None:
         path = pull(entry, bar)
     click.echo(f"{entry.name} is fetched; licence: {entry.licence}")
     click.echo(f"  stored as {path}")
+    if entry.proof == NO_PROOF:
+        click.echo(f"  published hash: {NO_PROOF}; sha256 {digest(path)}")

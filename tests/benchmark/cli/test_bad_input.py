@@ -110,13 +110,19 @@ def checkpoint(kind: str, path: Path) -> None:
     ("kind", "message"),
     [
         ("missing", "weights.pth does not exist; give the path of a checkpoint for mcnet@demo"),
-        ("truncated", "weights.pth is damaged or no checkpoint"),
-        ("empty", "weights.pth is damaged or no checkpoint"),
+        ("truncated", "weights.pth is a damaged or incomplete zip; get it anew"),
+        ("empty", "weights.pth is empty; get it anew"),
         ("text", "weights.pth is damaged or no checkpoint"),
         ("another", "weights.pth does not fit mcnet@demo: "),
         ("stranger", "weights.pth is not a checkpoint of mcnet@demo: no "),
-        ("malicious", "weights.pth holds more than tensors, so reading it could run its code: refused"),
-        ("malicious zip", "weights.pth holds more than tensors, so reading it could run its code: refused"),
+        (
+            "malicious",
+            f"weights.pth holds more than tensors ({os.name}.system), so reading it could run its code: refused",
+        ),
+        (
+            "malicious zip",
+            f"weights.pth holds more than tensors ({os.name}.system), so reading it could run its code: refused",
+        ),
     ],
 )
 def test_a_wrong_checkpoint(score, place, kind, message):
@@ -136,7 +142,7 @@ def test_a_wrong_safetensors_file(score, place):
 
 def test_a_folder_as_checkpoint(score, place):
     message = score("--method", "mcnet@demo", "--checkpoint", place).complaint()
-    assert f"{place} is a folder; give a file" in message
+    assert message == f"bench: {place} is a folder; give the checkpoint in it"
 
 
 HEADER = "source_clip,source_index,driving_clip,driving_index"

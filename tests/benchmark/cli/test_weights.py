@@ -102,10 +102,15 @@ def test_the_list_says_what_a_file_is_for_where_it_is_and_under_which_licence(be
     note(put(stored("arcface-r50"), CONTENT["arcface-r50"]))
     found = rows(bench("weights", "list"))
     assert {"mcnet", "fomm@vox-256", *CONTENT} <= set(found)
-    assert re.match(rf"lpips@vgg +{stored('vgg16')} +official +0\.0 +BSD 3-Clause .*/vgg16\.pth$", found["vgg16"])
+    assert re.match(
+        rf"lpips@vgg +{stored('vgg16')} +official +0\.0 +BSD 3-Clause .*first 8 digits .*/vgg16\.pth$", found["vgg16"]
+    )
     assert "damaged" in found["openface-nn4"]
     assert re.search(r"csim.* as added .*non-commercial", found["arcface-r50"])
-    assert re.search(r"mkr, .* missing +OpenPose terms, non-commercial +the download link in", found["body-pose"])
+    assert re.search(
+        r"mkr, .* missing +OpenPose terms, non-commercial +none: the hash is noted .* the download link in",
+        found["body-pose"],
+    )
     assert {"openface-nn4", "body-pose"} == set(rows(bench("weights", "list", "--missing"))) & set(CONTENT)
 
 
@@ -164,7 +169,7 @@ def test_files_that_fail_do_not_stop_the_others(bench, server, home):
     assert by_hand.startswith("body-pose is to be fetched by hand: the download link in the README of tensorboy/")
     assert by_hand.endswith("; then: bench weights add FILE --as body-pose")
     assert methods[0].startswith("vox-cpk.pth.tar of fomm@vox-256 is to be fetched by hand: the links")
-    assert methods[0].endswith("; then: bench weights add FILE")
+    assert methods[0].endswith("; then: bench weights add FILE --as fomm@vox-256")
     assert everything(home) == [f"weights/metrics/{weights.files()['arcface-r50'].path}"]
 
 
