@@ -57,15 +57,16 @@ def build(out: Path, entries: Path | None) -> None:
 )
 @click.option("--open/--no-open", "open_", default=True, show_default=True, help="Open the site in the browser.")
 def serve(site: Path, port: int, open_: bool) -> None:
-    """Serve the site until Ctrl+C, to browsers on this machine alone."""
+    """Serve the site until Ctrl+C, to browsers on this machine alone: its pages and files, no lists of folders, nothing
+    hidden and nothing outside it."""
     import webbrowser
-    from functools import partial
-    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    from talkbench.reports.leaderboard.server import site_server
 
     if not (site / "index.html").is_file():
         raise TalkbenchError(f"{site} is no site; make one with bench leaderboard build --out {site}")
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=str(site)))
+        server = site_server(site, port)
     except OSError as error:
         raise TalkbenchError(f"cannot serve on port {port} ({error.strerror}); choose another --port") from error
     address = f"http://127.0.0.1:{server.server_port}/"
