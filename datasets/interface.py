@@ -1,0 +1,105 @@
+"""What every clip is, wherever its frames come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from talkbench.core.errors import PairError
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When the frames of a video are shown.
+
+    Attributes:
+        ticks: of every frame the moment at which it appears, from 0, ascending; and at last the end of the video.
+        tick: the unit of `ticks` in seconds.
+    """
+
+    ticks: Sequence[int]
+    tick: Fraction
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, on average."""
+        return Fraction(len(self.ticks) - 1) / (self.ticks[-1] * self.tick)
+
+
+class Clip(ABC):
+    """A run of frames; `len` counts them.
+
+    Args:
+        path: the folder or the file.
+
+    Attributes:
+        damage: in words, what the container promises and the frames do not keep; "" for nothing. A frame that does not
+            decode shows itself only when it is read.
+    """
+
+    damage = ""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """When frames are shown; None where they carry no time."""
+        return None
+
+    def file(self, index: int) -> Path:
+        """The file that frame `index` is in."""
+        return self.path
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The frame numbers that `read` accepts, ascending; at least one."""
+        return range(len(self))
+
+    @property
+    def gaps(self) -> list[str]:
+        """The frame numbers that are left out between the first and the last, as ``12`` or ``12-19``."""
+        return []
+
+    @abstractmethod
+    def _read(self, index: int) -> np.ndarray: ...
+
+    def read(self, index: int) -> np.ndarray:
+        """Frame `index`, from 0, as uint8 RGB (H, W, 3).
+
+        Raises:
+            PairError: ``index-beyond-clip``, or ``undecodable-frame`` where this frame is damaged.
+        """
+        if not 0 <= index < len(self):
+            raise PairError("index-beyond-clip", f"{self.path} has frames 0 to {len(self) - 1}, not {index}")
+        return self._read(index)
+
+    def sound_numbers(self) -> list[int]:
+        """The numbers of the frames that can be read, which is tried with all of them."""
+        return [number for number in self.numbers if self._is_sound(number)]
+
+    def _is_sound(self, number: int) -> bool:
+        try:
+            self.read(number)
+        except PairError:
+            return False
+        return True
+
+
+def numbers_left_out(numbers: Sequence[int]) -> list[str]:
+    """The numbers missing in ascending `numbers`, where single ones or runs of them are: steps that are longer than the
+    most common one (every fifth frame of a video is no gap)."""
+    steps = Counter(after - before for before, after in pairwise(numbers))
+    usual = max(sorted(steps), key=steps.__getitem__) if steps else 1
+    gaps = [(before + usual, after - usual) for before, after in pairwise(numbers)]
+    return [str(first) if first == last else f"{first}-{last}" for first, last in gaps if first <= last]
