@@ -119,15 +119,10 @@ def stored_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels of an image file as stored; the image is not decoded.
 
     Raises:
-        PairError: ``undecodable-frame``, as `read_image` for a file that is missing or no image.
+        PairError: ``undecodable-frame``, see `open_image`.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PairError("undecodable-frame", f"cannot read the image {path}: {error}") from error
+    with open_image(path) as image:
+        return image.size
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

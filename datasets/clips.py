@@ -12,7 +12,7 @@ import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import holds_picture, read_image
-from talkbench.datasets.interface import Clip, numbers_left_out
+from talkbench.datasets.interface import Clip
 from talkbench.datasets.videos import VideoClip
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
@@ -40,13 +40,6 @@ class FolderClip(Clip):
 
     def __len__(self) -> int:
         return len(self.files)
-
-    @property
-    def gaps(self) -> list[str]:
-        numbers = [file_number(file.name) for file in self.files]
-        counted = [number for number in numbers if number is not None]
-        in_order = counted == sorted(set(counted)) and len(counted) == len(self.files)
-        return numbers_left_out(counted) if in_order else []
 
     def file(self, index: int) -> Path:
         return self.files[index]
@@ -118,10 +111,6 @@ class NumberedClip(Clip):
     @property
     def numbers(self) -> Sequence[int]:
         return self._numbers
-
-    @property
-    def gaps(self) -> list[str]:
-        return numbers_left_out(self._numbers)
 
     def read(self, index: int) -> np.ndarray:
         """The frame with the number `index`.

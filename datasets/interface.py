@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +64,6 @@ class Clip(ABC):
         """The frame numbers that `read` accepts, ascending; at least one."""
         return range(len(self))
 
-    @property
-    def gaps(self) -> list[str]:
-        """The frame numbers that are left out between the first and the last, as ``12`` or ``12-19``."""
-        return []
-
     @abstractmethod
     def _read(self, index: int) -> np.ndarray: ...
 
@@ -94,12 +87,3 @@ class Clip(ABC):
         except PairError:
             return False
         return True
-
-
-def numbers_left_out(numbers: Sequence[int]) -> list[str]:
-    """The numbers missing in ascending `numbers`, where single ones or runs of them are: steps that are longer than the
-    most common one (every fifth frame of a video is no gap)."""
-    steps = Counter(after - before for before, after in pairwise(numbers))
-    usual = max(sorted(steps), key=steps.__getitem__) if steps else 1
-    gaps = [(before + usual, after - usual) for before, after in pairwise(numbers)]
-    return [str(first) if first == last else f"{first}-{last}" for first, last in gaps if first <= last]

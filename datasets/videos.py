@@ -118,9 +118,9 @@ def _survey(path: Path) -> _Survey:
             if packet.stream_index != stream.index:
                 sound_end = max(sound_end, until)
                 continue
+            keyed = keyed or packet.is_keyframe  # perhaps one that an edit list hides
             if not packet.size or packet.is_discard or _is_hidden(packet, stream):
                 continue
-            keyed = keyed or packet.is_keyframe
             survey.head += not keyed
             survey.stamps.append(packet.pts)
             survey.end = max(survey.end, until)
@@ -265,26 +265,42 @@ class VideoClip(Clip):
     def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
         """All sound frames with their indices, in order. Before the first key frame, and after a packet that does not
         decode up to the next one, frames are left out: the decoder patches them up without saying so."""
-        import av
+        frames = self._counted_frames() if self._survey.counted else self._stamped_frames()
+        yield from ((index, image) for index, image in frames if index < len(self))
 
-        damaged, begun, count = True, False, self._survey.head
+    def _stamped_frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        damaged = self._survey.head > 0
         with open_video(self.path) as (container, stream):
-            stream.thread_type = "AUTO"
-            aspect = stream.sample_aspect_ratio
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    damaged = True
+            for frame in _decoded(container, stream):
+                damaged = (damaged or frame is None or frame.is_corrupt) and not (frame and frame.key_frame)
+                index = self._index.get(frame.pts) if frame else None
+                if frame and index is not None and not damaged:
+                    yield index, _as_shown(frame, stream.sample_aspect_ratio)
+
+    def _counted_frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Those before the first damage."""
+        count, waiting = self._survey.head, self._survey.head > 0
+        with open_video(self.path) as (container, stream):
+            for frame in _decoded(container, stream):
+                waiting = waiting and not (frame and frame.key_frame)
+                if waiting:
                     continue
-                for frame in frames:
-                    damaged = (damaged or frame.is_corrupt) and not frame.key_frame
-                    if self._survey.counted and damaged and begun:
-                        return
-                    index = count if self._survey.counted else self._index.get(frame.pts)
-                    if index is not None and not damaged and index < len(self):
-                        yield index, _as_shown(frame, aspect)
-                        begun, count = True, count + 1
+                if frame is None or frame.is_corrupt:
+                    return
+                yield count, _as_shown(frame, stream.sample_aspect_ratio)
+                count += 1
+
+
+def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame | None]:
+    """The frames as the decoder puts them out; None for a packet that does not decode."""
+    import av
+
+    stream.thread_type = "AUTO"
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            yield None
 
 
 def _as_shown(frame: av.VideoFrame, aspect: Fraction | None) -> np.ndarray:

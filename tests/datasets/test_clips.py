@@ -212,22 +212,6 @@ def test_frames_of_any_format_are_read(tmp_path):
     assert [round(int(clip.read(index)[0, 0, 0]) / 30) for index in range(len(clip))] == list(range(len(endings)))
 
 
-@pytest.mark.parametrize(
-    ("names", "gaps"),
-    [
-        (("1.png", "2.png", "3.png", "5.png", "6.png", "10.png"), ["4", "7-9"]),
-        (("0.png", "5.png", "10.png", "25.png"), ["15-20"]),
-        (("a.png", "b.png"), []),
-        (("1_a.png", "1_b.png", "7_a.png"), []),
-        (("4.png",), []),
-    ],
-)
-def test_gaps_in_the_numbers_of_a_folder(tmp_path, names, gaps):
-    for name in names:
-        (tmp_path / name).touch()
-    assert open_clip(tmp_path).gaps == gaps
-
-
 def test_broken_image_is_the_pairs_failure(tmp_path):
     _save(tmp_path / "0.png", 0)
     (tmp_path / "1.png").write_bytes((tmp_path / "0.png").read_bytes()[:40])
