@@ -58,8 +58,9 @@ def open_image(path: Path, data: bytes | None = None) -> Iterator[Image]:
         check_regular(path)
         with Image.open(path if data is None else io.BytesIO(data), formats=FORMATS) as image:
             check_pixels(*image.size)
-            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # a photograph may hold a preview
-                raise ValueError(f"it is an animation or holds several pictures, {image.n_frames}; give one of them")
+            pictures: int = getattr(image, "n_frames", 1)
+            if image.format != "MPO" and pictures > 1:  # a photograph may hold a preview
+                raise ValueError(f"it is an animation or holds several pictures, {pictures}; give one of them")
             if image.mode.startswith(("I", "F")) or (image.format in ("PNG", "TIFF") and ";16" in str(image.tile)):
                 raise ValueError("it has more than 8 bits per channel; convert it to 8 bits")
             yield image

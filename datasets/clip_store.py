@@ -10,8 +10,9 @@ from pathlib import Path
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.paths import inside
-from talkbench.datasets.clips import Clip, is_image, open_clip
+from talkbench.datasets.clips import is_image, open_clip
 from talkbench.datasets.gaps import Gap, gap_of
+from talkbench.datasets.interface import Clip
 from talkbench.datasets.videos import is_video
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")

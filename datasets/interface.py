@@ -20,15 +20,12 @@ class Timeline:
     Attributes:
         ticks: of every frame the moment at which it appears, from 0, ascending; and at last the end of the video.
         tick: the unit of `ticks` in seconds.
+        start: the moment of the first frame in seconds of the container, by which its sound goes.
     """
 
     ticks: Sequence[int]
     tick: Fraction
-
-    @property
-    def rate(self) -> Fraction:
-        """Frames per second, on average."""
-        return Fraction(len(self.ticks) - 1) / (self.ticks[-1] * self.tick)
+    start: Fraction = Fraction(0)
 
 
 class Clip(ABC):

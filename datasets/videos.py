@@ -209,16 +209,17 @@ class VideoClip(Clip):
         """See `Clip`. Where every time stamp is within half a frame of the file's rate, that rate is taken as exact,
         since some containers round stamps to milliseconds; else the stamps themselves are used."""
         count, rate = len(self), self._survey.rate
+        start = min((stamp for stamp in self._survey.stamps if stamp is not None), default=0) * self._survey.tick
         stamps = np.array(list(self._index) or range(count), dtype=np.float64)
         times = (stamps - stamps[0]) * float(self._survey.tick if self._index else 1 / rate)
         if np.abs(times * float(rate) - np.arange(count)).max() <= 0.5:
-            return Timeline(range(count + 1), 1 / rate)
+            return Timeline(range(count + 1), 1 / rate, start)
         last = float(self._survey.end) - stamps[0] * float(self._survey.tick)
         usual = times[-1] / (count - 1)
         end = last if times[-1] < last <= times[-1] + 10 * usual else times[-1] + usual
         ticks = np.round(np.append(times, end) / float(TICK)).astype(np.int64)
         rising = np.maximum.accumulate(ticks - np.arange(count + 1)) + np.arange(count + 1)
-        return Timeline(rising.tolist(), TICK)
+        return Timeline(rising.tolist(), TICK, start)
 
     def frames_between(self, start: Fraction, end: Fraction) -> range:
         """The frames shown in [start, end), in seconds since the first frame; past the video's end, frames are assumed
@@ -333,9 +334,7 @@ def _with_square_pixels(image: np.ndarray, aspect: Fraction) -> np.ndarray:
 
 def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """The 2 x 2 part of the frame's display matrix, for row vectors (x, y); None if there is none."""
-    from av.sidedata.sidedata import Type
-
-    side: Any = frame.side_data.get(Type.DISPLAYMATRIX)
+    side: Any = frame.side_data.get("DISPLAYMATRIX")
     if side is None:
         return None
     return np.frombuffer(bytes(side), dtype=np.int32)[:9].reshape(3, 3)[:2, :2].astype(np.float64)

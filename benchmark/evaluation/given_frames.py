@@ -23,7 +23,8 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import sha256_bytes, sha256_file
 from talkbench.core.images import read_image
 from talkbench.datasets import Pair
-from talkbench.datasets.clips import IMAGE_SUFFIXES, FolderClip, VideoClip, open_clip
+from talkbench.datasets.clips import IMAGE_SUFFIXES, FolderClip, open_clip
+from talkbench.datasets.videos import VideoClip
 from talkbench.methods import registry
 from talkbench.results.record import FramesInfo
 

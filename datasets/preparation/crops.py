@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.datasets.clips import Clip
+from talkbench.datasets.interface import Clip
 
 BATCH = 16  # frames per call of the detector; bounds its memory
 

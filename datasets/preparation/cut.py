@@ -26,9 +26,11 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import PARTIAL, atomic_folder
 from talkbench.core.images import resize
 from talkbench.datasets.clip_store import VIDEO_SUFFIXES
-from talkbench.datasets.clips import Clip, VideoClip, image_files
+from talkbench.datasets.clips import image_files
+from talkbench.datasets.interface import Clip
 from talkbench.datasets.preparation.crops import face_boxes, square_crop
 from talkbench.datasets.preparation.metadata import Cut
+from talkbench.datasets.videos import VideoClip
 
 JPEG_QUALITY = 95  # of OpenCV's writer unless told otherwise; HDTF's frames come from it (docs/specs/evaluation.md 6.5)
 SLACK = Fraction(1, 25)  # seconds that a video may be short of its last clip's end: one frame of the list

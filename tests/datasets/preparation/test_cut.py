@@ -14,11 +14,12 @@ from raw_videos import HEIGHT, WIDTH, WINDOW, frame, number, write_hdtf, write_l
 from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import PARTIAL, sha256_file
-from talkbench.datasets.clips import VideoClip, open_clip
+from talkbench.datasets.clips import open_clip
 from talkbench.datasets.preparation import cut as cutting
 from talkbench.datasets.preparation.cut import STYLES, Style, crop_faces, cut_clips, find_videos
 from talkbench.datasets.preparation.hdtf import read_hdtf
 from talkbench.datasets.preparation.metadata import Cut, read_cuts
+from talkbench.datasets.videos import VideoClip
 
 FIRST, SECOND = "Zbz058o9j6s", "-9_pljhZqs-"
 SMALL = Style(32)
