@@ -17,7 +17,7 @@ from talkbench.core.files import atomic_path, check_regular
 
 if TYPE_CHECKING:
     import torch
-    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
     from scipy.sparse import csr_array
 
 
@@ -25,6 +25,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 """What is read, told by content, whatever a file is named. Pillow has readers that start other programs."""
 MAX_MEGAPIXELS = 64
 """Larger images and video frames are refused before they are decoded."""
+
+
+class TooDeep(PairError):
+    """An image has more than 8 bits per channel."""
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -43,7 +47,7 @@ def read_image(path: Path) -> np.ndarray:
 
 
 @contextmanager
-def open_image(path: Path, data: bytes | None = None) -> Iterator[Image]:
+def open_image(path: Path, data: bytes | None = None) -> Iterator[ImageFile]:
     """The image file `path`, or the `data` that was read from it, opened by Pillow and not yet decoded. What fails
     inside the ``with`` block fails in the same way.
 
@@ -62,8 +66,11 @@ def open_image(path: Path, data: bytes | None = None) -> Iterator[Image]:
             if image.format != "MPO" and pictures > 1:  # a photograph may hold a preview
                 raise ValueError(f"it is an animation or holds several pictures, {pictures}; give one of them")
             if image.mode.startswith(("I", "F")) or (image.format in ("PNG", "TIFF") and ";16" in str(image.tile)):
-                raise ValueError("it has more than 8 bits per channel; convert it to 8 bits")
+                problem = f"cannot read the image {path}: it has more than 8 bits per channel; convert it to 8 bits"
+                raise TooDeep("undecodable-frame", problem)
             yield image
+    except PairError:
+        raise
     except UnidentifiedImageError as error:
         raise _unreadable(path, f"it is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
