@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.errors import PairError
 from talkbench.core.files import atomic_path, check_regular
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from pathlib import Path, PurePosixPath
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import check_regular
 from talkbench.datasets.external import ExternalCard
+from talkbench.datasets.pairs import plain_csv
 
 COMMON = ("video_id", "bbox", "width", "height")
 LONGEST_SHOWN = 80  # characters of a faulty field that a message quotes
@@ -218,7 +219,7 @@ def read_text(path: Path) -> str:
     check_regular(path)
     try:
         content = path.read_bytes()
-        text = content.decode("utf-8-sig")
+        text = plain_csv(content.decode("utf-8-sig"))
     except OSError as error:
         raise TalkbenchError(
             f"cannot read the list of clips {path}: {error.strerror}; name the file with --metadata"
