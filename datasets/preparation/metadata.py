@@ -219,7 +219,7 @@ def read_text(path: Path) -> str:
     check_regular(path)
     try:
         content = path.read_bytes()
-        text = plain_csv(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise TalkbenchError(
             f"cannot read the list of clips {path}: {error.strerror}; name the file with --metadata"
@@ -234,7 +234,7 @@ def read_text(path: Path) -> str:
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with the numbers of their last lines."""
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(plain_csv(read_text(path)), newline=""), strict=True)
     try:
         names = list(reader.fieldnames or ())
         missing = [column for column in columns if column not in names]
