@@ -73,14 +73,18 @@ def _mux(container: av.container.OutputContainer, packets: list[av.Packet], leng
 def sound_of(path: Path, timeline: Timeline) -> Iterator[av.AudioFrame]:
     """The sound of the video at `path` while its pictures are shown, in mono or stereo. It begins with the first frame
     of `timeline`: what comes before is cut off, and pauses become silence. Nothing where there is no sound; what cannot
-    be decoded is silence too."""
+    be decoded is silence too.
+
+    Raises:
+        TalkbenchError: nothing of the sound can be decoded.
+    """
     import av
     from av.filter import Graph
 
     with open_video(path) as (container, _):
         if not container.streams.audio:
             return
-        stream = container.streams.audio[0]
+        stream, silent = container.streams.audio[0], True
         graph = Graph()
         layout = "mono" if stream.channels == 1 else "stereo"
         end = float(timeline.ticks[-1] * timeline.tick)
@@ -101,7 +105,10 @@ def sound_of(path: Path, timeline: Timeline) -> Iterator[av.AudioFrame]:
                     continue
                 frame.pts -= round(timeline.start / frame.time_base)
                 graph.push(frame)
+                silent = False
                 yield from _pulled(graph)
+        if silent:
+            raise TalkbenchError(f"the sound of {path} cannot be decoded and is left out; replace the file")
         graph.push(None)
         yield from _pulled(graph)
 
