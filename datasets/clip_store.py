@@ -102,7 +102,7 @@ class Store:
             for place, below, files in os.walk(top):
                 below[:] = sorted(name for name in below if name[0] != ".")
                 here = Path(place).relative_to(top)
-                images, videos, rest = _sorted_out(Path(place), files)
+                images, videos, rest = files_by_kind(Path(place), files)
                 if here == Path() and not videos:
                     at_top = images
                 elif images and not videos:
@@ -117,7 +117,7 @@ class Store:
         return Survey(clips, passed_over)
 
 
-def _sorted_out(folder: Path, files: list[str]) -> tuple[list[str], list[str], list[str]]:
+def files_by_kind(folder: Path, files: list[str]) -> tuple[list[str], list[str], list[str]]:
     """The images, the videos and the other files among the `files` of a folder, lists (CSV) and hidden ones left out,
     each sorted. What ends as `VIDEO_SUFFIXES` is taken for a video unseen; what has another ending is looked into."""
     seen = sorted(name for name in files if name[0] != "." and not name.lower().endswith(".csv"))

@@ -13,7 +13,7 @@ import shutil
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -22,28 +22,34 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import PARTIAL, atomic_folder
 from talkbench.core.images import resize
-from talkbench.datasets.clip_store import VIDEO_SUFFIXES
+from talkbench.datasets.clip_store import files_by_kind
 from talkbench.datasets.clips import image_files
 from talkbench.datasets.interface import Clip
 from talkbench.datasets.preparation.crops import face_boxes, square_crop
 from talkbench.datasets.preparation.metadata import Cut
 from talkbench.datasets.videos import VideoClip
 
+KEEP = "--keep-damaged makes the clip of the frames that decode"
 JPEG_QUALITY = 95  # of OpenCV's writer unless told otherwise; HDTF's frames come from it (docs/specs/evaluation.md 6.5)
 SLACK = Fraction(1, 25)  # seconds that a video may be short of its last clip's end: one frame of the list
+PARTIAL_DOWNLOADS = (".part", ".crdownload", ".download", ".ytdl")
 SHAPE_TOLERANCE = 0.01  # how far a video's aspect ratio may be from the list's: sizes on the web are rounded to even
 
 
 @dataclass(frozen=True)
 class Style:
-    """How frames are written: `size` pixels square, named by `digits`, ``.png`` or ``.jpg`` (quality 95)."""
+    """How frames are written: `size` pixels square, named by `digits`, ``.png`` or ``.jpg`` (quality 95); and whether
+    of a damaged video the frames that decode are kept, under their numbers, or no clip is made."""
 
     size: int
     digits: int = 7
     suffix: str = ".png"
+    keep_damaged: bool = False
 
 
 STYLES = {
@@ -56,7 +62,8 @@ STYLES = {
 
 @dataclass(frozen=True)
 class CutOutcome:
-    """The result for a clip: `status` is "made", "there" (made before) or a slug of a fault, told in `detail`."""
+    """The result for a clip: `status` is "made", "there" (made before) or a slug of a fault, told in `detail`; where
+    the clip was made all the same, `detail` tells what is missing in it."""
 
     clip: str
     video: str
@@ -88,7 +95,7 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
     """
     if not raw.is_dir():
         raise TalkbenchError(f"{raw} is not a folder; name the folder of the downloaded videos")
-    videos = _by_stem(raw.iterdir())
+    videos, _ = list_videos(raw)
     _sweep({(out / cut.clip).parent for cut in cuts})
     jobs: list[Job] = []
     for name, cuts_of_video in _by_video(cuts).items():
@@ -108,25 +115,36 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
     yield from _work(jobs, workers)
 
 
-def find_videos(raw: Path) -> dict[str, list[Path]]:
-    """The videos in the folder `raw`, or `raw` itself, by file name without ending.
+def find_videos(raw: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """As `list_videos`, also for a single video.
 
     Raises:
         TalkbenchError: there is no video.
     """
     if not raw.exists():
         raise TalkbenchError(f"there is no {raw}; give a video or a folder of videos")
-    videos = _by_stem(raw.iterdir()) if raw.is_dir() else {raw.stem: [raw]}
+    videos, others = list_videos(raw) if raw.is_dir() else ({raw.stem: [raw]}, [])
     if not videos:
-        raise TalkbenchError(f"{raw} holds no video; known endings: {' '.join(VIDEO_SUFFIXES)}")
-    return videos
+        raise TalkbenchError(f"{raw} holds no video")
+    return videos, others
+
+
+def list_videos(raw: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """The videos in the folder `raw` by file name without ending; and the names of other files, lists (CSV) and hidden
+    ones left out. Videos are told by content; what ends as one and is broken counts too."""
+    images, names, others = files_by_kind(raw, [file.name for file in raw.iterdir() if file.is_file()])
+    videos = defaultdict(list)
+    for name in names:
+        if not name.endswith(PARTIAL_DOWNLOADS):
+            videos[Path(name).stem].append(raw / name)
+    return videos, sorted([*images, *others, *(name for name in names if name.endswith(PARTIAL_DOWNLOADS))])
 
 
 def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: int) -> Iterator[list[CutOutcome]]:
     """Make a clip of every video, cut to the square around the face (see `crops`), named as its file without ending.
 
     Args:
-        videos: see `find_videos`.
+        videos: by name, see `find_videos`.
         out, workers, and what is yielded and raised: as for `cut_clips`.
     """
     if importlib.util.find_spec("facenet_pytorch") is None:
@@ -157,11 +175,12 @@ def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list
         video = VideoClip(path)
     except TalkbenchError as error:
         return [CutOutcome(cut.clip, cut.video, "broken-video", str(error)) for cut in cuts]
+    sound = set(video.sound_numbers()) if style.keep_damaged else None
     outcomes = []
     for cut in sorted(cuts, key=lambda cut: cut.start):
         try:
-            _write(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style)
-            outcomes.append(CutOutcome(cut.clip, cut.video, "made"))
+            loss = _write(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style, sound)
+            outcomes.append(CutOutcome(cut.clip, cut.video, "made", loss))
         except PairError as error:
             outcomes.append(CutOutcome(cut.clip, cut.video, error.reason, error.message))
     return outcomes
@@ -175,8 +194,13 @@ def _crop_face(path: Path, folder: Path, style: Style) -> list[CutOutcome]:
         video = VideoClip(path)
     except TalkbenchError as error:
         return failed(error, "broken-video")
+    if video.damage and not style.keep_damaged:
+        return failed(TalkbenchError(f"{video.damage}; {KEEP}"), "damaged-video")
+    sound = video.sound_numbers() if style.keep_damaged else None
     try:
-        boxes = face_boxes(video)
+        boxes = face_boxes(video if sound is None else _Selection(video, sound))
+    except PairError as error:
+        return failed(TalkbenchError(f"{error}; {KEEP}"), error.reason)
     except TalkbenchError as error:
         return failed(error, "no-face")
 
@@ -185,30 +209,70 @@ def _crop_face(path: Path, folder: Path, style: Style) -> list[CutOutcome]:
         return left, top, left + side, top + side
 
     try:
-        _write(video, range(len(video)), window, folder, style)
+        loss = _write(video, range(len(video)), window, folder, style, sound)
     except PairError as error:
         return failed(error, error.reason)
-    return [CutOutcome(folder.name, path.stem, "made")]
+    return [CutOutcome(folder.name, path.stem, "made", "; ".join(filter(None, (video.damage, loss))))]
 
 
-def _write(video: Clip, frames: range, window: Callable[[int, int], Window], folder: Path, style: Style) -> None:
+class _Selection(Clip):
+    """Some frames of a clip, counted from 0."""
+
+    def __init__(self, clip: Clip, numbers: Sequence[int]) -> None:
+        super().__init__(clip.path)
+        self._clip, self._numbers = clip, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def _read(self, index: int) -> np.ndarray:
+        return self._clip.read(self._numbers[index])
+
+
+def _write(
+    video: Clip,
+    frames: range,
+    window: Callable[[int, int], Window],
+    folder: Path,
+    style: Style,
+    sound: Collection[int] | None,
+) -> str:
     """Write `frames` of `video`, numbered from 0, all or none.
 
     Args:
         window: the window for an image's height and width; may raise PairError.
+        sound: the frames of `video` that can be read, the others are left out; None: all must be.
+
+    Returns:
+        How many frames were left out, in words; "" for none.
 
     Raises:
-        PairError: a frame does not decode.
+        PairError: a frame does not decode, or none of them does.
     """
     from PIL import Image
 
+    missing = [index for index in frames if sound is not None and index not in sound]
+    if len(missing) == len(frames):
+        raise PairError("undecodable-frame", f"{video.path}: frames {frames.start} to {frames[-1]} do not decode")
     options: dict[str, Any] = {"compress_level": 3} if style.suffix == ".png" else {"quality": JPEG_QUALITY}
     with atomic_folder(folder) as temporary:
         for number, index in enumerate(frames):
-            image = video.read(index)
+            if index in missing:
+                continue
+            image = _read(video, index)
             left, top, right, bottom = window(*image.shape[:2])
             square = resize(image[top:bottom, left:right], style.size)
             Image.fromarray(square).save(temporary / f"{number:0{style.digits}d}{style.suffix}", **options)
+    if not missing:
+        return ""
+    return f"{len(missing)} of {len(frames)} frames cannot be decoded and are left out, the first is {missing[0]}"
+
+
+def _read(video: Clip, index: int) -> np.ndarray:
+    try:
+        return video.read(index)
+    except PairError as error:
+        raise PairError(error.reason, f"{error.message}; {KEEP}") from error
 
 
 def _frames(cut: Cut, video: VideoClip) -> range:
@@ -224,7 +288,9 @@ def _frames(cut: Cut, video: VideoClip) -> range:
         frames, needed = (video.frames_between(start, last) for last in (end, end - SLACK))
     if needed.stop > len(video) or frames.start >= len(video):
         raise PairError(
-            "short-video", f"{video.path} has {len(video)} frames, but the clip goes to frame {frames.stop - 1}"
+            "short-video",
+            f"{video.path} has {len(video)} frames, but the clip goes to frame {frames.stop - 1}"
+            + (f"; {video.damage}" if video.damage else ""),
         )
     return range(frames.start, min(frames.stop, len(video)))
 
@@ -314,14 +380,6 @@ def _is_text(name: str) -> bool:
 
 def _several(files: list[Path]) -> str:
     return f"{' and '.join(file.name for file in files)} have one name; keep one of them"
-
-
-def _by_stem(files: Iterable[Path]) -> dict[str, list[Path]]:
-    videos = defaultdict(list)
-    for file in sorted(files):
-        if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file() and not file.name.startswith("."):
-            videos[file.stem].append(file)
-    return videos
 
 
 def _by_video(cuts: Iterable[Cut]) -> dict[str, list[Cut]]:

@@ -258,7 +258,9 @@ def test_window_without_a_width_goes_by_the_height(raw, tmp_path):
 
 
 def faces(raw: Path, out: Path, workers: int = 1) -> dict[str, str]:
-    return {found.clip: found.status for batch in crop_faces(find_videos(raw), out, SMALL, workers) for found in batch}
+    return {
+        found.clip: found.status for batch in crop_faces(find_videos(raw)[0], out, SMALL, workers) for found in batch
+    }
 
 
 def test_face_is_cut_with_its_margin(raw, tmp_path, monkeypatch):
