@@ -6,7 +6,6 @@ at the video's own rate (docs/specs/evaluation.md 6.2, 6.5, 6.6).
 
 from __future__ import annotations
 
-import importlib.util
 import multiprocessing
 import os
 import shutil
@@ -26,11 +25,10 @@ import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import PARTIAL, atomic_folder
-from talkbench.core.images import resize
+from talkbench.core.images import resize, stored_size
 from talkbench.datasets.clip_store import files_by_kind
 from talkbench.datasets.clips import image_files
 from talkbench.datasets.interface import Clip
-from talkbench.datasets.preparation.crops import face_boxes, square_crop
 from talkbench.datasets.preparation.metadata import Cut
 from talkbench.datasets.videos import VideoClip
 
@@ -63,12 +61,14 @@ STYLES = {
 @dataclass(frozen=True)
 class CutOutcome:
     """The result for a clip: `status` is "made", "there" (made before) or a slug of a fault, told in `detail`; where
-    the clip was made all the same, `detail` tells what is missing in it."""
+    the clip was made all the same, `detail` tells what is missing in it, and `choice` how it was cut, where there was
+    a choice: a few words and the whole story."""
 
     clip: str
     video: str
     status: str
     detail: str = ""
+    choice: tuple[str, str] | None = None
 
     @property
     def good(self) -> bool:
@@ -96,11 +96,11 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
     if not raw.is_dir():
         raise TalkbenchError(f"{raw} is not a folder; name the folder of the downloaded videos")
     videos, _ = list_videos(raw)
-    _sweep({(out / cut.clip).parent for cut in cuts})
+    sweep({(out / cut.clip).parent for cut in cuts})
     jobs: list[Job] = []
     for name, cuts_of_video in _by_video(cuts).items():
         files = videos.get(name, [])
-        earlier = [outcome for cut in cuts_of_video if (outcome := _earlier(cut.clip, name, out, style))]
+        earlier = [outcome for cut in cuts_of_video if (outcome := earlier_outcome(cut.clip, name, out, style))]
         yield earlier
         done = {outcome.clip for outcome in earlier}
         todo = [cut for cut in cuts_of_video if cut.clip not in done]
@@ -109,10 +109,10 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
         if len(files) == 1:
             jobs.append(partial(_cut_video, files[0], todo, out, style))
         elif files:
-            yield [CutOutcome(cut.clip, name, "same-name", _several(files)) for cut in todo]
+            yield [CutOutcome(cut.clip, name, "same-name", several_files(files)) for cut in todo]
         else:
             yield [CutOutcome(cut.clip, name, "missing-video", f"no {name}.mp4 in {raw}") for cut in todo]
-    yield from _work(jobs, workers)
+    yield from run_jobs(jobs, workers)
 
 
 def find_videos(raw: Path) -> tuple[dict[str, list[Path]], list[str]]:
@@ -140,30 +140,6 @@ def list_videos(raw: Path) -> tuple[dict[str, list[Path]], list[str]]:
     return videos, sorted([*images, *others, *(name for name in names if name.endswith(PARTIAL_DOWNLOADS))])
 
 
-def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: int) -> Iterator[list[CutOutcome]]:
-    """Make a clip of every video, cut to the square around the face (see `crops`), named as its file without ending.
-
-    Args:
-        videos: by name, see `find_videos`.
-        out, workers, and what is yielded and raised: as for `cut_clips`.
-    """
-    if importlib.util.find_spec("facenet_pytorch") is None:
-        raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]'")
-    _sweep({out})
-    jobs: list[Job] = []
-    for name, files in videos.items():
-        earlier = _earlier(name, name, out, style) if _is_text(name) else None
-        if not _is_text(name):
-            yield [CutOutcome(printable(name), printable(name), "name-not-utf8", "rename the file")]
-        elif len(files) > 1:
-            yield [CutOutcome(name, name, "same-name", _several(files))]
-        elif earlier:
-            yield [earlier]
-        else:
-            jobs.append(partial(_crop_face, files[0], out / name, style))
-    yield from _work(jobs, workers)
-
-
 def printable(name: str) -> str:
     """A file's name that can be printed: bytes that are not UTF-8 become escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
@@ -179,57 +155,14 @@ def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list
     outcomes = []
     for cut in sorted(cuts, key=lambda cut: cut.start):
         try:
-            loss = _write(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style, sound)
+            loss = write_frames(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style, sound)
             outcomes.append(CutOutcome(cut.clip, cut.video, "made", loss))
         except PairError as error:
             outcomes.append(CutOutcome(cut.clip, cut.video, error.reason, error.message))
     return outcomes
 
 
-def _crop_face(path: Path, folder: Path, style: Style) -> list[CutOutcome]:
-    def failed(error: TalkbenchError, status: str) -> list[CutOutcome]:
-        return [CutOutcome(folder.name, path.stem, getattr(error, "reason", status), str(error))]
-
-    try:
-        video = VideoClip(path)
-    except TalkbenchError as error:
-        return failed(error, "broken-video")
-    if video.damage and not style.keep_damaged:
-        return failed(TalkbenchError(f"{video.damage}; {KEEP}"), "damaged-video")
-    sound = video.sound_numbers() if style.keep_damaged else None
-    try:
-        boxes = face_boxes(video if sound is None else _Selection(video, sound))
-    except PairError as error:
-        return failed(TalkbenchError(f"{error}; {KEEP}"), error.reason)
-    except TalkbenchError as error:
-        return failed(error, "no-face")
-
-    def window(height: int, width: int) -> Window:
-        left, top, side = square_crop(boxes, height, width)
-        return left, top, left + side, top + side
-
-    try:
-        loss = _write(video, range(len(video)), window, folder, style, sound)
-    except PairError as error:
-        return failed(error, error.reason)
-    return [CutOutcome(folder.name, path.stem, "made", "; ".join(filter(None, (video.damage, loss))))]
-
-
-class _Selection(Clip):
-    """Some frames of a clip, counted from 0."""
-
-    def __init__(self, clip: Clip, numbers: Sequence[int]) -> None:
-        super().__init__(clip.path)
-        self._clip, self._numbers = clip, numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def _read(self, index: int) -> np.ndarray:
-        return self._clip.read(self._numbers[index])
-
-
-def _write(
+def write_frames(
     video: Clip,
     frames: range,
     window: Callable[[int, int], Window],
@@ -316,7 +249,7 @@ def _window(cut: Cut, height: int, width: int) -> Window:
     return left, top, right, bottom
 
 
-def _work(jobs: list[Job], workers: int) -> Iterator[list[CutOutcome]]:
+def run_jobs(jobs: list[Job], workers: int) -> Iterator[list[CutOutcome]]:
     if workers == 1 or len(jobs) < 2:
         yield from (job() for job in jobs)
         return
@@ -346,17 +279,15 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
-def _sweep(folders: Iterable[Path]) -> None:
+def sweep(folders: Iterable[Path]) -> None:
     """Delete what killed processes left in `folders`."""
     for folder in folders:
         for leftover in folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _earlier(clip: str, video: str, out: Path, style: Style) -> CutOutcome | None:
+def earlier_outcome(clip: str, video: str, out: Path, style: Style) -> CutOutcome | None:
     """The outcome for a clip that is in `out` already; None if it is not."""
-    from PIL import Image
-
     path = out / clip
     if path.is_file():
         return CutOutcome(clip, video, "there")
@@ -365,20 +296,19 @@ def _earlier(clip: str, video: str, out: Path, style: Style) -> CutOutcome | Non
         return None
     first = next(iter(image_files(path)), content[0])
     try:
-        with Image.open(first) as image:
-            size = image.size
-    except OSError:
+        size = stored_size(first)
+    except PairError:
         return CutOutcome(clip, video, "undecodable-frame", f"{first} is no image; delete the folder")
     if size != (style.size, style.size):
         return CutOutcome(clip, video, "other-size", f"{path} is there with {size[0]} x {size[1]} pixels; delete it")
     return CutOutcome(clip, video, "there")
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     return printable(name) == name
 
 
-def _several(files: list[Path]) -> str:
+def several_files(files: list[Path]) -> str:
     return f"{' and '.join(file.name for file in files)} have one name; keep one of them"
 
 

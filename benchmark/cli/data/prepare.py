@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -17,6 +18,12 @@ from talkbench.core.errors import TalkbenchError
 if TYPE_CHECKING:
     from talkbench.datasets.preparation.cut import CutOutcome
     from talkbench.datasets.preparation.metadata import CutList
+
+
+def _checked_face(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value not in (None, "largest", "first") and not re.fullmatch("[1-9][0-9]?", value):
+        raise click.BadParameter(f"{value!r} is neither largest nor first nor a number from 1")
+    return value
 
 
 @click.command()
@@ -39,6 +46,18 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Make clips of damaged videos too, of the frames that decode.  [default: such a clip fails]",
 )
+@click.option(
+    "--crop",
+    type=click.Choice(("auto", "face", "none")),
+    help="With DATASET folder: face cuts to the square around the face; none takes the largest square in the middle; "
+    "auto does that with videos that are cut to a head already, and cuts the others.  [default: auto]",
+)
+@click.option(
+    "--face",
+    callback=_checked_face,
+    help="With DATASET folder: which of several faces the clip holds. largest; first, the one that is seen first; or a "
+    "number, 1 for the first from the left.  [default: largest]",
+)
 @OPTIONS["processes"]
 @OPTIONS["wait"]
 def command(
@@ -49,6 +68,8 @@ def command(
     partition: str | None,
     size: int | None,
     keep_damaged: bool,
+    crop: str | None,
+    face: str | None,
     workers: int,
     wait: bool,
 ) -> None:
@@ -56,10 +77,10 @@ def command(
 
     DATASET is voxceleb1, ted-talks or hdtf: their lists say which stretch and window of which video each clip is, and
     the videos must be named <YouTube id>.mp4; those of hdtf may also be named RD_Radio1.mp4 or Radio1.mp4, as its lists
-    do. Or it is folder, for videos of your own: each is cut to the square around the face. Clips that are there already
-    are kept, so the same command goes on after an interruption. Only one command at a time writes to OUT.
-    OUT/report.csv names every clip that is missing, broken, or made of a damaged video, and its video. The exit code is
-    0 if all clips are there, else 1.
+    do. Or it is folder, for videos of your own: each is cut to the square around one face, which is held through the
+    video. Clips that are there already are kept, so the same command goes on after an interruption. Only one command at
+    a time writes to OUT. OUT/report.csv names every clip that is missing, broken, or made of a damaged video, and its
+    video. The exit code is 0 if all clips are there, else 1.
 
     Where two rows of a list contradict each other, the test part comes first, then the earlier row, and nobody who is
     tested is trained on. The command says how many rows that concerns.
@@ -75,12 +96,12 @@ def command(
     from talkbench.datasets.preparation.cut import (
         STYLES,
         CutOutcome,
-        crop_faces,
         cut_clips,
         find_videos,
         list_videos,
         printable,
     )
+    from talkbench.datasets.preparation.face_clips import Cropping, crop_faces
 
     if dataset not in STYLES:
         raise _no_recipe(dataset, STYLES)
@@ -90,8 +111,13 @@ def command(
         if metadata or partition:
             raise click.UsageError("--metadata and --partition are for published data sets; leave them out")
         videos, others = find_videos(raw)
-        total, batches = len(videos), crop_faces(videos, out, style, workers)
+        total, batches = (
+            len(videos),
+            crop_faces(videos, out, style, workers, Cropping(crop or "auto", face or "largest")),
+        )
     else:
+        if crop or face:
+            raise click.UsageError("--crop and --face are for DATASET folder; lists of clips say what to cut")
         videos, others = list_videos(raw) if raw.is_dir() else ({}, [])
         listed = _cut_list(dataset, raw, set(videos), out, metadata, partition)
         outcomes = [CutOutcome(clip.clip, clip.video, clip.status, clip.detail) for clip in listed.unusable]
@@ -149,6 +175,9 @@ def _cut_list(
         raise TalkbenchError(f"{metadata} has no clips of partition {partition}; leave --partition out")
     click.echo(f"list    {metadata}   ({about})")
     click.echo(f"        {listed.note}")
+    stretched = sum(abs((cut.box[2] - cut.box[0]) / (cut.box[3] - cut.box[1]) - 1) > 0.02 for cut in chosen)
+    if stretched:
+        click.echo(f"        {stretched} of {len(chosen)} windows are not square; stretched, as the list's authors do")
     return replace(listed, cuts=[cut.named_as(videos) for cut in chosen])
 
 
@@ -209,3 +238,6 @@ def _write_report(outcomes: Sequence[CutOutcome], path: Path) -> None:
         for outcome in flagged
     ]
     print_faults(faults, "clips")
+    print_faults(
+        [(outcome.choice[0], f"{outcome.clip}: {outcome.choice[1]}") for outcome in outcomes if outcome.choice], "clips"
+    )

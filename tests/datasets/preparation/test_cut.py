@@ -15,8 +15,9 @@ from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import PARTIAL, sha256_file
 from talkbench.datasets.clips import open_clip
-from talkbench.datasets.preparation import cut as cutting
-from talkbench.datasets.preparation.cut import STYLES, Style, crop_faces, cut_clips, find_videos
+from talkbench.datasets.preparation import face_clips
+from talkbench.datasets.preparation.cut import STYLES, Style, cut_clips, find_videos
+from talkbench.datasets.preparation.face_clips import crop_faces
 from talkbench.datasets.preparation.hdtf import read_hdtf
 from talkbench.datasets.preparation.metadata import Cut, read_cuts
 from talkbench.datasets.videos import VideoClip
@@ -264,7 +265,9 @@ def faces(raw: Path, out: Path, workers: int = 1) -> dict[str, str]:
 
 
 def test_face_is_cut_with_its_margin(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr(cutting, "face_boxes", lambda clip: np.array([[60, 20, 80, 60], [80, 20, 120, 80]]))
+    monkeypatch.setattr(
+        face_clips, "find_faces", lambda clip: list(np.array([[[60, 20, 110, 70]], [[70, 30, 120, 80]]]))
+    )
     video = shutil.copy(raw / f"{SECOND}.mp4", tmp_path / "me.mp4")
     assert faces(Path(video), tmp_path / "out") == {"me": "made"}
     clip = open_clip(tmp_path / "out" / "me")
@@ -280,7 +283,7 @@ def test_folder_of_anyones_videos(raw, tmp_path, monkeypatch):
     def nobody(clip):
         raise TalkbenchError("no face found")
 
-    monkeypatch.setattr(cutting, "face_boxes", nobody)
+    monkeypatch.setattr(face_clips, "find_faces", nobody)
     mine = tmp_path / "mine"
     mine.mkdir()
     shutil.copy(raw / f"{SECOND}.mp4", mine / "wall.mp4")
