@@ -296,7 +296,7 @@ def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> 
     """The frames as the decoder puts them out; None for a packet that does not decode."""
     import av
 
-    stream.thread_type = "SLICE"  # several frames at once, damaged ones come out now this way, now that
+    stream.thread_type = "NONE"  # with several threads, damaged frames come out now this way, now that
     for packet in container.demux(stream):
         try:
             yield from packet.decode()
