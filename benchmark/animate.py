@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -16,13 +16,18 @@ from talkbench.benchmark.evaluation.motions import check_motion, implied_setting
 from talkbench.benchmark.evaluation.plan import create_method
 from talkbench.benchmark.poses import choose_landmarks, closest
 from talkbench.benchmark.progress import Progress
-from talkbench.core.errors import TalkbenchError
+from talkbench.benchmark.video_file import sound_of, write_video
+from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import atomic_path
-from talkbench.core.images import read_image, resize, to_tensor, to_uint8, write_png
-from talkbench.datasets.clips import Clip, open_clip
+from talkbench.core.images import middle_square, read_image, resize, to_tensor, to_uint8, write_png
+from talkbench.datasets.clips import open_clip
+from talkbench.datasets.interface import Clip, Timeline
+from talkbench.datasets.videos import VideoClip
 from talkbench.methods.cards import Weights, find_weights
 
 if TYPE_CHECKING:
+    from av import AudioFrame
+
     from talkbench.methods.interface import Method
 
 DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
@@ -43,14 +48,16 @@ class AnimateOptions:
     frames: Path | None = None
     batch_size: int = 8
     device: str = "auto"
+    sound: bool = True
+    keep_damaged: bool = False
     settings: dict[str, object] = field(default_factory=dict)
 
 
 def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[int, int]:
     """Write the video, and the frames if the options name a folder; returns their number and their side in pixels.
 
-    Source and driving frames are resized to the method's resolution, as the authors' demos do
-    (docs/specs/fomm.md 4.1); the video keeps the rate of the driving one.
+    Of a source or driver that is not square the middle is used, which is said; then both are resized to the method's
+    resolution (docs/specs/fomm.md 4.1). The video has the time stamps of the driving one, and its sound.
 
     Raises:
         TalkbenchError: an input cannot be read, or the output cannot be written; no half video is left.
@@ -68,20 +75,96 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
     weights = find_weights(options.method, options.checkpoint) if isinstance(options.method, str) else None
     driving = open_clip(options.driving) if isinstance(options.driving, Path) else options.driving
     source = read_image(options.source) if isinstance(options.source, Path) else options.source
+    numbers = _numbers(driving, options.keep_damaged, progress)
     with memory_advice(options.batch_size):
         method = _method(options, weights, motion).to(device)
         if weights and weights.note:
             progress.say(weights.note)
         size = method.resolution or DEFAULT_SIZE
-        face = to_tensor(resize(source, size)[None], device)
-        reference = {"relative-first": 0}.get(motion)
+        face = to_tensor(resize(middle_square(source), size)[None], device)
+        driver = Driver(driving, numbers, options.batch_size)
+        reference = {"relative-first": numbers[0]}.get(motion)
         if motion == "relative-best":
-            reference = best_frame(face, driving, options.batch_size, progress)
-        progress.start(0, len(driving))
-        frames = _generate(method, face, driving, reference, options, progress)
+            reference = best_frame(face, driver, progress)
+        _say_what_is_cut("source", source, progress)
+        _say_what_is_cut("driver", _read(driving, numbers[0]), progress)
+        progress.start(0, len(numbers))
+        frames = _generate(method, face, driver, reference, options, progress)
+        timeline = _timeline(driving, numbers)
+        sound = _sound(driving, timeline, progress) if options.sound else iter(())
         with atomic_path(options.out) as temporary:
-            _write_video(temporary, frames, size, driving.rate or FRAME_FOLDER_RATE)
-    return len(driving), size
+            write_video(temporary, frames, size, timeline, sound)
+    return len(numbers), size
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The frames `numbers` of a clip, `batch_size` at a time."""
+
+    clip: Clip
+    numbers: Sequence[int]
+    batch_size: int
+
+    def batches(self, face: torch.Tensor) -> Iterator[tuple[Sequence[int], torch.Tensor]]:
+        """The frames in batches: their numbers, and images (B, 3, H, W) of the face's size and on its device."""
+        for start in range(0, len(self.numbers), self.batch_size):
+            numbers = self.numbers[start : start + self.batch_size]
+            yield numbers, self.images(numbers, face)
+
+    def images(self, numbers: Sequence[int], face: torch.Tensor) -> torch.Tensor:
+        """Some of the frames, as `batches` gives them."""
+        frames = [resize(middle_square(_read(self.clip, number)), face.shape[-1]) for number in numbers]
+        return to_tensor(np.stack(frames), face.device)
+
+
+def _numbers(driving: Clip, keep_damaged: bool, progress: Progress) -> Sequence[int]:
+    """The numbers of the driver's frames, or of those that can be read; warns of damage."""
+    if driving.damage:
+        progress.warn(f"{driving.damage}; the result ends there")
+    if not keep_damaged:
+        return driving.numbers
+    numbers = driving.sound_numbers()
+    if len(numbers) < len(driving):
+        progress.warn(
+            f"{len(numbers)} of the {len(driving)} frames of {driving.path} can be read; the others are left out"
+        )
+    if not numbers:
+        raise TalkbenchError(f"no frame of {driving.path} can be read; give another driver")
+    return numbers
+
+
+def _read(driving: Clip, number: int) -> np.ndarray:
+    try:
+        return driving.read(number)
+    except PairError as error:
+        remedy = "--keep-damaged goes on with the frames that can be read"
+        raise TalkbenchError(f"{error}; {remedy}") from error
+
+
+def _sound(driving: Clip, timeline: Timeline, progress: Progress) -> Iterator[AudioFrame]:
+    """The driver's sound; where it cannot be read, the rest stays silent, which is said."""
+    try:
+        if isinstance(driving, VideoClip):
+            yield from sound_of(driving.path, timeline)
+    except TalkbenchError as error:
+        progress.warn(f"the sound of the driver is lost: {error}")
+
+
+def _say_what_is_cut(what: str, image: np.ndarray, progress: Progress) -> None:
+    height, width = image.shape[:2]
+    if height != width:
+        side = min(height, width)
+        progress.say(f"the {what} is {width}x{height}: its middle {side}x{side} is used; crop it yourself to choose")
+
+
+def _timeline(driving: Clip, numbers: Sequence[int]) -> Timeline:
+    """When the frames `numbers` are shown: as in the driver, the first at once, and each until the next one."""
+    whole = driving.timeline or Timeline(range(len(driving) + 1), 1 / FRAME_FOLDER_RATE)
+    if len(numbers) == len(driving):
+        return whole
+    first, end = whole.ticks[numbers[0]], whole.ticks[numbers[-1] + 1]
+    ticks = [whole.ticks[number] - first for number in numbers]
+    return Timeline([*ticks, end - first], whole.tick, whole.start + first * whole.tick)
 
 
 def _method(options: AnimateOptions, weights: Weights | None, motion: str) -> Method:
@@ -94,7 +177,7 @@ def _method(options: AnimateOptions, weights: Weights | None, motion: str) -> Me
     return create_method(weights, {**implied, **options.settings})
 
 
-def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Progress) -> int:
+def best_frame(face: torch.Tensor, driver: Driver, progress: Progress) -> int:
     """The number of the driving frame whose pose is most like that of `face` (1, 3, H, W), the first of equal ones.
 
     Poses are compared by the landmarks of `choose_landmarks`; frames without a face do not count.
@@ -108,29 +191,27 @@ def best_frame(face: torch.Tensor, driving: Clip, batch_size: int, progress: Pro
         raise TalkbenchError("--motion relative-best: no face is found in the source; use relative-first")
     if remark:
         progress.warn(remark)
-    progress.start(0, len(driving))
+    progress.start(0, len(driver.numbers))
     candidates: dict[int, np.ndarray] = {}
-    for numbers, images in _batches(driving, face, batch_size):
+    for numbers, images in driver.batches(face):
         landmarks = zip(numbers, extractor.extract(images), strict=True)
         candidates |= {number: points for number, points in landmarks if points is not None}
         progress.advance(len(numbers))
     if not candidates:
         raise TalkbenchError("--motion relative-best: no face is found in any driving frame; use relative-first")
     best = closest(extractor, target, candidates)
-    progress.say(f"best frame {best} of {len(driving)}, by the landmarks {extractor.name}")
+    progress.say(f"best frame {best} of {len(driver.numbers)}, by the landmarks {extractor.name}")
     return best
 
 
 @torch.inference_mode()
 def _generate(
-    method: Method, face: torch.Tensor, driving: Clip, first: int | None, options: AnimateOptions, progress: Progress
+    method: Method, face: torch.Tensor, driver: Driver, first: int | None, options: AnimateOptions, progress: Progress
 ) -> Iterator[np.ndarray]:
     """The frames in order; motion is relative to the driving frame `first`, or absolute if that is None."""
-    source, size = method.encode_source(face), face.shape[-1]
-    reference = None
-    if first is not None:
-        reference = method.encode_motion(to_tensor(resize(driving.read(first), size)[None], face.device))
-    for numbers, images in _batches(driving, face, options.batch_size):
+    source = method.encode_source(face)
+    reference = None if first is None else method.encode_motion(driver.images([first], face))
+    for numbers, images in driver.batches(face):
         sources = source.expand(len(numbers))
         against = None if reference is None else reference.expand(len(numbers))
         moved = method.transfer(sources, method.encode_motion(images), against)
@@ -139,24 +220,3 @@ def _generate(
                 write_png(options.frames / f"{number:07d}.png", frame)
             yield frame
         progress.advance(len(numbers))
-
-
-def _batches(driving: Clip, face: torch.Tensor, size: int) -> Iterator[tuple[range, torch.Tensor]]:
-    """The driving frames in batches: their numbers, and images (B, 3, H, W) of the face's size and on its device."""
-    for start in range(0, len(driving), size):
-        numbers = range(start, min(start + size, len(driving)))
-        frames = np.stack([resize(driving.read(number), face.shape[-1]) for number in numbers])
-        yield numbers, to_tensor(frames, face.device)
-
-
-def _write_video(path: Path, frames: Iterator[np.ndarray], size: int, rate: Fraction) -> None:
-    """Write H.264 in yuv420p, which every player plays, at a quality where loss is hard to see."""
-    import av
-
-    with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "17"})
-        stream.width = stream.height = size
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())

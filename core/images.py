@@ -3,51 +3,134 @@
 from __future__ import annotations
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.errors import PairError
 from talkbench.core.files import atomic_path, check_regular
 
 if TYPE_CHECKING:
     import torch
+    from PIL.ImageFile import ImageFile
     from scipy.sparse import csr_array
 
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""What is read, told by content, whatever a file is named. Pillow has readers that start other programs."""
+MAX_MEGAPIXELS = 64
+"""Larger images and video frames are refused before they are decoded."""
+
+
+class TooDeep(PairError):
+    """An image has more than 8 bits per channel."""
+
+
 def read_image(path: Path) -> np.ndarray:
-    """An image file as uint8 RGB (H, W, 3), upright; grey becomes RGB, alpha is dropped.
+    """An image file as uint8 RGB (H, W, 3), upright; grey becomes RGB, what is transparent becomes white.
 
     Raises:
-        PairError: ``undecodable-frame``, the file is missing, broken, or grey with more than 8 bits.
+        PairError: ``undecodable-frame``, see `open_image`; or the file is truncated.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
+
+    with open_image(path) as image:
+        upright = ImageOps.exif_transpose(image)
+        if upright.has_transparency_data:
+            return on_white(np.asarray(upright.convert("RGBA")))
+        return np.array(upright.convert("RGB"))
+
+
+@contextmanager
+def open_image(path: Path, data: bytes | None = None) -> Iterator[ImageFile]:
+    """The image file `path`, or the `data` that was read from it, opened by Pillow and not yet decoded. What fails
+    inside the ``with`` block fails in the same way.
+
+    Raises:
+        PairError: ``undecodable-frame``: the file is missing, none of `FORMATS`, damaged, larger than
+            `MAX_MEGAPIXELS`, animated, or has more than 8 bits per channel (Pillow would cut some of them, silently).
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    try:
+        check_regular(path)
+        with Image.open(path if data is None else io.BytesIO(data), formats=FORMATS) as image:
+            check_pixels(*image.size)
+            pictures: int = getattr(image, "n_frames", 1)
+            if image.format != "MPO" and pictures > 1:  # a photograph may hold a preview
+                raise ValueError(f"it is an animation or holds several pictures, {pictures}; give one of them")
+            if image.mode.startswith(("I", "F")) or (image.format in ("PNG", "TIFF") and ";16" in str(image.tile)):
+                problem = f"cannot read the image {path}: it has more than 8 bits per channel; convert it to 8 bits"
+                raise TooDeep("undecodable-frame", problem)
+            yield image
+    except PairError:
+        raise
+    except UnidentifiedImageError as error:
+        raise _unreadable(path, f"it is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _unreadable(path, f"it has more than {MAX_MEGAPIXELS} megapixels, the limit") from error
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except Exception as error:  # damaged files make Pillow's readers fail in any way
+        raise _unreadable(path, str(error) or type(error).__name__) from error
+
+
+def holds_picture(path: Path) -> bool:
+    """Whether the file begins as one of `FORMATS`; nothing more is read."""
+    from PIL import Image
 
     try:
         check_regular(path)
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"pixels of mode {image.mode}, convert them to 8 bits")
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except (TalkbenchError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PairError("undecodable-frame", f"cannot read the image {path}: {error}") from error
+        with Image.open(path, formats=FORMATS):
+            return True
+    except Exception:  # as in `open_image`
+        return False
+
+
+def _unreadable(path: Path, problem: str) -> PairError:
+    return PairError("undecodable-frame", f"cannot read the image {path}: {' '.join(problem.split())}")
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Refuse an image or a video frame of more than `MAX_MEGAPIXELS`.
+
+    Raises:
+        ValueError: it is too large.
+    """
+    if width * height > MAX_MEGAPIXELS * 10**6:
+        raise ValueError(f"{width}x{height} is more than {MAX_MEGAPIXELS} megapixels, the limit")
+
+
+def on_white(image: np.ndarray) -> np.ndarray:
+    """uint8 RGBA (H, W, 4) laid on white, uint8 RGB (H, W, 3): colours under full transparency do not show."""
+    from PIL import Image
+
+    picture = Image.fromarray(image)
+    return np.array(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
+
+
+def middle_square(image: np.ndarray) -> np.ndarray:
+    """The largest square in the middle of an image (H, W, 3)."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
 
 
 def stored_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels of an image file as stored; the image is not decoded.
 
     Raises:
-        PairError: ``undecodable-frame``, as `read_image` for a file that is missing or no image.
+        PairError: ``undecodable-frame``, see `open_image`.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PairError("undecodable-frame", f"cannot read the image {path}: {error}") from error
+    with open_image(path) as image:
+        return image.size
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

@@ -10,10 +10,26 @@ from pathlib import Path
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.paths import inside
-from talkbench.datasets.clips import Clip, is_image, open_clip
+from talkbench.datasets.clips import is_image, open_clip
 from talkbench.datasets.gaps import Gap, gap_of
+from talkbench.datasets.interface import Clip
+from talkbench.datasets.videos import is_video
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
+"""Files that are taken for videos unseen, so that a broken one is named."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What lies below a data root.
+
+    Attributes:
+        clips: names of all possible clips.
+        passed_over: names of the other files, lists (CSV) and hidden files left out.
+    """
+
+    clips: list[str]
+    passed_over: list[str]
 
 
 @dataclass(frozen=True)
@@ -69,18 +85,46 @@ class Store:
             return None
 
     def names(self) -> Iterator[str]:
-        """The names of all possible clips, sorted within each folder: folders with images, links to folders, videos."""
+        """The names of all possible clips, see `survey`."""
+        yield from self.survey().clips
+
+    def survey(self) -> Survey:
+        """All that may be a clip, sorted within each folder, and all that is none.
+
+        Clips are folders with images, links to folders, and videos. Images beside videos are thumbnails and the like
+        and no clip, and so are those at the top of the root beside any other clip.
+        """
+        clips: list[str] = []
+        passed_over: list[str] = []
         for folder in self.folders:
             top = self.root / folder
+            at_top: list[str] = []
             for place, below, files in os.walk(top):
                 below[:] = sorted(name for name in below if name[0] != ".")
-                here = Path(place)
-                if any(map(is_image, files)):
-                    yield here.relative_to(top).as_posix()
-                clips = [name for name in below if (here / name).is_symlink()]
-                clips += [name for name in files if name.lower().endswith(VIDEO_SUFFIXES) and name[0] != "."]
-                for name in sorted(clips):
-                    yield (here / name).relative_to(top).as_posix()
+                here = Path(place).relative_to(top)
+                images, videos, rest = files_by_kind(Path(place), files)
+                if here == Path() and not videos:
+                    at_top = images
+                elif images and not videos:
+                    clips.append(here.as_posix())
+                links = [name for name in below if (top / here / name).is_symlink()]
+                clips += [(here / name).as_posix() for name in sorted([*links, *videos])]
+                passed_over += [(here / name).as_posix() for name in (rest + images if videos else rest)]
+            if at_top and clips:
+                passed_over += at_top
+            elif at_top:
+                clips.append(".")
+        return Survey(clips, passed_over)
+
+
+def files_by_kind(folder: Path, files: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """The images, the videos and the other files among the `files` of a folder, lists (CSV) and hidden ones left out,
+    each sorted. What ends as `VIDEO_SUFFIXES` is taken for a video unseen; what has another ending is looked into."""
+    seen = sorted(name for name in files if name[0] != "." and not name.lower().endswith(".csv"))
+    images = [name for name in seen if is_image(name)]
+    others = [name for name in seen if not is_image(name)]
+    videos = [name for name in others if name.lower().endswith(VIDEO_SUFFIXES) or is_video(folder / name)]
+    return images, videos, [name for name in others if name not in videos]
 
 
 @lru_cache(maxsize=8)  # open videos hold decoded frames

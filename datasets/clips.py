@@ -2,76 +2,41 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
-import threading
-from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.files import check_regular
-from talkbench.core.images import read_image
+from talkbench.core.images import holds_picture, read_image
+from talkbench.datasets.interface import Clip
+from talkbench.datasets.videos import VideoClip
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-CACHED_FRAMES = 16  # of a video: enough to step back over, small enough for several open clips
-
-
-class Clip(ABC):
-    """A run of frames; `len` counts them.
-
-    Args:
-        path: the folder or the file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def rate(self) -> Fraction | None:
-        """Frames per second, on average; None where frames carry no time."""
-        return None
-
-    def file(self, index: int) -> Path:
-        """The file that frame `index` is in."""
-        return self.path
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @property
-    def numbers(self) -> Sequence[int]:
-        """The frame numbers that `read` accepts, ascending; at least one."""
-        return range(len(self))
-
-    @abstractmethod
-    def _read(self, index: int) -> np.ndarray: ...
-
-    def read(self, index: int) -> np.ndarray:
-        """Frame `index`, from 0, as uint8 RGB (H, W, 3).
-
-        Raises:
-            PairError: ``index-beyond-clip``, or ``undecodable-frame`` where this frame is damaged.
-        """
-        if not 0 <= index < len(self):
-            raise PairError("index-beyond-clip", f"{self.path} has frames 0 to {len(self) - 1}, not {index}")
-        return self._read(index)
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
+"""By their endings files are taken for frames; what they are is told by their content when they are read."""
 
 
 class FolderClip(Clip):
-    """The PNG and JPEG files of a folder in natural order (``2.png`` before ``10.png``)."""
+    """The images of a folder in natural order (``2.png`` before ``10.png``).
+
+    Raises:
+        TalkbenchError: there are none; or two of them have one name or number, as ``1.png``, ``1.jpg`` and ``01.png``.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.files = sorted(image_files(path), key=_natural)
         if not self.files:
-            raise TalkbenchError(f"{path} holds no PNG or JPEG frames; give a folder of frames or a video")
+            raise TalkbenchError(f"{path} holds no frames, PNG, JPEG or the like; give a folder of frames or a video")
+        frames: dict[tuple[tuple[int, str], ...], Path] = {}
+        for file in self.files:
+            other = frames.setdefault(tuple(_natural(Path(file.stem))), file)
+            if other != file:
+                both = " and ".join(sorted((file.name, other.name)))
+                raise TalkbenchError(f"{path}: {both} are both one frame; remove one of them")
 
     def __len__(self) -> int:
         return len(self.files)
@@ -123,7 +88,7 @@ class ListedClip(Clip):
 
 
 class NumberedClip(Clip):
-    """The PNG and JPEG files of a folder by the numbers in their names (`file_number`): a frame keeps its number even
+    """The images of a folder by the numbers in their names (`file_number`): a frame keeps its number even
     if others are missing. Files without a number are no frames."""
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +103,7 @@ class NumberedClip(Clip):
                 self._files[number] = name
         self._numbers = sorted(self._files)
         if not self._files:
-            raise TalkbenchError(f"{path} holds no numbered PNG or JPEG frames; prepare this clip anew")
+            raise TalkbenchError(f"{path} holds no frames with numbers in their names; prepare this clip anew")
 
     def __len__(self) -> int:
         return len(self._files)
@@ -164,120 +129,8 @@ class NumberedClip(Clip):
         return read_image(self.file(index))
 
 
-class VideoClip(Clip):
-    """A video file, decoded in order of time.
-
-    Frame i is the one with the i-th smallest time stamp among the file's packets, so that a frame
-    that does not decode leaves the numbers of the others as they are. Reading forward goes on
-    decoding; reading back beyond the last `CACHED_FRAMES` frames starts again at the beginning. May
-    be read from several threads, and pickled (the copy opens the file for itself).
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        check_regular(path)
-        self._index: dict[int | None, int] = {stamp: index for index, stamp in enumerate(self._stamps())}
-        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
-        self._position = 0  # the first frame that the decoder may still give
-        self._decoder = self._decode()
-        if next(self._decode(), None) is None:
-            raise TalkbenchError(f"{path}: no frame of this video can be decoded; replace the file")
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    @property
-    def rate(self) -> Fraction | None:
-        import av
-
-        with av.open(str(self.path)) as container:
-            return container.streams.video[0].average_rate
-
-    def frames_between(self, start: Fraction, end: Fraction) -> range:
-        """The frames shown in [start, end), in seconds since the first frame; past the video's end, frames are assumed
-        to go on at the same rate.
-
-        Where every time stamp is within half a frame of the file's rate, that rate is taken as exact, since some
-        containers round stamps to milliseconds; else the stamps themselves are used.
-        """
-        import av
-
-        with av.open(str(self.path)) as container:
-            base, rate = container.streams.video[0].time_base, container.streams.video[0].average_rate
-        assert base is not None  # as the frames have time stamps
-        stamps = np.array([stamp for stamp in self._index if stamp is not None])
-        times = (stamps - stamps[0]) * float(base)
-        if rate and np.abs(times * float(rate) - np.arange(len(times))).max() <= 0.5:
-            return range(math.ceil(start * rate), math.ceil(end * rate))
-        step = times[-1] / max(1, len(times) - 1)
-        times = np.append(times, np.arange(times[-1] + step, float(end), step) if step else [])
-        first, last = np.searchsorted(times, (float(start), float(end)))
-        return range(int(first), int(last))
-
-    def __reduce__(self) -> tuple[type[VideoClip], tuple[Path]]:
-        return VideoClip, (self.path,)
-
-    def _read(self, index: int) -> np.ndarray:
-        with self._lock:
-            if index in self._cache:
-                return self._cache[index].copy()
-            if index < self._position:
-                self._decoder, self._position = self._decode(), 0
-            for position, image in self._decoder:
-                self._position = position + 1
-                self._cache[position] = image
-                if len(self._cache) > CACHED_FRAMES:
-                    self._cache.popitem(last=False)
-                if position == index:
-                    return image.copy()
-                if position > index:
-                    break
-        raise PairError("undecodable-frame", f"frame {index} of {self.path} cannot be decoded")
-
-    def _stamps(self) -> list[int]:
-        """The presentation times of all frames, without decoding."""
-        import av
-
-        try:
-            with av.open(str(self.path)) as container:
-                if not container.streams.video:
-                    raise TalkbenchError(f"{self.path} holds no video; give a folder of frames or a video")
-                packets = [packet for packet in container.demux(video=0) if packet.size and not packet.is_discard]
-        except (av.FFmpegError, OSError) as error:
-            raise TalkbenchError(f"cannot read the video {self.path}: {error.strerror}; replace the file") from error
-        stamps = {packet.pts for packet in packets if packet.pts is not None}
-        if not packets or len(stamps) < len(packets):
-            problem = "frames without time stamps; convert it to mp4" if packets else "no frames; replace the file"
-            raise TalkbenchError(f"the video {self.path} has {problem}")
-        return sorted(stamps)
-
-    def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
-        """All sound frames with their indices, in order. After a packet that does not decode, the
-        frames up to the next key frame are left out: the decoder patches them up without saying so."""
-        import av
-
-        damaged = False
-
-        with av.open(str(self.path)) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    damaged = True
-                    continue
-                for frame in frames:
-                    damaged = (damaged or frame.is_corrupt) and not frame.key_frame
-                    index = self._index.get(frame.pts)
-                    if index is not None and not damaged:
-                        image = frame.to_ndarray(format="rgb24")
-                        yield index, np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
-
-
 def open_clip(path: Path, numbered: bool = False) -> Clip:
-    """The clip at `path`: a folder of PNG or JPEG frames, or a video file of any container.
+    """The clip at `path`: a folder of images, or a video file, whatever its ending.
 
     Args:
         numbered: frames in a folder go by the number in their names, not by their place.
@@ -289,17 +142,23 @@ def open_clip(path: Path, numbered: bool = False) -> Clip:
     if path.is_dir():
         return NumberedClip(path) if numbered else FolderClip(path)
     if path.is_file():
-        return VideoClip(path)
+        try:
+            return VideoClip(path)
+        except TalkbenchError as error:
+            if holds_picture(path):
+                remedy = "of animations only GIF is supported; give a folder of frames or a video"
+                raise TalkbenchError(f"{path} is a picture, which holds no video; {remedy}") from error
+            raise
     raise PairError("missing-clip", f"there is no clip {path}; give a folder of frames or a video")
 
 
 def is_image(name: str) -> bool:
-    """Whether `name` is the name of a PNG or JPEG file that is not hidden."""
+    """Whether `name` is the name of an image file that is not hidden."""
     return name.lower().endswith(IMAGE_SUFFIXES) and name[0] != "."
 
 
 def image_names(folder: Path) -> Iterator[str]:
-    """The names of the PNG and JPEG files in `folder`, hidden ones left out, in no order."""
+    """The names of the image files in `folder`, hidden ones left out, in no order."""
     with os.scandir(folder) as entries:
         yield from filter(is_image, (entry.name for entry in entries))
 

@@ -20,8 +20,9 @@ from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 from talkbench.datasets.best_frames import with_best
 from talkbench.datasets.clip_store import Store
-from talkbench.datasets.clips import Clip, has_two_frames
+from talkbench.datasets.clips import has_two_frames
 from talkbench.datasets.gaps import Gap
+from talkbench.datasets.interface import Clip
 from talkbench.datasets.official_lists import is_official_form, recognise
 from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text, repetition
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 
-from talkbench.datasets.clips import Clip, file_number
+from talkbench.datasets.clips import file_number
+from talkbench.datasets.interface import Clip
 
 NAMED = 3  # missing numbers, and clips, that a message names
 

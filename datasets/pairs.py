@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import check_regular, sha256_bytes, write_atomic
 
 COLUMNS = ("source_clip", "source_index", "driving_clip", "driving_index", "reference_clip", "reference_index")
+SEPARATORS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True, order=True)
@@ -90,7 +92,7 @@ def read_text(path: Path) -> str:
     check_regular(path)
     try:
         content = path.read_bytes()
-        return content.decode("utf-8-sig")
+        return plain_csv(content.decode("utf-8-sig"))
     except OSError as error:
         raise TalkbenchError(f"cannot read the pair list {path}: {error}; give a CSV file in UTF-8") from error
     except UnicodeDecodeError as error:
@@ -100,12 +102,37 @@ def read_text(path: Path) -> str:
         ) from error
 
 
+def plain_csv(text: str) -> str:
+    """A list as spreadsheets export it, made plain: commas for semicolons, tabs or bars, no blanks around fields, the
+    header in small letters, no line ``sep=;`` before it (an empty one behind keeps the numbers of the lines). What is
+    plain already, or no table, stays as it is.
+
+    >>> plain_csv("sep=;\\nSource; Driving\\na b;c\\n")
+    'source,driving\\n\\na b,c\\n'
+    """
+    named = re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)
+    body = text[named.end() :] if named else text
+    header = body.partition("\n")[0]
+    separator = named[1] if named else next((sign for sign in SEPARATORS if sign in header), SEPARATORS[0])
+    if separator == "," and not named and header == header.lower() and not re.search(r"[ \t],|,[ \t]", text):
+        return text
+    try:
+        rows = list(csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True))
+    except (csv.Error, TypeError, ValueError):  # whoever reads the list says what is wrong with it
+        return text
+    rows = [[field.strip() for field in row] for row in rows]
+    rows[:1] = [[field.lower() for field in row] for row in rows[:1]] + ([[]] if named else [])
+    plain = io.StringIO()
+    csv.writer(plain, lineterminator="\n").writerows(rows)
+    return plain.getvalue()
+
+
 def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
     """Read and check a whole pair list.
 
     Args:
-        path: CSV with the first four of `COLUMNS`, in any order; the reference columns may be
-            missing or empty; further columns are ignored.
+        path: CSV (see `plain_csv` for its forms) with the first four of `COLUMNS`, in any order; the reference columns
+            may be missing or empty; further columns are ignored.
         frame_count: returns the number of frames of a clip and raises TalkbenchError for an unknown clip.
 
     Raises:

@@ -22,11 +22,18 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH
     "without the driver's face shape.  [default: relative-first, or absolute if the method has no relative motion]",
 )  # fmt: skip
 @click.option("--frames", type=PATH, help="Also write every frame as PNG into this folder.")
+@click.option("--sound/--no-sound", default=True, show_default=True, help="Whether the video gets the driver's sound.")
+@click.option(
+    "--keep-damaged", is_flag=True, help="Leave frames of the driver out that cannot be read, instead of giving up."
+)
 @OPTIONS["batch_size"]
 @OPTIONS["device"]
 @OPTIONS["set"]
 def command(**options: Any) -> None:
     """Animate a face image with a driving video.
+
+    The video lasts as long as the driving one, frame by frame, and has its sound. Of an image or a video that is not
+    square the middle is used.
 
     \b
     bench animate --method mcnet --source face.png --driving clip.mp4 --out result.mp4

@@ -10,25 +10,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import sha256_bytes, sha256_file
-from talkbench.core.images import read_image
+from talkbench.core.images import TooDeep, open_image, read_image
 from talkbench.datasets import Pair
-from talkbench.datasets.clips import IMAGE_SUFFIXES, FolderClip, VideoClip, open_clip
+from talkbench.datasets.clip_store import VIDEO_SUFFIXES
+from talkbench.datasets.clips import IMAGE_SUFFIXES, FolderClip, open_clip
+from talkbench.datasets.interface import Clip
+from talkbench.datasets.videos import VideoClip, is_video, open_video
 from talkbench.methods import registry
 from talkbench.results.record import FramesInfo
 
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
 ORIGIN = "frames given by the user"
-VIDEO_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm")
+LOSSLESS = ("PNG", "BMP", "TIFF", "WEBP")  # as `_kind` calls them
 OPEN_VIDEOS = 8  # pairs come in order of their sources, so few videos are in use at the same time
 
 
@@ -113,15 +119,16 @@ class GivenFrames:
             for path, numbers in claims.items()
             for number, place in _places(path, numbers, [number for number in numbers if number < count])
         }
+        hint = _counted_from_one(claims, strangers)
         if not self._places:
             raise TalkbenchError(
                 f"no file in {folder} is named after the number of a pair, {frame_name(0)} to {frame_name(count - 1)}; "
-                "the README.txt that bench data export-pairs writes says how to name them"
+                + (hint or "the README.txt that bench data export-pairs writes says how to name them")
             )
         self.info = _info(self._places)
         if f"{size}x{size}" not in self.info.sizes:
             raise TalkbenchError(f"no frame in {folder} is {size}x{size}, as evaluated: {_instead(self._places)}")
-        self.remarks = list(_remarks(self.info, folder, strangers, count))
+        self.remarks = [*filter(None, [hint]), *_remarks(self.info, folder, strangers, count)]
 
     @cached_property
     def _open(self) -> Callable[[Path], VideoClip]:
@@ -175,14 +182,27 @@ def _claims(folder: Path, pairs: Sequence[Pair]) -> tuple[dict[Path, range], lis
     return claims, strangers
 
 
+def _counted_from_one(claims: Iterable[Path], strangers: Iterable[Path]) -> str:
+    """A hint where the numbers of the files begin at 1, so that each may stand for the pair before; else ""."""
+    stems = [path.stem for path in (*claims, *strangers)]
+    numbers = [int(stem) for stem in stems if re.fullmatch(r"[0-9]{6,}", stem)]
+    if min(numbers, default=0) != 1:
+        return ""
+    return (
+        f"there is a {frame_name(1)} and no {frame_name(0)}: the first pair has the number 0, so if the numbers were "
+        "counted from 1, every frame is taken for that of the next pair; rename the files"
+    )
+
+
 def _numbers(path: Path, whole: dict[int, range], count: int) -> range:
     stem = path.name if path.is_dir() else path.stem
     if not re.fullmatch(r"[0-9]{6,}", stem) or frame_name(int(stem)) != f"{stem}.png":
         return range(0)
     number = int(stem)
-    if path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES:
-        return whole.get(number, range(0))
-    return range(number, number + 1) if path.suffix.lower() in IMAGE_SUFFIXES and number < count else range(0)
+    if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
+        return range(number, number + 1) if number < count else range(0)
+    named = path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES
+    return whole.get(number, range(0)) if named or is_video(path) else range(0)
 
 
 def _places(path: Path, numbers: range, evaluated: list[int]) -> Iterator[tuple[int, Place]]:
@@ -210,34 +230,40 @@ def _places(path: Path, numbers: range, evaluated: list[int]) -> Iterator[tuple[
     elif isinstance(clip, FolderClip):
         yield from ((number, (_image(file), None)) for number, file in zip(evaluated, clip.files, strict=False))
     else:
-        video = _video(path)
+        video = _video(clip)
         yield from ((number, (video, index)) for index, number in enumerate(evaluated))
 
 
 def _image(path: Path) -> _File:
-    from PIL import Image
-
     data = b""
     try:
         data = path.read_bytes()
-        with Image.open(BytesIO(data), formats=("PNG", "JPEG")) as image:
-            lossy = image.format != "PNG"
-            bits = 8 if lossy else data[24]  # in PNG's first chunk, after signature, width and height
+        with open_image(path, data) as image:
             fault: tuple[str, str] | None = None
-            if image.mode != "RGB" or bits != 8:
-                fault = "not-8-bit-rgb", f"{path} has pixels of mode {image.mode} and {bits} bits; write 8-bit RGB"
-            size = f"{image.width}x{image.height}"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return _File(path, sha256_bytes(data), fault=("undecodable-frame", f"{path} is not a readable PNG or JPEG"))
-    return _File(path, sha256_bytes(data), "JPEG (lossy)" if lossy else "PNG", size, fault)
+            opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
+            if image.mode != "RGB" and not opaque:
+                fault = "not-8-bit-rgb", f"{path} has pixels of mode {image.mode}; write 8-bit RGB"
+            return _File(path, sha256_bytes(data), _kind(image, data), f"{image.width}x{image.height}", fault)
+    except OSError as error:
+        return _File(path, fault=("undecodable-frame", f"cannot read {path}: {error.strerror}"))
+    except PairError as error:
+        reason = "not-8-bit-rgb" if isinstance(error, TooDeep) else error.reason
+        return _File(path, sha256_bytes(data), fault=(reason, error.message))
 
 
-def _video(path: Path) -> _File:
-    import av
+def _kind(image: ImageFile, data: bytes) -> str:
+    """How an image is stored: its format, and whether that has lost something."""
+    compression = str(image.info.get("compression", ""))
+    lossless = {"PNG": True, "BMP": True, "WEBP": b"VP8L" in data[:64], "TIFF": "jpeg" not in compression}
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    return kind if lossless.get(kind, False) else f"{kind} (lossy)"
 
-    with av.open(str(path)) as container:
-        codec = container.streams.video[0].codec_context
-        return _File(path, sha256_file(path), f"{codec.name} {codec.pix_fmt}", f"{codec.width}x{codec.height}")
+
+def _video(clip: Clip) -> _File:
+    with open_video(clip.path) as (_, stream):
+        kind = f"{stream.codec_context.name} {stream.codec_context.pix_fmt}"
+    height, width = clip.read(clip.sound_numbers()[0]).shape[:2]
+    return _File(clip.path, sha256_file(clip.path), kind, f"{width}x{height}")
 
 
 def _info(places: dict[int, Place]) -> FramesInfo:
@@ -267,7 +293,7 @@ def _remarks(info: FramesInfo, folder: Path, strangers: list[Path], count: int) 
         yield f"{len(strangers)} of the files in {folder} belong to no pair and are ignored ({strangers[0].name} …)"
     if info.pairs < count:
         yield f"{count - info.pairs} of {count} pairs have no frame in {folder}"
-    lossy = {kind: number for kind, number in info.kinds.items() if kind != "PNG"}
+    lossy = {kind: number for kind, number in info.kinds.items() if kind not in LOSSLESS}
     if lossy:
         kinds = ", ".join(f"{number} {kind}" for kind, number in lossy.items())
-        yield f"frames that are not PNG are scored with the losses of their compression: {kinds}"
+        yield f"frames that are not lossless are scored with the losses of their compression: {kinds}"

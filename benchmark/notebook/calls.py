@@ -19,7 +19,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.datasets import Split
 
 if TYPE_CHECKING:
-    from talkbench.datasets.clips import Clip
+    from talkbench.datasets.interface import Clip
     from talkbench.methods.interface import Method
 
     Frames = Sequence[np.ndarray | Path | str]
@@ -206,6 +206,8 @@ def animate(
     frames: Path | str | None = None,
     batch_size: int = 8,
     device: str = "auto",
+    sound: bool = True,
+    keep_damaged: bool = False,
     settings: Mapping[str, object] | None = None,
     progress: bool = True,
 ) -> Animation:
@@ -223,7 +225,8 @@ def animate(
     """
     from talkbench.benchmark.animate import AnimateOptions
     from talkbench.benchmark.animate import animate as write
-    from talkbench.datasets.clips import Clip, ListedClip
+    from talkbench.datasets.clips import ListedClip
+    from talkbench.datasets.interface import Clip
 
     path = Path(out)
     _check_numbers(batch_size=batch_size)
@@ -240,6 +243,8 @@ def animate(
         frames=_path(frames),
         batch_size=batch_size,
         device=device,
+        sound=sound,
+        keep_damaged=keep_damaged,
         settings=dict(settings or {}),
     )  # fmt: skip
     with _display(progress, "frames") as display:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.datasets.clips import Clip
+from talkbench.datasets.interface import Clip
 
 BATCH = 16  # frames per call of the detector; bounds its memory
+OVERLAP = 0.3  # of two boxes' area that both have, from which on they show one face
+PASSING = 0.1  # a face seen in a smaller share of the frames than the most frequent one is none, or passes by
+SQUARE = 0.1  # how far the sides of a head crop may differ
+HEAD = 0.45  # of a head crop's side that the face's height takes at least; in those of the field it is 0.54 to 0.76
+Track = dict[int, np.ndarray]  # one face: by the number of the look at which it was seen, its box
 
 
-def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
-    """Boxes of the largest face in every `every`-th frame of `clip`, by facenet-pytorch's MTCNN.
+def find_faces(clip: Clip, every: int = 4) -> list[np.ndarray]:
+    """The faces in every `every`-th frame of `clip`, by facenet-pytorch's MTCNN.
 
     Returns:
-        float64 (N, 4), left, top, right, bottom in pixels, which may reach over the frame's border;
-        frames without a face have no box.
+        By frame, float64 (N, 4), left, top, right, bottom in pixels, which may reach over the frame's border, the
+        largest first; N is 0 where there is no face.
 
     Raises:
         TalkbenchError: facenet-pytorch is missing, or no frame shows a face.
@@ -28,13 +35,85 @@ def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
     # (docs/specs/fomm.md 4.7 shrinks them).
     detector = MTCNN(select_largest=True, min_face_size=max(20, min(clip.read(0).shape[:2]) // 18))
     indices = range(0, len(clip), every)
-    boxes = []
+    looks: list[np.ndarray] = []
     for start in range(0, len(indices), BATCH):
         images = np.stack([clip.read(index) for index in indices[start : start + BATCH]])
-        boxes += [faces[0] for faces in detector.detect(images)[0] if faces is not None]
-    if not boxes:
+        for faces in detector.detect(images)[0]:
+            looks.append(np.zeros((0, 4)) if faces is None else np.array(list(faces), dtype=np.float64))
+    if not any(len(boxes) for boxes in looks):
         raise TalkbenchError(f"no face found in {clip.path}; choose a video that shows one")
-    return np.array(boxes, dtype=np.float64)
+    return looks
+
+
+def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
+    """The largest face of each of the frames that `find_faces` finds one in, float64 (N, 4)."""
+    return np.stack([boxes[0] for boxes in find_faces(clip, every) if len(boxes)])
+
+
+def follow_faces(looks: Sequence[np.ndarray]) -> list[Track]:
+    """The faces of a clip from left to right, each held by the overlap of its boxes from look to look, across frames
+    that do not show it. A face elsewhere after a cut is another one. Left out is what is seldom seen beside others, as
+    a false detection is.
+
+    Args:
+        looks: see `find_faces`.
+    """
+    tracks: list[Track] = []
+    for look, boxes in enumerate(looks):
+        shares = [
+            (_overlap(next(reversed(track.values())), box), number, place)
+            for number, track in enumerate(tracks)
+            for place, box in enumerate(boxes)
+        ]
+        placed: set[int] = set()
+        for share, number, place in sorted(shares, key=lambda item: -item[0]):
+            if share >= OVERLAP and place not in placed and look not in tracks[number]:
+                tracks[number][look] = boxes[place]
+                placed.add(place)
+        tracks += [{look: box} for place, box in enumerate(boxes) if place not in placed]
+    enough = PASSING * max(len(track) for track in tracks)
+    kept = [track for track in tracks if len(track) > max(1, enough) or len(looks) == 1]
+    return sorted(kept or tracks, key=lambda track: float(_boxes(track)[:, ::2].mean()))
+
+
+def position_of(tracks: Sequence[Track], face: str) -> int:
+    """Which of the `tracks` is meant: ``largest``, the one with the most area over all looks; ``first``, the one that
+    is seen first, of several the largest; or a number from 1 for the first from the left.
+
+    Raises:
+        TalkbenchError: there is no face of that number.
+    """
+    areas = [float(np.prod(_boxes(track)[:, 2:] - _boxes(track)[:, :2], axis=1).sum()) for track in tracks]
+    if face == "largest":
+        return int(np.argmax(areas))
+    if face == "first":
+        return min(range(len(tracks)), key=lambda place: (min(tracks[place]), -areas[place]))
+    if int(face) > len(tracks):
+        raise TalkbenchError(f"--face {face}: there are {len(tracks)}; choose one of them")
+    return int(face) - 1
+
+
+def _boxes(track: Track) -> np.ndarray:
+    return np.stack(list(track.values()))
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """The area that both boxes have over the area that either has."""
+    shared = np.prod(np.maximum(0, np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])))
+    return float(shared / (np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared))
+
+
+def is_head_crop(boxes: np.ndarray, height: int, width: int) -> bool:
+    """Whether frames of `height` x `width` with a face at `boxes` (N, 4) are cut to its head already: nearly square,
+    and the face takes about half their height or more, as in VoxCeleb's clips and those that demos come with."""
+    faces = np.median(boxes[:, 3] - boxes[:, 1])
+    return abs(height - width) <= SQUARE * max(height, width) and bool(faces >= HEAD * min(height, width))
+
+
+def middle_crop(height: int, width: int) -> tuple[int, int, int]:
+    """Left, top and side of the largest square in the middle."""
+    side = min(height, width)
+    return (width - side) // 2, (height - side) // 2, side
 
 
 def square_crop(boxes: np.ndarray, height: int, width: int, margin: float = 0.1) -> tuple[int, int, int]:

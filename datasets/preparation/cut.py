@@ -6,14 +6,13 @@ at the video's own rate (docs/specs/evaluation.md 6.2, 6.5, 6.6).
 
 from __future__ import annotations
 
-import importlib.util
 import multiprocessing
 import os
 import shutil
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -22,26 +21,33 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import PARTIAL, atomic_folder
-from talkbench.core.images import resize
-from talkbench.datasets.clip_store import VIDEO_SUFFIXES
-from talkbench.datasets.clips import Clip, VideoClip, image_files
-from talkbench.datasets.preparation.crops import face_boxes, square_crop
+from talkbench.core.images import resize, stored_size
+from talkbench.datasets.clip_store import files_by_kind
+from talkbench.datasets.clips import image_files
+from talkbench.datasets.interface import Clip
 from talkbench.datasets.preparation.metadata import Cut
+from talkbench.datasets.videos import VideoClip
 
+KEEP = "--keep-damaged makes the clip of the frames that decode"
 JPEG_QUALITY = 95  # of OpenCV's writer unless told otherwise; HDTF's frames come from it (docs/specs/evaluation.md 6.5)
 SLACK = Fraction(1, 25)  # seconds that a video may be short of its last clip's end: one frame of the list
+PARTIAL_DOWNLOADS = (".part", ".crdownload", ".download", ".ytdl")
 SHAPE_TOLERANCE = 0.01  # how far a video's aspect ratio may be from the list's: sizes on the web are rounded to even
 
 
 @dataclass(frozen=True)
 class Style:
-    """How frames are written: `size` pixels square, named by `digits`, ``.png`` or ``.jpg`` (quality 95)."""
+    """How frames are written: `size` pixels square, named by `digits`, ``.png`` or ``.jpg`` (quality 95); and whether
+    of a damaged video the frames that decode are kept, under their numbers, or no clip is made."""
 
     size: int
     digits: int = 7
     suffix: str = ".png"
+    keep_damaged: bool = False
 
 
 STYLES = {
@@ -54,12 +60,15 @@ STYLES = {
 
 @dataclass(frozen=True)
 class CutOutcome:
-    """The result for a clip: `status` is "made", "there" (made before) or a slug of a fault, told in `detail`."""
+    """The result for a clip: `status` is "made", "there" (made before) or a slug of a fault, told in `detail`; where
+    the clip was made all the same, `detail` tells what is missing in it, and `choice` how it was cut, where there was
+    a choice: a few words and the whole story."""
 
     clip: str
     video: str
     status: str
     detail: str = ""
+    choice: tuple[str, str] | None = None
 
     @property
     def good(self) -> bool:
@@ -86,12 +95,12 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
     """
     if not raw.is_dir():
         raise TalkbenchError(f"{raw} is not a folder; name the folder of the downloaded videos")
-    videos = _by_stem(raw.iterdir())
-    _sweep({(out / cut.clip).parent for cut in cuts})
+    videos, _ = list_videos(raw)
+    sweep({(out / cut.clip).parent for cut in cuts})
     jobs: list[Job] = []
     for name, cuts_of_video in _by_video(cuts).items():
         files = videos.get(name, [])
-        earlier = [outcome for cut in cuts_of_video if (outcome := _earlier(cut.clip, name, out, style))]
+        earlier = [outcome for cut in cuts_of_video if (outcome := earlier_outcome(cut.clip, name, out, style))]
         yield earlier
         done = {outcome.clip for outcome in earlier}
         todo = [cut for cut in cuts_of_video if cut.clip not in done]
@@ -100,48 +109,35 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
         if len(files) == 1:
             jobs.append(partial(_cut_video, files[0], todo, out, style))
         elif files:
-            yield [CutOutcome(cut.clip, name, "same-name", _several(files)) for cut in todo]
+            yield [CutOutcome(cut.clip, name, "same-name", several_files(files)) for cut in todo]
         else:
             yield [CutOutcome(cut.clip, name, "missing-video", f"no {name}.mp4 in {raw}") for cut in todo]
-    yield from _work(jobs, workers)
+    yield from run_jobs(jobs, workers)
 
 
-def find_videos(raw: Path) -> dict[str, list[Path]]:
-    """The videos in the folder `raw`, or `raw` itself, by file name without ending.
+def find_videos(raw: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """As `list_videos`, also for a single video.
 
     Raises:
         TalkbenchError: there is no video.
     """
     if not raw.exists():
         raise TalkbenchError(f"there is no {raw}; give a video or a folder of videos")
-    videos = _by_stem(raw.iterdir()) if raw.is_dir() else {raw.stem: [raw]}
+    videos, others = list_videos(raw) if raw.is_dir() else ({raw.stem: [raw]}, [])
     if not videos:
-        raise TalkbenchError(f"{raw} holds no video; known endings: {' '.join(VIDEO_SUFFIXES)}")
-    return videos
+        raise TalkbenchError(f"{raw} holds no video")
+    return videos, others
 
 
-def crop_faces(videos: dict[str, list[Path]], out: Path, style: Style, workers: int) -> Iterator[list[CutOutcome]]:
-    """Make a clip of every video, cut to the square around the face (see `crops`), named as its file without ending.
-
-    Args:
-        videos: see `find_videos`.
-        out, workers, and what is yielded and raised: as for `cut_clips`.
-    """
-    if importlib.util.find_spec("facenet_pytorch") is None:
-        raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]'")
-    _sweep({out})
-    jobs: list[Job] = []
-    for name, files in videos.items():
-        earlier = _earlier(name, name, out, style) if _is_text(name) else None
-        if not _is_text(name):
-            yield [CutOutcome(printable(name), printable(name), "name-not-utf8", "rename the file")]
-        elif len(files) > 1:
-            yield [CutOutcome(name, name, "same-name", _several(files))]
-        elif earlier:
-            yield [earlier]
-        else:
-            jobs.append(partial(_crop_face, files[0], out / name, style))
-    yield from _work(jobs, workers)
+def list_videos(raw: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """The videos in the folder `raw` by file name without ending; and the names of other files, lists (CSV) and hidden
+    ones left out. Videos are told by content; what ends as one and is broken counts too."""
+    images, names, others = files_by_kind(raw, [file.name for file in raw.iterdir() if file.is_file()])
+    videos = defaultdict(list)
+    for name in names:
+        if not name.endswith(PARTIAL_DOWNLOADS):
+            videos[Path(name).stem].append(raw / name)
+    return videos, sorted([*images, *others, *(name for name in names if name.endswith(PARTIAL_DOWNLOADS))])
 
 
 def printable(name: str) -> str:
@@ -155,58 +151,61 @@ def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list
         video = VideoClip(path)
     except TalkbenchError as error:
         return [CutOutcome(cut.clip, cut.video, "broken-video", str(error)) for cut in cuts]
+    sound = set(video.sound_numbers()) if style.keep_damaged else None
     outcomes = []
     for cut in sorted(cuts, key=lambda cut: cut.start):
         try:
-            _write(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style)
-            outcomes.append(CutOutcome(cut.clip, cut.video, "made"))
+            loss = write_frames(video, _frames(cut, video), partial(_window, cut), out / cut.clip, style, sound)
+            outcomes.append(CutOutcome(cut.clip, cut.video, "made", loss))
         except PairError as error:
             outcomes.append(CutOutcome(cut.clip, cut.video, error.reason, error.message))
     return outcomes
 
 
-def _crop_face(path: Path, folder: Path, style: Style) -> list[CutOutcome]:
-    def failed(error: TalkbenchError, status: str) -> list[CutOutcome]:
-        return [CutOutcome(folder.name, path.stem, getattr(error, "reason", status), str(error))]
-
-    try:
-        video = VideoClip(path)
-    except TalkbenchError as error:
-        return failed(error, "broken-video")
-    try:
-        boxes = face_boxes(video)
-    except TalkbenchError as error:
-        return failed(error, "no-face")
-
-    def window(height: int, width: int) -> Window:
-        left, top, side = square_crop(boxes, height, width)
-        return left, top, left + side, top + side
-
-    try:
-        _write(video, range(len(video)), window, folder, style)
-    except PairError as error:
-        return failed(error, error.reason)
-    return [CutOutcome(folder.name, path.stem, "made")]
-
-
-def _write(video: Clip, frames: range, window: Callable[[int, int], Window], folder: Path, style: Style) -> None:
+def write_frames(
+    video: Clip,
+    frames: range,
+    window: Callable[[int, int], Window],
+    folder: Path,
+    style: Style,
+    sound: Collection[int] | None,
+) -> str:
     """Write `frames` of `video`, numbered from 0, all or none.
 
     Args:
         window: the window for an image's height and width; may raise PairError.
+        sound: the frames of `video` that can be read, the others are left out; None: all must be.
+
+    Returns:
+        How many frames were left out, in words; "" for none.
 
     Raises:
-        PairError: a frame does not decode.
+        PairError: a frame does not decode, or none of them does.
     """
     from PIL import Image
 
+    missing = [index for index in frames if sound is not None and index not in sound]
+    if len(missing) == len(frames):
+        raise PairError("undecodable-frame", f"{video.path}: frames {frames.start} to {frames[-1]} do not decode")
     options: dict[str, Any] = {"compress_level": 3} if style.suffix == ".png" else {"quality": JPEG_QUALITY}
     with atomic_folder(folder) as temporary:
         for number, index in enumerate(frames):
-            image = video.read(index)
+            if index in missing:
+                continue
+            image = _read(video, index)
             left, top, right, bottom = window(*image.shape[:2])
             square = resize(image[top:bottom, left:right], style.size)
             Image.fromarray(square).save(temporary / f"{number:0{style.digits}d}{style.suffix}", **options)
+    if not missing:
+        return ""
+    return f"{len(missing)} of {len(frames)} frames cannot be decoded and are left out, the first is {missing[0]}"
+
+
+def _read(video: Clip, index: int) -> np.ndarray:
+    try:
+        return video.read(index)
+    except PairError as error:
+        raise PairError(error.reason, f"{error.message}; {KEEP}") from error
 
 
 def _frames(cut: Cut, video: VideoClip) -> range:
@@ -222,7 +221,9 @@ def _frames(cut: Cut, video: VideoClip) -> range:
         frames, needed = (video.frames_between(start, last) for last in (end, end - SLACK))
     if needed.stop > len(video) or frames.start >= len(video):
         raise PairError(
-            "short-video", f"{video.path} has {len(video)} frames, but the clip goes to frame {frames.stop - 1}"
+            "short-video",
+            f"{video.path} has {len(video)} frames, but the clip goes to frame {frames.stop - 1}"
+            + (f"; {video.damage}" if video.damage else ""),
         )
     return range(frames.start, min(frames.stop, len(video)))
 
@@ -248,7 +249,7 @@ def _window(cut: Cut, height: int, width: int) -> Window:
     return left, top, right, bottom
 
 
-def _work(jobs: list[Job], workers: int) -> Iterator[list[CutOutcome]]:
+def run_jobs(jobs: list[Job], workers: int) -> Iterator[list[CutOutcome]]:
     if workers == 1 or len(jobs) < 2:
         yield from (job() for job in jobs)
         return
@@ -278,17 +279,15 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
-def _sweep(folders: Iterable[Path]) -> None:
+def sweep(folders: Iterable[Path]) -> None:
     """Delete what killed processes left in `folders`."""
     for folder in folders:
         for leftover in folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _earlier(clip: str, video: str, out: Path, style: Style) -> CutOutcome | None:
+def earlier_outcome(clip: str, video: str, out: Path, style: Style) -> CutOutcome | None:
     """The outcome for a clip that is in `out` already; None if it is not."""
-    from PIL import Image
-
     path = out / clip
     if path.is_file():
         return CutOutcome(clip, video, "there")
@@ -297,29 +296,20 @@ def _earlier(clip: str, video: str, out: Path, style: Style) -> CutOutcome | Non
         return None
     first = next(iter(image_files(path)), content[0])
     try:
-        with Image.open(first) as image:
-            size = image.size
-    except OSError:
+        size = stored_size(first)
+    except PairError:
         return CutOutcome(clip, video, "undecodable-frame", f"{first} is no image; delete the folder")
     if size != (style.size, style.size):
         return CutOutcome(clip, video, "other-size", f"{path} is there with {size[0]} x {size[1]} pixels; delete it")
     return CutOutcome(clip, video, "there")
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     return printable(name) == name
 
 
-def _several(files: list[Path]) -> str:
+def several_files(files: list[Path]) -> str:
     return f"{' and '.join(file.name for file in files)} have one name; keep one of them"
-
-
-def _by_stem(files: Iterable[Path]) -> dict[str, list[Path]]:
-    videos = defaultdict(list)
-    for file in sorted(files):
-        if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file() and not file.name.startswith("."):
-            videos[file.stem].append(file)
-    return videos
 
 
 def _by_video(cuts: Iterable[Cut]) -> dict[str, list[Cut]]:

@@ -28,6 +28,7 @@ from pathlib import Path, PurePosixPath
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import check_regular
 from talkbench.datasets.external import ExternalCard
+from talkbench.datasets.pairs import plain_csv
 
 COMMON = ("video_id", "bbox", "width", "height")
 LONGEST_SHOWN = 80  # characters of a faulty field that a message quotes
@@ -233,7 +234,7 @@ def read_text(path: Path) -> str:
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file with the numbers of their last lines."""
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(plain_csv(read_text(path)), newline=""), strict=True)
     try:
         names = list(reader.fieldnames or ())
         missing = [column for column in columns if column not in names]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -15,13 +17,15 @@ from talkbench.datasets.registration import registry
 from talkbench.datasets.sampling import COUNT, cross_identity, reconstruction, same_identity
 
 SEED = 0
+NAMED = 3  # files that the note names
 
 
 @registry.register("folder")
 class Folder(Dataset):
     """All clips below `root`, named by their paths; the card says how pairs are drawn.
 
-    What cannot be read as a clip is left out and named in the split's note.
+    The split's note names what is left out: clips that cannot be read, and files that are no part of a clip, as
+    thumbnails beside videos are. A video that was cut off is used as far as it goes, and named.
     """
 
     name = "folder"
@@ -61,24 +65,61 @@ class Folder(Dataset):
         clips, faults = self.clips
         if not clips:
             raise TalkbenchError(faults[0] if faults else f"{self.root} holds no videos and no frames; add some")
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        note = f"left out: {faults[0]}{more}" if faults else ""
-        return Listing(_draw(clips, self.identity)[task](), str(self.root), note)
+        return Listing(_draw(clips, self.identity)[task](), str(self.root), self._content.note)
 
-    @cached_property
+    @property
     def clips(self) -> tuple[dict[str, Sequence[int]], list[str]]:
         """The frame numbers of every clip, and what is wrong with the others."""
-        clips: dict[str, Sequence[int]] = {}
-        faults = []
-        for name in self.store.names():
+        return self._content.numbers, self._content.faults
+
+    @cached_property
+    def _content(self) -> _Content:
+        survey = self.store.survey()
+        content = _Content([_printable(name) for name in survey.passed_over])
+        for name in survey.clips:
             try:
                 name.encode()
-                clips[name] = self.store.open(name).numbers
+                clip = self.store.open(name)
+                content.numbers[name] = clip.numbers
+                content.damaged += filter(None, [clip.damage])
             except UnicodeEncodeError:
-                faults.append(f"{name!a} is not named in UTF-8; rename it")
+                content.faults.append(f"{name!a} is not named in UTF-8; rename it")
             except TalkbenchError as error:
-                faults.append(str(error))
-        return clips, faults
+                content.faults.append(str(error))
+        return content
+
+
+@dataclass
+class _Content:
+    """What is in the folder.
+
+    Attributes:
+        passed_over: files that are neither videos nor frames of a clip.
+        numbers: the frame numbers of every clip that can be read.
+        faults: what is wrong with the others.
+        damaged: what is missing in the videos that can be read in part.
+    """
+
+    passed_over: list[str]
+    numbers: dict[str, Sequence[int]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+    @property
+    def note(self) -> str:
+        """All but the clips in one line; "" if there is nothing else."""
+        left_out, damaged = (f"{len(names)}, {names[0]}" if names else "" for names in (self.faults, self.damaged))
+        others = ", ".join(self.passed_over[:NAMED]) + (", …" if len(self.passed_over) > NAMED else "")
+        several = {
+            "clips left out": left_out,
+            "clips used as far as they go": damaged,
+            "files passed over, no frames of a clip": others and f"{len(self.passed_over)}, {others}",
+        }
+        return "; ".join(f"{what}: {names}" for what, names in several.items() if names)
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _draw(clips: dict[str, Sequence[int]], identity: Callable[[str], str]) -> dict[str, Callable[[], list[Pair]]]:

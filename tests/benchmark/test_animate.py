@@ -78,7 +78,7 @@ def test_motion_is_absolute_or_relative_to_the_first_frame(animate, place, face)
     for motion in ("absolute", "relative-first"):
         assert animate("--motion", motion, "--frames", motion, "--batch-size", 5).code == 0
         frames[motion] = np.stack([read_image(file) for file in sorted((place / motion).iterdir())]).astype(int)
-    source = read_image(face)
+    source = read_image(face)[:, 20:120]  # its middle
     assert np.abs(frames["relative-first"][0].mean(axis=(0, 1)) - source.mean(axis=(0, 1))).max() < 1
     assert np.abs(frames["absolute"][0].mean(axis=(0, 1)) - source.mean(axis=(0, 1))).max() > 5
     assert animate("--frames", "default").code == 0

@@ -1,5 +1,8 @@
 """Images between files, arrays and tensors."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,16 @@ from PIL import Image
 from skimage.transform import resize as sk_resize
 
 from talkbench.core.errors import PairError
-from talkbench.core.images import quantise, read_image, resize, to_tensor, to_uint8, write_png
+from talkbench.core.images import (
+    holds_picture,
+    middle_square,
+    quantise,
+    read_image,
+    resize,
+    to_tensor,
+    to_uint8,
+    write_png,
+)
 
 
 @pytest.fixture
@@ -20,12 +32,48 @@ def test_png_round_trip_is_lossless(tmp_path, image):
     assert np.array_equal(read_image(tmp_path / "frames" / "0.png"), image)
 
 
-def test_alpha_is_dropped_and_grey_becomes_rgb(tmp_path, image):
-    alpha = np.full((*image.shape[:2], 1), 7, dtype=np.uint8)
+def test_what_is_transparent_becomes_white_and_grey_becomes_rgb(tmp_path, image):
+    alpha = np.full((*image.shape[:2], 1), 255, dtype=np.uint8)
+    alpha[:12] = 0
+    alpha[12:14] = 51
     Image.fromarray(np.concatenate([image, alpha], axis=2)).save(tmp_path / "alpha.png")
     Image.fromarray(image[..., 0]).save(tmp_path / "grey.png")
-    assert np.array_equal(read_image(tmp_path / "alpha.png"), image)
-    assert np.array_equal(read_image(tmp_path / "grey.png"), image[..., :1].repeat(3, axis=2))
+    Image.fromarray(image[..., 0]).save(tmp_path / "key.png", transparency=int(image[0, 0, 0]))
+    read = read_image(tmp_path / "alpha.png")
+    assert (read[:12] == 255).all(), "the noise under full transparency is not seen"
+    assert np.abs(read[12:14] - (255 * 0.8 + 0.2 * image[12:14])).max() <= 1
+    assert np.array_equal(read[14:], image[14:])
+    grey = image[..., :1].repeat(3, axis=2)
+    assert np.array_equal(read_image(tmp_path / "grey.png"), grey)
+    assert np.array_equal(read_image(tmp_path / "key.png"), np.where(grey == image[0, 0, 0], 255, grey))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_formats_are_told_by_content(tmp_path, kind):
+    image = np.full((24, 40, 3), (90, 120, 30), np.uint8)
+    path = tmp_path / "frame.png"
+    Image.fromarray(image).save(path, format=kind)
+    assert np.abs(read_image(path).astype(int) - image).max() < 4
+
+
+def test_no_other_format_is_opened(tmp_path, image):
+    (tmp_path / "page.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n(x) print\nshowpage\n%%EOF\n"
+    )
+    Image.fromarray(image).save(tmp_path / "gif.png", format="GIF")
+    Image.fromarray(image).save(tmp_path / "icon.png", format="ICO")
+    for name in ("page.png", "gif.png", "icon.png"):
+        with pytest.raises(PairError, match="it is no PNG, JPEG, WEBP, BMP or TIFF file"):
+            read_image(tmp_path / name)
+        assert not holds_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_several_pictures_in_one_file_are_refused(tmp_path, image, kind):
+    picture = Image.fromarray(image)
+    picture.save(tmp_path / "two.png", format=kind, save_all=True, append_images=[Image.new("RGB", picture.size)])
+    with pytest.raises(PairError, match=r"holds several pictures, 2; give one of them"):
+        read_image(tmp_path / "two.png")
 
 
 def test_a_photograph_taken_sideways_is_read_upright(tmp_path, image):
@@ -50,11 +98,38 @@ def test_an_unreadable_image_fails_its_pair_only(tmp_path, image, broken):
     assert caught.value.reason == "undecodable-frame"
 
 
-def test_a_decompression_bomb_fails_its_pair_only(tmp_path, image, monkeypatch):
-    write_png(tmp_path / "image.png", image)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(PairError, match="decompression bomb"):
+def header(width: int, height: int, bits: int = 8) -> bytes:
+    """The beginning of an RGB PNG, without its pixels."""
+    chunks = b"\x89PNG\r\n\x1a\n"
+    for name, data in ((b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)), (b"IDAT", b"")):
+        chunks += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return chunks
+
+
+@pytest.mark.parametrize("side", [8001, 12000, 20000])
+def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path, side, recwarn):
+    (tmp_path / "image.png").write_bytes(header(side, side))
+    with pytest.raises(PairError, match="more than 64 megapixels") as caught:
         read_image(tmp_path / "image.png")
+    assert caught.value.reason == "undecodable-frame"
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("mode", ["grey PNG", "RGB PNG", "TIFF"])
+def test_more_than_8_bits_are_refused(tmp_path, image, mode):
+    path = tmp_path / "deep.png"
+    if mode == "RGB PNG":
+        path.write_bytes(header(40, 24, 16))
+    else:
+        Image.fromarray(image[..., 0].astype(np.uint16) << 8).save(path, format=mode.removeprefix("grey "))
+    with pytest.raises(PairError, match="more than 8 bits per channel; convert it to 8 bits"):
+        read_image(path)
+
+
+def test_the_largest_square_in_the_middle(image):
+    assert np.array_equal(middle_square(image), image[:, 8:32])
+    assert np.array_equal(middle_square(image.swapaxes(0, 1)), image.swapaxes(0, 1)[8:32])
+    assert middle_square(image[:, :24]).shape == (24, 24, 3)
 
 
 @pytest.mark.parametrize(("shape", "size"), [((90, 120), 64), ((50, 30), 40), ((64, 64), 32)])

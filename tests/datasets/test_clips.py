@@ -194,6 +194,24 @@ def test_folder_is_read_in_natural_order(tmp_path):
     assert [int(clip.read(index)[0, 0, 0]) for index in range(len(clip))] == [10, 20, 30, 100]
 
 
+def test_two_files_of_one_frame_are_refused(tmp_path):
+    for name in ("frame2.png", "frame2.jpg", "frame10.png"):
+        _save(tmp_path / name, 20)
+    with pytest.raises(TalkbenchError, match=r"frame2\.jpg and frame2\.png are both one frame; remove one of them"):
+        open_clip(tmp_path)
+    (tmp_path / "frame2.jpg").rename(tmp_path / "frame02.png")
+    with pytest.raises(TalkbenchError, match=r"frame02\.png and frame2\.png are both one frame"):
+        open_clip(tmp_path)
+
+
+def test_frames_of_any_format_are_read(tmp_path):
+    endings = (".png", ".JPG", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+    for index, ending in enumerate(endings):
+        _save(tmp_path / f"{index}{ending}", 30 * index)
+    clip = open_clip(tmp_path)
+    assert [round(int(clip.read(index)[0, 0, 0]) / 30) for index in range(len(clip))] == list(range(len(endings)))
+
+
 def test_broken_image_is_the_pairs_failure(tmp_path):
     _save(tmp_path / "0.png", 0)
     (tmp_path / "1.png").write_bytes((tmp_path / "0.png").read_bytes()[:40])
@@ -203,7 +221,7 @@ def test_broken_image_is_the_pairs_failure(tmp_path):
 
 
 def test_nothing_to_open(tmp_path):
-    with pytest.raises(TalkbenchError, match="holds no PNG or JPEG frames"):
+    with pytest.raises(TalkbenchError, match="holds no frames, PNG, JPEG"):
         open_clip(tmp_path)
     with pytest.raises(TalkbenchError, match="there is no clip"):
         open_clip(tmp_path / "missing")
@@ -241,7 +259,7 @@ def test_two_files_of_one_number(numbered):
 
 def test_folder_without_numbers(tmp_path):
     (tmp_path / "a.png").touch()
-    with pytest.raises(TalkbenchError, match="no numbered PNG"):
+    with pytest.raises(TalkbenchError, match="holds no frames with numbers in their names"):
         open_clip(tmp_path, numbered=True)
 
 

@@ -76,3 +76,36 @@ def test_file_that_is_no_text(tmp_path):
     for bad in (path, tmp_path / "missing.csv", tmp_path):
         with pytest.raises(TalkbenchError, match=r"cannot read the pair list|is a folder; give a file"):
             read_pairs(bad, frame_count)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "source_clip;source_index;driving_clip;driving_index\r\na b.mp4;0;c.mp4;1\r\n",
+        "source_clip\tsource_index\tdriving_clip\tdriving_index\na b.mp4\t0\tc.mp4\t1\n",
+        "source_clip, source_index, driving_clip, driving_index\na b.mp4, 0, c.mp4, 1\n",
+        "source_clip,source_index,driving_clip,driving_index\na b.mp4, 0 ,c.mp4, 1\n",
+        "Source_Clip,SOURCE_INDEX,driving_clip,driving_index\na b.mp4,0,c.mp4,1\n",
+        'sep=;\r\n"source_clip";"source_index";"driving_clip";"driving_index"\r\n"a b.mp4";0;"c.mp4";1\r\n',
+        "sep=,\nsource_clip,source_index,driving_clip,driving_index\na b.mp4,0,c.mp4,1\n",
+        "source_clip|source_index|driving_clip|driving_index\na b.mp4|0|c.mp4|1\n",
+    ],
+)
+def test_lists_as_spreadsheets_export_them(tmp_path, text):
+    path = tmp_path / "pairs.csv"
+    path.write_bytes(text.encode())
+    assert read_pairs(path, lambda clip: 2) == [Pair(Frame("a b.mp4", 0), Frame("c.mp4", 1))]
+
+
+def test_a_name_with_a_comma_and_blanks_in_quotes(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text('source_clip,source_index,driving_clip,driving_index\n"Doe, J; a/1.mp4",0,"Doe, J; a/1.mp4",1\n')
+    (pair,) = read_pairs(path, lambda clip: 2)
+    assert pair.source.clip == "Doe, J; a/1.mp4"
+
+
+def test_a_faulty_line_behind_a_line_for_spreadsheets_keeps_its_number(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("sep=;\nsource_clip;source_index;driving_clip;driving_index\na;0;b;1\na;x;b;1\n")
+    with pytest.raises(TalkbenchError, match=r"pairs\.csv, line 4, column source_index: 'x' is not a frame number"):
+        read_pairs(path, lambda clip: 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -11,12 +12,18 @@ from typing import TYPE_CHECKING
 import click
 
 from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
-from talkbench.benchmark.cli.print.faults import print_faults
+from talkbench.benchmark.cli.print.faults import SHOWN, print_faults
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.datasets.preparation.cut import CutOutcome
     from talkbench.datasets.preparation.metadata import CutList
+
+
+def _checked_face(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value not in (None, "largest", "first") and not re.fullmatch("[1-9][0-9]?", value):
+        raise click.BadParameter(f"{value!r} is neither largest nor first nor a number from 1")
+    return value
 
 
 @click.command()
@@ -34,6 +41,23 @@ if TYPE_CHECKING:
     "--partition", type=click.Choice(("train", "test")), help="Cut the clips of this part only.  [default: all clips]"
 )
 @click.option("--size", type=POSITIVE, help="Side of the frames in pixels.  [default: the data set's]")
+@click.option(
+    "--keep-damaged",
+    is_flag=True,
+    help="Make clips of damaged videos too, of the frames that decode.  [default: such a clip fails]",
+)
+@click.option(
+    "--crop",
+    type=click.Choice(("auto", "face", "none")),
+    help="With DATASET folder: face cuts to the square around the face; none takes the largest square in the middle; "
+    "auto does that with videos that are cut to a head already, and cuts the others.  [default: auto]",
+)
+@click.option(
+    "--face",
+    callback=_checked_face,
+    help="With DATASET folder: which of several faces the clip holds. largest; first, the one that is seen first; or a "
+    "number, 1 for the first from the left.  [default: largest]",
+)
 @OPTIONS["processes"]
 @OPTIONS["wait"]
 def command(
@@ -43,6 +67,9 @@ def command(
     metadata: Path | None,
     partition: str | None,
     size: int | None,
+    keep_damaged: bool,
+    crop: str | None,
+    face: str | None,
     workers: int,
     wait: bool,
 ) -> None:
@@ -50,10 +77,10 @@ def command(
 
     DATASET is voxceleb1, ted-talks or hdtf: their lists say which stretch and window of which video each clip is, and
     the videos must be named <YouTube id>.mp4; those of hdtf may also be named RD_Radio1.mp4 or Radio1.mp4, as its lists
-    do. Or it is folder, for videos of your own: each is cut to the square around the face. Clips that are there already
-    are kept, so the same command goes on after an interruption. Only one command at a time writes to OUT.
-    OUT/report.csv names every clip that is missing or broken, and its video. The exit code is 0 if all clips are there,
-    else 1.
+    do. Or it is folder, for videos of your own: each is cut to the square around one face, which is held through the
+    video. Clips that are there already are kept, so the same command goes on after an interruption. Only one command at
+    a time writes to OUT. OUT/report.csv names every clip that is missing, broken, or made of a damaged video, and its
+    video. The exit code is 0 if all clips are there, else 1.
 
     Where two rows of a list contradict each other, the test part comes first, then the earlier row, and nobody who is
     tested is trained on. The command says how many rows that concerns.
@@ -66,21 +93,39 @@ def command(
 
     from talkbench.benchmark.cli.progress import RunDisplay, say
     from talkbench.core.locks import FOREVER, locked
-    from talkbench.datasets.preparation.cut import STYLES, CutOutcome, crop_faces, cut_clips, find_videos
+    from talkbench.datasets.preparation.cut import (
+        STYLES,
+        CutOutcome,
+        cut_clips,
+        find_videos,
+        list_videos,
+        printable,
+    )
+    from talkbench.datasets.preparation.face_clips import Cropping, crop_faces
 
     if dataset not in STYLES:
         raise _no_recipe(dataset, STYLES)
-    style = replace(STYLES[dataset], size=size) if size else STYLES[dataset]
+    style = replace(STYLES[dataset], size=size or STYLES[dataset].size, keep_damaged=keep_damaged)
     outcomes: list[CutOutcome] = []
     if dataset == "folder":
         if metadata or partition:
             raise click.UsageError("--metadata and --partition are for published data sets; leave them out")
-        videos = find_videos(raw)
-        total, batches = len(videos), crop_faces(videos, out, style, workers)
+        videos, others = find_videos(raw)
+        total, batches = (
+            len(videos),
+            crop_faces(videos, out, style, workers, Cropping(crop or "auto", face or "largest")),
+        )
     else:
-        listed = _cut_list(dataset, raw, out, metadata, partition)
+        if crop or face:
+            raise click.UsageError("--crop and --face are for DATASET folder; lists of clips say what to cut")
+        videos, others = list_videos(raw) if raw.is_dir() else ({}, [])
+        listed = _cut_list(dataset, raw, set(videos), out, metadata, partition)
         outcomes = [CutOutcome(clip.clip, clip.video, clip.status, clip.detail) for clip in listed.unusable]
         total, batches = len(listed.cuts), cut_clips(listed.cuts, raw, out, style, workers)
+    if others:
+        more = " …" if len(others) > SHOWN else ""
+        shown = ", ".join(map(printable, others[:SHOWN]))
+        click.echo(f"passed over, as they hold no video: {len(others)} ({shown}{more})")
     report = out / "report.csv"
     with locked(out, "is preparing clips in", FOREVER if wait else 0.0, say):
         with RunDisplay("clips") as display:
@@ -94,9 +139,11 @@ def command(
         sys.exit(1)
 
 
-def _cut_list(dataset: str, raw: Path, out: Path, metadata: Path | None, partition: str | None) -> CutList:
+def _cut_list(
+    dataset: str, raw: Path, videos: set[str], out: Path, metadata: Path | None, partition: str | None
+) -> CutList:
     """The clips of a data set, as listed in `metadata`, or in the official lists below `out`; says which and what they
-    have.
+    have. `videos` are the names of those in `raw`.
 
     Raises:
         TalkbenchError: the lists are missing, faulty, or those of another data set; there is no folder `raw`.
@@ -104,7 +151,6 @@ def _cut_list(dataset: str, raw: Path, out: Path, metadata: Path | None, partiti
     from dataclasses import replace
 
     from talkbench import datasets
-    from talkbench.datasets.clip_store import VIDEO_SUFFIXES
     from talkbench.datasets.external import ExternalDataset
     from talkbench.datasets.preparation.hdtf import read_hdtf
     from talkbench.datasets.preparation.metadata import read_cuts
@@ -124,12 +170,14 @@ def _cut_list(dataset: str, raw: Path, out: Path, metadata: Path | None, partiti
         listed = read_cuts(data.card, metadata)
     if not raw.is_dir():
         raise TalkbenchError(f"{raw} is not a folder; name the folder of the downloaded videos")
-    videos = {file.stem for file in raw.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES}
     chosen = [cut for cut in listed.cuts if not partition or cut.clip.startswith(f"{partition}/")]
     if not chosen:
         raise TalkbenchError(f"{metadata} has no clips of partition {partition}; leave --partition out")
     click.echo(f"list    {metadata}   ({about})")
     click.echo(f"        {listed.note}")
+    stretched = sum(abs((cut.box[2] - cut.box[0]) / (cut.box[3] - cut.box[1]) - 1) > 0.02 for cut in chosen)
+    if stretched:
+        click.echo(f"        {stretched} of {len(chosen)} windows are not square; stretched, as the list's authors do")
     return replace(listed, cuts=[cut.named_as(videos) for cut in chosen])
 
 
@@ -167,19 +215,29 @@ def _no_recipe(dataset: str, recipes: Collection[str]) -> TalkbenchError:
 
 
 def _write_report(outcomes: Sequence[CutOutcome], path: Path) -> None:
-    """Write the clips that failed to a table, and print how many were made, were there and failed."""
+    """Write the clips that failed, or were made of a damaged video, to a table, and print how many were made, there and
+    failed."""
     import csv
     import io
 
     from talkbench.core.files import write_atomic
     from talkbench.datasets.preparation.cut import printable
 
-    failed = sorted((outcome for outcome in outcomes if not outcome.good), key=lambda outcome: outcome.clip)
+    flagged = sorted(
+        (outcome for outcome in outcomes if outcome.detail or not outcome.good), key=lambda outcome: outcome.clip
+    )
     text = io.StringIO()
-    rows = [(outcome.clip, outcome.video, outcome.status, printable(outcome.detail)) for outcome in failed]
+    rows = [(outcome.clip, outcome.video, outcome.status, printable(outcome.detail)) for outcome in flagged]
     csv.writer(text, lineterminator="\n").writerows([("clip", "video", "status", "detail"), *rows])
     write_atomic(path, text.getvalue())
     counts = Counter(outcome.status for outcome in outcomes)
     for status in ("made", "there"):
         click.echo(f"{status:<8}{counts[status]} of {len(outcomes)} clips")
-    print_faults([(outcome.status, f"{outcome.clip}: {printable(outcome.detail)}") for outcome in failed], "clips")
+    faults = [
+        ("made of a damaged video" if outcome.good else outcome.status, f"{outcome.clip}: {printable(outcome.detail)}")
+        for outcome in flagged
+    ]
+    print_faults(faults, "clips")
+    print_faults(
+        [(outcome.choice[0], f"{outcome.clip}: {outcome.choice[1]}") for outcome in outcomes if outcome.choice], "clips"
+    )

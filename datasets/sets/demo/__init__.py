@@ -12,11 +12,12 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.core.images import resize
 from talkbench.core.paths import home
-from talkbench.datasets.clips import Clip, VideoClip
 from talkbench.datasets.dataset import Dataset
+from talkbench.datasets.interface import Clip
 from talkbench.datasets.preparation.crops import face_boxes, square_crop
 from talkbench.datasets.registration import registry
 from talkbench.datasets.sets.demo.lists import FRAMES, held_out, training_frames
+from talkbench.datasets.videos import VideoClip
 
 __all__ = ["VIDEOS", "Demo", "find_video", "held_out"]
 

@@ -159,7 +159,7 @@ def test_a_lossless_video_is_as_good_as_its_frames(film, given):
 
 def test_a_lossy_video_is_scored_with_its_loss(film, given):
     result = given(film(".mp4", "libx264", "yuv420p"), "--task", "reconstruction")
-    assert "warning: frames that are not PNG are scored with the losses of their compression: 8 h264" in result.err
+    assert "warning: frames that are not lossless are scored with the losses of their compression: 8 h264" in result.err
     assert result.record.method.frames.kinds == {"h264 yuv420p": 8}
     exact = RunStore("whole").read_summary().metric("l1").mean
     assert exact < result.summary.metric("l1").mean < exact + 0.05
@@ -228,7 +228,8 @@ def test_a_damaged_video_and_an_empty_folder(given, place, damaged):
         (("--frames", "empty"), "no file in empty is named after the number of a pair, 000000.png to 000015.png; the "),
         (("--frames", "others"), "no file in others is named after the number of a pair"),
         (("--limit", 1, "--frames", "second"), "no file in second is named after the number of a pair, 000000.png to"),
-        (("--frames", "broken"), "no frame in broken is 48x48, as evaluated: broken/000000.png is not a readable PNG"),
+        (("--limit", 1, "--frames", "second"), "there is a 000001.png and no 000000.png: the first pair has the num"),
+        (("--frames", "broken"), "no frame in broken is 48x48, as evaluated: cannot read the image broken/0"),
         (("--image-size", 32), "no frame in good is 32x32, as evaluated: 1 are 48x48; give --image-size 48 if that"),
         (("--frames", "wide"), "no frame in wide is 48x48, as evaluated: 1 are 48x20; write square images"),
         (("--frames", "twice"), "twice holds 000003.jpg and 000003.png, both for pair 3; keep the right one"),
@@ -291,9 +292,12 @@ def spoil(path: Path, kind: str) -> None:
         case "wide":
             image.crop((0, 0, 48, 47)).save(path)
         case "another format":
-            image.save(path, format="BMP")
-        case "grey" | "alpha" | "palette":
-            image.convert({"grey": "L", "alpha": "RGBA", "palette": "P"}[kind]).save(path)
+            image.save(path, format="GIF")
+        case "grey" | "palette":
+            image.convert({"grey": "L", "palette": "P"}[kind]).save(path)
+        case "alpha":
+            image.putalpha(254)
+            image.save(path)
         case "deep":
             deep_png(path)
         case "CMYK":
@@ -331,8 +335,11 @@ def test_a_faulty_frame_costs_its_own_pair(frames, given):
     messages = dict(zip(result.rows["pair"], result.rows["message"], strict=True))
     assert messages[0] == f"there is no 000000.png in {folder}"
     assert messages[5] == f"{folder}/000005.png is 24x24 instead of 48x48"
-    assert messages[10] == f"{folder}/000010.png has pixels of mode RGB and 16 bits; write 8-bit RGB"
-    assert result.record.method.frames.sizes == {"48x48": 10, "24x24": 1, "48x47": 1}
+    assert (
+        messages[10]
+        == f"cannot read the image {folder}/000010.png: it has more than 8 bits per channel; convert it to 8 bits"
+    )
+    assert result.record.method.frames.sizes == {"48x48": 9, "24x24": 1, "48x47": 1}
 
 
 def test_jpeg_is_taken_and_noted(frames, given):
@@ -342,12 +349,38 @@ def test_jpeg_is_taken_and_noted(frames, given):
     image.save(folder / "000001.JPG", quality=70)
     result = given(folder)
     assert (
-        "warning: frames that are not PNG are scored with the losses of their compression: 1 JPEG (loss" in result.err
+        "warning: frames that are not lossless are scored with the losses of their compression: 1 JPEG (loss"
+        in result.err
     )
     assert result.record.method.frames.kinds == {"PNG": 15, "JPEG (lossy)": 1}
     exact = dict(RunStore("whole").rows().query("metric == 'l1'")[["pair", "value"]].to_numpy().tolist())
     assert result.values("l1").pop(1) != exact.pop(1)
     assert {pair: value for pair, value in result.values("l1").items() if pair != 1} == exact
+
+
+@pytest.mark.parametrize(
+    ("ending", "mode", "kind"),
+    [("webp", "RGB", "WEBP"), ("bmp", "RGB", "BMP"), ("tif", "RGB", "TIFF"), ("png", "RGBA", "PNG")],
+)
+def test_lossless_frames_of_any_format_and_opaque_ones_give_the_same(frames, given, ending, mode, kind):
+    folder = frames()
+    for path in sorted(folder.iterdir()):
+        image = Image.open(path).convert(mode)
+        path.unlink()
+        image.save(path.with_suffix(f".{ending}"), **{"lossless": True} if ending == "webp" else {})
+    result = given(folder)
+    assert result.numbers.equals(RunStore("whole").rows().drop(columns="message"))
+    assert result.record.method.frames.kinds == {kind: 16}
+    assert "warning" not in result.err
+
+
+def test_numbers_from_one_get_a_hint(frames, given):
+    folder = frames()
+    for path in sorted(folder.iterdir(), reverse=True):
+        path.rename(folder / frame_name(int(path.stem) + 1))
+    result = given(folder)
+    assert "warning: there is a 000001.png and no 000000.png: the first pair has the number 0" in result.err
+    assert result.code == 0
 
 
 def test_what_belongs_to_no_pair_is_passed_over_aloud(frames, given):

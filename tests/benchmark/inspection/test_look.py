@@ -7,8 +7,8 @@ from PIL import Image
 
 from talkbench import methods
 from talkbench.core.images import read_image, resize, to_tensor, write_png
-from talkbench.datasets.clips import VideoClip
 from talkbench.datasets.sets.demo import VIDEOS, find_video
+from talkbench.datasets.videos import VideoClip
 from talkbench.methods.cards import find_weights
 from talkbench.methods.checkpoints import save_states
 from talkbench.reports.pages.inspection import GAP, enlarged, flow_colours, grey, heat, heat_cell, joined

@@ -9,7 +9,14 @@ import pytest
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.clips import open_clip
-from talkbench.datasets.preparation.crops import face_boxes, square_crop
+from talkbench.datasets.preparation.crops import (
+    face_boxes,
+    follow_faces,
+    is_head_crop,
+    middle_crop,
+    position_of,
+    square_crop,
+)
 
 
 def test_union_is_enlarged_by_a_tenth_on_each_side():
@@ -35,6 +42,69 @@ def test_square_is_always_inside():
         left, top, side = square_crop(np.array([[*near, *(near + rng.uniform(1, 300, 2))]]), int(height), int(width))
         assert 0 <= left <= width - side
         assert 0 <= top <= height - side
+
+
+def boxes(*corners):
+    return np.array(corners, dtype=float).reshape(-1, 4)
+
+
+LEFT, RIGHT = (10, 20, 50, 60), (100, 20, 130, 50)
+
+
+def test_a_face_is_held_though_another_is_larger_now_and_then():
+    larger = (95, 15, 145, 65)
+    looks = [boxes(LEFT, RIGHT) if look % 2 else boxes(larger, LEFT) for look in range(10)]
+    tracks = follow_faces(looks)
+    assert [len(track) for track in tracks] == [10, 10]
+    assert position_of(tracks, "1") == 0
+    assert position_of(tracks, "largest") == position_of(tracks, "2") == 1
+    assert square_crop(np.stack(list(tracks[0].values())), 200, 300) == (6, 16, 48)
+    with pytest.raises(TalkbenchError, match="--face 3: there are 2; choose one of them"):
+        position_of(tracks, "3")
+
+
+def test_a_false_detection_and_a_cut_do_not_move_the_crop():
+    shot = [boxes(LEFT)] * 6
+    alone = follow_faces(shot)
+    assert len(follow_faces([*shot[:3], boxes((200, 100, 290, 190), LEFT), *shot[3:]])) == 1, "a single false one"
+    cut = follow_faces([*shot, boxes(), *[boxes((200, 100, 230, 130))] * 3])
+    assert [list(track) for track in cut] == [[0, 1, 2, 3, 4, 5], [7, 8, 9]]
+    assert position_of(cut, "largest") == position_of(cut, "first") == 0
+    back = follow_faces([*shot, *[boxes((200, 100, 230, 130))] * 3, *shot])
+    assert [len(track) for track in back] == [12, 3], "whoever comes back is the same"
+    same = square_crop(np.stack(list(alone[0].values())), 200, 300)
+    assert same == square_crop(np.stack(list(back[0].values())), 200, 300)
+
+
+def test_first_is_who_is_seen_first():
+    looks = [boxes(RIGHT)] * 3 + [boxes(RIGHT, (10, 20, 90, 100))] * 20
+    tracks = follow_faces(looks)
+    assert (position_of(tracks, "first"), position_of(tracks, "largest")) == (1, 0)
+
+
+def test_a_face_that_moves_is_one():
+    looks = [boxes((10 + 8 * look, 20, 50 + 8 * look, 60)) for look in range(12)]
+    (track,) = follow_faces(looks)
+    assert len(track) == 12
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "face", "is_crop"),
+    [
+        (256, 256, 140, True),  # VoxCeleb's clips
+        (480, 512, 320, True),
+        (256, 256, 90, False),
+        (360, 640, 300, False),  # a close-up, but not square
+        (1280, 720, 500, False),
+    ],
+)
+def test_what_is_a_head_crop_already(height, width, face, is_crop):
+    box = boxes((width / 2 - face / 3, 20, width / 2 + face / 3, 20 + face))
+    assert is_head_crop(box, height, width) is is_crop
+
+
+def test_the_square_in_the_middle():
+    assert (middle_crop(360, 640), middle_crop(640, 360)) == ((140, 0, 360), (0, 140, 360))
 
 
 def test_video_without_a_face():

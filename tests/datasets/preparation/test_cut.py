@@ -14,11 +14,13 @@ from raw_videos import HEIGHT, WIDTH, WINDOW, frame, number, write_hdtf, write_l
 from talkbench import datasets
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import PARTIAL, sha256_file
-from talkbench.datasets.clips import VideoClip, open_clip
-from talkbench.datasets.preparation import cut as cutting
-from talkbench.datasets.preparation.cut import STYLES, Style, crop_faces, cut_clips, find_videos
+from talkbench.datasets.clips import open_clip
+from talkbench.datasets.preparation import face_clips
+from talkbench.datasets.preparation.cut import STYLES, Style, cut_clips, find_videos
+from talkbench.datasets.preparation.face_clips import crop_faces
 from talkbench.datasets.preparation.hdtf import read_hdtf
 from talkbench.datasets.preparation.metadata import Cut, read_cuts
+from talkbench.datasets.videos import VideoClip
 
 FIRST, SECOND = "Zbz058o9j6s", "-9_pljhZqs-"
 SMALL = Style(32)
@@ -257,11 +259,15 @@ def test_window_without_a_width_goes_by_the_height(raw, tmp_path):
 
 
 def faces(raw: Path, out: Path, workers: int = 1) -> dict[str, str]:
-    return {found.clip: found.status for batch in crop_faces(find_videos(raw), out, SMALL, workers) for found in batch}
+    return {
+        found.clip: found.status for batch in crop_faces(find_videos(raw)[0], out, SMALL, workers) for found in batch
+    }
 
 
 def test_face_is_cut_with_its_margin(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr(cutting, "face_boxes", lambda clip: np.array([[60, 20, 80, 60], [80, 20, 120, 80]]))
+    monkeypatch.setattr(
+        face_clips, "find_faces", lambda clip: list(np.array([[[60, 20, 110, 70]], [[70, 30, 120, 80]]]))
+    )
     video = shutil.copy(raw / f"{SECOND}.mp4", tmp_path / "me.mp4")
     assert faces(Path(video), tmp_path / "out") == {"me": "made"}
     clip = open_clip(tmp_path / "out" / "me")
@@ -277,7 +283,7 @@ def test_folder_of_anyones_videos(raw, tmp_path, monkeypatch):
     def nobody(clip):
         raise TalkbenchError("no face found")
 
-    monkeypatch.setattr(cutting, "face_boxes", nobody)
+    monkeypatch.setattr(face_clips, "find_faces", nobody)
     mine = tmp_path / "mine"
     mine.mkdir()
     shutil.copy(raw / f"{SECOND}.mp4", mine / "wall.mp4")

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 import synthetic_sets
+from made_videos import write_video
 from PIL import Image
 
 from talkbench import datasets
@@ -80,8 +81,7 @@ def test_what_cannot_be_read_is_left_out_and_named(root, tmp_path):
     split = data.split("same-identity")
     faults = " ".join(data.clips[1])
     assert len(split) == count
-    assert split.note.startswith("left out: ")
-    assert split.note.endswith("(and 3 more)")
+    assert split.note.startswith("clips left out: 4, ")
     for part in (
         r"'caf\udce9.mp4' is not named in UTF-8",
         "leaves the data root",
@@ -90,6 +90,44 @@ def test_what_cannot_be_read_is_left_out_and_named(root, tmp_path):
     ):
         assert part in faults
     assert split.sha256
+
+
+def test_pictures_beside_clips_are_passed_over(root, tmp_path):
+    before = datasets.create("folder", root).split("same-identity")
+    picture = np.zeros((8, 8, 3), np.uint8)
+    for name in ("thumbnail.jpg", "contact sheet.png", "anna/talk.webp"):
+        Image.fromarray(picture).save(root / name)
+    (root / "ben" / "notes.txt").write_text("no frame")
+    (root / "pairs.csv").write_text("a list")
+    split = datasets.create("folder", root).split("same-identity")
+    assert split.sha256 == before.sha256
+    names = "anna/talk.webp, ben/notes.txt, contact sheet.png, …"
+    assert split.note == f"files passed over, no frames of a clip: 4, {names}"
+    images(tmp_path / "only", 3)
+    assert {pair.source.clip for pair in datasets.create("folder", tmp_path / "only").split("same-identity")} == {"."}
+
+
+def test_videos_of_any_ending_are_clips(tmp_path):
+    kinds = {"a.ts": "libx264", "b.flv": "libx264", "c.mpg": "mpeg2video", "d.wmv": "wmv2", "e.3gp": "mpeg4"}
+    for name, codec in kinds.items():
+        write_video(tmp_path / name, codec, images=3)
+    write_video(tmp_path / "f.gif", "gif", images=3, pixels="gray")
+    write_video(tmp_path / "clip.mp4", images=3).rename(tmp_path / "g.download")
+    (tmp_path / "list.txt").write_text("no video")
+    split = datasets.create("folder", tmp_path).split("reconstruction")
+    assert sorted({pair.source.clip for pair in split}) == [*kinds, "f.gif", "g.download"]
+    assert len(split) == 7 * 3
+    assert split.note == "files passed over, no frames of a clip: 1, list.txt"
+
+
+def test_a_video_that_was_cut_off_is_used_and_named(tmp_path):
+    data = write_video(tmp_path / "cut.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    split = datasets.create("folder", tmp_path).split("reconstruction")
+    assert 5 < len(split) < 20
+    assert split.note.startswith(
+        f"clips used as far as they go: 1, {tmp_path / 'cut.mkv'}: it declares 0.96 s and ends"
+    )
 
 
 def test_nothing_to_draw_from(root, tmp_path):
