@@ -16,6 +16,10 @@ IN_SET = "in-set"
 """Reason of a row of a metric that takes whole sets (``fid``): its pair is in the set and has no value of its own. That
 is no fault."""
 
+START_OF_VIDEO, NO_FRAME_BEFORE = "start-of-video", "no-frame-before"
+"""Reasons of rows of a metric that looks back (``flicker``): the video has no frames before this one in the list, or
+they have failed."""
+
 MISSING = {"no-face-generated", "no-body-generated"}
 """Reasons of pairs whose generated frame does not show what a metric looks at, while the real one does. Where the real
 one does not (``no-face-target``), the pair is left out for every system (docs/specs/evaluation.md 4, point 3)."""

@@ -16,7 +16,7 @@ from talkbench.core.errors import PairError
 from talkbench.core.images import through_jpeg, to_tensor
 from talkbench.datasets import Pair, Split
 from talkbench.metrics import Extractor, FeatureCache, Metric
-from talkbench.results.rows import IN_SET, Row
+from talkbench.results.rows import IN_SET, NO_FRAME_BEFORE, START_OF_VIDEO, Row
 
 Windows = list[list[int] | None]
 """For each frame, the places of the frames that a metric sees together, oldest first; None where the video has not yet
@@ -74,6 +74,8 @@ class Scorer:
         self.metrics, self.extractors, self.split = metrics, extractors, split
         self.device, self.cache, self.jpeg_quality = device, cache, jpeg_quality
         self.history = max((metric.history for metric in metrics), default=0)
+        pairs = split if self.history else ()
+        self._listed = {(pair.source, pair.driving.clip, pair.driving.index) for pair in pairs}
 
     def score(self, batch: Sequence[GeneratedFrame], before: Sequence[GeneratedFrame] = ()) -> Scores:
         """All rows of the `batch`; the frames `before` precede it in the order of the pairs."""
@@ -194,8 +196,13 @@ class Scorer:
         return None
 
     def _first(self, item: GeneratedFrame, metric: Metric) -> Row:
+        source, driving = item.pair.source, item.pair.driving
+        before = ((source, driving.clip, driving.index - back) for back in range(1, metric.history + 1))
+        if all(frame in self._listed for frame in before):
+            message = f"a frame before it has failed: the metric looks back by {metric.history}"
+            return self._row(item.number, metric, None, NO_FRAME_BEFORE, message)
         message = f"too near to the start of its video: the metric looks back by {metric.history}"
-        return self._row(item.number, metric, None, "start-of-video", message)
+        return self._row(item.number, metric, None, START_OF_VIDEO, message)
 
     def _valued(self, item: GeneratedFrame, metric: Metric, value: float, weight: float) -> Row:
         if np.isnan(value):

@@ -22,6 +22,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.results import MetricSpec, RunRecord, RunStore, Summary, summarise
 from talkbench.results.content import FrameContent, FrameName, data_id
 from talkbench.results.record import FramesInfo
+from talkbench.results.rows import NO_FRAME_BEFORE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +148,7 @@ def agreement(spec: MetricSpec, stored: pd.DataFrame, rescored: Rescored) -> Agr
     values = pairs["value_stored"], pairs["value_rescored"]
     failed = pairs.index.isin(_without_frame(stored))
     unscored = ~pairs.index.isin(rescored.scored)
-    cut = (pairs["reason_rescored"] == "start-of-video") & bool((unscored & ~failed).any())  # one before it is missing
+    cut = pairs["reason_rescored"] == NO_FRAME_BEFORE
     unknown = pairs["metric_stored"].notna() & ((unscored & ~failed) | (cut & values[0].notna()))
     none = (
         values[0].isna()

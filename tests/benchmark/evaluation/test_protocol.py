@@ -163,3 +163,9 @@ def test_a_method_of_another_size_than_the_protocols_is_warned_of(bench, clips):
     result = bench(*tiny, "--metrics", "l1", "--limit", 1)
     assert "warning: protocol mcnet-2023 asks for 256 pixels and mcnet@demo works at 128" in result.err
     assert result.record.dataset.image_size == 128
+
+
+def test_frames_after_a_failed_one_are_not_the_start_of_a_video(bench, clips):
+    video = ("run", "--method", "blend", "--dataset", "tiny", "--root", clips, "--task", "reconstruction")
+    summary = bench(*video, "--metrics", "flicker", "--set", "fault=pair").summary
+    assert summary.metric("flicker").failures == {"no-frame-before": 1, "no-motion": 1, "start-of-video": 1}

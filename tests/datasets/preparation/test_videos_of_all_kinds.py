@@ -64,7 +64,7 @@ def test_every_ending_is_cut_and_the_rest_is_named(tmp_path):
     (raw / ".hidden.ts").write_bytes((raw / "ts.ts").read_bytes())
     Image.new("RGB", (16, 16)).save(raw / "cover.jpg")
     Image.new("L", (16, 16)).save(raw / "still.gif")
-    assert faces(raw, tmp_path / "out") == {ending: ("made", "") for ending in CODECS}
+    assert faces(raw, tmp_path / "out") == dict.fromkeys(CODECS, ("made", ""))
     assert find_videos(raw)[1] == ["cover.jpg", "notes.txt", "still.gif", "unfinished.mp4.part"]
     assert all(len(list((tmp_path / "out" / ending).iterdir())) == 3 for ending in CODECS)
 
