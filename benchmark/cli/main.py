@@ -14,6 +14,9 @@ from talkbench.core.text import visible, visible_output
 HELPERS = {"groups", "main", "options", "print", "progress", "train_progress"}
 """The modules of the folder that are not commands."""
 
+NO_MEMORY = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
+"""What the loader says of a library for which there is no memory left."""
+
 
 def main() -> None:
     """Entry point. An error that the user can put right ends with one line and exit code 2. No text that is printed can
@@ -32,8 +35,21 @@ def _main() -> None:
         _stop(f"{error.format_message().rstrip('.')}; see {where} --help", 2)
     except OSError as error:  # of reading, mostly; what was computed before is kept
         _stop(str(error), 2)
+    except (MemoryError, ImportError) as error:
+        reason = str(error).strip() or "no more is to be had"
+        if isinstance(error, ImportError) and not any(sign in reason.lower() for sign in NO_MEMORY):
+            raise
+        _stop(f"out of memory ({reason}); end other programs, or allow this one more than {_allowed()}", 2)
     except (click.Abort, KeyboardInterrupt):
         _stop("stopped; to go on, repeat the command (a single bench run with --resume)", 130)
+
+
+def _allowed() -> str:
+    """The memory that the system lets this process have, in words."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return "it has" if limit == resource.RLIM_INFINITY else f"{limit / 2**30:.1f} GiB (ulimit -v)"
 
 
 def _stop(message: str, code: int) -> None:

@@ -2,7 +2,10 @@
 
 import os
 import pickle
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -329,3 +332,14 @@ def test_a_file_as_out(score, place):
 def test_in_a_process_of_its_own(shell):
     """No traceback and the right exit code when Python itself ends."""
     assert "did you mean blend?" in shell("run", "--method", "blent", "--dataset", "tiny").complaint()
+
+
+def test_too_little_memory_to_begin_with_is_a_line(place):
+    """The libraries cannot be loaded."""
+    bench = Path(sys.executable).parent / "bench"
+    command = f"ulimit -v 1200000; exec {bench} run --method copy-source --dataset demo --limit 1"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert re.fullmatch(
+        r"bench: out of memory \(.*\); end other programs, or allow this one more than .*\n", ended.stderr
+    )
