@@ -32,6 +32,7 @@ def write_video(
     aspect: Fraction | None = None,
     milliseconds: list[int] | None = None,
     sound: float = 0,
+    layout: dict[str, str] | None = None,
 ) -> Path:
     """Write a video of `images`, or of so many numbered ones, at 25 frames a second.
 
@@ -40,9 +41,10 @@ def write_video(
         aspect: width of a pixel over its height.
         milliseconds: when each frame is shown, in place of the constant rate.
         sound: seconds of a tone of 440 Hz.
+        layout: options of the container's writer.
     """
     frames = [numbered(index) for index in range(images)] if isinstance(images, int) else images
-    with av.open(str(path), "w", format=form) as container:
+    with av.open(str(path), "w", format=form, options=layout or {}) as container:
         stream = container.add_stream(codec, rate=25, options=options or {})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
