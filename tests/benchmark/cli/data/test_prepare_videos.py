@@ -22,18 +22,11 @@ def test_what_is_passed_over_and_what_is_damaged_is_said(bench, place):
         raw,
         "--out",
         "out",
-        "--size",
-        32,
-        "--crop",
-        "none",
-        "--workers",
-        1,
+        *["--size", "32", "--crop", "none", "--workers", "1"],
     )
     result = bench(*prepare)
     assert result.code == 1
-    assert (
-        "passed over, as they hold no video: 4 (notes.txt, subtitles.vtt, thumbnail.jpg …)\n" in result.out
-    )  # fmt: skip
+    assert "passed over, as they hold no video: 4 (notes.txt, subtitles.vtt, thumbnail.jpg …)\n" in result.out
     assert "made    1 of 3 clips" in result.out
     assert "  damaged-video: 1 clips\n    half: " in result.out
     assert "  undecodable-frame: 1 clips\n    end: frame 19 of" in result.out
