@@ -89,7 +89,9 @@ class _Survey:
         tick: their unit in seconds.
         rate: frames per second, on average, as the container has it; 25 where it has none.
         counted: whether `stamps` cannot be trusted: there is no container, some are missing or there twice, or the
-            container keeps the order of the file (AVI) while the codec shows frames in another.
+            container keeps the order of the file (AVI) while the codec shows frames in another; or the other way
+            round, where stamps are damaged.
+        timed: whether `stamps`, ascending, are when the frames are shown one after the other.
         head: frames in the file before the first key frame.
         end: the moment in seconds when the last frame goes.
         damage: see `Clip`.
@@ -99,6 +101,7 @@ class _Survey:
     tick: Fraction = TICK
     rate: Fraction = Fraction(25)
     counted: bool = False
+    timed: bool = True
     head: int = 0
     end: Fraction = Fraction(0)
     damage: str = ""
@@ -129,10 +132,12 @@ def _survey(path: Path) -> _Survey:
         if container.format.name == "gif" and len(survey.stamps) == 1:
             raise TalkbenchError(f"{path} is a GIF of one picture, no video; convert it to PNG")
         known = {stamp for stamp in survey.stamps if stamp is not None}
-        ascending = len(known) == len(survey.stamps) and survey.stamps == sorted(known)
+        unlike = len(known) == len(survey.stamps)
+        ascending = unlike and survey.stamps == sorted(known)
         reorders = bool(getattr(stream.codec_context, "has_b_frames", False))
         bare = container.format.name in BARE
-        survey.counted = bare or len(known) < len(survey.stamps) or (ascending and reorders)
+        survey.counted = bare or not unlike or ascending == reorders
+        survey.timed = not bare and unlike and (ascending or reorders)
         survey.damage = _missing_bytes(path, container) or _missing_time(container, stream, survey, sound_end)
     return survey
 
@@ -210,8 +215,9 @@ class VideoClip(Clip):
         since some containers round stamps to milliseconds; else the stamps themselves are used."""
         count, rate = len(self), self._survey.rate
         start = min((stamp for stamp in self._survey.stamps if stamp is not None), default=0) * self._survey.tick
-        stamps = np.array(list(self._index) or range(count), dtype=np.float64)
-        times = (stamps - stamps[0]) * float(self._survey.tick if self._index else 1 / rate)
+        timed = self._survey.timed
+        stamps = np.sort(np.array(self._survey.stamps if timed else range(count), dtype=np.float64))
+        times = (stamps - stamps[0]) * float(self._survey.tick if timed else 1 / rate)
         if np.abs(times * float(rate) - np.arange(count)).max() <= 0.5:
             return Timeline(range(count + 1), 1 / rate, start)
         last = float(self._survey.end) - stamps[0] * float(self._survey.tick)
@@ -270,13 +276,14 @@ class VideoClip(Clip):
         yield from ((index, image) for index, image in frames if index < len(self))
 
     def _stamped_frames(self) -> Iterator[tuple[int, np.ndarray]]:
-        damaged = self._survey.head > 0
+        damaged, last = self._survey.head > 0, -1
         with open_video(self.path) as (container, stream):
             for frame in _decoded(container, stream):
                 damaged = (damaged or frame is None or frame.is_corrupt) and not (frame and frame.key_frame)
                 index = self._index.get(frame.pts) if frame else None
-                if frame and index is not None and not damaged:
+                if frame and index is not None and index > last and not damaged:  # a stamp may be damaged
                     yield index, _as_shown(frame, stream.sample_aspect_ratio)
+                    last = index
 
     def _counted_frames(self) -> Iterator[tuple[int, np.ndarray]]:
         """Those before the first damage."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 
 B_FRAMES = {"x264-params": "bframes=3:b-adapt=0:scenecut=0:keyint=12"}
 STEP = 10  # levels of grey between two frames
@@ -32,6 +33,8 @@ def write_video(
     aspect: Fraction | None = None,
     milliseconds: list[int] | None = None,
     sound: float = 0,
+    layout: dict[str, str] | None = None,
+    kinds: PictureType | None = None,
 ) -> Path:
     """Write a video of `images`, or of so many numbered ones, at 25 frames a second.
 
@@ -40,9 +43,11 @@ def write_video(
         aspect: width of a pixel over its height.
         milliseconds: when each frame is shown, in place of the constant rate.
         sound: seconds of a tone of 440 Hz.
+        layout: options of the container's writer.
+        kinds: how each frame is coded; the encoder chooses by itself.
     """
     frames = [numbered(index) for index in range(images)] if isinstance(images, int) else images
-    with av.open(str(path), "w", format=form) as container:
+    with av.open(str(path), "w", format=form, options=layout or {}) as container:
         stream = container.add_stream(codec, rate=25, options=options or {})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
@@ -53,6 +58,8 @@ def write_video(
         tone = container.add_stream("aac" if path.suffix != ".webm" else "libopus", rate=48000) if sound else None
         for index, image in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(image)
+            if kinds is not None:
+                frame.pict_type = kinds
             if milliseconds:
                 frame.pts, frame.time_base = milliseconds[index], Fraction(1, 1000)
             container.mux(stream.encode(frame))

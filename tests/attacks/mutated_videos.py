@@ -47,7 +47,9 @@ KINDS: dict[str, tuple[str, dict[str, object]]] = {
     "mkv": ("libx264", {"options": B_FRAMES, "sound": 0.96}),
     "webm": ("libvpx", {"sound": 0.96}),
     "avi": ("libx264", {"options": B_FRAMES}),
-    "mov": ("mpeg4", {"sound": 0.96}),
+    "mov": ("mpeg4", {"sound": 0.96, "layout": {"movflags": "faststart"}}),
+    "m4v": ("libx264", {"options": B_FRAMES, "form": "mp4", "layout": {"movflags": "faststart"}}),
+    "wmv": ("wmv2", {}),
     "ts": ("libx264", {"options": B_FRAMES, "sound": 0.96}),
     "gif": ("gif", {"pixels": "gray"}),
 }

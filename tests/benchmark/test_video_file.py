@@ -9,6 +9,8 @@ from made_videos import write_video
 
 from talkbench.core.images import write_png
 
+EIGHTH = {"g": "8", "sc_threshold": "1000000000"}  # every eighth frame is a key frame
+
 
 @pytest.fixture
 def animate(bench, place):
@@ -65,14 +67,17 @@ def test_the_sound_of_the_driver_is_kept(animate, place, ending):
     assert (loud[3:92] > 0.05).all(), "a tone from the first frame to the last"
 
 
-def late(path, video: float, sound: float):
-    """A video whose frames begin at `video` and whose tone begins at `sound`, in seconds."""
-    whole = write_video(path.with_name("whole.mkv"), "mpeg4", sound=0.96)
+def late(path, video: float, sound: float, without: int = 0):
+    """A video whose frames begin at `video` and whose tone begins at `sound`, in seconds; `without` so many of
+    its first frames."""
+    whole = write_video(path.with_name("whole.mkv"), "mpeg4", sound=0.96, options=EIGHTH)
     with av.open(str(whole)) as container, av.open(str(path), "w") as copy:
         delays = {stream.index: delay for stream, delay in zip(container.streams, (video, sound), strict=True)}
         streams = [copy.add_stream_from_template(stream) for stream in container.streams]
+        frames = 0
         for packet in container.demux():
-            if packet.size:
+            frames += packet.stream.type == "video"
+            if packet.size and (packet.stream.type == "audio" or frames > without):
                 delay = round(delays[packet.stream_index] / packet.time_base)
                 packet.pts, packet.dts = packet.pts + delay, packet.dts + delay
                 packet.stream = streams[packet.stream_index]
@@ -131,3 +136,11 @@ def test_a_hole_in_the_driver_keeps_its_time(animate, place):
     assert animate(driver, "--keep-damaged").code == 0
     shown = [index for index in range(24) if not 10 <= index < 16]
     assert times("result.mp4", "video") == pytest.approx([*(index / 25 for index in shown), 0.96])
+
+
+def test_sound_is_in_step_where_the_first_frames_cannot_be_decoded(animate, place):
+    driver = late(place / "late.mkv", 0, 0.6, without=3)
+    assert "--keep-damaged" in animate(driver).err
+    assert animate(driver, "--keep-damaged").code == 0
+    assert times("result.mp4", "video") == pytest.approx([index / 25 for index in range(17)])
+    assert beginning("result.mp4") == pytest.approx(28, abs=3), "the first frame is shown at 0.32 s of the driver"

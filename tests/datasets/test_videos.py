@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from made_videos import B_FRAMES, damaged_end, number, numbered, set_matrix, write_video
 from PIL import Image
 
@@ -160,6 +161,32 @@ def test_time_stamps_of_a_varying_rate(tmp_path):
     times = [float(tick * clip.timeline.tick) for tick in clip.timeline.ticks]
     assert times[:-1] == pytest.approx([stamp / 1000 for stamp in stamps])
     assert times[-1] == pytest.approx(1.84, abs=0.09)
+
+
+def test_time_stamps_are_kept_where_the_codec_could_change_the_order_and_does_not(tmp_path):
+    stamps = [0, 40, 80, 400, 440, 1000]
+    path = write_video(tmp_path / "still.mp4", images=6, milliseconds=stamps, kinds=PictureType.P)
+    with av.open(str(path)) as container:
+        packets = [packet.pts for packet in container.demux(video=0) if packet.size]
+        assert packets == sorted(packets)
+        assert container.streams.video[0].codec_context.has_b_frames
+    clip = open_clip(path)
+    assert [number(clip.read(index)) for index in range(6)] == list(range(6))
+    assert [float(tick * clip.timeline.tick) for tick in clip.timeline.ticks[:-1]] == [stamp / 1000 for stamp in stamps]
+
+
+def test_a_stamp_that_is_damaged_costs_no_other_frame(tmp_path):
+    path = write_video(tmp_path / "late.mkv", "mpeg4", images=12)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        (frame,) = (bytes(packet) for packet in container.demux(video=0) if packet.pts == 280)
+    place = data.index(frame) - 3  # before it a block has its time, two bytes, and one of flags
+    time = int.from_bytes(data[place : place + 2], "big")
+    data[place : place + 2] = (time - 100).to_bytes(2, "big")
+    path.write_bytes(data)
+    clip = open_clip(path)
+    assert clip.sound_numbers() == list(range(12))
+    assert [number(clip.read(index)) for index in range(12)] == list(range(12))
 
 
 def sound_only(path, cover=False):
