@@ -11,8 +11,9 @@ from raw_videos import write_list
 
 from talkbench import datasets
 from talkbench.datasets.clips import open_clip
-from talkbench.datasets.preparation import cut as cutting
-from talkbench.datasets.preparation.cut import Style, crop_faces, cut_clips, find_videos
+from talkbench.datasets.preparation import face_clips
+from talkbench.datasets.preparation.cut import Style, cut_clips, find_videos
+from talkbench.datasets.preparation.face_clips import crop_faces
 from talkbench.datasets.preparation.metadata import read_cuts
 
 VIDEO = "Zbz058o9j6s"
@@ -35,10 +36,10 @@ CODECS = {
 def _face(monkeypatch):
     """A face in the right half of every frame, looked for in every fourth one."""
 
-    def boxes(clip):
-        return np.array([(32, 16, 60, 44) for index in range(0, len(clip), 4) if clip.read(index) is not None])
+    def looks(clip):
+        return [np.array([(32, 16, 60, 44)]) for index in range(0, len(clip), 4) if clip.read(index) is not None]
 
-    monkeypatch.setattr(cutting, "face_boxes", boxes)
+    monkeypatch.setattr(face_clips, "find_faces", looks)
 
 
 def faces(raw: Path, out: Path, style: Style = SMALL) -> dict[str, tuple[str, str]]:
@@ -64,7 +65,7 @@ def test_every_ending_is_cut_and_the_rest_is_named(tmp_path):
     (raw / ".hidden.ts").write_bytes((raw / "ts.ts").read_bytes())
     Image.new("RGB", (16, 16)).save(raw / "cover.jpg")
     Image.new("L", (16, 16)).save(raw / "still.gif")
-    assert faces(raw, tmp_path / "out") == {ending: ("made", "") for ending in CODECS}
+    assert faces(raw, tmp_path / "out") == dict.fromkeys(CODECS, ("made", ""))
     assert find_videos(raw)[1] == ["cover.jpg", "notes.txt", "still.gif", "unfinished.mp4.part"]
     assert all(len(list((tmp_path / "out" / ending).iterdir())) == 3 for ending in CODECS)
 
