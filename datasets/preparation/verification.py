@@ -12,8 +12,7 @@ from pathlib import Path
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import sha256_file, write_atomic
-from talkbench.datasets.clip_store import VIDEO_SUFFIXES
-from talkbench.datasets.clips import IMAGE_SUFFIXES
+from talkbench.datasets.clip_store import files_by_kind
 from talkbench.datasets.dataset import Split
 from talkbench.datasets.gaps import Gap
 from talkbench.datasets.pairs import Frame, Pair
@@ -118,7 +117,8 @@ def _difference(file: Path, root: Path, manifest: Manifest) -> PairError | None:
 
 
 def list_files(root: Path) -> list[str]:
-    """The names below `root` of all images and videos there, in the order of their bytes; no links, no hidden files.
+    """The names below `root` of all images and videos there (`files_by_kind`), in the order of their bytes; no links,
+    no hidden files.
 
     Raises:
         TalkbenchError: there are no such files, or a name contains a line end.
@@ -126,8 +126,9 @@ def list_files(root: Path) -> list[str]:
     names = []
     for folder, below, files in os.walk(root):
         below[:] = [subfolder for subfolder in below if subfolder[0] != "."]
-        for path in (Path(folder) / file for file in files if file[0] != "."):
-            if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and not path.is_symlink():
+        images, videos, _ = files_by_kind(Path(folder), files)
+        for path in (Path(folder) / file for file in (*images, *videos)):
+            if not path.is_symlink():
                 names.append(path.relative_to(root).as_posix())
     broken = next((name for name in names if "\n" in name or "\r" in name), None)
     if broken is not None:

@@ -136,6 +136,13 @@ def test_manifest_is_what_sha256sum_reads(root, tmp_path):
         subprocess.run(["sha256sum", "--check", "--quiet", path], cwd=root, check=True)
 
 
+def test_manifest_has_videos_of_any_ending_and_frames_of_any_format(root):
+    write_video(root / "five.mp4", 4, 2, 16)
+    (root / "five.mp4").rename(root / "five.download")
+    (root / "one" / "0000004.webp").write_bytes(b"a frame")
+    assert {"five.download", "one/0000004.webp", "four.mp4"} < set(list_files(root))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
