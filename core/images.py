@@ -57,6 +57,7 @@ def open_image(path: Path, data: bytes | None = None) -> Iterator[ImageFile]:
     """
     from PIL import Image, UnidentifiedImageError
 
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged TIFF files, which fail below
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
         check_regular(path)
@@ -65,20 +66,33 @@ def open_image(path: Path, data: bytes | None = None) -> Iterator[ImageFile]:
             pictures: int = getattr(image, "n_frames", 1)
             if image.format != "MPO" and pictures > 1:  # a photograph may hold a preview
                 raise ValueError(f"it is an animation or holds several pictures, {pictures}; give one of them")
-            if image.mode.startswith(("I", "F")) or (image.format in ("PNG", "TIFF") and ";16" in str(image.tile)):
+            if _is_deep(image):
                 problem = f"cannot read the image {path}: it has more than 8 bits per channel; convert it to 8 bits"
                 raise TooDeep("undecodable-frame", problem)
             yield image
     except PairError:
         raise
     except UnidentifiedImageError as error:
-        raise _unreadable(path, f"it is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file") from error
+        empty = not (path.stat().st_size if data is None else data)
+        kinds = f"it is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file, or one of pixels that are not 8 bits"
+        raise _unreadable(path, "the file is empty" if empty else kinds) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _unreadable(path, f"it has more than {MAX_MEGAPIXELS} megapixels, the limit") from error
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except Exception as error:  # damaged files make Pillow's readers fail in any way
         raise _unreadable(path, str(error) or type(error).__name__) from error
+
+
+def _is_deep(image: ImageFile) -> bool:
+    """Whether the file has more than 8 bits per channel; the mode of colours is that of 8 bits all the same."""
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    bits = tags.get(258, ()) if tags else ()  # BitsPerSample; planes of 16 bits are not told by the tiles
+    return (
+        image.mode.startswith(("I", "F"))
+        or max(bits if isinstance(bits, tuple) else (bits,), default=8) > 8
+        or (image.format == "PNG" and ";16" in str(image.tile))
+    )
 
 
 def holds_picture(path: Path) -> bool:
