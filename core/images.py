@@ -32,7 +32,7 @@ class TooDeep(PairError):
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image file as uint8 RGB (H, W, 3), upright; grey becomes RGB, what is transparent becomes white.
+    """An image file as uint8 RGB (H, W, 3), upright; grey becomes RGB, what is transparent becomes black.
 
     Raises:
         PairError: ``undecodable-frame``, see `open_image`; or the file is truncated.
@@ -42,7 +42,7 @@ def read_image(path: Path) -> np.ndarray:
     with open_image(path) as image:
         upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:
-            return on_white(np.asarray(upright.convert("RGBA")))
+            return on_black(np.asarray(upright.convert("RGBA")))
         return np.array(upright.convert("RGB"))
 
 
@@ -121,12 +121,12 @@ def check_pixels(width: int, height: int) -> None:
         raise ValueError(f"{width}x{height} is more than {MAX_MEGAPIXELS} megapixels, the limit")
 
 
-def on_white(image: np.ndarray) -> np.ndarray:
-    """uint8 RGBA (H, W, 4) laid on white, uint8 RGB (H, W, 3): colours under full transparency do not show."""
+def on_black(image: np.ndarray) -> np.ndarray:
+    """uint8 RGBA (H, W, 4) laid on black, uint8 RGB (H, W, 3): colours under full transparency do not show."""
     from PIL import Image
 
     picture = Image.fromarray(image)
-    return np.array(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
+    return np.array(Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture).convert("RGB"))
 
 
 def middle_square(image: np.ndarray) -> np.ndarray:

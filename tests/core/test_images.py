@@ -34,20 +34,27 @@ def test_png_round_trip_is_lossless(tmp_path, image):
     assert np.array_equal(read_image(tmp_path / "frames" / "0.png"), image)
 
 
-def test_what_is_transparent_becomes_white_and_grey_becomes_rgb(tmp_path, image):
+def test_what_is_transparent_becomes_black_and_grey_becomes_rgb(tmp_path, image):
     alpha = np.full((*image.shape[:2], 1), 255, dtype=np.uint8)
     alpha[:12] = 0
     alpha[12:14] = 51
     Image.fromarray(np.concatenate([image, alpha], axis=2)).save(tmp_path / "alpha.png")
     Image.fromarray(image[..., 0]).save(tmp_path / "grey.png")
     Image.fromarray(image[..., 0]).save(tmp_path / "key.png", transparency=int(image[0, 0, 0]))
+    Image.fromarray(np.concatenate([image[..., :1], alpha], axis=2)).save(tmp_path / "grey alpha.png")
+    palette = Image.fromarray(image[..., 0] // 64).convert("P")
+    palette.putpalette([200, 100, 50] * 4)
+    palette.save(tmp_path / "palette.png", transparency=bytes([0, 255, 255]))
     read = read_image(tmp_path / "alpha.png")
-    assert (read[:12] == 255).all(), "the noise under full transparency is not seen"
-    assert np.abs(read[12:14] - (255 * 0.8 + 0.2 * image[12:14])).max() <= 1
+    assert (read[:12] == 0).all(), "the noise under full transparency is not seen"
+    assert np.abs(read[12:14] - 0.2 * image[12:14]).max() <= 1
     assert np.array_equal(read[14:], image[14:])
     grey = image[..., :1].repeat(3, axis=2)
     assert np.array_equal(read_image(tmp_path / "grey.png"), grey)
-    assert np.array_equal(read_image(tmp_path / "key.png"), np.where(grey == image[0, 0, 0], 255, grey))
+    assert (read_image(tmp_path / "grey alpha.png")[:12] == 0).all()
+    assert np.array_equal(read_image(tmp_path / "grey alpha.png")[14:], grey[14:])
+    assert np.array_equal(read_image(tmp_path / "palette.png"), np.where(grey < 64, 0, (200, 100, 50)))
+    assert np.array_equal(read_image(tmp_path / "key.png"), np.where(grey == image[0, 0, 0], 0, grey))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
