@@ -32,7 +32,7 @@ class TooDeep(PairError):
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image file as uint8 RGB (H, W, 3), upright; grey becomes RGB, what is transparent becomes white.
+    """An image file as uint8 RGB (H, W, 3), upright; grey becomes RGB, what is transparent becomes black.
 
     Raises:
         PairError: ``undecodable-frame``, see `open_image`; or the file is truncated.
@@ -42,7 +42,7 @@ def read_image(path: Path) -> np.ndarray:
     with open_image(path) as image:
         upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:
-            return on_white(np.asarray(upright.convert("RGBA")))
+            return on_black(np.asarray(upright.convert("RGBA")))
         return np.array(upright.convert("RGB"))
 
 
@@ -57,6 +57,7 @@ def open_image(path: Path, data: bytes | None = None) -> Iterator[ImageFile]:
     """
     from PIL import Image, UnidentifiedImageError
 
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged TIFF files, which fail below
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
         check_regular(path)
@@ -65,20 +66,33 @@ def open_image(path: Path, data: bytes | None = None) -> Iterator[ImageFile]:
             pictures: int = getattr(image, "n_frames", 1)
             if image.format != "MPO" and pictures > 1:  # a photograph may hold a preview
                 raise ValueError(f"it is an animation or holds several pictures, {pictures}; give one of them")
-            if image.mode.startswith(("I", "F")) or (image.format in ("PNG", "TIFF") and ";16" in str(image.tile)):
+            if _is_deep(image):
                 problem = f"cannot read the image {path}: it has more than 8 bits per channel; convert it to 8 bits"
                 raise TooDeep("undecodable-frame", problem)
             yield image
     except PairError:
         raise
     except UnidentifiedImageError as error:
-        raise _unreadable(path, f"it is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file") from error
+        empty = not (path.stat().st_size if data is None else data)
+        kinds = f"it is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file, or one of pixels that are not 8 bits"
+        raise _unreadable(path, "the file is empty" if empty else kinds) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _unreadable(path, f"it has more than {MAX_MEGAPIXELS} megapixels, the limit") from error
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except Exception as error:  # damaged files make Pillow's readers fail in any way
         raise _unreadable(path, str(error) or type(error).__name__) from error
+
+
+def _is_deep(image: ImageFile) -> bool:
+    """Whether the file has more than 8 bits per channel; the mode of colours is that of 8 bits all the same."""
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    bits = tags.get(258, ()) if tags else ()  # BitsPerSample; planes of 16 bits are not told by the tiles
+    return (
+        image.mode.startswith(("I", "F"))
+        or max(bits if isinstance(bits, tuple) else (bits,), default=8) > 8
+        or (image.format == "PNG" and ";16" in str(image.tile))
+    )
 
 
 def holds_picture(path: Path) -> bool:
@@ -107,12 +121,12 @@ def check_pixels(width: int, height: int) -> None:
         raise ValueError(f"{width}x{height} is more than {MAX_MEGAPIXELS} megapixels, the limit")
 
 
-def on_white(image: np.ndarray) -> np.ndarray:
-    """uint8 RGBA (H, W, 4) laid on white, uint8 RGB (H, W, 3): colours under full transparency do not show."""
+def on_black(image: np.ndarray) -> np.ndarray:
+    """uint8 RGBA (H, W, 4) laid on black, uint8 RGB (H, W, 3): colours under full transparency do not show."""
     from PIL import Image
 
     picture = Image.fromarray(image)
-    return np.array(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
+    return np.array(Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture).convert("RGB"))
 
 
 def middle_square(image: np.ndarray) -> np.ndarray:

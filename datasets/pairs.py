@@ -110,10 +110,10 @@ def plain_csv(text: str) -> str:
     >>> plain_csv("sep=;\\nSource; Driving\\na b;c\\n")
     'source,driving\\n\\na b,c\\n'
     """
-    named = re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)
+    named = re.match(r'"?sep=(.)"?[ \t,;]*\r?\n', text, re.IGNORECASE)  # saved again, the line has empty fields
     body = text[named.end() :] if named else text
     header = body.partition("\n")[0]
-    separator = named[1] if named else next((sign for sign in SEPARATORS if sign in header), SEPARATORS[0])
+    separator = named[1] if named else max(SEPARATORS, key=header.count)  # the first of SEPARATORS if there is none
     if separator == "," and not named and header == header.lower() and not re.search(r"[ \t],|,[ \t]", text):
         return text
     try:
@@ -144,11 +144,13 @@ def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
         check_header(reader.fieldnames or (), path)
         missing = [column for column in COLUMNS[:4] if column not in (reader.fieldnames or ())]
         if missing:
-            raise TalkbenchError(f"{path}, line 1: column {missing[0]} is missing; needed: {', '.join(COLUMNS[:4])}")
+            columns = f"column {missing[0]} is missing; needed: {', '.join(COLUMNS[:4])}"
+            raise TalkbenchError(f"{path}, line 1: {columns}{_other_separator(reader.fieldnames or ())}")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row:
                 raise TalkbenchError(f"{where}, column {len(row)}: more fields than the header names; remove them")
+            _check_separator(row, where)
             source, driving = (_frame(row, role, where, frame_count) for role in ("source", "driving"))
             refers = row.get("reference_clip") or row.get("reference_index")
             pairs.append(Pair(source, driving, _frame(row, "reference", where, frame_count) if refers else None))
@@ -157,6 +159,20 @@ def read_pairs(path: Path, frame_count: Callable[[str], int]) -> list[Pair]:
     if not pairs:
         raise TalkbenchError(f"{path}: the pair list has no rows; add at least one pair")
     return pairs
+
+
+def _check_separator(row: dict[str, str], where: str) -> None:
+    first, *others = row.values()
+    sign = next((sign for sign in SEPARATORS[1:] if first.count(sign) >= 3), "")
+    if sign and not any(others):
+        raise TalkbenchError(f"{where}: fields are separated by {sign!r}, those of the header are not; use commas")
+
+
+def _other_separator(columns: Sequence[str]) -> str:
+    """What stands between the columns of a header that is none, for the error; "" if that cannot be told."""
+    names = "(?:source|driving|reference)_(?:clip|index)"
+    between = re.search(rf"{names}(\W{{1,8}}){names}", ",".join(columns), re.IGNORECASE)
+    return f"; they are separated by {between[1]!r}, which is not read: use commas" if between else ""
 
 
 def check_header(columns: Sequence[str], path: Path) -> None:
@@ -175,9 +191,9 @@ def _frame(row: dict[str, str], role: str, where: str, frame_count: Callable[[st
     except (TalkbenchError, OSError, ValueError) as error:  # the latter two: names no file system takes
         raise TalkbenchError(f"{where}, column {role}_clip: {error}") from error
     if not (index.isascii() and index.isdigit()):
-        raise TalkbenchError(f"{where}, column {role}_index: {index!r} is not a frame number (0, 1, 2, …)")
+        raise TalkbenchError(f"{where}, column {role}_index: {index!r:.40} is not a frame number (0, 1, 2, …)")
     if len(index) > 18 or int(index) >= length:
         raise TalkbenchError(
-            f"{where}, column {role}_index: {index} is beyond the clip {clip!r}, whose last frame is {length - 1}"
+            f"{where}, column {role}_index: {index:.40} is beyond the clip {clip!r}, whose last frame is {length - 1}"
         )
     return Frame(clip, int(index))

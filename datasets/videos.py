@@ -17,7 +17,7 @@ import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import check_regular
-from talkbench.core.images import check_pixels, on_white
+from talkbench.core.images import check_pixels, on_black
 from talkbench.datasets.interface import Clip, Timeline
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class VideoClip(Clip):
 
     Frames are upright and mirrored as a player shows them (the display matrix, to the nearest right angle), and their
     pixels are square: where they are stored wider than high, the width is stretched, and where they are higher, the
-    height. What is transparent becomes white.
+    height. What is transparent becomes black.
     """
 
     def __init__(self, path: Path) -> None:
@@ -319,7 +319,7 @@ def _as_shown(frame: av.VideoFrame, aspect: Fraction | None) -> np.ndarray:
     """
     check_pixels(frame.width, frame.height)
     if any(component.is_alpha for component in frame.format.components):
-        image = on_white(frame.to_ndarray(format="rgba"))
+        image = on_black(frame.to_ndarray(format="rgba"))
     else:
         image = frame.to_ndarray(format="rgb24")
     if aspect and aspect > 0:

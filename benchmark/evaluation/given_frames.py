@@ -119,7 +119,7 @@ class GivenFrames:
             for path, numbers in claims.items()
             for number, place in _places(path, numbers, [number for number in numbers if number < count])
         }
-        hint = _counted_from_one(claims, strangers)
+        hint = _counted_from_one((*claims, *strangers), stretches(pairs))
         if not self._places:
             raise TalkbenchError(
                 f"no file in {folder} is named after the number of a pair, {frame_name(0)} to {frame_name(count - 1)}; "
@@ -182,15 +182,20 @@ def _claims(folder: Path, pairs: Sequence[Pair]) -> tuple[dict[Path, range], lis
     return claims, strangers
 
 
-def _counted_from_one(claims: Iterable[Path], strangers: Iterable[Path]) -> str:
-    """A hint where the numbers of the files begin at 1, so that each may stand for the pair before; else ""."""
-    stems = [path.stem for path in (*claims, *strangers)]
-    numbers = [int(stem) for stem in stems if re.fullmatch(r"[0-9]{6,}", stem)]
-    if min(numbers, default=0) != 1:
+def _counted_from_one(files: Iterable[Path], whole: Sequence[range]) -> str:
+    """A hint where the numbers of the files begin at 1, or where they would be those of some of the stretches `whole`
+    if each were one less, so that each may stand for the pair before; else ""."""
+
+    def complete(numbers: set[int]) -> bool:
+        return {number for stretch in whole if numbers & {*stretch} for number in stretch} == numbers
+
+    numbers = {int(path.stem) for path in files if re.fullmatch(r"[0-9]{6,}", path.stem)}
+    first = min(numbers, default=0)
+    if first != 1 and (first == 0 or complete(numbers) or not complete({number - 1 for number in numbers})):
         return ""
     return (
-        f"there is a {frame_name(1)} and no {frame_name(0)}: the first pair has the number 0, so if the numbers were "
-        "counted from 1, every frame is taken for that of the next pair; rename the files"
+        f"there is a {frame_name(first)} and no {frame_name(first - 1)}: the first pair has the number 0, so if the "
+        "numbers were counted from 1, every frame is taken for that of the next pair; rename the files"
     )
 
 
@@ -242,7 +247,8 @@ def _image(path: Path) -> _File:
             fault: tuple[str, str] | None = None
             opaque = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == 255
             if image.mode != "RGB" and not opaque:
-                fault = "not-8-bit-rgb", f"{path} has pixels of mode {image.mode}; write 8-bit RGB"
+                problem = "is transparent in places" if image.mode == "RGBA" else f"has pixels of mode {image.mode}"
+                fault = "not-8-bit-rgb", f"{path} {problem}; write 8-bit RGB"
             return _File(path, sha256_bytes(data), _kind(image, data), f"{image.width}x{image.height}", fault)
     except OSError as error:
         return _File(path, fault=("undecodable-frame", f"cannot read {path}: {error.strerror}"))

@@ -11,6 +11,7 @@ from talkbench.datasets.interface import Clip
 
 BATCH = 16  # frames per call of the detector; bounds its memory
 OVERLAP = 0.3  # of two boxes' area that both have, from which on they show one face
+STEADY = 0.5  # where the boxes before and after have more in common, one between that has less with both is false
 PASSING = 0.1  # a face seen in a smaller share of the frames than the most frequent one is none, or passes by
 SQUARE = 0.1  # how far the sides of a head crop may differ
 HEAD = 0.45  # of a head crop's side that the face's height takes at least; in those of the field it is 0.54 to 0.76
@@ -53,7 +54,7 @@ def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
 def follow_faces(looks: Sequence[np.ndarray]) -> list[Track]:
     """The faces of a clip from left to right, each held by the overlap of its boxes from look to look, across frames
     that do not show it. A face elsewhere after a cut is another one. Left out is what is seldom seen beside others, as
-    a false detection is.
+    a false detection is, and a single box that those before and after it contradict.
 
     Args:
         looks: see `find_faces`.
@@ -73,7 +74,21 @@ def follow_faces(looks: Sequence[np.ndarray]) -> list[Track]:
         tracks += [{look: box} for place, box in enumerate(boxes) if place not in placed]
     enough = PASSING * max(len(track) for track in tracks)
     kept = [track for track in tracks if len(track) > max(1, enough) or len(looks) == 1]
-    return sorted(kept or tracks, key=lambda track: float(_boxes(track)[:, ::2].mean()))
+    return sorted(map(_steady, kept or tracks), key=lambda track: float(_boxes(track)[:, ::2].mean()))
+
+
+def _steady(track: Track) -> Track:
+    """The track without false detections around its face or on a part of it. Where one follows the other, the face is
+    what changes."""
+    looks = list(track)
+    odd = [
+        look
+        for before, look, after in zip(looks, looks[1:], looks[2:], strict=False)
+        if _overlap(track[before], track[after]) > STEADY
+        and max(_overlap(track[before], track[look]), _overlap(track[look], track[after])) < STEADY
+    ]
+    alone = [look for look in odd if not {looks[looks.index(look) - 1], looks[looks.index(look) + 1]} & {*odd}]
+    return {look: box for look, box in track.items() if look not in alone}
 
 
 def position_of(tracks: Sequence[Track], face: str) -> int:

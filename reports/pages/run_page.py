@@ -166,7 +166,7 @@ def _strip(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame)
 
     path = store.folder / strip.picture
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["PNG"]) as image:
             size = image.size
     except OSError as error:
         raise TalkbenchError(f"cannot show {path}: {error}; run again with --resume to draw it") from error

@@ -1,6 +1,7 @@
 """Images between files, arrays and tensors."""
 
 import struct
+import subprocess
 import zlib
 
 import numpy as np
@@ -16,6 +17,7 @@ from talkbench.core.images import (
     quantise,
     read_image,
     resize,
+    stored_size,
     to_tensor,
     to_uint8,
     write_png,
@@ -32,20 +34,27 @@ def test_png_round_trip_is_lossless(tmp_path, image):
     assert np.array_equal(read_image(tmp_path / "frames" / "0.png"), image)
 
 
-def test_what_is_transparent_becomes_white_and_grey_becomes_rgb(tmp_path, image):
+def test_what_is_transparent_becomes_black_and_grey_becomes_rgb(tmp_path, image):
     alpha = np.full((*image.shape[:2], 1), 255, dtype=np.uint8)
     alpha[:12] = 0
     alpha[12:14] = 51
     Image.fromarray(np.concatenate([image, alpha], axis=2)).save(tmp_path / "alpha.png")
     Image.fromarray(image[..., 0]).save(tmp_path / "grey.png")
     Image.fromarray(image[..., 0]).save(tmp_path / "key.png", transparency=int(image[0, 0, 0]))
+    Image.fromarray(np.concatenate([image[..., :1], alpha], axis=2)).save(tmp_path / "grey alpha.png")
+    palette = Image.fromarray(image[..., 0] // 64).convert("P")
+    palette.putpalette([200, 100, 50] * 4)
+    palette.save(tmp_path / "palette.png", transparency=bytes([0, 255, 255]))
     read = read_image(tmp_path / "alpha.png")
-    assert (read[:12] == 255).all(), "the noise under full transparency is not seen"
-    assert np.abs(read[12:14] - (255 * 0.8 + 0.2 * image[12:14])).max() <= 1
+    assert (read[:12] == 0).all(), "the noise under full transparency is not seen"
+    assert np.abs(read[12:14] - 0.2 * image[12:14]).max() <= 1
     assert np.array_equal(read[14:], image[14:])
     grey = image[..., :1].repeat(3, axis=2)
     assert np.array_equal(read_image(tmp_path / "grey.png"), grey)
-    assert np.array_equal(read_image(tmp_path / "key.png"), np.where(grey == image[0, 0, 0], 255, grey))
+    assert (read_image(tmp_path / "grey alpha.png")[:12] == 0).all()
+    assert np.array_equal(read_image(tmp_path / "grey alpha.png")[14:], grey[14:])
+    assert np.array_equal(read_image(tmp_path / "palette.png"), np.where(grey < 64, 0, (200, 100, 50)))
+    assert np.array_equal(read_image(tmp_path / "key.png"), np.where(grey == image[0, 0, 0], 0, grey))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
@@ -56,7 +65,11 @@ def test_formats_are_told_by_content(tmp_path, kind):
     assert np.abs(read_image(path).astype(int) - image).max() < 4
 
 
-def test_no_other_format_is_opened(tmp_path, image):
+def test_no_other_format_is_opened(tmp_path, image, monkeypatch):
+    def starts(*arguments, **options):
+        raise AssertionError("a process is started")
+
+    monkeypatch.setattr(subprocess, "Popen", starts)  # Pillow's reader of EPS runs Ghostscript
     (tmp_path / "page.png").write_bytes(
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n(x) print\nshowpage\n%%EOF\n"
     )
@@ -65,6 +78,8 @@ def test_no_other_format_is_opened(tmp_path, image):
     for name in ("page.png", "gif.png", "icon.png"):
         with pytest.raises(PairError, match="it is no PNG, JPEG, WEBP, BMP or TIFF file"):
             read_image(tmp_path / name)
+        with pytest.raises(PairError, match="it is no PNG, JPEG, WEBP, BMP or TIFF file"):
+            stored_size(tmp_path / name)
         assert not holds_picture(tmp_path / name)
 
 
@@ -113,6 +128,47 @@ def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path, side, recwarn):
         read_image(tmp_path / "image.png")
     assert caught.value.reason == "undecodable-frame"
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"BM", b"II*\0\x08\0\0\0\x01"])
+def test_hardly_a_beginning_is_one_line(tmp_path, content, recwarn):
+    (tmp_path / "image.png").write_bytes(content)
+    for read in (read_image, stored_size):
+        with pytest.raises(PairError, match="the file is empty" if not content else "cannot read the image") as caught:
+            read(tmp_path / "image.png")
+        assert "\n" not in str(caught.value)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_truncated_images_of_every_kind_are_refused(tmp_path, image, kind, recwarn):
+    Image.fromarray(image).save(tmp_path / "whole.png", format=kind)
+    content = (tmp_path / "whole.png").read_bytes()
+    for length in range(1, len(content) - 24, 50):
+        (tmp_path / "cut.png").write_bytes(content[:length])
+        with pytest.raises(PairError, match=r"^cannot read the image [^\n]*$"):
+            read_image(tmp_path / "cut.png")
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("planes", [1, 2])  # pixel by pixel, colour by colour
+def test_more_than_8_bits_of_colours_in_tiff_are_refused(tmp_path, planes):
+    """8 x 8 pixels of RGB with 16 bits, which no writer at hand makes."""
+    entries = {256: 8, 257: 8, 259: 1, 262: 2, 277: 3, 278: 8, 284: planes}  # sides, compression, RGB, samples, rows
+    tags = {tag: (3, 1, struct.pack("<HH", value, 0)) for tag, value in entries.items()}
+    tags[258] = 3, 3, struct.pack("<I", 8)
+    count = 1 if planes == 1 else 3
+    tags[273] = 4, count, struct.pack("<I", 32 if count == 1 else 14)
+    tags[279] = 4, count, struct.pack("<I", 8 * 8 * 6 if count == 1 else 14)
+    listed = b"".join(
+        struct.pack("<HHI", tag, kind, number) + data for tag, (kind, number, data) in sorted(tags.items())
+    )
+    before = struct.pack("<HHH", 16, 16, 16) + struct.pack("<III", 32, 32, 32)
+    start = 32 + 8 * 8 * 6
+    content = (b"II*\0" + struct.pack("<I", start) + before).ljust(32, b"\0") + bytes(8 * 8 * 6)
+    (tmp_path / "deep.tif").write_bytes(content + struct.pack("<H", len(tags)) + listed + bytes(4))
+    with pytest.raises(PairError, match=r"more than 8 bits per channel|pixels that are not 8 bits"):
+        read_image(tmp_path / "deep.tif")
 
 
 @pytest.mark.parametrize("mode", ["grey PNG", "RGB PNG", "TIFF"])

@@ -59,6 +59,16 @@ def test_hash_tells_lists_apart():
         (f"{HEADER}\na,0,a,0,b,5\n", "line 2, column reference_index: 5 is beyond"),
         (f"{HEADER}\na,0,a,0,,,7\n", "line 2, column 7: more fields"),
         (f'{HEADER}\n"{"x" * 200_000}",0,a,0,,\n', "line 2: not CSV"),
+        (f"{'x' * 200_000},{HEADER}\n", "line 1: not CSV"),
+        (f"{'x' * 100_000},{'x' * 100_000},{HEADER}\n", "line 1: the column 'x+ stands twice"),
+        (f"{HEADER},Source_Clip\na,0,a,0,,,b\n", "line 1: the column 'source_clip' stands twice"),
+        (
+            HEADER.replace(",", ":"),
+            "column source_clip is missing; needed: .*; they are separated by ':', which is not",
+        ),
+        (HEADER.replace(",", "   "), "they are separated by '   ', which is not read: use commas"),
+        (f"sep=,\n{HEADER.replace(',', ';')}\na;0;a;1;;\n", "they are separated by ';', which is not read"),
+        (f"{HEADER}\na;0;a;1;;\n", "line 2: fields are separated by ';', those of the header are not; use commas"),
     ],
 )
 def test_faults_name_file_line_and_column(tmp_path, text, message):
@@ -68,6 +78,7 @@ def test_faults_name_file_line_and_column(tmp_path, text, message):
         read_pairs(path, frame_count)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_file_that_is_no_text(tmp_path):
@@ -89,6 +100,8 @@ def test_file_that_is_no_text(tmp_path):
         'sep=;\r\n"source_clip";"source_index";"driving_clip";"driving_index"\r\n"a b.mp4";0;"c.mp4";1\r\n',
         "sep=,\nsource_clip,source_index,driving_clip,driving_index\na b.mp4,0,c.mp4,1\n",
         "source_clip|source_index|driving_clip|driving_index\na b.mp4|0|c.mp4|1\n",
+        "source_clip;source_index;driving_clip;driving_index;note, free\na b.mp4;0;c.mp4;1;hello, you\n",
+        "sep=;;;;\nsource_clip;source_index;driving_clip;driving_index\na b.mp4;0;c.mp4;1\n",
     ],
 )
 def test_lists_as_spreadsheets_export_them(tmp_path, text):

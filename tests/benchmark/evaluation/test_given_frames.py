@@ -374,12 +374,14 @@ def test_lossless_frames_of_any_format_and_opaque_ones_give_the_same(frames, giv
     assert "warning" not in result.err
 
 
-def test_numbers_from_one_get_a_hint(frames, given):
-    folder = frames()
-    for path in sorted(folder.iterdir(), reverse=True):
-        path.rename(folder / frame_name(int(path.stem) + 1))
-    result = given(folder)
-    assert "warning: there is a 000001.png and no 000000.png: the first pair has the number 0" in result.err
+@pytest.mark.parametrize("numbers", [range(9), range(3, 6), range(3, 9)])  # all pairs, and whole stretches
+def test_numbers_from_one_get_a_hint(place, given, numbers):
+    (place / "mine.csv").write_text(HEADER + "".join(f"\na,{source},a,{i},," for source in range(3) for i in range(3)))
+    for number in numbers:
+        write_png(place / "made" / frame_name(number + 1), np.zeros((48, 48, 3), np.uint8))
+    result = given("made", "--pairs", "mine.csv")
+    after, first = frame_name(numbers[0] + 1), frame_name(numbers[0])
+    assert f"warning: there is a {after} and no {first}: the first pair has the number 0" in result.err
     assert result.code == 0
 
 

@@ -70,6 +70,9 @@ def test_a_false_detection_and_a_cut_do_not_move_the_crop():
     cut = follow_faces([*shot, boxes(), *[boxes((200, 100, 230, 130))] * 3])
     assert [list(track) for track in cut] == [[0, 1, 2, 3, 4, 5], [7, 8, 9]]
     assert position_of(cut, "largest") == position_of(cut, "first") == 0
+    for false in ((0, 10, 60, 75), (20, 30, 44, 54), (40, 40, 120, 120)):  # around the face, on it, beside it
+        (track,) = follow_faces([*shot, boxes(false), *shot])
+        assert list(track) == [*range(6), *range(7, 13)]
     back = follow_faces([*shot, *[boxes((200, 100, 230, 130))] * 3, *shot])
     assert [len(track) for track in back] == [12, 3], "whoever comes back is the same"
     same = square_crop(np.stack(list(alone[0].values())), 200, 300)

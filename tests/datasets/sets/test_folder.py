@@ -10,7 +10,7 @@ from made_videos import write_video
 from PIL import Image
 
 from talkbench import datasets
-from talkbench.core.errors import TalkbenchError
+from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.datasets import Frame, Pair
 from talkbench.datasets.sampling import cross_identity, same_identity
 
@@ -105,6 +105,24 @@ def test_pictures_beside_clips_are_passed_over(root, tmp_path):
     assert split.note == f"files passed over, no frames of a clip: 4, {names}"
     images(tmp_path / "only", 3)
     assert {pair.source.clip for pair in datasets.create("folder", tmp_path / "only").split("same-identity")} == {"."}
+
+
+def test_spoilt_frames_cost_themselves_alone(tmp_path):
+    root, clip = tmp_path / "mine", tmp_path / "mine" / "a"
+    images(clip, 3)
+    images(tmp_path / "outside", 2)
+    (clip / "3.png").touch()
+    (clip / "4.png").write_bytes((clip / "0.png").read_bytes()[:44])
+    (clip / "5.png").symlink_to(root / "nowhere.png")
+    (clip / "6.png").mkdir()
+    (root / "b").symlink_to(tmp_path / "outside")
+    split = datasets.create("folder", root).split("reconstruction")
+    assert split.note == f"clips left out: 1, path 'b' leaves the data root {root}; use paths below it"
+    problems = ("the file is empty", "truncated", "No such file", "is a folder")
+    for number, problem in enumerate(problems, 3):
+        with pytest.raises(PairError, match=rf"^cannot read the image .*/{number}\.png: .*{problem}[^\n]*$"):
+            split.read(Frame("a", number))
+    assert split.read(Frame("a", 2)).shape == (8, 8, 3)
 
 
 def test_videos_of_any_ending_are_clips(tmp_path):
