@@ -19,7 +19,7 @@ from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.video_file import sound_of, write_video
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import atomic_path
-from talkbench.core.images import middle_square, read_image, resize, to_tensor, to_uint8, write_png
+from talkbench.core.images import FITS, read_image, resize, squared, to_tensor, to_uint8, write_png
 from talkbench.datasets.clips import open_clip
 from talkbench.datasets.interface import Clip, Timeline
 from talkbench.datasets.videos import VideoClip
@@ -50,24 +50,22 @@ class AnimateOptions:
     device: str = "auto"
     sound: bool = True
     keep_damaged: bool = False
+    fit: str = "crop"
     settings: dict[str, object] = field(default_factory=dict)
 
 
 def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[int, int]:
     """Write the video, and the frames if the options name a folder; returns their number and their side in pixels.
 
-    Of a source or driver that is not square the middle is used, which is said; then both are resized to the method's
-    resolution (docs/specs/fomm.md 4.1). The video has the time stamps of the driving one, and its sound.
+    A source or driver that is not square is made so as the options' ``fit`` says (`squared`), and the user is told;
+    then both are resized to the method's resolution (docs/specs/fomm.md 4.1). The video has the time stamps of the
+    driving one, and its sound.
 
     Raises:
         TalkbenchError: an input cannot be read, or the output cannot be written; no half video is left.
     """
     progress = progress or Progress()
-    if options.out.suffix.lower() != ".mp4":
-        raise TalkbenchError(f"--out {options.out} is not a .mp4 file; the video is H.264 in MP4")
-    inputs = [path.resolve() for path in (options.driving, options.source) if isinstance(path, Path)]
-    if options.out.resolve() in inputs:
-        raise TalkbenchError(f"--out {options.out} would overwrite an input; choose another name")
+    _check(options)
     device = choose_device(options.device)
     choices = motions(options.method)
     motion = options.motion or (PREFERRED_MOTION if PREFERRED_MOTION in choices else choices[0])
@@ -81,13 +79,13 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
         if weights and weights.note:
             progress.say(weights.note)
         size = method.resolution or DEFAULT_SIZE
-        face = to_tensor(resize(middle_square(source), size)[None], device)
-        driver = Driver(driving, numbers, options.batch_size)
+        face = to_tensor(resize(squared(source, options.fit), size)[None], device)
+        driver = Driver(driving, numbers, options.batch_size, options.fit)
         reference = {"relative-first": numbers[0]}.get(motion)
         if motion == "relative-best":
             reference = best_frame(face, driver, progress)
-        _say_what_is_cut("source", source, progress)
-        _say_what_is_cut("driver", _read(driving, numbers[0]), progress)
+        _say_how_it_fits("source", source, options.fit, progress)
+        _say_how_it_fits("driver", _read(driving, numbers[0]), options.fit, progress)
         progress.start(0, len(numbers))
         frames = _generate(method, face, driver, reference, options, progress)
         timeline = _timeline(driving, numbers)
@@ -97,13 +95,24 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
     return len(numbers), size
 
 
+def _check(options: AnimateOptions) -> None:
+    if options.out.suffix.lower() != ".mp4":
+        raise TalkbenchError(f"--out {options.out} is not a .mp4 file; the video is H.264 in MP4")
+    if options.fit not in FITS:
+        raise TalkbenchError(f"--fit {options.fit}: give {', '.join(FITS[:-1])} or {FITS[-1]}")
+    inputs = [path.resolve() for path in (options.driving, options.source) if isinstance(path, Path)]
+    if options.out.resolve() in inputs:
+        raise TalkbenchError(f"--out {options.out} would overwrite an input; choose another name")
+
+
 @dataclass(frozen=True)
 class Driver:
-    """The frames `numbers` of a clip, `batch_size` at a time."""
+    """The frames `numbers` of a clip, `batch_size` at a time, made square by `fit` (`squared`)."""
 
     clip: Clip
     numbers: Sequence[int]
     batch_size: int
+    fit: str = "crop"
 
     def batches(self, face: torch.Tensor) -> Iterator[tuple[Sequence[int], torch.Tensor]]:
         """The frames in batches: their numbers, and images (B, 3, H, W) of the face's size and on its device."""
@@ -113,7 +122,7 @@ class Driver:
 
     def images(self, numbers: Sequence[int], face: torch.Tensor) -> torch.Tensor:
         """Some of the frames, as `batches` gives them."""
-        frames = [resize(middle_square(_read(self.clip, number)), face.shape[-1]) for number in numbers]
+        frames = [resize(squared(_read(self.clip, number), self.fit), face.shape[-1]) for number in numbers]
         return to_tensor(np.stack(frames), face.device)
 
 
@@ -150,11 +159,16 @@ def _sound(driving: Clip, timeline: Timeline, progress: Progress) -> Iterator[Au
         progress.warn(f"the sound of the driver is lost: {error}")
 
 
-def _say_what_is_cut(what: str, image: np.ndarray, progress: Progress) -> None:
+def _say_how_it_fits(what: str, image: np.ndarray, fit: str, progress: Progress) -> None:
     height, width = image.shape[:2]
-    if height != width:
-        side = min(height, width)
-        progress.say(f"the {what} is {width}x{height}: its middle {side}x{side} is used; crop it yourself to choose")
+    small, large = sorted((height, width))
+    how = {
+        "crop": f"its middle {small}x{small} is used; crop it yourself to choose",
+        "pad": f"it is padded with black to {large}x{large}",
+        "squeeze": "it is squeezed to a square",
+    }
+    if small != large:
+        progress.say(f"the {what} is {width}x{height}: {how[fit]}")
 
 
 def _timeline(driving: Clip, numbers: Sequence[int]) -> Timeline:

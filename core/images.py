@@ -27,6 +27,10 @@ MAX_MEGAPIXELS = 64
 """Larger images and video frames are refused before they are decoded."""
 
 
+FITS = ("crop", "pad", "squeeze")
+"""How an image that is not square is made so, see `squared`."""
+
+
 class TooDeep(PairError):
     """An image has more than 8 bits per channel."""
 
@@ -135,6 +139,19 @@ def middle_square(image: np.ndarray) -> np.ndarray:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return image[top : top + side, left : left + side]
+
+
+def squared(image: np.ndarray, fit: str) -> np.ndarray:
+    """A uint8 image (H, W, 3) ready to be resized to a square: ``crop`` takes its middle (`middle_square`),
+    ``pad`` adds black on both sides, ``squeeze`` leaves it as it is."""
+    if fit == "crop":
+        return middle_square(image)
+    height, width = image.shape[:2]
+    if fit == "squeeze" or height == width:
+        return image
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return np.pad(image, ((top, side - height - top), (left, side - width - left), (0, 0)))
 
 
 def stored_size(path: Path) -> tuple[int, int]:

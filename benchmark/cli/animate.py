@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from talkbench.benchmark.cli.options import OPTIONS, PATH
+from talkbench.core.images import FITS
 
 
 @click.command()
@@ -26,14 +27,21 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH
 @click.option(
     "--keep-damaged", is_flag=True, help="Leave frames of the driver out that cannot be read, instead of giving up."
 )
+@click.option(
+    "--fit",
+    type=click.Choice(FITS),
+    default="crop",
+    show_default=True,
+    help="How an image or video that is not square is made so: by its middle, with black on both sides, or squeezed.",
+)
 @OPTIONS["batch_size"]
 @OPTIONS["device"]
 @OPTIONS["set"]
 def command(**options: Any) -> None:
     """Animate a face image with a driving video.
 
-    The video lasts as long as the driving one, frame by frame, and has its sound. Of an image or a video that is not
-    square the middle is used.
+    The video lasts as long as the driving one, frame by frame, and has its sound. What is not square is made so
+    as --fit says.
 
     \b
     bench animate --method mcnet --source face.png --driving clip.mp4 --out result.mp4

@@ -208,6 +208,7 @@ def animate(
     device: str = "auto",
     sound: bool = True,
     keep_damaged: bool = False,
+    fit: str = "crop",
     settings: Mapping[str, object] | None = None,
     progress: bool = True,
 ) -> Animation:
@@ -245,6 +246,7 @@ def animate(
         device=device,
         sound=sound,
         keep_damaged=keep_damaged,
+        fit=fit,
         settings=dict(settings or {}),
     )  # fmt: skip
     with _display(progress, "frames") as display:

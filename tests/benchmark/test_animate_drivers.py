@@ -128,6 +128,11 @@ def test_what_is_not_square_is_cut_to_its_middle(animate, place):
     assert frame.min() > 130, "nothing of the black on either side"
     square = animate(write_video(place / "square.mp4", images=[driver[:, 16:64]] * 2), "--source", "frames/0000000.png")
     assert "middle" not in square.err
+    padded = animate(path, "--motion", "absolute", "--frames", "padded", "--fit", "pad")
+    assert "the source is 64x96: it is padded with black to 96x96" in padded.err
+    frame = read_image(place / "padded" / "0000000.png").astype(int)
+    assert frame[:3].max() < 10 < 130 < frame[frame.shape[0] // 2, frame.shape[1] // 2].min()
+    assert "the driver is 80x48: it is squeezed to a square" in animate(path, "--fit", "squeeze").err
 
 
 def test_a_gif_drives(animate, place):

@@ -17,6 +17,7 @@ from talkbench.core.images import (
     quantise,
     read_image,
     resize,
+    squared,
     stored_size,
     to_tensor,
     to_uint8,
@@ -186,6 +187,16 @@ def test_the_largest_square_in_the_middle(image):
     assert np.array_equal(middle_square(image), image[:, 8:32])
     assert np.array_equal(middle_square(image.swapaxes(0, 1)), image.swapaxes(0, 1)[8:32])
     assert middle_square(image[:, :24]).shape == (24, 24, 3)
+
+
+def test_images_are_made_square(image):
+    padded = squared(image, "pad")
+    assert np.array_equal(padded[8:32], image)
+    assert not padded[:8].any()
+    assert not padded[32:].any()
+    assert np.array_equal(squared(image, "crop"), middle_square(image))
+    assert squared(image, "squeeze") is image
+    assert squared(padded, "pad") is padded
 
 
 @pytest.mark.parametrize(("shape", "size"), [((90, 120), 64), ((50, 30), 40), ((64, 64), 32)])
