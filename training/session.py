@@ -12,7 +12,7 @@ import torch
 
 from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import write_atomic
+from talkbench.core.files import sweep, write_atomic
 from talkbench.core.locks import FOREVER, locked
 from talkbench.methods.cards import family, full_name
 from talkbench.metrics import weights
@@ -111,6 +111,7 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
     with locked(folder, "is training into", bound, say) if world.main else nullcontext():
         beginning = None
         if world.main:
+            sweep(folder)
             sha256 = method.checkpoint_sha256 if options.checkpoint else None
             beginning = check_origin(folder, options.checkpoint, sha256, Checkpoints(folder).begun())
         trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)

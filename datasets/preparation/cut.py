@@ -96,7 +96,7 @@ def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: 
     if not raw.is_dir():
         raise TalkbenchError(f"{raw} is not a folder; name the folder of the downloaded videos")
     videos, _ = list_videos(raw)
-    sweep({(out / cut.clip).parent for cut in cuts})
+    sweep({out, *((out / cut.clip).parent for cut in cuts)})
     jobs: list[Job] = []
     for name, cuts_of_video in _by_video(cuts).items():
         files = videos.get(name, [])
