@@ -98,7 +98,7 @@ class Killer:
 
     def replace(self, path: Path, target: Path) -> Path:
         self.moves += 1
-        if self.moment == "before":
+        if self.moment in ("before", "half"):  # a folder is moved without being synchronised first
             self.kill()
         moved = self._replace(path, target)
         if self.moment == "after":
