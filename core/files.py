@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -89,11 +89,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        _fsync_names(path.parent)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """An empty folder to fill, of the same name, that is moved to `path` when the block ends well; see `atomic_path`.
+    """An empty folder to fill, of the same name, that is moved to `path` after fsync of all its files when the block
+    ends well; see `atomic_path`.
 
     Of several processes that fill the same folder at once, the first to end has it.
 
@@ -104,11 +106,28 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     with _beside(path.absolute()) as temporary:
         temporary.mkdir()
         yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+        for folder in (temporary, *temporary.rglob("*/")):
+            _fsync_names(folder)
         try:
             temporary.replace(path.absolute())
         except OSError:
             _check_free(path)
             raise
+        _fsync_names(path.absolute().parent)
+
+
+def _fsync_names(folder: Path) -> None:
+    """See to it that the names in a folder outlast a power cut, where the file system lets folders be opened."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _check_free(path: Path) -> None:

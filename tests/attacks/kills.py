@@ -108,7 +108,8 @@ class Killer:
     def fsync(self, file: int) -> None:
         if self.moment == "half" and self.moves + 1 >= self.number:
             path = Path(f"/proc/self/fd/{file}").readlink()
-            os.truncate(path, path.stat().st_size // 2)
+            if path.is_file():
+                os.truncate(path, path.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         self._fsync(file)
 

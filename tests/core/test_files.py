@@ -207,3 +207,27 @@ def test_what_is_no_file_is_refused_before_it_is_opened(
                 read(path)
         with pytest.raises(PairError, match=f"is {kind}"):
             read_image(path)
+
+
+def test_what_is_moved_is_on_the_disk_before_and_its_name_after(tmp_path, monkeypatch):
+    """Files, then folders, then the move, then the name: in this order a power cut leaves all or nothing."""
+    events = []
+
+    def fsync(descriptor, original=os.fsync):
+        events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        original(descriptor)
+
+    def replace(path, target, original=Path.replace):
+        events.append("move")
+        return original(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    with atomic_folder(tmp_path / "set") as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.txt").write_text("a")
+    assert events == ["a.txt", "set", "inner", "move", tmp_path.name]
+    events.clear()
+    with atomic_path(tmp_path / "b.txt") as file:
+        file.write_text("b")
+    assert events == ["b.txt", "move", tmp_path.name]
