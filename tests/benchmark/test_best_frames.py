@@ -70,7 +70,7 @@ def test_the_list_and_its_use(search, bench, root, pairs, landmarks):
     assert [(row["reference_clip"], row["reference_index"]) for row in rows] == [
         ("b", "0"), ("b", "2"), ("a", "1"), ("b", "0"),
     ]  # fmt: skip
-    assert {row["reference_by"] for row in rows} == {"fan68-flip@test_the_list_and_its_use"}
+    assert {row["reference_by"] for row in rows} == {"fan68-flip@test_the_list_and_its_use@v1"}
     split = datasets.create("tiny", root=root).split("cross-identity", pairs=pairs, motion="relative-best")
     assert split[0] == Pair(Frame("a", 0), Frame("b", 3), Frame("b", 0))
     assert split.note.endswith(f"the reference frames are those of {path}")

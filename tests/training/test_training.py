@@ -253,7 +253,7 @@ def test_the_shipped_recipe_is_valid() -> None:
         ("method: mcnet@demo\ndataset: demo\nepochs: 1\nbatch_sise: 2", "no entry batch_sise: did you mean batch_size"),
         ("extends: mcnet/demo\nweights: {consistancy: 3}", "no entry weights.consistancy: did you mean consistency"),
         ("extends: mcnet/dmo", "did you mean mcnet/demo"),
-        ("{", "while parsing a flow node"),
+        ("{", "expected the node content"),
         ("", "holds no entries"),
     ],
 )
