@@ -298,7 +298,7 @@ def test_only_torch_is_needed(place):
         (("--method", "blend", "--repeat", 0), "Invalid value for '--repeat'"),
         (("--method", "blend", "--device", "gpu"), "device 'gpu' cannot be used here ("),
         (("--method", "blend", "--out", "other.csv"), "other.csv is not a table of bench perf; name another file"),
-        (("--method", "blend", "--out", "cannot write other.csv"), "other.csv/x.csv"),
+        (("--method", "blend", "--out", "other.csv/x.csv"), "cannot write other.csv"),
     ],
 )
 def test_a_wrong_command(bench, place, options, message):
