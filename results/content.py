@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import atomic_path
+from talkbench.results.parts import Parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,20 +93,11 @@ class ContentStore:
 
     def __init__(self, run: Path) -> None:
         self.folder = run / "content"
+        self._parts = Parts(self.folder, _arrow_schema)
 
     def append(self, contents: Contents) -> None:
         """Add `contents` as one new part; an unwritable folder raises `TalkbenchError`."""
-        if not contents:
-            return
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.Table.from_pylist(
-            [{**asdict(name), **content._asdict()} for name, content in contents.items()], schema=_arrow_schema()
-        )
-        number = max((int(part.stem.removeprefix("part-")) for part in self._parts()), default=-1) + 1
-        with atomic_path(self.folder / f"part-{number:05d}.parquet") as temporary:
-            pq.write_table(table, temporary)
+        self._parts.append([{**asdict(name), **content._asdict()} for name, content in contents.items()])
 
     def read(self) -> dict[FrameName, FrameContent]:
         """All that was added; empty for a run without it, as those older than data ids.
@@ -116,8 +107,9 @@ class ContentStore:
                 to one folder leave it.
         """
         contents: dict[FrameName, FrameContent] = {}
-        for part in self._parts():
-            more = _read_part(part)
+        for table in self._parts.tables("run again with another --out"):
+            columns = (column.to_pylist() for column in table.columns)
+            more = {FrameName(clip, index): FrameContent(*rest) for clip, index, *rest in zip(*columns, strict=True)}
             if frame := first_difference(contents, more):
                 raise TalkbenchError(
                     f"{self.folder} has two contents of {frame}: runs on unlike data wrote there; run again with "
@@ -125,28 +117,6 @@ class ContentStore:
                 )
             contents |= more
         return contents
-
-    def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("part-[0-9]*.parquet"))
-
-
-def _read_part(path: Path) -> dict[FrameName, FrameContent]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-        if not table.schema.equals(_arrow_schema()):
-            raise pa.ArrowInvalid("it has other columns")
-    except (pa.ArrowException, OSError) as error:
-        raise TalkbenchError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); run again with another --out"
-        ) from error
-    return {
-        FrameName(clip, index): FrameContent(*content)
-        for clip, index, *content in zip(*(column.to_pylist() for column in table.columns), strict=True)
-    }
 
 
 def _arrow_schema() -> Any:

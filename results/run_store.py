@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, write_atomic
+from talkbench.results.parts import Parts, read_table
 from talkbench.results.record import RunRecord
 from talkbench.results.rows import Row, Summary
 from talkbench.results.strict import parse_json
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+CONTINUE = "delete it and continue the run with --resume"
+
 
 class RunStore:
     """The files of one run below `folder`, which need not exist yet."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
+        self._parts = Parts(self.folder / "rows", _arrow_schema)
 
     def write_record(self, record: RunRecord) -> None:
         """Write ``run.json``; an unwritable folder raises `TalkbenchError`, as in all writers here."""
@@ -39,15 +43,7 @@ class RunStore:
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add `rows` as one new part. Pass all rows of a pair at once: a pair with any row counts as done."""
-        if not rows:
-            return
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=_arrow_schema())
-        number = max((int(part.stem.removeprefix("part-")) for part in self._parts()), default=-1) + 1
-        with atomic_path(self.folder / "rows" / f"part-{number:05d}.parquet") as temporary:
-            pq.write_table(table, temporary)
+        self._parts.append([row.model_dump() for row in rows])
 
     def append_features(self, key: str, first: int, numbers: Sequence[int], arrays: Sequence[np.ndarray]) -> None:
         """Keep what a metric of whole sets compares: features (N, D) of the generated and of the target frames of the
@@ -97,7 +93,7 @@ class RunStore:
         """
         import pyarrow as pa
 
-        tables = [_read_part(part) for part in self._parts()]
+        tables = self._parts.tables(CONTINUE)
         frame = pa.concat_tables([_arrow_schema().empty_table(), *tables]).to_pandas()
         frame = frame.sort_values(["pair", "metric"], kind="stable")
         frame = frame.drop_duplicates([name for name in frame.columns if name != "message"], ignore_index=True)
@@ -113,7 +109,7 @@ class RunStore:
 
     def done(self) -> set[int]:
         """The pairs that have rows; a damaged part raises as in `rows`."""
-        return {pair for part in self._parts() for pair in _read_part(part)["pair"].to_pylist()}
+        return {pair for table in self._parts.tables(CONTINUE) for pair in table["pair"].to_pylist()}
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""
@@ -122,10 +118,6 @@ class RunStore:
     def read_summary(self) -> Summary:
         """The summary as it was written; a run that has not ended has none and raises `TalkbenchError`."""
         return parse_json(Summary, self._read("summary.json"), str(self.folder / "summary.json"))
-
-    def _parts(self) -> list[Path]:
-        """The finished parts; temporary files, whose names start with a dot, are left out."""
-        return sorted((self.folder / "rows").glob("part-[0-9]*.parquet"))
 
     def _read(self, name: str) -> str:
         try:
@@ -153,27 +145,9 @@ def _value(row: dict[str, Any]) -> str:
     return reason if math.isnan(value) else f"{value!r} ({reason})" if reason else repr(value)
 
 
-def _read_part(path: Path) -> pa.Table:
-    return read_rows(path, "delete it and continue the run with --resume")
-
-
 def read_rows(path: Path, remedy: str) -> pa.Table:
-    """The rows in one Parquet file, with the columns of `Row`.
-
-    Raises:
-        TalkbenchError: it is damaged or has other columns; the line ends with the `remedy`.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-        if not table.schema.equals(_arrow_schema()):
-            raise pa.ArrowInvalid("it has other columns")
-        return table
-    except (pa.ArrowException, OSError) as error:
-        raise TalkbenchError(f"{path} is damaged ({str(error).splitlines()[0]}); {remedy}") from error
+    """The rows in one Parquet file, with the columns of `Row`; raises as `read_table`."""
+    return read_table(path, _arrow_schema(), remedy)
 
 
 def write_rows(path: Path, rows: pd.DataFrame) -> None:

@@ -1,10 +1,10 @@
 """The same command started twice on one folder, again and again, now and then with one of the two killed: nothing that
 is written may be lost, and the command must go on afterwards and end as if nobody had disturbed it.
 
-    python -m pytest tests/attacks/double_starts.py
-    PYTHONPATH=tests python tests/attacks/double_starts.py
+    PYTHONPATH=tests python tests/attacks/double_starts.py [KIND:SEED ...]
 
-Processes are forked from one that has imported everything, so that they meet within milliseconds.
+without words 20 of each kind: run, train, prepare. Processes are forked from one that has imported everything, so that
+they meet within milliseconds, and that has done nothing else, since threads do not live through a fork.
 """
 
 import os
@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +22,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
 import numpy as np
-import pytest
 import torch
 from pyarrow.parquet import read_metadata
 from raw_videos import write_list, write_raw
@@ -30,14 +29,14 @@ from safetensors.torch import load_file
 from toy_training import frame, tiny
 
 from talkbench import datasets, methods
-from talkbench.benchmark.cli import main
+from talkbench.benchmark.cli.main import main as bench
 from talkbench.core.files import sha256_file
 from talkbench.core.images import write_png
 from talkbench.methods.mcnet import MCNet
 from talkbench.results import RunStore
 from talkbench.training import session
 
-ROUNDS = 20
+ROUNDS = {"run": 20, "train": 20, "prepare": 20}
 REFUSED = (
     r"bench: (process \d+ is (writing to|training into|preparing clips in) |\S+ holds a run; continue it with --resume)"
 )
@@ -142,47 +141,50 @@ def make_data(data: Path) -> None:
     write_list(data / "metadata.csv", *({"video_id": name, "start": 0, "end": 15} for name in names))
 
 
-def attack(target: Target, data: Path, rng: np.random.Generator) -> str:
+def attack(kind: str, data: Path, seed: int) -> str:
     """One double start, and then the command that ends the work.
 
     Returns:
         What happened, in a line; an `AssertionError` says what went wrong.
     """
+    rng, chosen = np.random.default_rng(seed), targets(data, kind)
+    target = chosen[seed % len(chosen)]
     whole, folder = (Path(mkdtemp(dir=data)) for _ in range(2))
-    undisturbed = _end(_start(target.command[0], whole), whole)
+    undisturbed = ended(start(target.command[0], whole), whole)
     assert undisturbed[0] == target.code, undisturbed
-    first = _start(target.command[0], folder)
+    first = start(target.command[0], folder)
     time.sleep(delay := float(rng.uniform(0, 0.3)))
-    second = _start(target.command[1], folder)
+    second = start(target.command[1], folder)
     if kill := rng.random() < 0.4:
         time.sleep(float(rng.uniform(0, 0.5)))
         with suppress(ProcessLookupError):
             os.kill(first.pid, signal.SIGKILL)
     codes = []
     for process in (first, second):
-        code, said = _end(process, folder)
+        code, said = ended(process, folder)
         codes.append(code)
         told = said.strip().splitlines()[-1:] or [""]
         assert code in (target.code, -signal.SIGKILL) or (code == 2 and re.match(REFUSED, told[0])), said
-    last = _end(_start(target.command[2], folder), folder)
+    last = ended(start(target.command[2], folder), folder)
     assert last[0] == target.code, last
     assert target.result(folder) == target.result(whole)
     return f"delay {delay:.2f} s, {'one killed, ' if kill else ''}exit codes {codes}, then {last[0]}"
 
 
-def _start(command: tuple[str, ...], folder: Path):
-    process = get_context("fork").Process(target=_work, args=(command, folder))
+def start(command: tuple[str, ...], folder: Path):
+    process = get_context("fork").Process(target=work, args=(command, folder))
     process.start()
     return process
 
 
-def _end(process, folder: Path) -> tuple[int, str]:
+def ended(process, folder: Path) -> tuple[int, str]:
+    """The exit code of a process that `start` has started, and what it said."""
     process.join(120)
     assert process.exitcode is not None, f"process {process.pid} has not ended"
     return process.exitcode, (folder / f"{process.pid}.txt").read_text()
 
 
-def _work(command: tuple[str, ...], folder: Path) -> None:
+def work(command: tuple[str, ...], folder: Path) -> None:
     """What a forked process does: `bench`, with its words in a file."""
     os.chdir(folder)
     words = os.open(f"{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT)
@@ -199,20 +201,7 @@ def _work(command: tuple[str, ...], folder: Path) -> None:
         session.methods.create = lambda *_, **__: model  # type: ignore[assignment]
         session.READERS_END = 0.0  # there are no processes that read
     sys.argv = ["bench", *command]
-    main.main()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    make_data(folder)
-    return folder
-
-
-@pytest.mark.parametrize("seed", range(ROUNDS))
-@pytest.mark.parametrize("kind", ["run", "train", "prepare"])
-def test_a_double_start(data: Path, kind: str, seed: int) -> None:
-    print(attack(targets(data, kind)[seed % len(targets(data, kind))], data, np.random.default_rng(seed)))
+    bench()
 
 
 def targets(data: Path, kind: str) -> list[Target]:
@@ -220,10 +209,25 @@ def targets(data: Path, kind: str) -> list[Target]:
     return runs(data) if kind == "run" else [training(data) if kind == "train" else preparation(data)]
 
 
-if __name__ == "__main__":
+def main(attack: Callable[[str, Path, int], str], rounds: Mapping[str, int], words: Sequence[str]) -> int:
+    """Do the attacks that `words` name as KIND:SEED, or all `rounds` of each kind, and print how each went.
+
+    Returns:
+        The exit code: 1 if any went badly.
+    """
+    chosen = [word.split(":") for word in words] or [(kind, seed) for kind, n in rounds.items() for seed in range(n)]
+    bad = 0
     with TemporaryDirectory() as place:
         make_data(Path(place))
-        for kind in ("run", "train", "prepare"):
-            for seed in range(ROUNDS):
-                chosen = targets(Path(place), kind)
-                print(kind, seed, attack(chosen[seed % len(chosen)], Path(place), np.random.default_rng(seed)))
+        for kind, seed in chosen:
+            try:
+                print(kind, seed, attack(kind, Path(place), int(seed)), flush=True)
+            except AssertionError as error:
+                bad += 1
+                print(kind, seed, "BAD", error, flush=True)
+    print(f"tried {len(chosen)}, clean {len(chosen) - bad}, bad {bad}")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main(attack, ROUNDS, sys.argv[1:]))

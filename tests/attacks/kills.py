@@ -1,11 +1,10 @@
 """Commands that are killed while they write: before a file is moved to its place, when half of it is on the disk, and
 right after it was moved. The same command must end the work as if nobody had disturbed it, with nothing half written.
 
-    python -m pytest tests/attacks/kills.py
-    PYTHONPATH=tests python tests/attacks/kills.py
+    PYTHONPATH=tests python tests/attacks/kills.py [KIND:SEED ...]
 
-50 kills of `run`, 20 each of `train`, `data prepare`, `results export`, `weights add` and of a process that fills the
-cache of features.
+without words 50 kills of `run`, 20 each of `train`, `data prepare`, `results export`, `weights add` and of a process
+that fills the cache of features.
 """
 
 import os
@@ -16,12 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 
 import numpy as np
-import pytest
 import torch
-from attacks.double_starts import _end, _work, make_data, preparation, runs, training
+from attacks.double_starts import ended, main, preparation, runs, training, work
 from cache_user import use
 
 from talkbench.core.files import PARTIAL, sha256_file
@@ -124,40 +122,41 @@ def _killed(command: tuple[str, ...], folder: Path, number: int, moment: str) ->
     names = ["mcnet@demo", "fomm@vox-256", "fomm@taichi"]  # to recognise a file among all methods takes seconds
     checkpoint_store.known_names = lambda: names  # type: ignore[assignment]
     try:
-        _work(command, folder)
+        work(command, folder)
     finally:
         (folder / "moves").write_text(str(killer.moves))
 
 
-def _process(work: Callable[..., object], *arguments: object):
-    process = get_context("fork").Process(target=work, args=arguments)
+def _process(target: Callable[..., object], *arguments: object):
+    process = get_context("fork").Process(target=target, args=arguments)
     process.start()
     return process
 
 
-def attack(kind: str, data: Path, rng: np.random.Generator) -> str:
+def attack(kind: str, data: Path, seed: int) -> str:
     """One kill, and then the same command again.
 
     Returns:
         What happened, in a line; an `AssertionError` says what went wrong.
     """
+    rng = np.random.default_rng(seed)
     if kind == "cache":
         return _attack_on_cache(data, rng)
-    work = works(data, kind)
+    killed_work = works(data, kind)
     whole, folder = (Path(mkdtemp(dir=data)) for _ in range(2))
     for place in (whole, folder):
-        for command in work.commands[:-1]:
-            assert _end(_process(_work, command, place), place)[0] == 0
-    command = work.commands[-1]
-    undisturbed = _end(_process(_killed, command, whole, sys.maxsize, ""), whole)
-    assert undisturbed[0] == work.codes[0], undisturbed
+        for command in killed_work.commands[:-1]:
+            assert ended(_process(work, command, place), place)[0] == 0
+    command = killed_work.commands[-1]
+    undisturbed = ended(_process(_killed, command, whole, sys.maxsize, ""), whole)
+    assert undisturbed[0] == killed_work.codes[0], undisturbed
     number = int(rng.integers(1, int((whole / "moves").read_text()) + 1))
     moment = MOMENTS[rng.integers(len(MOMENTS))]
-    killed = _end(_process(_killed, command, folder, number, moment), folder)
+    killed = ended(_process(_killed, command, folder, number, moment), folder)
     assert killed[0] == -signal.SIGKILL, killed
-    again = _end(_process(_killed, command, folder, sys.maxsize, ""), folder)
-    assert again[0] in work.codes, again
-    assert work.result(folder) == work.result(whole)
+    again = ended(_process(_killed, command, folder, sys.maxsize, ""), folder)
+    assert again[0] in killed_work.codes, again
+    assert killed_work.result(folder) == killed_work.result(whole)
     if kind in SWEPT:
         assert not list(folder.rglob(f"{PARTIAL}*"))
     return f"killed {moment} move {number}, then {again[0]}"
@@ -175,27 +174,5 @@ def _attack_on_cache(data: Path, rng: np.random.Generator) -> str:
     return f"killed after {delay:.3f} s, {computed} frames were left to compute"
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    make_data(folder)
-    return folder
-
-
-@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind, rounds in ROUNDS.items() for seed in range(rounds)])
-def test_a_kill(data: Path, kind: str, seed: int) -> None:
-    print(attack(kind, data, np.random.default_rng(seed)))
-
-
 if __name__ == "__main__":
-    with TemporaryDirectory() as place:
-        make_data(Path(place))
-        bad = 0
-        for kind, rounds in ROUNDS.items():
-            for seed in range(rounds):
-                try:
-                    print(kind, seed, attack(kind, Path(place), np.random.default_rng(seed)), flush=True)
-                except AssertionError as error:
-                    bad += 1
-                    print(kind, seed, "BAD", error, flush=True)
-        print(f"tried {sum(ROUNDS.values())}, clean {sum(ROUNDS.values()) - bad}, bad {bad}")
+    sys.exit(main(attack, ROUNDS, sys.argv[1:]))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow_user import track
 
 from talkbench.benchmark import tracking
-from talkbench.benchmark.tracking import Tracker, tracking_uri
-from talkbench.results import RunStore
+from talkbench.benchmark.tracking import tracking_uri
 
 ODD = ("quest?ion", "per%20cent", "ha#sh", "a blank", "Grüße", "50% of 100?")
 
@@ -71,23 +71,16 @@ def test_a_server_that_hangs_later_does_not_hold_up_the_end_of_the_process(trick
     assert ended.stderr.count("failed, the run goes on without it") == 1
 
 
-def track(store: RunStore, name: str) -> None:
-    """Track a run that was scored before under another name; ends the process with 1 if a warning is due."""
-    runs, warnings = Path("runs"), list[str]()
-    record = store.read_record().model_copy(update={"run_id": name})
-    with Tracker(tracking_uri(None, runs), warnings.append) as tracker:
-        tracker.start(record, runs)
-        tracker.finish(store.read_record(), store.rows(), store.read_summary(), [store.folder / "run.json"])
-    print(*warnings)
-    sys.exit(bool(warnings))
-
-
 def test_three_first_runs_at_once_are_all_tracked(score, place, monkeypatch):
-    """Each of them comes upon a store that is not there. They are forked, since each import of MLflow takes seconds."""
+    """Each of them comes upon a store that is not there. They are forked from a process that has
+    imported MLflow and done nothing else, since each import takes seconds and threads do not live through a fork."""
     scored = score("--limit", 2, "--out", "scored").store
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     names = ["one", "two", "three"]
-    processes = [get_context("fork").Process(target=track, args=(scored, name)) for name in names]
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["mlflow", "talkbench.benchmark.tracking"])
+    address = tracking_uri(None, Path("runs"))
+    processes = [context.Process(target=track, args=(scored, name, address)) for name in names]
     for process in processes:
         process.start()
     for process in processes:
