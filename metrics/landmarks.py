@@ -80,11 +80,15 @@ def jitter(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.diff(_difference(generated, target), n=2, axis=1), axis=3).mean(axis=(1, 2))
 
 
-def _difference(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+def _check(generated: np.ndarray, target: np.ndarray) -> None:
     if generated.shape != target.shape:
         raise TalkbenchError(
             f"landmarks of shape {generated.shape} and {target.shape} do not compare; use one extractor"
         )
+
+
+def _difference(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+    _check(generated, target)
     finite = np.isfinite(generated) & np.isfinite(target)
     blank = np.full(generated.shape, np.nan)
     return np.subtract(generated, target, out=blank, where=finite, dtype=np.float64)
@@ -190,6 +194,7 @@ class AkdMp478(_Akd):
     extractor = "mp478"
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+        _check(generated, target)
         return akd(generated[:, :FACE, :2], target[:, :FACE, :2])
 
 
@@ -207,6 +212,7 @@ class AkdMp68(_Akd):
     extractor = "mp478"
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+        _check(generated, target)
         return akd(generated[:, LANDMARKS, :2], target[:, LANDMARKS, :2])
 
 
@@ -282,4 +288,5 @@ class LandmarkJitterMp68(LandmarkJitter):
     extractor = "mp478"
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+        _check(generated, target)
         return jitter(generated[:, :, LANDMARKS, :2], target[:, :, LANDMARKS, :2])

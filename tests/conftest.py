@@ -5,10 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import users_store
 
 from talkbench import datasets, methods
 
 pytest_plugins = ["mcnet_golden"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if folder := users_store.separate():
+        config.add_cleanup(lambda: users_store.remove(folder))
 
 
 @pytest.fixture(scope="session")

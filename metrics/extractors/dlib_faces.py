@@ -90,14 +90,15 @@ class Dlib128(Extractor):
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
         with isolated():
+            network = self._network
             faces = self._landmarks.extract(images) if base is None else base
             return [
-                None if points is None else self._embedding(image, points)
+                None if points is None else self._embedding(network, image, points)
                 for image, points in zip(images, faces, strict=True)
             ]
 
-    def _embedding(self, image: Tensor, points: np.ndarray) -> np.ndarray:
-        network = self._network
+    @staticmethod
+    def _embedding(network: Any, image: Tensor, points: np.ndarray) -> np.ndarray:
         import dlib
 
         everything = dlib.rectangle(0, 0, SIZE - 1, SIZE - 1)  # the chip follows from the points alone

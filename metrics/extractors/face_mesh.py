@@ -101,7 +101,7 @@ class Mp478(Extractor):
 
     @cached_property
     def _networks(self) -> dict[str, Network]:
-        return {name: network(self, name) for name in (DETECTOR, LANDMARKS)}
+        return {name: read_network(self, name) for name in (DETECTOR, LANDMARKS)}
 
 
 @registry.register("mp52")
@@ -119,20 +119,22 @@ class Mp52(Extractor):
 
     @property
     def id(self) -> str:
-        return self.identity()
+        return self.identity(f"points{len(BLENDSHAPE_POINTS)}")
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
         with isolated(threads=1):
-            meshes = registry.create(self.uses).extract(images) if base is None else base
-            return [None if mesh is None else self._blendshapes(mesh) for mesh in meshes]
+            network = self._network
+            meshes = self._mesh.extract(images) if base is None else base
+            points = [None if mesh is None else np.ascontiguousarray(mesh[BLENDSHAPE_POINTS, :2]) for mesh in meshes]
+            return [None if xy is None else network(xy[None])[0].reshape(-1) for xy in points]
 
-    def _blendshapes(self, mesh: np.ndarray) -> np.ndarray:
-        (values,) = self._network(np.ascontiguousarray(mesh[None, BLENDSHAPE_POINTS, :2]))
-        return values.reshape(-1).copy()
+    @cached_property
+    def _mesh(self) -> Extractor:
+        return registry.create(self.uses)
 
     @cached_property
     def _network(self) -> Network:
-        return network(self, BLENDSHAPES)
+        return read_network(self, BLENDSHAPES)
 
 
 class Network:
@@ -157,7 +159,7 @@ class Network:
         return [self._interpreter.get_tensor(output) for output in self._outputs]
 
 
-def network(extractor: Extractor, name: str) -> Network:
+def read_network(extractor: Extractor, name: str) -> Network:
     """One of the networks in the file, for an extractor.
 
     Raises:

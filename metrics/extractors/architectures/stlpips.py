@@ -26,7 +26,8 @@ class Blur(nn.Module):
         self.register_buffer("filt", torch.zeros(channels, 1, 3, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.conv2d(functional.pad(x, (2, 2, 2, 2), "reflect"), self.filt, stride=2, groups=x.shape[1])
+        kernel = self.get_buffer("filt")
+        return functional.conv2d(functional.pad(x, (2, 2, 2, 2), "reflect"), kernel, stride=2, groups=x.shape[1])
 
 
 def alexnet() -> list[list[nn.Module]]:
