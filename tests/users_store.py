@@ -7,8 +7,8 @@ from tempfile import mkdtemp
 
 from talkbench.core.paths import home
 
-USERS = "TALKBENCH_USERS_HOME"
-"""Variable with the user's cache folder; workers of the tests inherit it."""
+USERS, OWN = "TALKBENCH_USERS_HOME", "TALKBENCH_TESTS_HOME"
+"""Variables with the user's cache folder and that of the tests; their processes inherit both."""
 
 
 def separate() -> Path | None:
@@ -16,8 +16,8 @@ def separate() -> Path | None:
     if USERS in os.environ:
         return None
     os.environ[USERS] = str(home())
-    os.environ["TALKBENCH_HOME"] = mkdtemp(prefix="talkbench-home-")
-    return Path(os.environ["TALKBENCH_HOME"])
+    os.environ[OWN] = os.environ["TALKBENCH_HOME"] = mkdtemp(prefix="talkbench-home-")
+    return Path(os.environ[OWN])
 
 
 def stored(path: str, command: str) -> Path:

@@ -51,8 +51,8 @@ def test_a_file_comes_with_the_missing_ones_of_its_package(bench, index):
     assert {name: stored(name).read_bytes() for name in ("dlib-landmarks", "dlib-embedding")} == {
         name: CONTENT[name] for name in ("dlib-landmarks", "dlib-embedding")
     }
-    assert f"dlib-embedding is fetched; licence: CC0\n  stored as {stored('dlib128')}\n" in result.out
-    assert f"dlib-landmarks is fetched; licence: CC0\n  stored as {stored('dlib68')}\n" in result.out
+    assert f"dlib-embedding is fetched; licence: CC0\n  stored as {stored('dlib-embedding')}\n" in result.out
+    assert f"dlib-landmarks is fetched; licence: CC0\n  stored as {stored('dlib-landmarks')}\n" in result.out
     assert weights.status("dlib-landmarks") == "official"
     assert not stored("face-landmarker").exists()
 
@@ -73,7 +73,7 @@ def test_the_list_names_the_package(bench, index):
     line = next(line for line in bench("weights", "list").out.splitlines() if line.startswith("face-landmarker"))
     assert re.search(r" missing .* sha256 +meshes 1\.0 of the Python package index$", line)
     assert weights.problem("dlib-landmarks") == (
-        f"needs dlib-landmarks.dat (faces 1.0 of the Python package index) in {stored('dlib68').parent}: "
+        f"needs dlib-landmarks.dat (faces 1.0 of the Python package index) in {stored('dlib-landmarks').parent}: "
         "bench weights pull dlib-landmarks"
     )
 
