@@ -31,6 +31,7 @@ $(VENV)/bin/uv:
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 
 demo: $(STAMP)  ## score MCNet on the demo clips
+	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
 	$(VENV)/bin/bench run --method mcnet --dataset demo
 
 site: $(STAMP)  ## build the leaderboard of results/entries into site/
@@ -38,6 +39,7 @@ site: $(STAMP)  ## build the leaderboard of results/entries into site/
 
 test: $(STAMP)  ## run the tests, the linter and the type checker
 	@rm -rf build
+	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo efficientnet-lite0
 	@$(WITH_INDEX) $(VENV)/bin/tox
 
 constraints: | $(VENV)/bin/uv  ## pin the newest libraries that fit pyproject.toml, with their hashes

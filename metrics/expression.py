@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.metrics import registry
+from talkbench.metrics import mesh, registry
 from talkbench.metrics.interface import Metric
 
 UNITS = slice(0, 20)
@@ -182,3 +182,100 @@ class GazeMae(_Expression):
     part = needed = GAZE
     extractor = "pyfeat-2-multitask"
     formula = staticmethod(gaze_angle)
+
+
+@registry.register("blendshape-mae@mp52")
+class BlendshapeMae(_Expression):
+    """Mean absolute difference of MediaPipe's 51 blendshapes without the neutral one.
+
+    Blendshapes are strengths of movements (jaw open, left eye closed) between 0 and 1, a stand-in for action units. No
+    state is agreed on in which one counts as shown, so this is no AUCON, and none can be made of it
+    (docs/specs/registry-models.md 3).
+    """
+
+    name = "blendshape-mae@mp52"
+    direction = "lower"
+    range = (0.0, 1.0)
+    part = needed = slice(mesh.NEUTRAL + 1, None)
+    extractor = "mp52"
+    formula = staticmethod(mean_difference)
+
+
+@registry.register("gaze-mae@mp52")
+class GazeMaeMp52(_Expression):
+    """Mean absolute difference of the eight blendshapes that say where the eyes look, four for each eye.
+
+    Strengths between 0 and 1 and not an angle: it does not compare with the angle between two gazes
+    (docs/specs/registry-models.md 3).
+    """
+
+    name = "gaze-mae@mp52"
+    direction = "lower"
+    range = (0.0, 1.0)
+    part = needed = mesh.GAZE
+    extractor = "mp52"
+    formula = staticmethod(mean_difference)
+
+
+class _MeshPose(Metric[np.ndarray]):
+    """A `formula` on meshes (B, 478, 3) twice to (B,), degrees; NaN where a coordinate is not finite."""
+
+    direction = "lower"
+    unit = "deg"
+    range = (0.0, 180.0)
+    decimals = 3
+    needs_truth = False
+    extractor = "mp478"
+    formula: staticmethod[[np.ndarray, np.ndarray], np.ndarray]
+
+    def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+        if generated.shape != target.shape:
+            raise TalkbenchError(
+                f"meshes of shape {generated.shape} and {target.shape} do not compare; use one extractor"
+            )
+        return self.formula(generated, target)
+
+
+NO_TURN = np.zeros(3)
+
+
+def turns(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Differences of pitch, yaw and roll of two meshes, at most half a turn: (B, 478, 3) twice to (B, 3), degrees."""
+    return (mesh.head_angles(generated) - mesh.head_angles(target) + 180) % 360 - 180
+
+
+@registry.register("pose-mae@mp478")
+class PoseMaeMp478(_MeshPose):
+    """Mean absolute difference of the head's pitch, yaw and roll, from axes through points of MediaPipe's face mesh.
+
+    The axes run through the outer eye corners, forehead and chin, so an open mouth tilts them a little. It does not
+    compare with angles of other models (docs/specs/registry-models.md 2, 3).
+    """
+
+    name = "pose-mae@mp478"
+    formula = staticmethod(lambda generated, target: mean_difference(turns(generated, target), NO_TURN))
+
+
+@registry.register("prmse@mp478")
+class PrmseMp478(_MeshPose):
+    """Root mean square difference of the head's pitch, yaw and roll, the root taken per pair, from axes through points
+    of MediaPipe's face mesh.
+
+    It does not compare with the published PRMSE, whose angles are py-feat's (docs/specs/registry-models.md 2, 3).
+    """
+
+    name = "prmse@mp478"
+    formula = staticmethod(lambda generated, target: prmse(turns(generated, target), NO_TURN))
+
+
+@registry.register("pose-geodesic@mp478")
+class PoseGeodesicMp478(_MeshPose):
+    """Angle of the rotation between the poses of two heads, from axes through points of MediaPipe's face mesh.
+
+    It does not compare with angles of other models (docs/specs/registry-models.md 2, 3).
+    """
+
+    name = "pose-geodesic@mp478"
+    formula = staticmethod(
+        lambda generated, target: mesh.angle_between(mesh.head_rotation(generated), mesh.head_rotation(target))
+    )

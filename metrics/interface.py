@@ -4,13 +4,15 @@ register."""
 from __future__ import annotations
 
 import inspect
+import platform
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, final
 
 import numpy as np
+from packaging.requirements import Requirement
 
 from talkbench.core.cards import Card, ExtractorCard, MetricCard, parse_card
 from talkbench.core.errors import TalkbenchError
@@ -44,8 +46,21 @@ def _missing(libraries: Sequence[str], weights: Sequence[str], through: str | No
         try:
             version(library)
         except PackageNotFoundError:
-            return f"needs {library}: pip install 'talkbench[full]'"
+            return f"needs {library}{_way_to(library)}"
     return problem_of(*weights) or (extractor_registry.create(through).problem() if through else None)
+
+
+def _way_to(library: str) -> str:
+    """How to get a library, for the end of a message; or that talkbench leaves it out on this kind of machine."""
+    try:
+        lines = requires("talkbench") or []
+    except PackageNotFoundError:
+        lines = []
+    for requirement in map(Requirement, lines):
+        if requirement.name == library and requirement.marker and not requirement.marker.evaluate({"extra": "full"}):
+            machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+            return f", which has no wheel for {machine}"
+    return ": pip install 'talkbench[full]'"
 
 
 def _files(weights: Sequence[str], through: str | None) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from talkbench.core.errors import TalkbenchError
 from talkbench.metrics import registry
 from talkbench.metrics.interface import Metric
+from talkbench.metrics.mesh import FACE, LANDMARKS
 
 POINTS = 5
 """Number of landmarks in the features of `mtcnn5`; the box follows them."""
@@ -16,6 +17,9 @@ EYES = (36, 45)
 
 DIAGONAL = 256 * 2**0.5
 """Pixels between opposite corners of a frame: no two of its points are further apart."""
+
+BEYOND = 2
+"""How many times as far apart points can be that may lie outside of the frame."""
 
 
 def akd(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -76,11 +80,15 @@ def jitter(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.diff(_difference(generated, target), n=2, axis=1), axis=3).mean(axis=(1, 2))
 
 
-def _difference(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+def _check(generated: np.ndarray, target: np.ndarray) -> None:
     if generated.shape != target.shape:
         raise TalkbenchError(
             f"landmarks of shape {generated.shape} and {target.shape} do not compare; use one extractor"
         )
+
+
+def _difference(generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+    _check(generated, target)
     finite = np.isfinite(generated) & np.isfinite(target)
     blank = np.full(generated.shape, np.nan)
     return np.subtract(generated, target, out=blank, where=finite, dtype=np.float64)
@@ -158,12 +166,62 @@ class AkdMtcnn5(_Akd):
         return akd(generated[:, :POINTS], target[:, :POINTS])
 
 
+@registry.register("akd@dlib68")
+class AkdDlib68(_Akd):
+    """Average keypoint distance of dlib's 68 landmarks, mean over points and coordinates, pixels at 256.
+
+    The formula of the papers' AKD on the points of another model, which any machine can have; the two are different
+    metrics and do not compare (docs/specs/registry-models.md 3). The landmarks are whole pixels, and slide under a hand
+    before the face.
+    """
+
+    name = "akd@dlib68"
+    range = (0.0, BEYOND * 256.0)
+    extractor = "dlib68"
+
+
+@registry.register("akd@mp478")
+class AkdMp478(_Akd):
+    """Average keypoint distance of the 468 points of MediaPipe's face mesh, mean over points and coordinates, pixels at
+    256.
+
+    The formula of the papers' AKD on the points of another model, spread over the whole face and without the irises;
+    it does not compare with AKD on 68 points (docs/specs/registry-models.md 3).
+    """
+
+    name = "akd@mp478"
+    range = (0.0, BEYOND * 256.0)
+    extractor = "mp478"
+
+    def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+        _check(generated, target)
+        return akd(generated[:, :FACE, :2], target[:, :FACE, :2])
+
+
+@registry.register("akd@mp68")
+class AkdMp68(_Akd):
+    """Average keypoint distance of the 68 points of MediaPipe's face mesh that stand for the usual landmarks, mean over
+    points and coordinates, pixels at 256.
+
+    The formula of the papers' AKD on the points of another model; the two are different metrics and do not compare
+    (docs/specs/registry-models.md 3).
+    """
+
+    name = "akd@mp68"
+    range = (0.0, BEYOND * 256.0)
+    extractor = "mp478"
+
+    def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+        _check(generated, target)
+        return akd(generated[:, LANDMARKS, :2], target[:, LANDMARKS, :2])
+
+
 @registry.register("nme")
 class Nme(Metric[np.ndarray]):
     """Mean distance of the 68 FAN landmarks as a share of the distance between the target's outer eye corners."""
 
     name = "nme"
-    default_variant = "interocular"
+    default_variant: str | None = "interocular"
     direction = "lower"
     range = (0.0, DIAGONAL)  # the landmarks are whole pixels, so the corners are at least one apart
     decimals = 4
@@ -172,6 +230,20 @@ class Nme(Metric[np.ndarray]):
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
         return nme(generated, target)
+
+
+@registry.register("nme@dlib68")
+class NmeDlib68(Nme):
+    """Mean distance of dlib's 68 landmarks as a share of the distance between the target's outer eye corners.
+
+    The formula of NME on the points of another model; it does not compare with NME on FAN's landmarks
+    (docs/specs/registry-models.md 3).
+    """
+
+    name = "nme@dlib68"
+    default_variant = None
+    range = (0.0, BEYOND * DIAGONAL)
+    extractor = "dlib68"
 
 
 @registry.register("landmark-jitter")
@@ -188,3 +260,33 @@ class LandmarkJitter(Metric[np.ndarray]):
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
         return jitter(generated, target)
+
+
+@registry.register("landmark-jitter@dlib68")
+class LandmarkJitterDlib68(LandmarkJitter):
+    """Mean length of the second difference over time of generated minus target dlib landmarks, pixels at 256.
+
+    The landmarks are whole pixels and tremble by themselves: it does not compare with the jitter of other landmarks
+    (docs/specs/registry-models.md 3).
+    """
+
+    name = "landmark-jitter@dlib68"
+    range = (0.0, BEYOND * 4 * DIAGONAL)
+    extractor = "dlib68"
+
+
+@registry.register("landmark-jitter@mp68")
+class LandmarkJitterMp68(LandmarkJitter):
+    """Mean length of the second difference over time of generated minus target landmarks, 68 points of MediaPipe's face
+    mesh, pixels at 256.
+
+    It does not compare with the jitter of other landmarks (docs/specs/registry-models.md 3).
+    """
+
+    name = "landmark-jitter@mp68"
+    range = (0.0, BEYOND * 4 * DIAGONAL)
+    extractor = "mp478"
+
+    def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
+        _check(generated, target)
+        return jitter(generated[:, :, LANDMARKS, :2], target[:, :, LANDMARKS, :2])

@@ -1,4 +1,5 @@
-"""LPIPS with two backbones (docs/specs/evaluation.md 3.4, 5.4)."""
+"""LPIPS with two backbones (docs/specs/evaluation.md 3.4, 5.4), and its shift-tolerant kin
+(docs/specs/registry-models.md 3)."""
 
 from __future__ import annotations
 
@@ -20,6 +21,8 @@ from talkbench.metrics.weights import digests
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from talkbench.metrics.extractors.architectures.stlpips import StLpips
 
 
 def lpips_layers(network: Any, a: Tensor, b: Tensor) -> Tensor:
@@ -122,3 +125,60 @@ def _heads(net: str) -> Path:
     spec = importlib.util.find_spec("lpips")
     folders = (spec and spec.submodule_search_locations) or ["lpips"]
     return Path(folders[0]) / "weights" / "v0.1" / f"{net}.pth"
+
+
+class _StLpips(ImageMetric):
+    """One file has the trunk and the heads. `range` ends as that of LPIPS, and for the same reason."""
+
+    direction = "lower"
+    decimals = 3
+    dtype = "float32"
+
+    def backend(self) -> str:
+        return f"{self.name}@{digests(*self.weights)}"
+
+    def compare(self, generated: Tensor, target: Tensor) -> np.ndarray:
+        with isolated():
+            return super().compare(generated, target)
+
+    def formula(self, a: Tensor, b: Tensor) -> Tensor:
+        return self._network.to(a.device)(a, b).double().sum(dim=1)
+
+    @cached_property
+    def _network(self) -> StLpips:
+        if problem := self.problem():
+            raise TalkbenchError(f"{self.name} {problem}")
+        from talkbench.metrics.extractors.architectures import stlpips
+
+        (name,) = self.weights
+        what = f"the network of {self.name}"
+        trunk = stlpips.alexnet() if name == "stlpips-alex" else stlpips.vgg16()
+        return fill(stlpips.StLpips(trunk), read_state(name, what), name, what)
+
+
+@registry.register("stlpips@alex")
+class StLpipsAlex(_StLpips):
+    """Perceptual distance tolerant to shifts of a pixel or two, by the features of AlexNet without strides (ST-LPIPS).
+
+    The formula of LPIPS on another network and other heads (Ghildyal and Liu, ECCV 2022); its values do not compare
+    with LPIPS (docs/specs/registry-models.md 3).
+    """
+
+    name = "stlpips@alex"
+    range = (0.0, 2.683)
+    min_size = 21
+    weights = ("stlpips-alex",)
+
+
+@registry.register("stlpips@vgg")
+class StLpipsVgg(_StLpips):
+    """Perceptual distance tolerant to shifts of a pixel or two, by the features of VGG16 without strides (ST-LPIPS).
+
+    The formula of LPIPS on another network and other heads (Ghildyal and Liu, ECCV 2022); its values do not compare
+    with LPIPS (docs/specs/registry-models.md 3).
+    """
+
+    name = "stlpips@vgg"
+    range = (0.0, 2.158)
+    min_size = 18
+    weights = ("stlpips-vgg",)

@@ -14,7 +14,7 @@ class MissingFaceRate(Metric[np.ndarray]):
     """Share of the pairs with a face in the driving frame whose generated frame shows none (MTCNN)."""
 
     name = "missing-face-rate"
-    default_variant = "mtcnn5"
+    default_variant: str | None = "mtcnn5"
     direction = "lower"
     unit = "%"
     range = (0.0, 1.0)
@@ -26,3 +26,27 @@ class MissingFaceRate(Metric[np.ndarray]):
 
     def compare(self, generated: np.ndarray, target: np.ndarray) -> np.ndarray:
         return np.zeros(len(generated))  # both have a face: a missing one never gets here
+
+
+@registry.register("missing-face-rate@dlib")
+class MissingFaceRateDlib(MissingFaceRate):
+    """Share of the pairs with a face in the driving frame whose generated frame shows none (dlib's frontal detector).
+
+    It sees faces that look into the camera only (docs/specs/registry-models.md 3).
+    """
+
+    name = "missing-face-rate@dlib"
+    default_variant = None
+    extractor = "dlib68"
+
+
+@registry.register("missing-face-rate@mp")
+class MissingFaceRateMp(MissingFaceRate):
+    """Share of the pairs with a face in the driving frame whose generated frame shows none (MediaPipe's face mesh).
+
+    It finds a face in much that other detectors take for none (docs/specs/registry-models.md 3).
+    """
+
+    name = "missing-face-rate@mp"
+    default_variant = None
+    extractor = "mp478"

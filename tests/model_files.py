@@ -1,4 +1,5 @@
-"""The weight files of all extractors and metrics in their published formats, with made-up weights.
+"""The weight files of all extractors and metrics in their published formats, with made-up weights; those that packages
+of the Python index carry are the real ones where no network of ours could be filled.
 
 A file that is new in ``weights.yaml`` needs an entry in `FILES` only where a library reads it, or where random weights
 would find nothing in a frame. Else `network_file` makes it.
@@ -7,6 +8,7 @@ would find nothing in a frame. Else `network_file` makes it.
 import importlib.util
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +21,7 @@ import numpy as np
 import torch
 from reference_fill import fill_
 from torch import Tensor, nn
+from users_store import stored
 
 from talkbench import metrics
 from talkbench.core.images import read_image, resize, to_tensor
@@ -322,6 +325,17 @@ def multitask(name: str) -> Path:
     return write(name, network.state_dict(), metadata={"config": json.dumps(config)})
 
 
+def real(name: str) -> Path:
+    """The published file, copied from the user's store."""
+    file = weights.files()[name]
+    path = weights.store() / file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    shutil.copyfile(stored(file.path, weights.remedy(file)), path)
+    assert file.difference(path) is None
+    return path
+
+
 FILES: dict[str, Callable[[str], Path]] = {
     "s3fd": s3fd,
     "fan-2d": fan,
@@ -342,4 +356,5 @@ FILES: dict[str, Callable[[str], Path]] = {
     "pose-mlp": pose_mlp,
     "pose-mlp-config": pose_mlp_config,
     "face-multitask": multitask,
+    **dict.fromkeys(("dlib-landmarks", "dlib-embedding", "face-landmarker", "stlpips-alex", "stlpips-vgg"), real),
 }

@@ -34,7 +34,7 @@ FLOORS = {
     "reports": [{"numbers", "runs", "data_ids"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],
 }
 HEAVY = {
-    *("dlib", "face_alignment", "facenet_pytorch", "feat", "lpips", "matplotlib"),
+    *("ai_edge_litert", "dlib", "face_alignment", "facenet_pytorch", "feat", "lpips", "matplotlib"),
     *("mlflow", "pandas", "ray", "skimage", "torchvision"),
 }
 MODULES, MODULES_OF = 16, {"benchmark/cli": 24}  # in a folder, besides its __init__

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from unchanged import unchanged
 
-from talkbench import metrics
+from talkbench import datasets, metrics
 from talkbench.core.images import resize, to_tensor
 from talkbench.core.model_files import RemoteFile
+from talkbench.datasets import Frame
 from talkbench.metrics import weights
 
 
@@ -118,6 +119,14 @@ def faces(portrait: np.ndarray, crowd: np.ndarray) -> Tensor:
     """Frames with a face in each, (3, 3, 256, 256)."""
     zoomed = portrait[80:480, 80:480]
     return to_tensor(np.stack([resize(image, 256) for image in (portrait, zoomed[:, ::-1], crowd)]))
+
+
+@pytest.fixture(scope="session")
+def people(demo: datasets.Dataset) -> Tensor:
+    """Three frames of the demo: a woman whose eyes are half closed, the same with her head tilted, a man who smiles;
+    (3, 3, 256, 256)."""
+    frames = Frame("wolfgang-langer", 0), Frame("wolfgang-langer", 406), Frame("single-face", 26)
+    return to_tensor(np.stack([demo.read(frame) for frame in frames]))
 
 
 @pytest.fixture(scope="session")

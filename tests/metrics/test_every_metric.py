@@ -18,14 +18,15 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 PAIRWISE = [name for name in NAMES if METRICS[name].aggregation != "set"]
 OF_IMAGES = [name for name in NAMES if METRICS[name].extractor is None]
 OF_FEATURES = [name for name in PAIRWISE if METRICS[name].extractor]
-ASYMMETRIC = {"mkr", "mkr@pooled", "nme"}  # by the joints, or the eyes, of the truth
-COUNTED = "missing-face-rate"  # the value is that there is a face at all
+ASYMMETRIC = {"mkr", "mkr@pooled", "nme", "nme@dlib68"}  # by the joints, or the eyes, of the truth
+COUNTED = {"missing-face-rate", "missing-face-rate@dlib", "missing-face-rate@mp"}  # that there is a face at all
 
 
 @pytest.fixture(scope="module", autouse=True)
 def backbones(place):
-    """LPIPS' networks are filled by the test: what is asked of metrics here holds for any weights."""
-    for name in ("vgg16", "alexnet"):
+    """LPIPS' networks are filled by the test: what is asked of metrics here holds for any weights. ST-LPIPS has its
+    own."""
+    for name in ("vgg16", "alexnet", "stlpips-alex", "stlpips-vgg"):
         place(name)
 
 
@@ -112,7 +113,7 @@ def test_no_pairs_no_values(metric, target):
     assert metric.weigh(target[:0], target[:0]).shape == (0,)
 
 
-@every([name for name in NAMES if name != COUNTED])
+@every([name for name in NAMES if name not in COUNTED])
 def test_other_shapes_are_refused_in_one_line(metric, target):
     with pytest.raises(TalkbenchError, match=r"shape") as error:
         metric.compare(target, target[..., :-1])
@@ -132,14 +133,14 @@ def test_type_layout_and_device_do_not_matter(metric, target, device, dtype):
     np.testing.assert_allclose(metric.compare(*moved), plain, rtol=1e-5, atol=1e-7)
 
 
-@every([name for name in NAMES if METRICS[name].ranks and name != COUNTED])
+@every([name for name in NAMES if METRICS[name].ranks and name not in COUNTED])
 def test_worse_scores_worse(metric, target):
     values = [metric.compare(worse(metric, target, level), target).mean() for level in (0, 0.15, 0.4, 1)]
     steps = np.diff(values)
     assert np.all(steps < 0) if metric.direction == "higher" else np.all(steps > 0)
 
 
-@every([name for name in PAIRWISE if name not in (COUNTED, "mkr", "mkr@pooled")])
+@every([name for name in PAIRWISE if name not in COUNTED | {"mkr", "mkr@pooled"}])
 def test_nan_spoils_its_own_pair_only(metric, target):
     generated = worse(metric, target, 0.5)
     clean = metric.compare(generated, target)

@@ -100,3 +100,12 @@ def test_whom_they_are_compared_with():
 def test_the_bare_name_is_the_default_variant(name):
     assert metrics.create(name).variant == name
     assert metrics.create(name).name == name.split("@")[0]
+
+
+def test_dlib_s_embeddings_are_compared_as_they_are():
+    a, b = np.zeros((2, 128)), np.zeros((2, 128))
+    a[:, 0], b[:, 1] = (3, 1), (4, 0)
+    b[1, 0] = 2
+    np.testing.assert_allclose(metrics.create("aed@dlib128").compare(a, b), [5, 1])
+    np.testing.assert_allclose(metrics.create("csim@dlib128").compare(a, b), [0, 1])
+    assert (metrics.create("aed@dlib128").target, metrics.create("csim@dlib128").target) == ("identity", "source")

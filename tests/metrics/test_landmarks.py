@@ -139,3 +139,13 @@ def test_alignment_needs_an_area():
     line = np.arange(10.0).reshape(5, 2)
     with pytest.raises(TalkbenchError, match="on a line"):
         alignment(line, line[None])
+
+
+@pytest.mark.parametrize("family", ["akd", "nme", "landmark-jitter"])
+def test_dlib_s_landmarks_have_the_same_formulas(family):
+    history = metrics.create(family).history
+    draw = np.random.default_rng(0)
+    shape = (3, 1 + history, 68, 2) if history else (3, 68, 2)
+    a, b = (draw.integers(0, 256, shape).astype(np.float32) for _ in range(2))
+    values = metrics.create(f"{family}@dlib68").compare(a, b)
+    np.testing.assert_array_equal(values, metrics.create(family).compare(a, b))

@@ -1,4 +1,4 @@
-"""LPIPS against the goldens and the lpips package itself, with backbones filled by the tests."""
+"""LPIPS against the goldens and the lpips package itself, with backbones filled by the tests; ST-LPIPS with its own."""
 
 import numpy as np
 import pytest
@@ -118,3 +118,45 @@ def test_other_heads_are_refused(place, tmp_path, monkeypatch):
     heads.write_bytes(b"others")
     with pytest.raises(TalkbenchError, match=r"lpips@alex needs the heads of lpips 0\.1\.4"):
         metric.compare(image(1, 64), image(2, 64))
+
+
+@pytest.fixture(scope="module", params=["stlpips@alex", "stlpips@vgg"])
+def tolerant(request, place):
+    metric = metrics.create(request.param)
+    place(*metric.weights)
+    return metric
+
+
+def test_shift_tolerant_values_are_those_of_the_package(tolerant, faces):
+    """As stlpips-pytorch 0.0.2 gives them of the same crops."""
+    published = {"stlpips@alex": 0.36044395, "stlpips@vgg": 0.45016459}
+    crops = faces[:2, :, 60:124, 60:124]
+    with unchanged():
+        value = tolerant.compare(crops[:1], crops[1:])
+    np.testing.assert_allclose(value, published[tolerant.name], rtol=1e-5)
+
+
+def test_a_shift_costs_less_than_in_lpips(tolerant, faces):
+    crops = faces[:2, :, 60:124, 60:124]
+    shifted, other = tolerant.compare(crops[:1].roll(1, 3), crops[:1]), tolerant.compare(crops[1:], crops[:1])
+    assert shifted[0] < 0.06 * other[0]
+
+
+def test_the_range_of_shift_tolerant_ones_ends_where_the_heads_do(tolerant):
+    heads = [tolerant._network.get_submodule(f"lin{place}.model.1").weight for place in range(5)]
+    assert min(weight.min() for weight in heads) >= 0
+    assert tolerant.range[1] - 1e-3 < 2 * sum(weight.max().item() for weight in heads) <= tolerant.range[1]
+
+
+def test_the_least_size_of_shift_tolerant_ones(tolerant):
+    x, y = (image(seed, 64)[..., : tolerant.min_size, : tolerant.min_size] for seed in (1, 2))
+    assert tolerant.compare(x, y)[0] > 0
+    with pytest.raises(RuntimeError):
+        tolerant.compare(x[..., 1:, 1:], y[..., 1:, 1:])
+
+
+def test_a_shift_tolerant_file_of_the_other_trunk_is_refused(place):
+    place("stlpips-alex", torch.load(place("stlpips-vgg"), "cpu", weights_only=True))
+    with pytest.raises(TalkbenchError, match=r"is not the network of stlpips@alex \(.*pull stlpips-alex$") as error:
+        metrics.create("stlpips@alex").compare(image(1, 64), image(2, 64))
+    assert "\n" not in str(error.value)

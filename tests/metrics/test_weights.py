@@ -65,7 +65,7 @@ def test_digits_in_a_published_name_are_those_of_the_table() -> None:
         for name, file in weights.files().items()
         if (found := re.search(r"-([0-9a-f]{8,10})\.pth", file.path))
     }
-    assert set(named) == {"s3fd", "fan-2d", "vgg16", "vgg19", "alexnet", "inception-fid"}
+    assert set(named) == {"s3fd", "fan-2d", "vgg16", "vgg19", "alexnet", "inception-fid", "efficientnet-lite0"}
     for name, digits in named.items():
         assert weights.files()[name].sha256.startswith(digits)
 

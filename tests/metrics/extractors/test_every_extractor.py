@@ -33,6 +33,11 @@ SETTINGS = {
     "pyfeat-2-mlp": "size256-score0.5-largest",
     "pyfeat-2-multitask": "size256-score0.5-largest",
     "inception-fid": "pool2048",
+    "dlib68": "size256-upsample1-largest",
+    "dlib128": "chip150-padding0.25",
+    "mp478": "size256-score0.5-margin1.5-largest",
+    "mp52": "points146",
+    "efficientnet-lite0": "size224-mean127-deviation128",
 }
 """How the ids end, which nothing may change unnoticed; a new extractor needs no line here."""
 
@@ -43,19 +48,36 @@ WHAT = {
     "reid-resnet50": "the re-identification ResNet50",
     "body-pose": "the body pose network",
     "inception-fid": "torch-fidelity's Inception network",
+    "dlib68": "dlib's predictor of 68 landmarks",
+    "dlib128": "dlib's network of face embeddings",
+    "mp478": "MediaPipe's face landmarker",
+    "mp52": "MediaPipe's face landmarker",
+    "efficientnet-lite0": "EfficientNet-Lite0",
 }
 """What the one network of an extractor is called where its file is refused."""
 
-WHOLE = {"openface-nn4", "reid-resnet50", "inception-fid"}
+WHOLE = {"openface-nn4", "reid-resnet50", "inception-fid", "efficientnet-lite0"}
 """They have features of any frame."""
 
-FOUND = {"mtcnn5", *(name for name in NAMES if EXTRACTORS[name].uses)}
-"""They know faces from other things: MTCNN's weights come with its library."""
+FOUND = {"mtcnn5", "dlib68", "mp478", *(name for name in NAMES if EXTRACTORS[name].uses)}
+"""They know faces from other things: their weights are the real ones."""
 
-ONE_BY_ONE = {"mtcnn5", "fan68", "fan68-flip", "reid-resnet50", "body-pose"}
+ONE_BY_ONE = {
+    *("mtcnn5", "fan68", "fan68-flip", "reid-resnet50", "body-pose"),
+    *("dlib68", "dlib128", "mp478", "mp52", "efficientnet-lite0"),
+}
 """On the CPU they take the frames of a batch one after another."""
 
-PACKAGES = {"face_alignment", "facenet_pytorch", "feat", "skimage", "torch_fidelity", "torchvision"}
+PACKAGES = {
+    "ai_edge_litert",
+    "dlib",
+    "face_alignment",
+    "facenet_pytorch",
+    "feat",
+    "skimage",
+    "torch_fidelity",
+    "torchvision",
+}
 
 every = pytest.mark.parametrize("name", NAMES)
 
