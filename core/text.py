@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,11 @@ def visible(text: str, keep: str = "") -> str:
     a\x1b[31mb
     """
     return _STEERING.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), text)
+
+
+def printable(name: str) -> str:
+    """A file's name that can be encoded: bytes in it that are not UTF-8 become escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _escaped(character: str) -> str:

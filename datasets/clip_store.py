@@ -124,7 +124,7 @@ def files_by_kind(folder: Path, files: list[str]) -> tuple[list[str], list[str],
     images = [name for name in seen if is_image(name)]
     others = [name for name in seen if not is_image(name)]
     videos = [name for name in others if name.lower().endswith(VIDEO_SUFFIXES) or is_video(folder / name)]
-    return images, videos, [name for name in others if name not in videos]
+    return images, videos, sorted({*others}.difference(videos))
 
 
 @lru_cache(maxsize=8)  # open videos hold decoded frames

@@ -26,6 +26,7 @@ import numpy as np
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import PARTIAL, atomic_folder
 from talkbench.core.images import resize, stored_size
+from talkbench.core.text import printable
 from talkbench.datasets.clip_store import files_by_kind
 from talkbench.datasets.clips import image_files
 from talkbench.datasets.interface import Clip
@@ -138,11 +139,6 @@ def list_videos(raw: Path) -> tuple[dict[str, list[Path]], list[str]]:
         if not name.endswith(PARTIAL_DOWNLOADS):
             videos[Path(name).stem].append(raw / name)
     return videos, sorted([*images, *others, *(name for name in names if name.endswith(PARTIAL_DOWNLOADS))])
-
-
-def printable(name: str) -> str:
-    """A file's name that can be printed: bytes that are not UTF-8 become escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _cut_video(path: Path, cuts: Sequence[Cut], out: Path, style: Style) -> list[CutOutcome]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.text import printable
 from talkbench.datasets.interface import Clip
 from talkbench.datasets.preparation.crops import (
     find_faces,
@@ -28,7 +29,6 @@ from talkbench.datasets.preparation.cut import (
     Window,
     earlier_outcome,
     is_text,
-    printable,
     run_jobs,
     several_files,
     sweep,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.text import printable
 from talkbench.datasets.dataset import Dataset, Listing
 from talkbench.datasets.pairs import Frame, Pair
 from talkbench.datasets.registration import registry
@@ -75,7 +75,7 @@ class Folder(Dataset):
     @cached_property
     def _content(self) -> _Content:
         survey = self.store.survey()
-        content = _Content([_printable(name) for name in survey.passed_over])
+        content = _Content([printable(name) for name in survey.passed_over])
         for name in survey.clips:
             try:
                 name.encode()
@@ -116,10 +116,6 @@ class _Content:
             "files passed over, no frames of a clip": others and f"{len(self.passed_over)}, {others}",
         }
         return "; ".join(f"{what}: {names}" for what, names in several.items() if names)
-
-
-def _printable(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _draw(clips: dict[str, Sequence[int]], identity: Callable[[str], str]) -> dict[str, Callable[[], list[Pair]]]:

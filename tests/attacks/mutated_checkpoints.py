@@ -13,7 +13,6 @@ import argparse
 import io
 import logging
 import os
-import pickle
 import random
 import signal
 import sys
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from foreign_pickles import PICKLE, Named
 from safetensors.torch import save
 
 from talkbench import methods
@@ -86,29 +86,6 @@ METADATA = [
 
 class Endless(BaseException):
     """Reading took more than `SECONDS`; no reader may catch it."""
-
-
-class Named:
-    """Pickled as the global of that name, called with the arguments."""
-
-    def __init__(self, name: str, *arguments: object) -> None:
-        self.name, self.arguments = name, arguments
-
-
-class Writer(pickle._Pickler):  # type: ignore[name-defined, misc]
-    """Writes names of globals that need not exist."""
-
-    def save(self, value: object, **options: object) -> None:
-        if isinstance(value, Named):
-            module, _, name = value.name.rpartition(".")
-            self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
-            self.save(value.arguments)
-            self.write(pickle.REDUCE)
-        else:
-            super().save(value, **options)
-
-
-PICKLE = type("module", (), {"Pickler": Writer, "dump": pickle.dump, "__name__": "pickle"})
 
 
 @dataclass

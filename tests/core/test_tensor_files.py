@@ -1,11 +1,11 @@
 """Files of tensors are read without their code, values of numpy included."""
 
-import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from foreign_pickles import PICKLE, Named
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.tensor_files import read_tensors
@@ -33,28 +33,9 @@ def test_numpy_s_scalars_are_read(tmp_path: Path, kind: str, zipped: bool) -> No
     assert (epoch, type(epoch)) == (plain, type(plain))
 
 
-class Named:
-    """Pickled as the global of that name, called with the arguments."""
-
-    def __init__(self, name: str, *arguments: object) -> None:
-        self.name, self.arguments = name, arguments
-
-
-class Writer(pickle._Pickler):
-    def save(self, value: object, **options: object) -> None:
-        if isinstance(value, Named):
-            module, _, name = value.name.rpartition(".")
-            self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
-            self.save(value.arguments)
-            self.write(pickle.REDUCE)
-        else:
-            super().save(value, **options)
-
-
 def written(path: Path, value: object) -> Path:
     """A file of ``torch.save`` that names the globals of `value`, whether they exist or not."""
-    module = type("module", (), {"Pickler": Writer, "dump": pickle.dump, "__name__": "pickle"})
-    torch.save({"epoch": value}, path, pickle_module=module)
+    torch.save({"epoch": value}, path, pickle_module=PICKLE)
     return path
 
 

@@ -93,13 +93,13 @@ def command(
 
     from talkbench.benchmark.cli.progress import RunDisplay, say
     from talkbench.core.locks import FOREVER, locked
+    from talkbench.core.text import printable
     from talkbench.datasets.preparation.cut import (
         STYLES,
         CutOutcome,
         cut_clips,
         find_videos,
         list_videos,
-        printable,
     )
     from talkbench.datasets.preparation.face_clips import Cropping, crop_faces
 
@@ -221,7 +221,7 @@ def _write_report(outcomes: Sequence[CutOutcome], path: Path) -> None:
     import io
 
     from talkbench.core.files import write_atomic
-    from talkbench.datasets.preparation.cut import printable
+    from talkbench.core.text import printable
 
     flagged = sorted(
         (outcome for outcome in outcomes if outcome.detail or not outcome.good), key=lambda outcome: outcome.clip

@@ -104,7 +104,7 @@ def _splits(
 
 
 def _print_verdict(what: str, verdict: SplitVerdict) -> None:
-    from talkbench.datasets.preparation.cut import printable
+    from talkbench.core.text import printable
 
     height, width = verdict.size or (0, 0)
     sound = verdict.frames - len(verdict.faults)
