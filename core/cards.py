@@ -117,12 +117,14 @@ class VariantCard(ConfigurationCard):
         listed: whether lists show it.
         ranked: False for a yardstick that sees the true image.
         alike: published configurations that talkbench does not have, whose files have the same networks.
+        recipe: training recipe, if it is another than the family's.
     """
 
     of: str = ""
     listed: bool = True
     ranked: bool = True
     alike: Texts = ()
+    recipe: str = ""
 
 
 class FamilyCard(PaperCard):

@@ -60,6 +60,12 @@ def _read(path: Path) -> FamilyCard:
     return read_card(FamilyCard, path)
 
 
+def recipe_name(name: str) -> str:
+    """The recipe that a method is trained by, ``<family>/<name>``; "" if it has none."""
+    own = family(name).configurations.get(full_name(name), VariantCard())
+    return own.recipe or family(name).recipe
+
+
 def is_ranked(name: str) -> bool:
     """Whether the results of a method are ranked; not those of a yardstick that sees the true image."""
     own = declared_families().get(registry.resolve(name))

@@ -66,11 +66,12 @@ class Discriminator(nn.Module):
 
     def __init__(self, num_kp: int = 0, spectral: bool = False) -> None:
         super().__init__()
+        self.num_kp = num_kp
         self.discs = nn.ModuleDict({"1": _Scale(3 + num_kp, spectral)})  # "1": the scale, a key of the checkpoints
 
     def forward(self, images: Tensor, keypoints: Tensor | None = None) -> Judgement:
-        """`keypoints` (B, K, 2) are required if `num_kp` is not 0, and must be None if it is."""
-        if keypoints is not None:
+        """`keypoints` (B, K, 2) are required if `num_kp` is not 0, and make no difference if it is."""
+        if self.num_kp and keypoints is not None:
             images = torch.cat([images, gaussian_heatmap(keypoints, images.shape[2:])], dim=1)
         judgement: Judgement = self.discs["1"](images)
         return judgement

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from talkbench import methods
 from talkbench.core.errors import PairError
 from talkbench.datasets import Frame
 from talkbench.methods.blocks import HourglassConfig
+from talkbench.methods.discriminator import Judgement
 from talkbench.methods.keypoints import KeypointDetector
 from talkbench.methods.mcnet import MCNet
 from talkbench.methods.mcnet.memory import MemoryConfig
@@ -34,6 +37,27 @@ def tiny() -> MCNet:
     method.config, method.resolution = config, SIZE
     method.detector, method.generator = KeypointDetector(5, shape), Generator(config)
     method.networks = {"kp_detector": method.detector, "generator": method.generator}
+    return method
+
+
+class Judge(nn.Module):
+    """A discriminator for images of the toy data, conditioned on keypoints and spectrally normalised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.utils.spectral_norm(nn.Conv2d(3, 8, 4, stride=2))
+        self.condition = nn.Linear(10, 8)
+        self.last = nn.Conv2d(8, 1, 1)
+
+    def forward(self, images: Tensor, keypoints: Tensor) -> Judgement:
+        features = torch.relu(self.first(images) + self.condition(keypoints.flatten(1))[:, :, None, None])
+        return Judgement((features,), self.last(features))
+
+
+def adversarial() -> MCNet:
+    """`tiny`, with a discriminator."""
+    method = tiny()
+    method.discriminator = Judge
     return method
 
 

@@ -1,11 +1,12 @@
 """Trains the toy model of `toy_training` as one of several processes, or one that can be killed:
-``python train_toy.py FOLDER STEPS``, the rest in the environment as ``torchrun`` sets it."""
+``python train_toy.py FOLDER STEPS KIND``, the rest in the environment as ``torchrun`` sets it. KIND is ``plain``, or
+``adversarial``: with a discriminator."""
 
 import sys
 from pathlib import Path
 
 import torch
-from toy_training import SIZE, Toy, tiny
+from toy_training import SIZE, Toy, adversarial, tiny
 
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.pairs import FramePairs
@@ -16,9 +17,13 @@ from talkbench.training.world import join
 FRAMES = {name: list(range(12)) for name in "abcd"}
 
 
-def main(folder: Path, steps: int) -> None:
+KINDS = {"plain": (tiny, {}), "adversarial": (adversarial, {"adversarial": 1})}
+
+
+def main(folder: Path, steps: int, kind: str) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
+    make, weights = KINDS[kind]
     config = TrainConfig(
         method="mcnet@demo",
         dataset="toy",
@@ -29,6 +34,8 @@ def main(folder: Path, steps: int) -> None:
         validation=0,
         steps=steps,
         lr=2e-5,  # Adam turns rounding into steps of this size
+        turns={"discriminator": {"lr": 1e-5, "betas": (0.0, 0.9)}} if weights else {},
+        weights=weights,
     )
     progress = TrainProgress()
     progress.step = lambda step, _total, _images, losses: print(step, *losses.values(), flush=True)
@@ -36,11 +43,11 @@ def main(folder: Path, steps: int) -> None:
         pairs = FramePairs(Toy(FRAMES), config, SIZE)
         options = LoopOptions(save_minutes=1e-4)
         shown = progress if world.main else TrainProgress()
-        trainer = Trainer(tiny(), config, pairs, folder, MultiScaleL1(), world, options, shown)
+        trainer = Trainer(make(), config, pairs, folder, MultiScaleL1(), world, options, shown)
         trainer.run()
         if world.main:
             trainer.write_weights(folder / "weights.safetensors", {})
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

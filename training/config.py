@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,7 @@ from pydantic import (
     NonNegativeInt,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from talkbench.core.errors import TalkbenchError
@@ -22,14 +23,17 @@ from talkbench.core.registry import nearest, own_case
 from talkbench.core.yaml_files import no_truth_value, read_yaml
 
 RECIPES = Path(__file__).with_name("recipes")
+MAIN = "main"
+"""The stage of training that every method has."""
 
 
 class LossWeights(BaseModel):
     """Factors of the loss terms, each a function in `losses`; the papers of this family use 10 for all their terms.
 
     `reconstruction`, of the multi-scale L1, replaces `perceptual` if the VGG-19 weights are missing. `kp_separation` is
-    a form of `kp_distance` with a gradient, which is in no paper. The factor of a term that a method does not have has
-    no effect.
+    a form of `kp_distance` with a gradient, which is in no paper. `adversarial`: a discriminator learns as well, if the
+    method has one; `feature_matching` and `discriminator` are of that. The factor of a term that a method does not have
+    has no effect.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -45,23 +49,54 @@ class LossWeights(BaseModel):
     consistency: NonNegativeFloat = 10.0
     warp: NonNegativeFloat = 10.0
     background: NonNegativeFloat = 10.0
+    adversarial: NonNegativeFloat = 0.0
+    feature_matching: NonNegativeFloat = 10.0
+    discriminator: NonNegativeFloat = 1.0
 
 
-class TrainConfig(BaseModel):
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Optimisation(BaseModel):
+    """How networks learn that learn together.
+
+    Attributes:
+        lr: learning rate of Adam; divided by ten at each of the epochs `milestones`.
+        betas: decay of Adam's averages.
+        weight_decay: weight decay of Adam, coupled.
+        clip_grad: largest norm of the gradients of a network; None: no limit.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    _numbers = field_validator("*", mode="before")(classmethod(no_truth_value))
+
+    lr: float = Field(default=2e-4, gt=0)
+    betas: tuple[Beta, Beta] = (0.5, 0.999)
+    milestones: list[NonNegativeInt] = []
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip_grad: float | None = Field(default=10.0, gt=0)
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate in `epoch`, from 0."""
+        return self.lr * 0.1 ** sum(epoch >= milestone for milestone in self.milestones)
+
+
+class TrainConfig(Optimisation):
     """A training recipe.
 
     Attributes:
         method, dataset: the method to train, and the data set to train it on.
+        stage: which part of the method's training it is; ``main``, or what its objectives offer (``avd``).
+        fine_tunes: the configuration whose weights the training may begin with, in place of the method's own; "": none.
         epochs: passes over the data; an epoch has every person (or clip) `repeats` times, without the last, incomplete
             batch.
         steps: optimiser steps after which training stops even if epochs are left.
         sampling: ``identity``: a person, then one of their clips; ``clip``: a clip; ``frame``: a clip in proportion to
             its frames, so that a short one is not learned by heart.
         batch_size: frame pairs per step, over all processes.
-        lr: learning rate of Adam (betas 0.5 and 0.999) for all networks; divided by ten at each of the epochs
-            `milestones`.
-        weight_decay: weight decay of Adam, coupled.
-        clip_grad: largest norm of the gradients of a network; None: no limit.
+        lr, betas, milestones, weight_decay, clip_grad: see `Optimisation`; of all networks, but for what `turns` says.
+        turns: what is different where a step has several turns, by the turn's name (``discriminator``).
         sync_batchnorm: batch norm sees the batches of all processes.
         flip_time, flip_horizontal: whether pairs may be swapped or mirrored.
         jitter: largest relative change of brightness, contrast, saturation and hue.
@@ -72,21 +107,16 @@ class TrainConfig(BaseModel):
         weights: factors of the losses.
     """
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    _numbers = field_validator("*", mode="before")(classmethod(no_truth_value))
-
     method: str
     dataset: str
+    stage: str = MAIN
+    fine_tunes: str = ""
     epochs: int = Field(gt=0)
     repeats: int = Field(default=1, gt=0)
     steps: int | None = Field(default=None, gt=0)
     sampling: Literal["identity", "clip", "frame"] = "identity"
     batch_size: int = Field(gt=0)
-    lr: float = Field(default=2e-4, gt=0)
-    milestones: list[NonNegativeInt] = []
-    weight_decay: float = Field(default=0.0, ge=0)
-    clip_grad: float | None = Field(default=10.0, gt=0)
+    turns: dict[str, Optimisation] = {}
     sync_batchnorm: bool = True
     flip_time: bool = True
     flip_horizontal: bool = True
@@ -97,9 +127,19 @@ class TrainConfig(BaseModel):
     seed: int = Field(default=1029, ge=0, lt=1 << 31)
     weights: LossWeights = LossWeights()
 
-    def rate(self, epoch: int) -> float:
-        """The learning rate in `epoch`, from 0."""
-        return self.lr * 0.1 ** sum(epoch >= milestone for milestone in self.milestones)
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_turns(cls, content: Any) -> Any:
+        """A turn is optimised as the recipe says, but for what it says of that turn."""
+        turns = content.get("turns") if isinstance(content, dict) else None
+        if not isinstance(turns, dict) or not all(isinstance(own, dict) for own in turns.values()):
+            return content
+        common = {name: content[name] for name in Optimisation.model_fields if name in content}
+        return {**content, "turns": {name: {**common, **own} for name, own in turns.items()}}
+
+    def turn(self, name: str) -> Optimisation:
+        """How the networks of a turn learn."""
+        return self.turns.get(name, self)
 
 
 def recipe_names() -> list[str]:
@@ -146,11 +186,14 @@ def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TalkbenchError(f"training config {path}: it holds no entries; see the recipes that ship with talkbench")
     base = _read(str(content.pop("extends")), (*seen, name)) if "extends" in content else {}
-    own = content.get("weights") or {}
-    if not isinstance(own, dict):
-        raise TalkbenchError(f"training config {path}: weights is {own!r:.40} and has to hold a factor for each loss")
-    weights = {**base.get("weights", {}), **own}
-    return {**base, **content, **({"weights": weights} if weights else {})}
+    groups = {}
+    for group, held in (("weights", "a factor for each loss"), ("turns", "the settings of each turn")):
+        own = content.get(group) or {}
+        if not isinstance(own, dict):
+            raise TalkbenchError(f"training config {path}: {group} is {own!r:.40} and has to hold {held}")
+        if merged := {**base.get(group, {}), **own}:
+            groups[group] = merged
+    return {**base, **content, **groups}
 
 
 def _fault(error: ValidationError) -> str:
@@ -159,5 +202,6 @@ def _fault(error: ValidationError) -> str:
     where = ".".join(map(str, first["loc"]))
     if first["type"] != "extra_forbidden":
         return f"{where}: {first['msg']}"
-    model = LossWeights if len(first["loc"]) > 1 else TrainConfig
+    models: dict[str, type[BaseModel]] = {"weights": LossWeights, "turns": Optimisation}
+    model = models.get(str(first["loc"][0]), TrainConfig)
     return f"there is no entry {where}: {nearest(str(first['loc'][-1]), list(model.model_fields))}"

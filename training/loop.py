@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +16,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
 from talkbench.methods.interface import Method
 from talkbench.training import objectives
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.feed import Batches, feed, reading
 from talkbench.training.data.pairs import FramePairs
+from talkbench.training.objectives.objective import GENERATOR
+from talkbench.training.objectives.turn import Losses, Turn, alone
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import held_back
@@ -80,6 +83,9 @@ class Trainer:
         pairs: the training data.
         folder: for the states, ``log.jsonl``, ``pictures/`` and the best weights by the validation pairs.
         image_loss: compares prediction and driving frame.
+
+    Attributes:
+        continued: whether a state was there to continue from.
     """
 
     def __init__(
@@ -95,17 +101,11 @@ class Trainer:
     ) -> None:
         self.method, self.config, self.pairs, self.folder = method, config, pairs, folder
         self.world, self.options, self.progress = world, options, progress
-        objective = objectives.create(method, image_loss, config.weights, config.sync_batchnorm).to(world.device)
-        self.networks = objective.networks
-        self.objective, self._share = objective, objective
-        parameters = [parameter for parameter in self.networks.parameters() if parameter.requires_grad]
-        self.optimiser = torch.optim.Adam(
-            parameters,
-            lr=config.lr,
-            betas=(0.5, 0.999),
-            weight_decay=config.weight_decay,
-            fused=world.device.type == "cuda" or None,
-        )
+        objective = objectives.create(method, image_loss, config.weights, config.sync_batchnorm, config.stage)
+        self.objective = objective.to(world.device)
+        self.networks, self.opponents = objective.networks, objective.opponents
+        self.turns = objective.turns()
+        self.optimisers = optimisers(self.turns, config, world.device)
         average = get_ema_multi_avg_fn(config.ema) if config.ema else None
         self.average = AveragedModel(self.networks, multi_avg_fn=average) if average else None
         self._recipe = {**config.model_dump(mode="json"), "image loss": type(image_loss).__name__}
@@ -113,18 +113,19 @@ class Trainer:
         self.validation = Validation(pairs, world.device, progress.say) if world.main else None
         self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
         state = world.share(self.checkpoints.load(self._recipe, progress.say) if world.main else None)
+        self.continued = state is not None
         if state is not None:
             self._restore(state)
         if world.main:
             self._lines.back_to(self.step)
-        self._statistics = list(self.networks.buffers())
+        self._statistics = [*self.networks.buffers(), *self.opponents.buffers()]
         self._before = [buffer.clone() for buffer in self._statistics]
         if options.compiled:
-            objective.terms = torch.compile(objective.terms)  # type: ignore[method-assign]
+            for turn in self.turns:
+                turn.terms = torch.compile(turn.terms)
+        self._shares: list[nn.Module] = [*self.turns]
         if world.size > 1:
-            self._share = DistributedDataParallel(  # type: ignore[assignment]
-                objective, find_unused_parameters=objective.idle
-            )
+            self._shares = [DistributedDataParallel(turn, find_unused_parameters=turn.idle) for turn in self.turns]
         self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
 
     def run(self) -> None:
@@ -135,7 +136,7 @@ class Trainer:
                 named), a frame cannot be read, a process that reads frames has died, or the disk is full.
             KeyboardInterrupt: after Ctrl-C, once the step is done and its state saved.
         """
-        self.networks.train()
+        self.objective.train()
         batches = feed(self.pairs, self.batches, self.options.workers, self.world.device)
         with held_back() as interrupted, reading(), closing(batches):
             saved, told = time.monotonic(), {""}
@@ -151,8 +152,8 @@ class Trainer:
                     saved = time.monotonic()
                 if stop:
                     raise KeyboardInterrupt
-        self._share = self.objective  # the processes part
-        self.networks.eval()
+        self._shares = [*self.turns]  # the processes part
+        self.objective.eval()
 
     def _report(self) -> bool:
         """Report the last step, and the epoch if that ended with it; returns whether it did."""
@@ -165,50 +166,63 @@ class Trainer:
             self.progress.epoch(epoch, self.step, {**self.latest, **self._validate()})
         return end
 
-    def losses(self, images: Tensor) -> dict[str, Tensor]:
-        """Forward pass of this process's share, uint8 (B, 2, 3, H, W), of the batch: the weighted losses."""
+    def passes(self, images: Tensor) -> Iterator[Losses]:
+        """The turns of a step, one after another, for this process's share, uint8 (B, 2, 3, H, W), of the batch.
+
+        After each, when its weighted losses are taken, its gradients are to be computed.
+        """
         device, batches = self.world.device, self.batches
         images = images.to(device, non_blocking=True).float() / 255
         epoch = self.step // batches.per_epoch
         draw = Draw(self.config.seed, self.step, self.config.batch_size, batches.first, len(images), device, epoch)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            losses: dict[str, Tensor] = self._share(images[:, 0], images[:, 1], draw)
-        return losses
+        random, left = self.objective.random(draw), None
+        for turn, share in zip(self.turns, self._shares, strict=True):
+            with alone(turn, self.turns):
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+                    losses, left = share(images[:, 0], images[:, 1], random, left)
+                yield losses
 
     def clip(self) -> Tensor:
         """Limit the norm of each group's gradients; returns the largest norm before that."""
-        limit, kind = self.config.clip_grad or math.inf, self.objective.clip_type
-        norms = [nn.utils.clip_grad_norm_(group, limit, kind) for group in self.objective.clipped()]
+        norms = [
+            nn.utils.clip_grad_norm_(group, self.config.turn(turn.name).clip_grad or math.inf, turn.clip_type)
+            for turn in self.turns
+            for group in turn.clipped
+        ]
         return torch.stack([norm.to(self.world.device) for norm in norms]).max()  # that of idle networks is on the CPU
 
     def update(self) -> None:
-        """The optimiser's part of a step: apply the gradients and clear them."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.rate(self.step // self.batches.per_epoch)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        """The optimisers' part of a step: apply the gradients and clear them."""
+        for turn, optimiser in zip(self.turns, self.optimisers, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = self.config.turn(turn.name).rate(self.step // self.batches.per_epoch)
+            optimiser.step()
+            optimiser.zero_grad()
         if self.average is not None:
             self.average.update_parameters(self.networks)
 
     def states(self) -> dict[str, dict[str, Tensor]]:
-        """The state of every network that is the result: averaged if the recipe says so."""
+        """The state of every network that is the result, averaged if the recipe says so; and of the opponents."""
         with self._averaged():
-            return {name: network.state_dict() for name, network in self.networks.items()}
+            return {name: network.state_dict() for name, network in (*self.networks.items(), *self.opponents.items())}
 
     def _train_step(self, images: Tensor, names: list[str]) -> None:
         _copy(self._before, self._statistics)
-        losses = self.losses(images)
-        losses["total"].backward()
-        values = self.world.mean(torch.stack([value.detach() for value in losses.values()]))
+        losses: Losses = {}
+        for own in self.passes(images):
+            own["total"].backward()
+            losses = {**losses, **{name: term.detach() for name, term in own.items() if name not in losses}}
+        values = self.world.mean(torch.stack(list(losses.values())))
         *terms, norm = torch.cat([values, self.clip()[None]]).tolist()  # one wait for the device
         self.latest = dict(zip(losses, terms, strict=True))
-        self._check(self.latest["total"], norm, names)
+        self._check(norm, names)
         self.update()
         self.step += 1
 
-    def _check(self, total: float, norm: float, names: list[str]) -> None:
+    def _check(self, norm: float, names: list[str]) -> None:
+        total = self.latest["total"]  # of the first turn; a discriminator's loss may well rise from nothing
         usual = total if math.isnan(self._usual) else self._usual
-        if math.isfinite(total + norm) and total <= EXPLOSION * usual:
+        if math.isfinite(sum(self.latest.values()) + norm) and total <= EXPLOSION * usual:
             self._usual = USUAL * usual + (1 - USUAL) * total
             return
         _copy(self._statistics, self._before)  # the step has moved the running statistics already
@@ -225,10 +239,10 @@ class Trainer:
         if not self.validation:
             return {}
         path = self.folder / "pictures" / f"{self.step:08d}.png"
-        self.networks.eval()
+        self.objective.eval()
         with self._averaged():
             values = self.validation.run(self.method, path)
-        self.networks.train()
+        self.objective.train()
         named = {f"validation/{name}": value for name, value in values.items()}
         self._log(named)
         self.progress.picture(self.step, path)
@@ -279,7 +293,8 @@ class Trainer:
             "step": self.step,
             "config": self._recipe,
             "networks": self.networks.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "opponents": self.opponents.state_dict(),
+            "optimisers": {turn.name: own.state_dict() for turn, own in zip(self.turns, self.optimisers, strict=True)},
             "average": self.average.state_dict() if self.average is not None else None,
             "random": torch.get_rng_state(),
             "best": self.best,
@@ -290,10 +305,37 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         self.step, self.best, self._usual = state["step"], state["best"], state["usual"]
         self.networks.load_state_dict(state["networks"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.opponents.load_state_dict(state.get("opponents", {}))
+        moments = state.get("optimisers") or {GENERATOR: state["optimiser"]}  # states of before there were turns
+        for turn, optimiser in zip(self.turns, self.optimisers, strict=True):
+            optimiser.load_state_dict(moments[turn.name])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])
+
+
+def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device) -> list[torch.optim.Adam]:
+    """The optimiser of each turn.
+
+    Raises:
+        TalkbenchError: the recipe has settings of a turn that there is not.
+    """
+    names = [turn.name for turn in turns]
+    if unknown := sorted({*config.turns} - {*names}):
+        raise TalkbenchError(
+            f"training config: there is no turn {unknown[0]} in {config.method}: {nearest(unknown[0], names)}"
+        )
+    settings = [config.turn(name) for name in names]
+    return [
+        torch.optim.Adam(
+            turn.learned,
+            lr=own.lr,
+            betas=own.betas,
+            weight_decay=own.weight_decay,
+            fused=device.type == "cuda" or None,
+        )
+        for turn, own in zip(turns, settings, strict=True)
+    ]
 
 
 def _copy(to: list[Tensor], values: list[Tensor]) -> None:

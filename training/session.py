@@ -14,10 +14,11 @@ from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.locks import FOREVER, locked
-from talkbench.methods.cards import family, full_name
+from talkbench.methods.cards import family, full_name, recipe_name
 from talkbench.metrics import weights
 from talkbench.training import objectives
-from talkbench.training.config import TrainConfig, load_config
+from talkbench.training.beginning import load_opponents, start
+from talkbench.training.config import MAIN, TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
@@ -68,8 +69,8 @@ def train(options: TrainOptions, progress: TrainProgress | None = None) -> Path:
 def recipe(options: TrainOptions) -> TrainConfig:
     """The recipe, with the changes that the options ask for.
 
-    Without a recipe's name, the one in the method's card is taken. If the options name a variant of the method, that
-    variant is trained instead of the recipe's.
+    Without a recipe's name, the one in the method's card is taken, that of the variant if it has its own. If the
+    options name a variant of the method, that variant is trained instead of the recipe's.
 
     Raises:
         TalkbenchError: the recipe is invalid or trains another method, or the method cannot be trained.
@@ -77,7 +78,7 @@ def recipe(options: TrainOptions) -> TrainConfig:
     kind = methods.class_of(options.method)
     if isinstance(kind, type):
         objectives.find(kind, options.method)  # before anything is loaded
-    default = family(options.method).recipe
+    default = recipe_name(options.method)
     if not default:
         raise TalkbenchError(f"{options.method} has no recipe; name one in its card.yaml, see docs/training.md")
     family_name, changes = default.split("/")[0], dict(options.changes)
@@ -88,6 +89,8 @@ def recipe(options: TrainOptions) -> TrainConfig:
     config = load_config(options.config or default, changes, family_name)
     if family(config.method).recipe.split("/")[0] != family_name:
         raise TalkbenchError(f"config {options.config} trains {config.method}, not {options.method}")
+    if isinstance(kind, type):
+        objectives.find(kind, options.method, config.stage)
     chosen = full_name(options.method) if "@" in options.method else config.method
     return config.model_copy(update={"method": chosen})
 
@@ -96,10 +99,11 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
     import yaml
 
     torch.manual_seed(config.seed)
-    method = methods.create(config.method, weights=options.checkpoint)
+    stage = "" if config.stage == MAIN else f"-{config.stage}"
+    folder = options.out or Path("checkpoints") / f"{config.method}-{config.dataset}{stage}"
+    method = start(config, options.checkpoint, world.share(Checkpoints(folder).begun()), progress.say)
     assert method.resolution is not None
     pairs = FramePairs(datasets.create(config.dataset, root=options.root), config, method.resolution)
-    folder = options.out or Path("checkpoints") / f"{config.method}-{config.dataset}"
     vgg = options.vgg or (weights.path(VGG) if weights.problem(VGG) is None else None)
     if vgg is None:
         progress.say(
@@ -115,6 +119,8 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
             sha256 = method.checkpoint_sha256 if options.checkpoint else None
             beginning = check_origin(folder, options.checkpoint, sha256, Checkpoints(folder).begun())
         trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
+        if options.checkpoint and not trainer.continued:
+            load_opponents(trainer.opponents, options.checkpoint, config.method, progress.say)
         if world.main:  # now, so that a folder that cannot be written is noticed before the first epoch
             write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
             if beginning:

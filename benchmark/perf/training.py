@@ -225,7 +225,7 @@ class Bench:
         trainer = Trainer(
             method, config, pairs, self._root / "states", image_loss, World(self._device), loop, TrainProgress()
         )
-        trainer.networks.train()
+        trainer.objective.train()
         return trainer
 
     def _cost(self, trainer: Trainer, counted: Arithmetic, compiled: bool) -> TrainCost:
@@ -241,7 +241,7 @@ class Bench:
 
         return TrainCost(
             size=images.shape[-1],
-            parameters=sum(parameter.numel() for parameter in trainer.networks.parameters()),
+            parameters=sum(parameter.numel() for turn in trainer.turns for parameter in turn.learned),
             images_per_second=batch_size / seconds,
             gflop_step=counted.forward + counted.perceptual + counted.backward,
             gflop_modules=sum(counted.modules.values()),
@@ -295,21 +295,17 @@ def turn(trainer: Trainer, images: Tensor, clock: Clock, compiled: bool = False)
     if not compiled:
         watch = within(trainer.objective.image_loss, clock)
     with watch as perceptual:
-        start = clock()
-        losses = trainer.losses(images)
-        forward = clock()
-        losses["total"].backward()
-        backward = clock()
+        forward, backward, start = 0.0, 0.0, clock()
+        for losses in trainer.passes(images):
+            middle = clock()
+            losses["total"].backward()
+            end = clock()
+            forward, backward, start = forward + middle - start, backward + end - middle, end
         trainer.clip()
         trainer.update()
-        end = clock()
+        optimiser = clock() - start
     inside = sum(perceptual)
-    return {
-        "forward": forward - start - inside,
-        "perceptual": inside,
-        "backward": backward - forward,
-        "optimiser": end - backward,
-    }
+    return {"forward": forward - inside, "perceptual": inside, "backward": backward, "optimiser": optimiser}
 
 
 @contextmanager
@@ -331,7 +327,7 @@ def within(module: nn.Module, clock: Clock) -> Iterator[list[float]]:
 def count(trainer: Trainer) -> Arithmetic:
     """What a step of the trainer does per sample, and what its modules need."""
     images, _ = load(trainer)
-    roots = {**trainer.networks, "image_loss": trainer.objective.image_loss}
+    roots = {**trainer.networks, **trainer.opponents, "image_loss": trainer.objective.image_loss}
     with FlopCounterMode(display=False) as counter, Calls(roots) as calls:
         spent = turn(trainer, images, counter.get_total_flops)
     unit = 1e9 * len(images)

@@ -267,7 +267,7 @@ def test_frames_of_the_validation_that_cannot_be_read_are_left_out(tmp_path: Pat
 @pytest.mark.parametrize("workers", [0, 1])
 def test_ctrl_c_within_a_step_stops_after_it(whole: Whole, tmp_path: Path, workers: int) -> None:
     stopped = trainer(tmp_path, workers=workers)
-    terms, calls = stopped.objective.terms, []
+    terms, calls = stopped.turns[0].terms, []
 
     def interrupted(*arguments: object) -> object:
         calls.append(1)
@@ -275,7 +275,7 @@ def test_ctrl_c_within_a_step_stops_after_it(whole: Whole, tmp_path: Path, worke
             signal.raise_signal(signal.SIGINT)
         return terms(*arguments)
 
-    stopped.objective.terms = interrupted
+    stopped.turns[0].terms = interrupted
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -298,9 +298,9 @@ def test_a_batch_that_is_not_finite_leaves_no_trace_in_the_state(tmp_path: Path)
 
     def spoil(step: int) -> None:
         if step == 3:
-            stopped.losses = lambda images: losses(images * float("nan"))
+            stopped.passes = lambda images: passes(images * float("nan"))
 
-    losses, stopped.progress = stopped.losses, Heard(spoil)
+    passes, stopped.progress = stopped.passes, Heard(spoil)
     with pytest.raises(TalkbenchError, match="the loss is nan at step 3, usually"):
         stopped.run()
     state = torch.load(tmp_path / "state" / "00000003.pt", weights_only=True)

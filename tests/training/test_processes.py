@@ -15,9 +15,9 @@ STEPS = 12
 SCRIPT = Path(__file__).parents[1] / "train_toy.py"
 
 
-def start(folder: Path, steps: int, **environment: object) -> subprocess.Popen:
+def start(folder: Path, kind: str, **environment: object) -> subprocess.Popen:
     known = {**os.environ, "PYTHONPATH": str(SCRIPT.parent), **{key: str(value) for key, value in environment.items()}}
-    command = [sys.executable, str(SCRIPT), str(folder), str(steps)]
+    command = [sys.executable, str(SCRIPT), str(folder), str(STEPS), kind]
     return subprocess.Popen(command, env=known, stdout=subprocess.PIPE, text=True)
 
 
@@ -34,28 +34,33 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, Path]:
-    """The losses and the weights of one process that nobody disturbs."""
+Whole = tuple[str, np.ndarray, Path]
+
+
+@pytest.fixture(scope="module", params=["plain", "adversarial"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """A kind of training, and the losses and the weights of one process that nobody disturbs."""
     folder = tmp_path_factory.mktemp("whole")
-    return losses(start(folder, STEPS)), folder / "weights.safetensors"
+    return request.param, losses(start(folder, request.param)), folder / "weights.safetensors"
 
 
-def test_two_processes_learn_as_one_with_the_whole_batch(whole: tuple[np.ndarray, Path], tmp_path: Path) -> None:
+def test_two_processes_learn_as_one_with_the_whole_batch(whole: Whole, tmp_path: Path) -> None:
+    kind, curve, weights = whole
     meeting = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
-    together = [start(tmp_path, STEPS, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in (0, 1)]
-    curve, silent = (losses(process) for process in together)
-    assert len(curve) == STEPS
+    together = [start(tmp_path, kind, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in (0, 1)]
+    shared, silent = (losses(process) for process in together)
+    assert len(shared) == STEPS
     assert len(silent) == 0
-    np.testing.assert_allclose(curve, whole[0], rtol=1e-4)
-    one, two = (load_file(path) for path in (whole[1], tmp_path / "weights.safetensors"))
+    np.testing.assert_allclose(shared, curve, rtol=1e-4)
+    one, two = (load_file(path) for path in (weights, tmp_path / "weights.safetensors"))
     for key, value in one.items():
         if "running" in key:
             np.testing.assert_allclose(two[key], value, rtol=1e-2, atol=1e-3, err_msg=key)
 
 
-def test_a_killed_training_continues_to_the_very_same_weights(whole: tuple[np.ndarray, Path], tmp_path: Path) -> None:
-    killed = start(tmp_path, STEPS)
+def test_a_killed_training_continues_to_the_very_same_weights(whole: Whole, tmp_path: Path) -> None:
+    kind, curve, weights = whole
+    killed = start(tmp_path, kind)
     assert killed.stdout is not None
     for line in killed.stdout:
         if line.startswith("7 "):
@@ -63,7 +68,7 @@ def test_a_killed_training_continues_to_the_very_same_weights(whole: tuple[np.nd
             break
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
-    rest = losses(start(tmp_path, STEPS))
+    rest = losses(start(tmp_path, kind))
     assert 1 < rest[0, 0] <= 8
-    np.testing.assert_array_equal(rest, whole[0][-len(rest) :])
-    assert (tmp_path / "weights.safetensors").read_bytes() == whole[1].read_bytes()
+    np.testing.assert_array_equal(rest, curve[-len(rest) :])
+    assert (tmp_path / "weights.safetensors").read_bytes() == weights.read_bytes()

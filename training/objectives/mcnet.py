@@ -14,8 +14,8 @@ from talkbench.training.config import LossWeights
 from talkbench.training.objectives import registry
 from talkbench.training.objectives.fomm import FOMMObjective
 from talkbench.training.objectives.losses import consistency, keypoint_distance, keypoint_separation
-from talkbench.training.objectives.objective import Losses
 from talkbench.training.objectives.transform import EquivarianceTransform
+from talkbench.training.objectives.turn import Losses
 from talkbench.training.state.draw import Draw
 
 

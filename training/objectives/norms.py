@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class StepNorm(nn.BatchNorm2d):
-    """Batch norm with the statistics of all processes, on any device, and of each of `parts` parts of a batch alone.
+class StepNorm(_BatchNorm):
+    """Batch norm of vectors, images or volumes with the statistics of all processes, on any device, and of each of
+    `parts` parts of a batch alone.
 
     Source, driving and transformed frames go through the keypoint detector in one batch, yet each of them is normalised
     by itself, and the running statistics see them one after another, as in the authors' three calls.
@@ -19,7 +21,7 @@ class StepNorm(nn.BatchNorm2d):
         sync: whether to use the statistics of all processes; else of this one alone.
     """
 
-    def __init__(self, norm: nn.BatchNorm2d, sync: bool) -> None:
+    def __init__(self, norm: _BatchNorm, sync: bool) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum)
         self._parameters, self._buffers = norm._parameters, norm._buffers
         self.sync, self.parts = sync, 1
@@ -29,6 +31,9 @@ class StepNorm(nn.BatchNorm2d):
         if not self.training or self.parts == 1:
             return self._normalised(x)
         return torch.cat([self._normalised(part) for part in x.chunk(self.parts)])
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Any number of dimensions will do."""
 
     def _normalised(self, x: Tensor) -> Tensor:
         if self.training and self.sync and distributed.is_initialized():
@@ -41,16 +46,18 @@ class StepNorm(nn.BatchNorm2d):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
-        mean = _mean_of_all(x.mean((0, 2, 3)))
-        centred = x - mean[:, None, None]
-        variance = _mean_of_all(centred.square().mean((0, 2, 3)))
+        others = [0, *range(2, x.ndim)]
+        channels = [-1, *(1 for _ in others[1:])]
+        mean = _mean_of_all(x.mean(others))
+        centred = x - mean.view(channels)
+        variance = _mean_of_all(centred.square().mean(others))
         count = x.numel() // x.shape[1] * distributed.get_world_size()
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked.add_(1)
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return centred * scale.view(channels) + self.bias.view(channels)
 
 
 class _Sum(torch.autograd.Function):
@@ -77,7 +84,7 @@ def _mean_of_all(x: Tensor) -> Tensor:
 def prepare_norms(module: nn.Module, sync: bool) -> None:
     """Replace every batch norm in `module` by a `StepNorm` under the same name."""
     for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
+        if isinstance(child, _BatchNorm):
             setattr(module, name, StepNorm(child, sync))
         else:
             prepare_norms(child, sync)

@@ -1,25 +1,37 @@
-"""The base class of objectives: the forward pass of a training step, and its weighted terms."""
+"""The base class of objectives: the turns of a training step, and their unweighted terms."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
+from talkbench.core.errors import TalkbenchError
 from talkbench.methods.interface import Method
-from talkbench.training.config import LossWeights
+from talkbench.training.config import MAIN, LossWeights
+from talkbench.training.objectives.adversarial import (
+    feature_matching,
+    hinge_discriminator,
+    hinge_generator,
+    lsgan_discriminator,
+    lsgan_generator,
+)
 from talkbench.training.objectives.losses import PerceptualLoss
 from talkbench.training.objectives.norms import prepare_norms
+from talkbench.training.objectives.turn import Losses, Turn
 from talkbench.training.state.draw import Draw
 
-Losses = dict[str, Tensor]
+GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 
 
 class Objective(nn.Module, ABC):
-    """The losses of one step of a method: a module, so that one wrapper shares the whole step among processes.
+    """The losses of one step of a method.
+
+    A step has one turn, in which the method's networks learn by `terms`; and a second one, in which a discriminator
+    learns to tell driving frames from predictions, if `weights` have an adversarial term. All turns of a step are
+    computed before what they teach is applied, each in the state that the step before has left.
 
     Args:
         method: its networks are trained, in place.
@@ -29,25 +41,58 @@ class Objective(nn.Module, ABC):
 
     Attributes:
         trains: the class of methods that it trains; subclasses too, unless they have an objective of their own.
-        clip_type: the order of the norm by which gradients are limited.
-        idle: whether a parameter may get no gradient in some steps.
+        stage: which part of their training it is.
+        after: the stage that has to come before; "": none.
+        frozen: the names of networks that are run but do not learn; they stay as they are, in eval mode.
+        clip_type: the order of the norm by which the gradients of the method's networks are limited.
+        idle: whether a parameter of theirs may get no gradient in some steps.
+        hinge: whether the adversarial terms are hinges, in place of least squares.
+        networks: the result: what learns of the method, and what is frozen.
+        opponents: what learns as well but is no part of the method: the ``discriminator``, if there is one.
+
+    Raises:
+        TalkbenchError: there is an adversarial term, but the method has no discriminator.
     """
 
     trains: ClassVar[type[Method[Any, Any]]]
+    stage: ClassVar[str] = MAIN
+    after: ClassVar[str] = ""
+    frozen: ClassVar[tuple[str, ...]] = ()
     clip_type: ClassVar[float] = 2.0
     idle: ClassVar[bool] = False
+    hinge: ClassVar[bool] = False
 
     def __init__(self, method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
         super().__init__()
-        self.networks = nn.ModuleDict(method.networks)
-        prepare_norms(self.networks, sync)
+        self.networks, self.opponents = nn.ModuleDict(method.networks), nn.ModuleDict()
+        for name, network in self.networks.items():
+            if name in self.frozen:
+                network.requires_grad_(False).eval()
+            else:
+                prepare_norms(network, sync)
+        if weights.adversarial:
+            discriminator = method.discriminator()
+            if discriminator is None:
+                raise TalkbenchError(f"{method.name} has no discriminator; leave weights.adversarial out of its recipe")
+            self.opponents[DISCRIMINATOR] = discriminator
         self.image_loss, self.weights = image_loss, weights
 
+    def turns(self) -> list[Turn]:
+        """The turns of a step, in their order."""
+        learning = nn.ModuleDict({name: net for name, net in self.networks.items() if name not in self.frozen})
+        first = Turn(GENERATOR, learning, self._first, self.weights, self.clipped(), self.clip_type, self.idle)
+        return [first, *([Turn(DISCRIMINATOR, self.opponents, self._judge, self.weights)] if self.opponents else [])]
+
+    def train(self, mode: bool = True) -> Self:
+        """Frozen networks stay in eval mode."""
+        super().train(mode)
+        for name in self.frozen:
+            self.networks[name].eval()
+        return self
+
     def forward(self, source: Tensor, driving: Tensor, draw: Draw) -> Losses:
-        """The weighted terms, and their sum as ``total``, for images (B, 3, H, W) in [0, 1]."""
-        terms = self.terms(source, driving, self.random(draw))
-        losses = {name: getattr(self.weights, name) * term for name, term in terms.items()}
-        losses["total"] = torch.stack(list(losses.values())).sum()
+        """The weighted terms of the first turn, and their sum as ``total``, for images (B, 3, H, W) in [0, 1]."""
+        losses, _ = self.turns()[0](source, driving, self.random(draw), None)
         return losses
 
     @abstractmethod
@@ -56,7 +101,14 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def terms(self, source: Tensor, driving: Tensor, random: Any) -> Losses:
-        """The unweighted terms, by their names in `LossWeights`."""
+        """The unweighted terms of the first turn, by their names in `LossWeights`."""
+
+    def step(self, source: Tensor, driving: Tensor, random: Any) -> tuple[Losses, Any]:
+        """The `terms`, and what the discriminator is to judge, detached: the prediction and the driving keypoints.
+
+        An objective that can have a discriminator has this method in place of `terms`, see `deceive`.
+        """
+        return self.terms(source, driving, random), None
 
     def clipped(self) -> Iterable[Iterable[nn.Parameter]]:
         """The groups of parameters whose gradients are limited, each by its own norm; by default one per network."""
@@ -66,3 +118,28 @@ class Objective(nn.Module, ABC):
         """The image loss under the name of its weight."""
         name = "perceptual" if isinstance(self.image_loss, PerceptualLoss) else "reconstruction"
         return {name: self.image_loss(prediction, driving)}
+
+    def deceive(self, driving: Tensor, prediction: Tensor, keypoints: Tensor) -> Losses:
+        """The terms by which the method's networks learn from the discriminator; none if there is no discriminator.
+
+        Args:
+            keypoints: of the driving frame (B, K, 2); the discriminator sees them, but they learn nothing from it.
+        """
+        if not self.opponents:
+            return {}
+        discriminator, keypoints = self.opponents[DISCRIMINATOR], keypoints.detach()
+        fake, real = discriminator(prediction, keypoints), discriminator(driving, keypoints)
+        term = hinge_generator if self.hinge else lsgan_generator
+        return {"adversarial": term(fake.prediction), "feature_matching": feature_matching(real, fake).sum()}
+
+    def _first(self, source: Tensor, driving: Tensor, random: Any, _left: Any) -> tuple[Losses, Any]:
+        return self.step(source, driving, random)
+
+    def _judge(self, _source: Tensor, driving: Tensor, _random: Any, left: Any) -> tuple[Losses, Any]:
+        """The discriminator's term, on the prediction of the first turn. As in the authors' steps it judges anew, with
+        gradients of its own."""
+        prediction, keypoints = left
+        discriminator = self.opponents[DISCRIMINATOR]
+        fake, real = discriminator(prediction, keypoints), discriminator(driving, keypoints)
+        term = hinge_discriminator if self.hinge else lsgan_discriminator
+        return {"discriminator": term(real.prediction, fake.prediction)}, None

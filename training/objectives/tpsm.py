@@ -21,8 +21,9 @@ from talkbench.training.objectives.losses import (
     warp_consistency,
 )
 from talkbench.training.objectives.norms import set_parts
-from talkbench.training.objectives.objective import Losses, Objective
+from talkbench.training.objectives.objective import Objective
 from talkbench.training.objectives.transform import EquivarianceTransform, thin_plate
+from talkbench.training.objectives.turn import Losses
 from talkbench.training.state.draw import Draw
 
 

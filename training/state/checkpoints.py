@@ -10,6 +10,7 @@ import torch
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sweep
+from talkbench.training.config import TrainConfig
 
 KEPT = 2
 # Entries that may change when a run is continued, since the steps before do not depend on them.
@@ -58,7 +59,7 @@ class Checkpoints:
         for path in reversed(files):
             try:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-                state_recipe = state["config"]
+                state_recipe = _complete(state["config"])
             except Exception:  # torch reports damage in many ways
                 say(f"{path} cannot be read, so the state before it is taken")
                 continue
@@ -79,3 +80,9 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]*.pt"))
+
+
+def _complete(recipe: Mapping[str, object]) -> dict[str, object]:
+    """The recipe of a state, in which entries that are younger than the state have their default."""
+    entries = {key: value for key, value in recipe.items() if key in TrainConfig.model_fields}
+    return {**recipe, **TrainConfig.model_validate(entries).model_dump(mode="json")}

@@ -149,14 +149,14 @@ def test_parts_are_timed_apart():
     class Trainer:
         objective = nn.Module()
 
-        def losses(self, x):
+        def passes(self, x):
             take(1)
             self.objective.image_loss(x)
             self.objective.image_loss(x)
             leaf = torch.zeros((), requires_grad=True)
             total = leaf * 2
             total.register_hook(lambda _: take(5))
-            return {"total": total}
+            yield {"total": total}
 
         def clip(self):
             take(2)
