@@ -65,7 +65,7 @@ def find_best_frames(options: BestOptions, progress: Progress) -> BestFrameList:
     data = datasets.create(options.dataset, root=options.root)
     if options.task not in data.tasks:
         data.split(options.task)  # which says what is wrong
-    data.prepare()
+    data.prepare_list(options.task, options.pairs)
     listing = data.listing(options.task, options.pairs)
     pairs = listing.pairs
     if all(pair.reference for pair in pairs):

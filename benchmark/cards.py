@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from talkbench import datasets, metrics
-from talkbench.core.cards import Cards
 from talkbench.methods import cards as method_cards
+from talkbench.reports.cards import Cards
 
 
 def all_cards() -> Cards:

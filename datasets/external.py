@@ -11,7 +11,8 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from talkbench.core.cards import Card, DatasetCard, TaskCard, Texts, read_card
+from talkbench.core.cards import Card, Texts, read_card
+from talkbench.core.dataset_cards import DatasetCard, TaskCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.datasets.clip_store import Store

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from pydantic import field_validator
 
-from talkbench.core.cards import Card, ListCard, Texts
+from talkbench.core.cards import Card, Texts
+from talkbench.core.dataset_cards import ListCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import RemoteFile, digest, fetch
 from talkbench.datasets.clips import file_number

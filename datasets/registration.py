@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from talkbench.core.cards import DatasetCard
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import Registry
 

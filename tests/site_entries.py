@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from talkbench.core.cards import Cards, MetricCard
+from talkbench.core.cards import MetricCard
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, BoardGroup, BoardLine
 from talkbench.results import RunRecord, summarise
 from talkbench.results.entries import Entry, EntryDetails, write_entry

@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from talkbench.core.cards import Cards, MethodCard
+from talkbench.core.cards import MethodCard
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import Clusters
 from talkbench.reports.leaderboard.site import Site
 from talkbench.reports.numbers import coverage

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from talkbench.core.cards import DatasetCard
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.reports.leaderboard.site import board_path, comparison_path
 from talkbench.reports.runs import Cluster
 from talkbench.results.entries import Entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from talkbench.core.cards import Cards
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import Board, Clusters
 from talkbench.reports.leaderboard.measured_board import measured_groups
 from talkbench.reports.leaderboard.printed_board import printed_groups, printed_tests

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from talkbench.core.cards import Cards
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.audit import add_audit
 from talkbench.reports.leaderboard.board import Clusters
 from talkbench.reports.leaderboard.board_pages import add_boards

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from talkbench.core.cards import Cards
+from talkbench.reports.cards import Cards
 from talkbench.reports.data_ids import NONE, OLDER
 from talkbench.reports.leaderboard.board import (
     BoardCell,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from talkbench.core.cards import Cards, MethodCard
+from talkbench.core.cards import MethodCard
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import Board, BoardCell, BoardColumn, BoardGroup, BoardLine
 from talkbench.reports.leaderboard.comparison_pages import shown_pairs
 from talkbench.reports.leaderboard.site import Site, method_path

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from talkbench.core.cards import Cards, MetricCard
+from talkbench.core.cards import MetricCard
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import Board, BoardCell, BoardColumn, BoardGroup, BoardLine
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.reports.leaderboard.site import Site, metric_path

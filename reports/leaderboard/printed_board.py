@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from talkbench.core.cards import Cards, MethodCard
+from talkbench.core.cards import MethodCard
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import BoardCell, BoardColumn, BoardGroup, BoardLine, compared, ordered
 from talkbench.reports.tables.layout import Layout, load_layout, names
 from talkbench.reports.tables.layout import LayoutGroup as LayoutGroup

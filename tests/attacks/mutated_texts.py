@@ -32,7 +32,8 @@ from talkbench.benchmark.cli.options import settings
 from talkbench.benchmark.cli.print.review import print_review
 from talkbench.benchmark.evaluation import protocol
 from talkbench.benchmark.sharing.expectations import expected_of
-from talkbench.core.cards import DatasetCard, FamilyCard, read_card
+from talkbench.core.cards import FamilyCard, read_card
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.datasets.official_lists import Naming, read_official

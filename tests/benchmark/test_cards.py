@@ -6,9 +6,9 @@ import pytest
 
 from talkbench import datasets, methods, metrics
 from talkbench.benchmark.cards import all_cards
-from talkbench.core.cards import Cards
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods import cards as method_cards
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.results import published
 

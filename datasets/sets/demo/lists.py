@@ -1,77 +1,59 @@
-"""The demo's stretches of time, and how its pair lists were drawn."""
+"""How the demo's pair lists were drawn: people take turns, so that few pairs have all of them."""
 
 from __future__ import annotations
 
-from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 
 from talkbench.datasets.pairs import Frame, Pair, write_pairs
+from talkbench.datasets.sets.demo.clips import CLIPS, VIDEOS, held_out
 
-SEED = 2023
-FRAMES = {"wolfgang-langer": 472, "single-face": 72}
-
-# First frames of the stretches kept for testing, their length, and the unused frames on each side
-# that part them from training. wolfgang-langer 112-131 has the hand before the face, 424-443 a tilted head.
-TEST_STARTS = {"wolfgang-langer": (24, 112, 216, 320, 424), "single-face": (8, 44)}
-TEST_LENGTH = {"wolfgang-langer": 20, "single-face": 8}
-GAP = {"wolfgang-langer": 6, "single-face": 3}
-
-
-def held_out(clip: str) -> list[range]:
-    """The frames of each test stretch of `clip`."""
-    return [range(start, start + TEST_LENGTH[clip]) for start in TEST_STARTS[clip]]
-
-
-@cache
-def training_frames(clip: str) -> tuple[int, ...]:
-    """The frames of `clip` that training may use: all that are further than `GAP` from a test frame."""
-    gap, tests = GAP[clip], held_out(clip)
-    return tuple(
-        index
-        for index in range(FRAMES[clip])
-        if all(index < test.start - gap or index >= test.stop + gap for test in tests)
-    )
+SEED = 2026
+VIDEO = 8
+"""Frames of each test stretch that are reconstructed."""
 
 
 def draw_same_identity(count: int = 200) -> list[Pair]:
-    """`count` different pairs: the source uniform over the test frames of both clips (so each clip
-    has its share), the driving frame uniform over the others of its clip."""
+    """`count` different pairs, the videos taking turns, both frames uniform over the test frames of the clip and never
+    one twice."""
     rng = np.random.default_rng(SEED)
-    frames = [frame for clip in FRAMES for frame in _test_frames(clip)]
     pairs: dict[Pair, None] = {}
     while len(pairs) < count:
-        source = frames[rng.integers(len(frames))]
-        others = [frame for frame in _test_frames(source.clip) if frame != source]
-        pairs[Pair(source, others[rng.integers(len(others))])] = None
+        frames = _test_frames(VIDEOS[len(pairs) % len(VIDEOS)])
+        source, driving = rng.choice(len(frames), size=2, replace=False).tolist()
+        pairs[Pair(frames[source], frames[driving])] = None
     return list(pairs)
 
 
-def draw_cross_identity(count: int = 100) -> list[Pair]:
-    """`count` different pairs, the two clips taking turns as the source, both frames uniform over
-    the test frames of their clips."""
+def draw_cross_identity(count: int = 112) -> list[Pair]:
+    """`count` different pairs. All clips take turns as the source, and the videos as the driver, where that is the
+    source the next of them; both frames are uniform over the test frames of their clips."""
     rng = np.random.default_rng(SEED)
-    first, second = (_test_frames(clip) for clip in FRAMES)
     pairs: dict[Pair, None] = {}
     while len(pairs) < count:
-        sources, drivers = (first, second) if len(pairs) % 2 == 0 else (second, first)
-        pairs[Pair(sources[rng.integers(len(sources))], drivers[rng.integers(len(drivers))])] = None
+        source, turn = list(CLIPS)[len(pairs) % len(CLIPS)], len(pairs) % len(VIDEOS)
+        driver = VIDEOS[turn] if VIDEOS[turn] != source else VIDEOS[(turn + 1) % len(VIDEOS)]
+        frames = [_test_frames(name) for name in (source, driver)]
+        pairs[Pair(*(choices[rng.integers(len(choices))] for choices in frames))] = None
     return list(pairs)
 
 
 def reconstruction() -> list[Pair]:
-    """In each test stretch the first frame is the source of all frames, itself included."""
+    """Of each test stretch `VIDEO` frames, the first of them the source of all, itself included. First comes a stretch
+    of every video, then the next of each that has one."""
+    rounds = zip_longest(*([(name, stretch) for stretch in held_out(name)] for name in VIDEOS))
     return [
-        Pair(Frame(clip, stretch.start), Frame(clip, index))
-        for clip in FRAMES
-        for stretch in held_out(clip)
-        for index in stretch
+        Pair(Frame(name, stretch.start), Frame(name, index))
+        for turn in rounds
+        for name, stretch in filter(None, turn)
+        for index in stretch[:VIDEO]
     ]
 
 
-def _test_frames(clip: str) -> list[Frame]:
-    return [Frame(clip, index) for stretch in held_out(clip) for index in stretch]
+def _test_frames(name: str) -> list[Frame]:
+    return [Frame(name, index) for stretch in held_out(name) for index in stretch]
 
 
 LISTS = {

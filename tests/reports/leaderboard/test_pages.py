@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from site_entries import spec, write
 
-from talkbench.core.cards import Cards, CheckpointCard, LicenceCard, MethodCard, MetricCard
+from talkbench.core.cards import CheckpointCard, LicenceCard, MethodCard, MetricCard
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard import audit as audited
 from talkbench.reports.leaderboard.build import build_site
 from talkbench.reports.leaderboard.comparison_pages import MAGMA, comparison_data, magma_tables

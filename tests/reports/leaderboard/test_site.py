@@ -9,9 +9,11 @@ from html.parser import HTMLParser
 import pytest
 from site_entries import CARDS, crowd, spec, write
 
-from talkbench.core.cards import Cards, DatasetCard, ListCard, MetricCard
+from talkbench.core.cards import MetricCard
+from talkbench.core.dataset_cards import DatasetCard, ListCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.locks import locked
+from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, compared
 from talkbench.reports.leaderboard.board_pages import add_boards, shown_pair
 from talkbench.reports.leaderboard.boards import boards

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from site_entries import CARDS, crowd, write
 
-from talkbench.core.cards import DatasetCard
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.reports.leaderboard.board import Board
 from talkbench.reports.leaderboard.board_pages import add_boards
 from talkbench.reports.leaderboard.build import build_site

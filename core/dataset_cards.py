@@ -1,0 +1,118 @@
+"""The cards of data sets: where they come from, what their clips show, and the lists of their pairs."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from talkbench.core.cards import Card, Line
+
+
+class ListCard(Card):
+    """A file that is published with a data set or drawn from its clips: a pair list, or the metadata by which clips are
+    cut.
+
+    Attributes:
+        task: the task of its pairs; ``metadata`` for a file that lists no pairs.
+        repository: on GitHub, ``owner/name``; "" for a list that is drawn here.
+        commit, path: its place in the repository.
+        file: its name in the data root's folder ``lists``, or beside the card; "": the name in `path`.
+        sha256: hash of the published file; "" for a list that is drawn here.
+        rows: number of its data rows.
+        held_out: whether its clips belong to the data set's test part.
+        older: of a list that was a task's before the present one, what its numbers are marked with.
+        note: what a user of the list should know.
+    """
+
+    task: str
+    repository: str = ""
+    commit: str = ""
+    path: str = ""
+    file: str = ""
+    sha256: str = ""
+    rows: int | None = None
+    held_out: bool = False
+    older: Line = ""
+    note: Line = ""
+
+
+class TaskCard(Card):
+    """Where the pairs of a task come from.
+
+    Attributes:
+        list: a pair list: its file beside the card, or its name among the card's `lists`.
+        clips_of: another list, all frames of whose clips are reconstructed.
+        drawn: how pairs are drawn, in words.
+    """
+
+    list: str = ""
+    sha256: str = ""
+    clips_of: str = ""
+    drawn: str = ""
+
+
+class ClipCard(Card):
+    """A clip; a plain text in the card is its `about`.
+
+    Attributes:
+        about: what it shows.
+        face: height in pixels of the face before it is cut out and brought to the size of the clip; None: unknown.
+        licence: "" where the data set's stands for it.
+        shown: whether pictures of it may be published: thumbnails of entries, figures of the manual.
+    """
+
+    about: Line
+    face: int | None = None
+    licence: Line = ""
+    shown: bool = True
+
+
+class DatasetCard(Card):
+    """A data set.
+
+    Attributes:
+        name: may be left out if the data set's class has it.
+        short: one line on what it is.
+        obtain: where the clips come from and what to do with them.
+        layout: where the clips lie below the root, in words.
+        identities, pairs: how people are told apart, and how pairs are drawn, in words.
+        clips: by name, those that are worth a word.
+        lists: its files by name, see `ListCard`.
+        quirks: what a reader of its numbers should know.
+    """
+
+    name: str = ""
+    title: Line = ""
+    short: Line = ""
+    source: Line = ""
+    licence: Line = ""
+    obtain: Line = ""
+    layout: Line = ""
+    resolution: Line = ""
+    identities: Line = ""
+    pairs: Line = ""
+    clips: dict[str, ClipCard] = Field(default_factory=dict)
+    lists: dict[str, ListCard] = Field(default_factory=dict)
+    tasks: dict[str, TaskCard] = Field(default_factory=dict)
+    quirks: tuple[Line, ...] = ()
+
+    @field_validator("clips", mode="before")
+    @classmethod
+    def _texts(cls, clips: object) -> object:
+        if not isinstance(clips, dict):
+            return clips
+        return {name: {"about": card} if isinstance(card, str) else card for name, card in clips.items()}
+
+    def may_show(self, *clips: str) -> bool:
+        """Whether pictures of all these clips may be published."""
+        return all(self.clips[name].shown for name in clips if name in self.clips)
+
+    def older(self, sha256: str) -> str:
+        """What numbers of the list file with this hash are marked with, where a task has another list now; else ""."""
+        return next((entry.older for entry in self.lists.values() if sha256 and entry.sha256 == sha256), "")
+
+    @property
+    def held_out(self) -> frozenset[str]:
+        """The sha256 of the list files whose clips belong to the test part, on which nobody should train."""
+        published = {entry.sha256 for entry in self.lists.values() if entry.held_out}
+        own = {task.sha256 for task in self.tasks.values()}
+        return frozenset({*published, *own} - {""})
