@@ -58,7 +58,7 @@ class DemoCard(DatasetCard):
 
 @registry.register("demo")
 class Demo(Dataset):
-    """Five videos and nine pictures of a person each (`CLIPS`), PNG, 256x256.
+    """Five videos and eight pictures of a person each (`CLIPS`), PNG, 256x256.
 
     They are made at first use, in the cache folder: those that a list names, or all of them. The number in that
     folder's name is raised when the frames of a clip change; a new clip comes beside the others. The lists of the card

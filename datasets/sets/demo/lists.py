@@ -27,7 +27,7 @@ def draw_same_identity(count: int = 200) -> list[Pair]:
     return list(pairs)
 
 
-def draw_cross_identity(count: int = 112) -> list[Pair]:
+def draw_cross_identity(count: int = 104) -> list[Pair]:
     """`count` different pairs. All clips take turns as the source, and the videos as the driver, where that is the
     source the next of them; both frames are uniform over the test frames of their clips."""
     rng = np.random.default_rng(SEED)
