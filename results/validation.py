@@ -61,6 +61,7 @@ def faults(folder: Path | str, expectations: Expectations = nothing_expected) ->
     - that every pair has its rows;
     - that the protocol ids and the summary follow from the record and the rows;
     - that no text names a folder of the machine that the run was made on;
+    - that no thumbnail shows a clip of which no picture may be published;
     - that date, metrics, values and weights can be true (`results.plausibility`).
     """
     folder = Path(folder)
@@ -98,6 +99,7 @@ def _content_faults(folder: Path, info: EntryInfo, expectations: Expectations) -
     if rows is not None:
         wrong = list(_row_faults(folder / ROWS, rows, record, expected))
         yield from wrong
+        yield from _hidden_faults(folder / ENTRY, info, rows.to_pandas(), expected)
         if summary is not None and not wrong:
             yield from _summary_faults(folder, record, rows.to_pandas(), summary)
 
@@ -125,6 +127,13 @@ def _picture_faults(folder: Path, info: EntryInfo, record: RunRecord | None) -> 
                         yield f"{path} is larger than {MAX_SIDE} pixels; {NEW_EXPORT}"
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
                 yield f"{path} is no WebP picture; {NEW_EXPORT}"
+
+
+def _hidden_faults(path: Path, info: EntryInfo, rows: pd.DataFrame, expected: Expected) -> Iterator[str]:
+    clips = rows.drop_duplicates("pair").set_index("pair")[["source_clip", "driving_clip"]]
+    for number in (item.pair for item in info.thumbnails if item.pair in clips.index):
+        for clip in sorted({*clips.loc[number]} & expected.hidden):
+            yield f"{path} has a thumbnail of pair {number} with {clip}, of which no picture is published; {NEW_EXPORT}"
 
 
 def _record_faults(path: Path, record: RunRecord) -> Iterator[str]:

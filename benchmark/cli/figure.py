@@ -40,9 +40,13 @@ def command(runs: tuple[Path, ...], **options: Any) -> None:
     bench figure runs/fomm-demo runs/mcnet-demo --out figure.png
     bench figure runs/* --pairs 3,17,42 --no-errors --out figure.png --html figure.html
     """
-    from talkbench.benchmark.sharing.figure import FigureOptions, write_figure
+    from talkbench.benchmark.sharing.figure import MOST_DIFFERENT, FigureOptions, hidden_clips, write_figure
 
     numbers = write_figure(FigureOptions(runs, **options))
+    automatic = options["pairs"] == MOST_DIFFERENT
+    if hidden := hidden_clips(runs[0], options["root"], None if automatic else numbers):
+        what = "is left out" if automatic else "is in the figure, so keep it to yourself"
+        click.echo(f"no picture of {', '.join(hidden)} is published; what shows one {what}", err=True)
     click.echo(f"figure  {options['out']}   (pairs {', '.join(map(str, numbers))})")
     if options["html"]:
         click.echo(f"page    {options['html']}   (open it in a browser)")

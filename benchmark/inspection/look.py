@@ -96,7 +96,7 @@ def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[
     _check_memory(models[0].method.name, models[0].has_memory, options.what)
     if not models[0].has_memory:
         chosen = [what for what in chosen if what in OF_MOTION]
-    faces = _faces(options) if chosen != ["memory"] else []
+    faces = _faces(options, progress) if chosen != ["memory"] else []
     with memory_advice(1):
         models = [ShownModel(model.label, model.method, [_look(model, face) for face in faces]) for model in models]
     if faces:
@@ -149,14 +149,14 @@ def _labels(files: Sequence[Path]) -> list[str]:
     return ["/".join(part[-depth:]) for part in parts]
 
 
-def _faces(options: InspectOptions) -> list[Face]:
+def _faces(options: InspectOptions, progress: Progress) -> list[Face]:
     if options.source:
         if options.dataset or options.pairs:
             raise TalkbenchError("--source is an image of your own; leave --dataset and --pairs out, or --source")
         return list(_own_faces(options))
     if options.driving:
         raise TalkbenchError("--driving needs --source: an image of the face to move")
-    return list(_listed_faces(options))
+    return list(_listed_faces(options, progress))
 
 
 def _own_faces(options: InspectOptions) -> Iterator[Face]:
@@ -182,11 +182,16 @@ def _own_faces(options: InspectOptions) -> Iterator[Face]:
             yield Face(label, f"{path.name} driven by {name or 'itself'}", source, driving, reference)
 
 
-def _listed_faces(options: InspectOptions) -> Iterator[Face]:
-    """Pairs of a data set's list: those whose numbers are asked for, else `count` pairs spread over the list."""
+def _listed_faces(options: InspectOptions, progress: Progress) -> Iterator[Face]:
+    """Pairs of a data set's list: those whose numbers are asked for, else `count` pairs spread over those of the list
+    that may be shown to others, or over all where none may."""
     data = datasets.create(options.dataset or DEFAULT_DATA, root=options.root)
     split = data.split(options.task, motion=options.motion)
-    for number in options.pairs or _spread(len(split), options.count):
+    shown = [number for number, pair in enumerate(split) if data.card.may_show(pair.source.clip, pair.driving.clip)]
+    if not options.pairs and 0 < len(shown) < len(split):
+        progress.say(f"pairs with clips of which no picture is published are left out; see bench show {data.name}")
+    shown = shown or list(range(len(split)))
+    for number in options.pairs or [shown[place] for place in _spread(len(shown), options.count)]:
         if number >= len(split):
             raise TalkbenchError(
                 f"{split.dataset} {split.task} has no pair {number}; its pairs are 0 to {len(split) - 1}"

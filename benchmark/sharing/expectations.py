@@ -31,6 +31,7 @@ def expected_of(record: RunRecord) -> Expected:
         protocol=_asked(protocol, record.dataset.task) if protocol else (),
         pairs=_whole_list(record.dataset),
         image_size=protocol.image_size.value if protocol else None,
+        hidden=_hidden(record.dataset.name),
         remarks=tuple(remarks),
     )
 
@@ -58,6 +59,14 @@ def _asked(protocol: protocols.Protocol, task: str) -> tuple[str, ...]:
 
     cards = (metrics.create(metric.name).card() for metric in protocol.metrics)
     return tuple(card.name for card in cards if fits(card))
+
+
+def _hidden(dataset: str) -> frozenset[str]:
+    """The clips of a data set of which no picture may be published."""
+    try:
+        return frozenset(name for name, card in datasets.create(dataset).card.clips.items() if not card.shown)
+    except TalkbenchError:
+        return frozenset()
 
 
 def _whole_list(data: DatasetInfo) -> int | None:

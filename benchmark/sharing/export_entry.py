@@ -156,7 +156,8 @@ def _cost(method: str, options: ExportOptions) -> dict[str, Any]:
 def thumbnails(
     folder: Path, rows: pd.DataFrame, record: RunRecord, options: ExportOptions
 ) -> dict[int, tuple[bytes, bytes, bytes]]:
-    """WebP files of source, driving and generated frame of the pairs that `chosen_pairs` takes, by their numbers.
+    """WebP files of source, driving and generated frame of the pairs that `chosen_pairs` takes, by their numbers; of
+    clips of which no picture may be published there are none.
 
     Raises:
         TalkbenchError: the real frames cannot be read.
@@ -164,9 +165,11 @@ def thumbnails(
     run = ShownRun(folder)
     kept = [number for number in run.pairs.index if run.path(number).is_file()]
     data = datasets.create(record.dataset.name, root=options.root)
-    data.prepare()
+    rows = rows[~rows["pair"].isin(run.hidden(data))]
+    chosen = chosen_pairs(rows, record, [number for number in kept if number in set(rows["pair"])], options.thumbnails)
+    data.prepare_clips(run.clips(chosen))
     pictures = {}
-    for number in chosen_pairs(rows, record, kept, options.thumbnails):
+    for number in chosen:
         place = run.pairs.loc[number]
         frames = Frame(*place.iloc[:2]), Frame(*place.iloc[2:])
         try:

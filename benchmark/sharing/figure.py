@@ -27,6 +27,8 @@ from talkbench.results import RunRecord, RunStore
 if TYPE_CHECKING:
     import pandas as pd
 
+    from talkbench.datasets.dataset import Dataset
+
 MOST_DIFFERENT = "most-different"
 PLACE = ["source_clip", "source_index", "driving_clip", "driving_index"]
 
@@ -69,6 +71,16 @@ class ShownRun:
         """The frames of each pair, by its number."""
         return self.rows.drop_duplicates("pair").set_index("pair")[PLACE]
 
+    def clips(self, numbers: Sequence[int]) -> set[str]:
+        """The clips of some pairs."""
+        places = self.pairs.loc[list(numbers)]
+        return {*places["source_clip"], *places["driving_clip"]}
+
+    def hidden(self, data: Dataset) -> list[int]:
+        """The pairs with a clip of which no picture may be published."""
+        clips = self.pairs[["source_clip", "driving_clip"]].itertuples(name=None)
+        return [number for number, *names in clips if not data.card.may_show(*names)]
+
     @property
     def metrics(self) -> list[str]:
         """The metrics that have a value for each pair."""
@@ -96,6 +108,7 @@ class ShownRun:
 
 def write_figure(options: FigureOptions) -> list[int]:
     """Draw the figure, and the page if the options name one; returns the numbers of the pairs, from top to bottom.
+    Pairs with a clip of which no picture may be published are shown where their numbers are asked for, and not else.
 
     Raises:
         TalkbenchError: runs that cannot be shown together, pairs without frames, or images that cannot be read.
@@ -107,15 +120,24 @@ def write_figure(options: FigureOptions) -> list[int]:
         raise TalkbenchError(f"{data.task} has no true image, so there are no error maps; leave --errors out")
     errors = has_truth(data.task) if options.errors is None else options.errors
     metric = _metric(options.metric, runs)
-    numbers = _chosen(options, runs, metric)
+    dataset = datasets.create(data.name, root=options.root)
+    numbers = _chosen(options, runs, metric, dataset)
     labels = _labels(runs)
-    grid = Grid(list(_columns(labels, errors)), _rows(options.root, runs, numbers, errors), errors)
+    grid = Grid(list(_columns(labels, errors)), _rows(dataset, runs, numbers, errors), errors)
     figure = draw(grid)
     picture = to_png(figure, options.dpi)
     write_atomic(options.out, picture)
     if options.html:
         write_atomic(options.html, _page(runs, labels, numbers, metric, grid, figure, picture))
     return numbers
+
+
+def hidden_clips(folder: Path, root: Path | None, numbers: Sequence[int] | None = None) -> list[str]:
+    """The clips in pairs of a run, in all without `numbers`, of which no picture may be published."""
+    run = ShownRun(folder)
+    data = datasets.create(run.record.dataset.name, root=root)
+    clips = run.clips(list(run.pairs.index) if numbers is None else numbers)
+    return sorted(clip for clip in clips if not data.card.may_show(clip))
 
 
 def _check_together(runs: Sequence[ShownRun]) -> None:
@@ -143,7 +165,7 @@ def _metric(name: str | None, runs: Sequence[ShownRun]) -> str | None:
     return name or ("l1" if "l1" in common else next(iter(common), None))
 
 
-def _chosen(options: FigureOptions, runs: Sequence[ShownRun], metric: str | None) -> list[int]:
+def _chosen(options: FigureOptions, runs: Sequence[ShownRun], metric: str | None, data: Dataset) -> list[int]:
     if options.pairs != MOST_DIFFERENT:
         texts = [text.strip() for text in options.pairs.split(",")]
         if not all(text.isascii() and text.isdigit() for text in texts):
@@ -157,10 +179,17 @@ def _chosen(options: FigureOptions, runs: Sequence[ShownRun], metric: str | None
         return numbers
     if len(runs) < 2 or metric is None:
         raise TalkbenchError(f"--pairs {MOST_DIFFERENT} needs two runs with a metric in common; give numbers of pairs")
-    numbers = _most_different(runs, metric)[: options.count]
+    numbers = _most_different(runs, metric)
     if not numbers:
         raise TalkbenchError("no pair has a frame and a value in all of the runs; run them again with --save-frames")
-    return numbers
+    hidden = runs[0].hidden(data)
+    shown = [number for number in numbers if number not in hidden]
+    if not shown:
+        raise TalkbenchError(
+            f"of all these pairs no picture may be published (bench show dataset {data.name}); to look at some, give "
+            "their numbers with --pairs"
+        )
+    return shown[: options.count]
 
 
 def _most_different(runs: Sequence[ShownRun], metric: str) -> list[int]:
@@ -190,10 +219,9 @@ def _columns(labels: Sequence[str], errors: bool) -> Iterator[str]:
 
 
 def _rows(
-    root: Path | None, runs: Sequence[ShownRun], numbers: Sequence[int], errors: bool
+    data: Dataset, runs: Sequence[ShownRun], numbers: Sequence[int], errors: bool
 ) -> list[tuple[str, list[np.ndarray]]]:
-    data = datasets.create(runs[0].record.dataset.name, root=root)
-    data.prepare()
+    data.prepare_clips(runs[0].clips(numbers))
     size = runs[0].record.dataset.image_size
     rows = []
     for number in numbers:

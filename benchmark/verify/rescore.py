@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from talkbench import datasets
 from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation.evaluator import batches
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
@@ -103,14 +104,19 @@ def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place,
 
 
 def pair_list(record: RunRecord, place: Place) -> Path | None:
-    """The file or the name of the list that the pairs of a run are from; None for the built-in list.
+    """The file or the name of the list that the pairs of a run are from; None for the built-in list, unless another one
+    has taken its place in the data set since.
 
     Raises:
         TalkbenchError: the list is a file that is missing here.
     """
     own = Path(record.dataset.pairs_file)
-    if place.pairs or own.name == "built-in":
+    if place.pairs:
         return place.pairs
+    if own.name == "built-in":
+        lists = datasets.create(record.dataset.name).card.lists
+        older = [slug for slug, card in lists.items() if card.older and card.sha256 == record.dataset.list_sha256]
+        return Path(older[0]) if older else None
     if own.suffix and not own.is_file():
         raise TalkbenchError(f"the pair list {own} is missing; name it with --pairs")
     return own

@@ -66,12 +66,12 @@ def measured_groups(entries: Sequence[Entry], cards: Cards, clusters: Clusters) 
     """The entries of one data set and task, those of the same test together, the largest group first."""
     tests: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        tests.setdefault(_facts(entry), []).append(entry)
+        tests.setdefault(_facts(entry, cards), []).append(entry)
     groups = [_group(facts, of_test, cards, clusters) for facts, of_test in tests.items()]
     return sorted(groups, key=lambda group: (-len(group.lines), group.title, group.facts))
 
 
-def _facts(entry: Entry) -> tuple[str, ...]:
+def _facts(entry: Entry, cards: Cards) -> tuple[str, ...]:
     """What the test was. Entries stand in one group if these facts are the same."""
     record = entry.record
     data = record.dataset
@@ -79,6 +79,7 @@ def _facts(entry: Entry) -> tuple[str, ...]:
         f"{data.motion} motion",
         f"{data.pairs} pairs",
         f"list {data.pairs_sha256[:12]}",
+        cards.dataset(data.name).older(data.list_sha256),
         f"{data.image_size} px",
         {"round": "rounded", "floor": "cut"}.get(record.quantisation, record.quantisation) + " to 8 bits",
         f"JPEG quality {record.jpeg_quality}" if record.jpeg_quality else "",
@@ -88,7 +89,8 @@ def _facts(entry: Entry) -> tuple[str, ...]:
 
 
 def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clusters: Clusters) -> BoardGroup:
-    cluster = clusters.get(entries[0].record.dataset.name, by_clip)
+    data = entries[0].record.dataset
+    cluster, older = clusters.get(data.name, by_clip), cards.dataset(data.name).older(data.list_sha256)
     ranges = {name: card.range for name, card in cards.metrics.items()}
     runs = [
         Run(entry.record.model_copy(update={"run_id": entry.info.name}), entry.summary, entry.rows(), cluster, ranges)
@@ -104,7 +106,7 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clust
     used = {cell.marks for cells in table for cell in cells}
     return BoardGroup(
         kind="measured",
-        title=f"{facts[0].capitalize()}, {facts[1]}",
+        title=", ".join(filter(None, (facts[0].capitalize(), facts[1], older))),
         columns=tuple(columns),
         lines=ordered(lines, columns),
         facts=(*facts, *_data(entries), *_clusters(runs[0])),

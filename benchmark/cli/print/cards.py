@@ -15,6 +15,7 @@ from talkbench.core.model_files import NO_PROOF
 from talkbench.core.registry import own_case
 
 if TYPE_CHECKING:
+    from talkbench.core.dataset_cards import ClipCard
     from talkbench.methods.checkpoint_store import WeightFile
 
 
@@ -44,11 +45,19 @@ def print_dataset(name: str) -> None:
     data = datasets.create(name)
     labels = ("title", "short", "source", "licence", "obtain", "layout", "resolution", "identities", "pairs")
     lines = [("what it is" if label == "short" else label, getattr(data.card, label)) for label in labels]
-    lines = [("name", data.name), *lines, ("tasks", ", ".join(data.tasks))]
-    _print_facts([*lines, *_labelled("notes", data.card.quirks)])
+    lines = [("name", data.name), *lines, *_labelled("clips", [_clip(*item) for item in data.card.clips.items()])]
+    lines.append(("tasks", ", ".join(data.tasks)))
+    older = [f"--pairs {slug}: {entry.older}" for slug, entry in data.card.lists.items() if entry.older]
+    _print_facts([*lines, *_labelled("older lists", older), *_labelled("notes", data.card.quirks)])
     if isinstance(data, ExternalDataset):
         console().print()
         print_pair_lists([data])
+
+
+def _clip(name: str, card: ClipCard) -> str:
+    facts = [card.about, f"face of {card.face} pixels" if card.face else "", f"licence: {card.licence}"]
+    facts = [*(facts if card.licence else facts[:-1]), "" if card.shown else "no picture of it is published"]
+    return f"{name}: {'; '.join(filter(None, facts))}"
 
 
 def print_protocol(name: str) -> None:

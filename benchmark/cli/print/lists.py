@@ -162,10 +162,11 @@ def print_pair_lists(known: Sequence[ExternalDataset]) -> None:
 
 
 def print_weights(entries: Sequence[ModelFile]) -> None:
-    """The methods' files, then those of the metrics, one line each: what it is for, where it is and comes from."""
-    for metric, first in ((False, ("method", "part")), (True, ("name", "metrics that need it"))):
+    """The files of methods, of metrics and of data sets, one line each: what it is for, where it is and comes from."""
+    firsts = {"method": ("method", "part"), "metric": ("name", "metrics that need it"), "data": ("name", "data set")}
+    for kind, first in firsts.items():
         rows: list[tuple[str | Text, ...]] = []
-        for entry in (entry for entry in entries if entry.metric == metric):
+        for entry in (entry for entry in entries if entry.kind == kind):
             status = Text(entry.status, style=STYLES.get(entry.status, ""))
             size = "" if entry.size is None else f"{entry.size / 1e6:.1f}"
             rows.append(

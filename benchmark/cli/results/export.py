@@ -52,7 +52,8 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
 
     An entry of the leaderboard is a small folder with everything about a run: record, summary, the values of all pairs,
     and, if the run was made with --save-frames, thumbnails of some pairs. Thumbnails show people of the data set: leave
-    them out with --thumbnails 0 if its licence does not let you publish them.
+    them out with --thumbnails 0 if its licence does not let you publish them. There is none of clips of which the card
+    of the data set says that no picture is published.
 
     \b
     bench results export runs/mcnet-demo
@@ -60,6 +61,7 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
     bench results export runs/* --format csv --out results.csv
     """
     from talkbench.benchmark.sharing.export_entry import ExportOptions, export_entry, has_frames
+    from talkbench.benchmark.sharing.figure import hidden_clips
     from talkbench.benchmark.sharing.formats import write_runs
 
     if form != "entry" or pairs:
@@ -74,3 +76,5 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
                 f"{run} has no saved frames, so the entry has no thumbnails; save frames with bench run --save-frames",
                 err=True,
             )
+        elif options["thumbnails"] and (hidden := hidden_clips(run, options["root"])):
+            click.echo(f"no thumbnail shows {', '.join(hidden)}: no picture of these clips is published", err=True)

