@@ -122,7 +122,7 @@ def demo_layout(name: str) -> Layout:
         for row in layout.rows
     )
     remark = (
-        "DEMO SIZE: small models, trained for minutes on stretches of two clips and scored on other stretches of the "
+        "DEMO SIZE: small models, trained for minutes on stretches of a few clips and scored on other stretches of the "
         "same clips. Their order says nothing about that of the paper's models."
     )
     return Layout(title=f"{layout.title} — demo size", groups=(small,), rows=rows, remarks=(remark,))

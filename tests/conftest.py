@@ -10,6 +10,7 @@ import users_store
 from filelock import FileLock
 
 from talkbench import datasets, methods
+from talkbench.core.model_files import copy
 
 pytest_plugins = ["mcnet_golden"]
 
@@ -35,11 +36,14 @@ def install() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def demo() -> datasets.Dataset:
-    """The demo data set, prepared once for all processes of the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TALKBENCH_HOME", os.environ[users_store.OWN])
+    """The demo data set, prepared once for all processes of the tests; its files come from the user's store."""
+    own = Path(os.environ[users_store.OWN])
+    with pytest.MonkeyPatch.context() as patch, FileLock(own / "demo.lock"):
+        patch.setenv("TALKBENCH_HOME", str(own))
         dataset = datasets.create("demo")
-    with FileLock(Path(os.environ[users_store.OWN]) / "demo.lock"):
+        for packaged in dataset.carried.values():
+            stored = users_store.stored(packaged.file.path, "bench weights pull demo", part="data")
+            copy(stored, packaged.target)
         dataset.prepare()
     return dataset
 

@@ -20,14 +20,15 @@ def separate() -> Path | None:
     return Path(os.environ[OWN])
 
 
-def stored(path: str, command: str) -> Path:
+def stored(path: str, command: str, part: str = "metrics") -> Path:
     """A file of the user's store of model files.
 
     Args:
-        path: in the store of the metrics' files.
+        path: in the part of the store.
         command: what brings it there.
+        part: that of the metrics' files, or ``data``.
     """
-    file = Path(os.environ[USERS]) / "weights" / "metrics" / path
+    file = Path(os.environ[USERS]) / "weights" / part / path
     assert file.is_file(), f"the tests need {file}: {command}"
     return file
 

@@ -1,4 +1,4 @@
-"""`bench weights`: the checkpoints of the methods and the model files of the metrics."""
+"""`bench weights`: checkpoints of the methods, model files of the metrics, and files that clips are cut from."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ from talkbench.core.errors import TalkbenchError
 def command(files: tuple[Path, ...], name: str) -> None:
     """Recognise weights and store them.
 
-    Weights of methods are recognised by their contents, model files of metrics by their hash or published name. Where
-    several published models have the same networks (those of fomm, mraa and tpsm), their contents tell only if they
-    have a published hash; else say with --as which one it is. FILES are files or folders; of a folder, for example one
-    of bench weights export, all files are added.
+    Weights of methods are recognised by their contents, model files of metrics by their hash or published name, files
+    of data sets by their hash. Where several published models have the same networks (those of fomm, mraa and tpsm),
+    their contents tell only if they have a published hash; else say with --as which one it is. FILES are files or
+    folders; of a folder, for example one of bench weights export, all files are added.
 
     \b
     bench weights add ~/Downloads/00000099-checkpoint.pth.tar

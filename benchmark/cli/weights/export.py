@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(folder: Path, names: tuple[str, ...]) -> None:
     """Copy weights into a folder for a machine without network.
 
-    NAMES are methods, metrics, extractors or files; without them, all weights that are here are copied. On the other
+    NAMES are methods, metrics, extractors, data sets or files; without them, all that are here are copied. On the other
     machine run bench weights add FOLDER, which also checks the files against the SHA256SUMS in the folder.
 
     \b

