@@ -40,6 +40,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 licence="CC0",
             )
     monkeypatch.setattr(weights, "cards", lambda: table)
+    monkeypatch.setattr(Demo, "carried", {})
     return tmp_path / "index"
 
 

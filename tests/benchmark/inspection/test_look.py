@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from talkbench import methods
+from talkbench import datasets, methods
 from talkbench.core.images import read_image, resize, to_tensor, write_png
 from talkbench.datasets.videos import VideoClip
 from talkbench.methods.cards import find_weights

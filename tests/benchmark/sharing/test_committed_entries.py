@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from talkbench.benchmark.sharing.expectations import expected_of
 from talkbench.benchmark.verify.figures import VerifyOptions, verify
 from talkbench.benchmark.verify.rescore import Place
-from talkbench.benchmark.sharing.expectations import expected_of
 from talkbench.datasets.sets.demo import CLIPS
 from talkbench.results.entries import load_entries
 from talkbench.results.validation import faults
