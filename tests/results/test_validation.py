@@ -15,6 +15,7 @@ from talkbench import results
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.results.entries import Entry, EntryInfo, load_entries
+from talkbench.results.plausibility import Expected
 from talkbench.results.run_store import write_rows
 from talkbench.results.validation import faults, import_entry, validate
 
@@ -257,3 +258,12 @@ def test_an_entry_is_taken_in_as_it_is(sound: Entry, tmp_path: Path) -> None:
         assert (taken.folder / path.relative_to(sound.folder)).read_bytes() == path.read_bytes()
     with pytest.raises(TalkbenchError, match="same thing"):
         import_entry(sound.folder, tmp_path / "entries")
+
+
+def test_a_thumbnail_of_a_clip_of_which_no_picture_is_published(folder: Path) -> None:
+    clip = Entry.load(folder).rows().set_index("pair")["driving_clip"].loc[5].iloc[0]
+    lines = faults(folder, lambda record: Expected(hidden=frozenset({clip})))
+    assert (
+        f"{folder / 'entry.json'} has a thumbnail of pair 5 with {clip}, of which no picture is published" in lines[0]
+    )
+    assert faults(folder, lambda record: Expected(hidden=frozenset({"another"}))) == []

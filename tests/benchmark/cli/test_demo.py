@@ -30,9 +30,7 @@ def test_mcnet_animates(run_demo):
     note, warning = [line for line in result.err.splitlines() if "mcnet" in line]
     assert note.startswith("no official checkpoint of mcnet, 00000099-checkpoint.pth.tar")
     assert note.endswith("using the small mcnet@demo instead")
-    assert (
-        "it may have seen these people" in warning
-    )  # as a list of the user's own may hold frames of the training part
+    assert "it may have seen these people" in warning, "a list of the user's own may hold any frames"
     record = result.record
     assert (record.method.name, record.dataset.image_size) == ("mcnet@demo", 128)
     assert record.method.origin.startswith("ships with talkbench")

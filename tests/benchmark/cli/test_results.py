@@ -14,6 +14,7 @@ from site_entries import spec, write
 from talkbench import results
 from talkbench.benchmark.perf.methods import COLUMNS, Setting
 from talkbench.benchmark.sharing.export_entry import ExportOptions, describe
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.core.images import read_image, resize
 from talkbench.methods.cards import card
 from talkbench.results.entries import Entry
@@ -78,6 +79,15 @@ def values(run: RunStore, metric: str) -> pd.Series:
 
 def size(folder: Path) -> str:
     return f"{sum(path.stat().st_size for path in folder.rglob('*.*')) / 1e6:.2f} MB"
+
+
+def test_no_thumbnail_shows_a_clip_of_which_no_picture_is_published(run, export, monkeypatch):
+    monkeypatch.setattr(DatasetCard, "may_show", lambda card, *names: "a" not in names)
+    result = export()
+    assert result.err == "no thumbnail shows a: no picture of these clips is published\n"
+    rows = run.rows()
+    shown = rows[rows["pair"].isin([item.pair for item in exported(result).info.thumbnails])]
+    assert set(shown["source_clip"]) == set(shown["driving_clip"]) == {"b"}
 
 
 def test_thumbnails_show_the_best_the_worst_and_some_between(run, export, clips, place):

@@ -1,11 +1,14 @@
 """`bench inspect`: the pictures show what is in the tensors, and the page explains them."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from talkbench import datasets, methods
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.core.images import read_image, resize, to_tensor, write_png
 from talkbench.datasets.videos import VideoClip
 from talkbench.methods.cards import find_weights
@@ -167,6 +170,17 @@ def test_everything_of_some_pairs(bench, clips, place):
     assert "pair 3 of tiny" in page
     assert "in all maps alike" in page
     assert "12 of the 64 channels, those that vary most" in page
+
+
+def test_clips_of_which_no_picture_is_published_are_left_out(bench, clips, place, monkeypatch):
+    monkeypatch.setattr(DatasetCard, "may_show", lambda card, *names: "a" not in names)
+    here = ("inspect", "mcnet@demo", "--what", "occlusion", "--dataset", "tiny", "--root", clips)
+    result = bench(*here, "--out", "some")
+    assert result.code == 0, result.err
+    assert "pairs with clips of which no picture is published are left out; see bench show tiny" in result.err
+    page = (place / "some" / "index.html").read_text()
+    assert re.findall(r"frame \d+ of (\w)", page)
+    assert set(re.findall(r"frame \d+ of (\w)", page)) == {"b"}
 
 
 def test_the_colours_of_flow():

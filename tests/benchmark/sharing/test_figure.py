@@ -1,14 +1,17 @@
 """`bench figure`: rows of pairs, columns of runs, as a picture and as a page."""
 
+import re
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.core.images import read_image
 from talkbench.reports.pages.figure import SMALLEST, TEXT, Grid, draw, to_png
 from talkbench.reports.pages.strips import error_map
+from talkbench.results import RunStore
 
 
 @pytest.fixture
@@ -53,8 +56,6 @@ def panels(drawn: np.ndarray, columns: int, rows: int, size: int = 48) -> list[l
 
 
 def test_the_most_different_pairs(figure, place, bench):
-    from talkbench.results import RunStore
-
     values = {}
     for run in ("copy-source", "blend"):
         rows = RunStore(run).rows()
@@ -67,6 +68,22 @@ def test_the_most_different_pairs(figure, place, bench):
     shutil.rmtree(place / "blend" / "frames")
     (place / "blend" / "frames").mkdir()
     assert "no pair has a frame and a value in all of the runs" in figure().complaint()
+
+
+def test_a_clip_of_which_no_picture_is_published_is_drawn_only_if_asked_for(figure, bench, clips, monkeypatch):
+    monkeypatch.setattr(DatasetCard, "may_show", lambda card, *names: "a" not in names)
+    drawn = figure("--count", 16)
+    numbers = [int(number) for number in re.findall(r"\d+", drawn.out)]
+    rows = RunStore("blend").rows()
+    shown = rows[rows["pair"].isin(numbers)]
+    assert numbers
+    assert set(shown["source_clip"]) == set(shown["driving_clip"]) == {"b"}
+    assert drawn.err == "no picture of a is published; what shows one is left out\n"
+    hidden = sorted(set(rows["pair"]) - set(numbers))[0]
+    asked = figure("--pairs", hidden)
+    assert asked.err == "no picture of a is published; what shows one is in the figure, so keep it to yourself\n"
+    monkeypatch.setattr(DatasetCard, "may_show", lambda card, *names: False)
+    assert "of all these pairs no picture may be published" in figure().complaint()
 
 
 def test_without_error_maps_and_of_one_run(bench, clips, place, runs):

