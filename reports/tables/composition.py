@@ -148,8 +148,7 @@ def measured_tables(runs: Sequence[Run], intervals: bool = False) -> list[Table]
 
 def _measured_table(test: str, runs: Sequence[Run], intervals: bool) -> Table:
     specs = {spec.name: spec for run in runs for spec in run.record.metrics}
-    lists = {run.record.dataset.pairs_sha256 for run in runs}
-    conditions = [_conditions(run.record, several=len(lists) > 1) for run in runs]
+    conditions = [_conditions(run.record) for run in runs]
     alike = len(set(conditions)) == 1
     columns = []
     for name in specs:
@@ -247,8 +246,6 @@ def _left_out(runs: Sequence[Run]) -> list[str]:
     return [f"Not in this table, since no column is of their test and metrics: {named}."] if runs else []
 
 
-def _conditions(record: RunRecord, several: bool) -> str:
-    """The test of a run; where there are `several` lists of pairs, with its own."""
+def _conditions(record: RunRecord) -> str:
     data = record.dataset
-    of_list = f" of the list {data.pairs_sha256[:12]}" if several else ""
-    return f"{data.name}, {data.task}, {data.motion} motion, {data.pairs} pairs{of_list}, {data.image_size} px"
+    return f"{data.name}, {data.task}, {data.motion} motion, {data.pairs} pairs, {data.image_size} px"
