@@ -31,7 +31,7 @@ FLOORS = {
         {"cli", "notebook"},
     ],
     "benchmark.cli": [{"groups", "options", "print", "progress"}, REST],
-    "reports": [{"numbers", "runs", "data_ids"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],
+    "reports": [{"cards", "numbers", "runs", "data_ids"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],
 }
 HEAVY = {
     *("ai_edge_litert", "dlib", "face_alignment", "facenet_pytorch", "feat", "lpips", "matplotlib"),
