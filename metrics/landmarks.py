@@ -22,8 +22,8 @@ CONTOURS = tuple(
         *((36, 41, True), (42, 47, True), (48, 59, True), (60, 67, True)),
     )
 )
-"""The lines through the 68 points: jaw, brows, bridge and wings of the nose; eyes, outer and inner lips, which end where
-they begin."""
+"""The lines through the 68 points: jaw, brows, bridge and wings of the nose; and eyes, outer and inner lips, which end
+where they begin."""
 
 DIAGONAL = 256 * 2**0.5
 """Pixels between opposite corners of a frame: no two of its points are further apart."""

@@ -13,8 +13,9 @@ import numpy as np
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
-from talkbench.reports.pages.seen import MARKS, read_seen
+from talkbench.reports.pages.seen import legend, read_seen
 from talkbench.reports.pages.strips import ERROR_RANGE
+from talkbench.reports.statistics.agreement import READING, agreements
 from talkbench.reports.tables.table import Table
 from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, by_reason, summary_of
 from talkbench.results.rows import IN_SET
@@ -72,8 +73,10 @@ def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[T
         results=[_result(spec, summary.metric(spec.name), rows) for spec in record.metrics],
         failures=_failures(rows),
         unavailable=by_reason(record.unavailable),
+        agreements=agreements(record.metrics, rows),
+        reading=READING,
         strips=shown,
-        marks=[MARKS[name] for name in MARKS if any(strip["seen"] and name in strip["seen"].marks for strip in shown)],
+        marks=legend(strip["seen"] for strip in shown),
         error_range=ERROR_RANGE,
         tables=tables,
         details=_details(record),

@@ -108,8 +108,15 @@ class SeenPicture:
         return [f"{frame}, {PANELS[panel]}" for panel in _panels(self.marks) for frame in FRAMES]
 
 
+def legend(pictures: Iterable[SeenPicture | None]) -> dict[str, list[Mark]]:
+    """The marks in the pictures by the words of their `PANELS`."""
+    names = {name for picture in pictures if picture for name in picture.marks}
+    marks = [mark for name, mark in MARKS.items() if name in names]
+    return {PANELS[panel]: [mark for mark in marks if mark.panel == panel] for panel in _panels(names)}
+
+
 def write_seen(path: Path, driving: tuple[np.ndarray, Seen], generated: tuple[np.ndarray, Seen]) -> None:
-    """Write a picture of what was seen in the two frames of a pair, uint8 RGB (H, W, 3), as PNG that says what it shows.
+    """Write a picture of what was seen in the frames of a pair, uint8 RGB (H, W, 3), as PNG that says what it shows.
 
     Args:
         driving, generated: the frame and what was seen in it, both of the same kinds.
