@@ -21,7 +21,7 @@ EQUAL = 1e-12
 """Values that differ by less than this share of the largest are the same: what is left is rounding."""
 
 READING = (
-    "Two models that measure one thing should put the pairs into one order. Spearman compares the orders and Pearson the "
+    "Two models that measure one thing should put the pairs into one order. Spearman compares the orders, Pearson the "
     "values: near 1 they agree, near 0 the numbers of single pairs say little, whichever model they come from."
 )
 """How to read it, in words."""
@@ -50,10 +50,10 @@ class Agreement:
     problem: str = ""
 
     @property
-    def cells(self) -> tuple[str, str, str]:
+    def cells(self) -> tuple[str, ...]:
         """The number of pairs and the two correlations as printed; where they are not defined, a dash."""
         numbers = (f"{value:z.2f}" if value is not None else "–" for value in (self.spearman, self.pearson))
-        return str(self.pairs), *numbers  # type: ignore[return-value]
+        return str(self.pairs), *numbers
 
 
 def agreements(metrics: Sequence[MetricSpec], rows: pd.DataFrame) -> list[Agreement]:
