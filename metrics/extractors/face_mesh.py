@@ -18,7 +18,7 @@ from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.mesh import BLENDSHAPE_POINTS
-from talkbench.metrics.networks import isolated, refusal
+from talkbench.metrics.networks import importing, isolated, refusal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -145,7 +145,8 @@ class Network:
     """
 
     def __init__(self, content: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+        with importing("ai-edge-litert"):
+            from ai_edge_litert.interpreter import Interpreter
 
         with _without_notes():
             self._interpreter = Interpreter(model_content=content, num_threads=1)
