@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -198,6 +198,7 @@ def _without_notes() -> Iterator[None]:
         os.close(nothing)
 
 
+@cache
 def anchors() -> np.ndarray:
     """Where the detector's candidates are counted from, as shares of the image: x and y, (896, 2)."""
     return np.array(
