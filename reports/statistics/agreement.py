@@ -22,7 +22,8 @@ EQUAL = 1e-12
 
 READING = (
     "Two models that measure one thing should put the pairs into one order. Spearman compares the orders, Pearson the "
-    "values: near 1 they agree, near 0 the numbers of single pairs say little, whichever model they come from."
+    "values: near 1 they agree, near 0 the numbers of single pairs say little, whichever model they come from. Where "
+    "all pairs are about equally good both are lower, since little but each model's own error is left to compare."
 )
 """How to read it, in words."""
 
