@@ -15,6 +15,16 @@ POINTS = 5
 EYES = (36, 45)
 """The outer corners of the eyes among the 68 points (docs/specs/evaluation.md 3.5 and its goldens)."""
 
+CONTOURS = tuple(
+    np.array([*range(first, last + 1), *([first] if closed else [])])
+    for first, last, closed in (
+        *((0, 16, False), (17, 21, False), (22, 26, False), (27, 30, False), (31, 35, False)),
+        *((36, 41, True), (42, 47, True), (48, 59, True), (60, 67, True)),
+    )
+)
+"""The lines through the 68 points: jaw, brows, bridge and wings of the nose; and eyes, outer and inner lips, which end
+where they begin."""
+
 DIAGONAL = 256 * 2**0.5
 """Pixels between opposite corners of a frame: no two of its points are further apart."""
 

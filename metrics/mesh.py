@@ -38,6 +38,38 @@ GAZE = slice(11, 19)
 RIGHT, LEFT, FOREHEAD, CHIN = 33, 263, 10, 152
 """The points that the head's axes run through; right and left are the outer corners of the person's eyes."""
 
+NOSE = 1
+"""The tip of the nose."""
+
+
+def _closed(text: str) -> np.ndarray:
+    points = _numbers(text)
+    return np.append(points, points[0])
+
+
+CONTOURS = (
+    _closed(
+        "10 338 297 332 284 251 389 356 454 323 361 288 397 365 379 378 400 377 152 148 176 149 150 136 172 58 132 93 "
+        "234 127 162 21 54 103 67 109"
+    ),
+    _closed("46 53 52 65 55 107 66 105 63 70"),
+    _closed("276 283 282 295 285 336 296 334 293 300"),
+    _closed("61 146 91 181 84 17 314 405 321 375 291 409 270 269 267 0 37 39 40 185"),
+    _closed("78 95 88 178 87 14 317 402 318 324 308 415 310 311 312 13 82 81 80 191"),
+)
+"""The lines around the face, the brows, and the outer and the inner lips, each ending where it begins."""
+
+EYE_CONTOURS = (
+    _closed("33 7 163 144 145 153 154 155 133 173 157 158 159 160 161 246"),
+    _closed("263 249 390 373 374 380 381 382 362 398 384 385 386 387 388 466"),
+    _closed("469 470 471 472"),
+    _closed("474 475 476 477"),
+)
+"""The lines around the eyes and the irises, right before left."""
+
+EYES = ((473, (LEFT, 362)), (468, (RIGHT, 133)))
+"""Of the left and of the right eye the middle of the iris, the outer and the inner corner."""
+
 
 def head_rotation(mesh: np.ndarray) -> np.ndarray:
     """The head's axes: meshes (B, 478, 3) to rotations (B, 3, 3), whose columns are the unit vectors x, y and z.

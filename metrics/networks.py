@@ -70,6 +70,21 @@ def refusal(name: str, what: str, reason: str) -> TalkbenchError:
 
 
 @contextmanager
+def importing(library: str) -> Iterator[None]:
+    """Import a distribution that is installed within the block.
+
+    Raises:
+        TalkbenchError: it cannot be imported, as a wheel for another system or one whose parts are missing.
+    """
+    try:
+        yield
+    except ImportError as error:
+        told = textwrap.shorten(str(error), 160, placeholder="…")
+        remedy = f"pip install --force-reinstall {library}"
+        raise TalkbenchError(f"{library} is installed and cannot be imported ({told}): {remedy}") from error
+
+
+@contextmanager
 def isolated(threads: int | None = None) -> Iterator[None]:
     """Run the block with the same float32 arithmetic under any caller, and restore the caller's settings afterwards.
 

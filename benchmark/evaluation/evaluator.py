@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -54,7 +54,7 @@ class Outcome:
 
     Attributes:
         numbers: of its pairs.
-        scores: the rows of all its pairs, and the features that metrics of whole sets keep.
+        scores: the rows of all its pairs, the features that metrics of whole sets keep, and what extractors saw.
         frames: the generated frames, of the pairs that have one.
         contents: what the frames of its pairs decode to.
     """
@@ -135,6 +135,7 @@ class Evaluator:
             draws does not depend on earlier batches.
         cache: features of real frames.
         workers: processes that read frames; 0: a thread of this one.
+        pictured: the numbers of the pairs of which pictures are drawn, see `Scorer`.
 
     Attributes:
         drew: whether the method has drawn random numbers so far.
@@ -151,10 +152,12 @@ class Evaluator:
         seed: int = 0,
         cache: FeatureCache | None = None,
         workers: int = 0,
+        pictured: Container[int] = (),
     ) -> None:
         self.method = method if isinstance(method, GivenFrames) else method.to(device)
         self.split, self.rules, self.device, self.seed = split, rules, device, seed
-        self.scorer = Scorer(metrics, extractors, split, device, cache or FeatureCache(), rules.jpeg_quality)
+        cache = cache or FeatureCache()
+        self.scorer = Scorer(metrics, extractors, split, device, cache, rules.jpeg_quality, pictured)
         self._keep_raw = any(metric.unquantised for metric in metrics)
         self.images = ImageSource(split, rules.size, method if isinstance(method, GivenFrames) else None)
         self.workers, self.drew = workers, False
@@ -233,7 +236,7 @@ class Evaluator:
             outcome.scores.rows += broken
         if outcome.frames:
             scores = self.scorer.score(outcome.frames, before)
-            outcome.scores = Scores(outcome.scores.rows + scores.rows, scores.sets)
+            outcome.scores = replace(scores, rows=outcome.scores.rows + scores.rows)
         return outcome
 
     def _seeded(self, items: list[Item]) -> tuple[list[GeneratedFrame], list[Row]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,7 @@ from talkbench.benchmark.evaluation.plan import Setup, prepare
 from talkbench.benchmark.evaluation.reader import ImageSource, choose_workers
 from talkbench.benchmark.evaluation.record import describe
 from talkbench.benchmark.evaluation.scorer import set_key
+from talkbench.benchmark.evaluation.seen import seen
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.tracking import Tracker, tracking_uri
 from talkbench.core.errors import TalkbenchError
@@ -32,6 +33,7 @@ from talkbench.core.images import write_png
 from talkbench.core.locks import FOREVER, SHORT, locked
 from talkbench.methods.interface import Method
 from talkbench.reports.pages.run_page import Strip, write_page
+from talkbench.reports.pages.seen import write_seen
 from talkbench.reports.pages.strips import strip
 from talkbench.reports.runs import Run
 from talkbench.reports.tables.composition import tables_of
@@ -213,9 +215,9 @@ def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Prog
     done, total = store.done(), len(setup.split)
     record = store.read_record()
     workers = choose_workers(options.workers, total - len(done))
-    work = evaluator(setup, record, workers, progress.warn)
-    order = batches(setup.split.pairs, options.batch_size)
     pictured = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
+    work = evaluator(setup, record, workers, progress.warn, pictured)
+    order = batches(setup.split.pairs, options.batch_size)
     log = ContentLog(store)
     store.forget_features(done)
     progress.start(len(done), total)
@@ -235,17 +237,26 @@ def image_source(setup: Setup) -> ImageSource:
     return ImageSource(setup.split, setup.size, setup.method if isinstance(setup.method, GivenFrames) else None)
 
 
-def evaluator(setup: Setup, record: RunRecord, workers: int, warn: Callable[[str], None] | None = None) -> Evaluator:
+def evaluator(
+    setup: Setup,
+    record: RunRecord,
+    workers: int,
+    warn: Callable[[str], None] | None = None,
+    pictured: Container[int] = (),
+) -> Evaluator:
     """The evaluator of the pairs of `setup`, by the rules in the `record`.
 
     Args:
         workers: processes that read frames; 0: a thread of this one.
         warn: see `metrics.FeatureCache`.
+        pictured: see `Evaluator`.
     """
     rules = Rules(setup.size, cut=record.quantisation == "floor", jpeg_quality=record.jpeg_quality)
     split, chosen, extractors = setup.split, setup.metrics, setup.extractors
     features = metrics.FeatureCache(warn=warn)
-    return Evaluator(setup.method, split, chosen, extractors, rules, setup.device, record.seed, features, workers)
+    return Evaluator(
+        setup.method, split, chosen, extractors, rules, setup.device, record.seed, features, workers, pictured
+    )
 
 
 def keep(outcome: Outcome, store: RunStore) -> None:
@@ -272,8 +283,16 @@ def _write_pictures(outcome: Outcome, store: RunStore, pictured: set[int], has_t
         if item.number in pictured:
             picture = strip(item.source, item.driving, item.frame, error=has_truth)
             write_png(store.folder / "pictures" / f"{item.number:06d}.png", picture)
+            if item.number in outcome.scores.seen:
+                driving, generated = map(seen, outcome.scores.seen[item.number])
+                write_seen(store.folder / seen_name(item.number), (item.driving, driving), (item.frame, generated))
         if save_frames:
             write_png(store.folder / "frames" / frame_name(item.number), item.frame)
+
+
+def seen_name(number: int) -> str:
+    """Where in a run's folder the picture of what the extractors saw of a pair is."""
+    return f"pictures/seen/{number:06d}.png"
 
 
 def _report(store: RunStore, result: Run, has_truth: bool) -> Path:
@@ -282,5 +301,5 @@ def _report(store: RunStore, result: Run, has_truth: bool) -> Path:
     tables = tables_of(result)
     write_atomic(store.folder / "table.md", to_markdown(*tables))
     pictures = sorted((store.folder / "pictures").glob("[0-9]*.png"))
-    strips = [Strip(f"pictures/{path.name}", int(path.stem), has_truth) for path in pictures]
+    strips = [Strip(f"pictures/{path.name}", int(path.stem), has_truth, seen_name(int(path.stem))) for path in pictures]
     return write_page(store, strips, tables)

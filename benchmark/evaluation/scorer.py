@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from talkbench.benchmark.evaluation.seen import DRAWN, Features
 from talkbench.core.cards import MetricCard
 from talkbench.core.errors import PairError
 from talkbench.core.images import through_jpeg, to_tensor
@@ -21,6 +22,9 @@ from talkbench.results.rows import IN_SET, NO_FRAME_BEFORE, START_OF_VIDEO, Row
 Windows = list[list[int] | None]
 """For each frame, the places of the frames that a metric sees together, oldest first; None where the video has not yet
 so many."""
+
+_FeatureLists = dict[str, list[np.ndarray | None]]
+"""The features of some frames, in their order, by the names of the extractors."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,13 @@ class Scores:
         rows: one per pair and metric.
         sets: what metrics of whole sets keep, by `set_key`: the numbers of N pairs, and the features (N, D) of their
             generated and of their real frames.
+        seen: what the extractors whose features can be drawn saw, by the number of a pair: the features of its driving
+            and of its generated frame.
     """
 
     rows: list[Row] = field(default_factory=list)
     sets: dict[str, tuple[list[int], list[np.ndarray]]] = field(default_factory=dict)
+    seen: dict[int, tuple[Features, Features]] = field(default_factory=dict)
 
 
 class Scorer:
@@ -60,6 +67,7 @@ class Scorer:
         extractors: those of the metrics, and those that these extractors use.
         cache: features of real frames.
         jpeg_quality: of the JPEG file that each image goes through first; None: there is no file.
+        pictured: the numbers of the pairs for which `Scores.seen` is kept.
     """
 
     def __init__(
@@ -70,7 +78,9 @@ class Scorer:
         device: torch.device,
         cache: FeatureCache,
         jpeg_quality: int | None = None,
+        pictured: Container[int] = (),
     ) -> None:
+        self.pictured = pictured
         self.metrics, self.extractors, self.split = metrics, extractors, split
         self.device, self.cache, self.jpeg_quality = device, cache, jpeg_quality
         self.history = max((metric.history for metric in metrics), default=0)
@@ -91,7 +101,7 @@ class Scorer:
             (name, target): self.cache.get_or_extract(self.extractors[name], real[target], self.extractors)
             for name, target in {(m.extractor, target_of(m, self.split.has_truth)) for m in self.metrics if m.extractor}
         }
-        scores = Scores()
+        scores = Scores(seen=self._seen(frames, real["driving"], generated_features, len(before)))
         for metric in self.metrics:
             windows = [_window(frames, place, metric.history) for place in range(len(before), len(frames))]
             target = target_of(metric, self.split.has_truth)
@@ -117,13 +127,28 @@ class Scorer:
     def _stored(self, image: np.ndarray) -> np.ndarray:
         return image if self.jpeg_quality is None else through_jpeg(image, self.jpeg_quality)
 
-    def _features(self, images: Tensor) -> dict[str, list[np.ndarray | None]]:
+    def _features(self, images: Tensor) -> _FeatureLists:
         """The features of the generated frames, by extractor. An extractor that uses another comes after it."""
-        features: dict[str, list[np.ndarray | None]] = {}
+        features: _FeatureLists = {}
         for extractor in sorted(self.extractors.values(), key=lambda extractor: extractor.uses is not None):
             base = features[extractor.uses] if extractor.uses else None
             features[extractor.name] = extractor.extract(images, base)
         return features
+
+    def _seen(
+        self, frames: Sequence[GeneratedFrame], driving: Sequence[np.ndarray], features: _FeatureLists, first: int
+    ) -> dict[int, tuple[Features, Features]]:
+        """`Scores.seen` of the frames from `first` on; the features of driving frames come out of the cache."""
+        names = [name for name in self.extractors if name in DRAWN]
+        seen: dict[int, tuple[Features, Features]] = {}
+        for place, item in enumerate(frames):
+            if names and place >= first and item.number in self.pictured:
+                real = {
+                    name: self.cache.get_or_extract(self.extractors[name], [driving[place]], self.extractors)[0]
+                    for name in names
+                }
+                seen[item.number] = real, {name: features[name][place] for name in names}
+        return seen
 
     def _images(
         self, metric: Metric, batch: Sequence[GeneratedFrame], windows: Windows, pixels: _Pixels, target: str

@@ -14,7 +14,7 @@ from talkbench.metrics import weights
 from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
-from talkbench.metrics.networks import isolated, refusal
+from talkbench.metrics.networks import importing, isolated, refusal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ class Dlib68(Extractor):
         if not image.isfinite().all():
             return None
         frame = to_uint8(at_size(image[None]))[0]
-        predictor = self._predictor
+        predictor = self._predictor  # first, since it says what is missing
         boxes, scores, _ = self._detector.run(frame, UPSAMPLINGS, 0.0)
         if not len(boxes):
             return None
@@ -123,7 +123,8 @@ def _loaded(extractor: Extractor, reader: Callable[[Any], Any], what: str) -> An
     """
     if problem := extractor.problem():
         raise TalkbenchError(f"{extractor.name} {problem}")
-    import dlib
+    with importing("dlib-bin"):
+        import dlib
 
     (name,) = extractor.weights
     try:

@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ from talkbench.metrics.extractors import registry
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.mesh import BLENDSHAPE_POINTS
-from talkbench.metrics.networks import isolated, refusal
+from talkbench.metrics.networks import importing, isolated, refusal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -145,7 +145,8 @@ class Network:
     """
 
     def __init__(self, content: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+        with importing("ai-edge-litert"):
+            from ai_edge_litert.interpreter import Interpreter
 
         with _without_notes():
             self._interpreter = Interpreter(model_content=content, num_threads=1)
@@ -197,6 +198,7 @@ def _without_notes() -> Iterator[None]:
         os.close(nothing)
 
 
+@cache
 def anchors() -> np.ndarray:
     """Where the detector's candidates are counted from, as shares of the image: x and y, (896, 2)."""
     return np.array(

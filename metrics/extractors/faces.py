@@ -29,9 +29,18 @@ def at_size(images: Tensor, size: int = SIZE) -> Tensor:
     """Images (B, 3, H, W) in [0, 1] as float32 (B, 3, size, size), contiguous, with the 256 levels of an 8-bit file.
 
     Those of another size are scaled bilinearly with antialiasing.
+
+    Raises:
+        TalkbenchError: they are no batch of RGB images, or of whole numbers.
     """
     from torch.nn import functional
 
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        shape = "x".join(map(str, images.shape))
+        raise TalkbenchError(
+            f"extractors take RGB images as floats in [0, 1], Bx3xHxW, not {shape} of {images.dtype}; read files with "
+            "talkbench.core.images.read_image, and convert with to_tensor"
+        )
     images = images.float()
     if images.shape[-2:] != (size, size):
         images = functional.interpolate(images, (size, size), mode="bilinear", antialias=True)

@@ -67,14 +67,15 @@ def draw(grid: Grid) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def to_png(figure: np.ndarray, dpi: int, description: str = "") -> bytes:
+def to_png(figure: np.ndarray, dpi: int, description: str = "", keywords: str = "") -> bytes:
     """The figure as PNG file that says at which resolution it is to be printed, and what it shows."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    if description:
-        texts.add_itxt("Description", description)
+    for name, text in (("Description", description), ("Keywords", keywords)):
+        if text:
+            texts.add_itxt(name, text)
     file = io.BytesIO()
     Image.fromarray(figure).save(file, format="PNG", dpi=(dpi, dpi), pnginfo=texts)
     return file.getvalue()

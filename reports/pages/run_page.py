@@ -13,7 +13,9 @@ import numpy as np
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
 from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
+from talkbench.reports.pages.seen import legend, read_seen
 from talkbench.reports.pages.strips import ERROR_RANGE
+from talkbench.reports.statistics.agreement import READING, agreements
 from talkbench.reports.tables.table import Table
 from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, by_reason, summary_of
 from talkbench.results.rows import IN_SET
@@ -33,11 +35,14 @@ class Strip:
         picture: its path relative to the run's folder (``pictures/pair-00012.png``).
         pair: the pair it shows.
         error: whether it has the error map.
+        seen: the path of the picture of what the extractors saw (`talkbench.reports.pages.seen`), which runs without
+            landmarks and older ones do not have.
     """
 
     picture: str
     pair: int
     error: bool = True
+    seen: str = ""
 
 
 def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[Table] = ()) -> Path:
@@ -58,6 +63,7 @@ def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[T
 
     record, rows = store.read_record(), store.rows()
     summary = summary_of(store, rows)
+    shown = [_strip(store, record, strip, rows) for strip in strips]
     page = render(
         "run.html",
         record=record,
@@ -67,7 +73,10 @@ def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[T
         results=[_result(spec, summary.metric(spec.name), rows) for spec in record.metrics],
         failures=_failures(rows),
         unavailable=by_reason(record.unavailable),
-        strips=[_strip(store, record, strip, rows) for strip in strips],
+        agreements=agreements(record.metrics, rows),
+        reading=READING,
+        strips=shown,
+        marks=legend(strip["seen"] for strip in shown),
         error_range=ERROR_RANGE,
         tables=tables,
         details=_details(record),
@@ -182,6 +191,7 @@ def _strip(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame)
         "pair": strip.pair,
         "frames": frames,
         "error": strip.error,
+        "seen": read_seen(store.folder, strip.seen) if strip.seen else None,
         "panels": ["source", "driving", "generated", "error"][: 4 if strip.error else 3],
         "numbers": [
             _number(row, spec)

@@ -85,3 +85,15 @@ def test_a_name_that_is_two_things_is_asked_about(bench, monkeypatch):
     )
     assert "Peak signal-to-noise" in bench("show", "metrics", "psnr").out
     assert "what gives every table its scale" in bench("show", "method", "psnr").out
+
+
+def test_a_run_is_shown_by_its_folder(bench, score):
+    assert score("--out", "psnr").code == 0
+    result = bench("show", "./psnr")
+    assert result.code == 0, result.err
+    assert "blend on tiny, same-identity, 16 pairs" in " ".join(result.out.split())
+    assert "how models agree" not in result.out
+    assert result.out.endswith("page    psnr/index.html\n")
+    assert "Peak signal-to-noise" in bench("show", "metric", "psnr").out
+    Path("psnr/run.json").write_text("{}")
+    assert bench("show", "psnr").complaint().startswith("bench: psnr/run.json is not a talkbench RunRecord: ")
