@@ -24,6 +24,7 @@ from talkbench.training.data.feed import Batches, feed, reading
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.objectives.objective import GENERATOR
 from talkbench.training.objectives.turn import Losses, Turn, alone
+from talkbench.training.optimisers import make_optimiser
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import held_back
@@ -314,7 +315,7 @@ class Trainer:
         torch.set_rng_state(state["random"])
 
 
-def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device) -> list[torch.optim.Adam]:
+def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device) -> list[torch.optim.Optimizer]:
     """The optimiser of each turn.
 
     Raises:
@@ -325,17 +326,7 @@ def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device)
         raise TalkbenchError(
             f"training config: there is no turn {unknown[0]} in {config.method}: {nearest(unknown[0], names)}"
         )
-    settings = [config.turn(name) for name in names]
-    return [
-        torch.optim.Adam(
-            turn.learned,
-            lr=own.lr,
-            betas=own.betas,
-            weight_decay=own.weight_decay,
-            fused=device.type == "cuda" or None,
-        )
-        for turn, own in zip(turns, settings, strict=True)
-    ]
+    return [make_optimiser(turn.learned, config.turn(turn.name), device) for turn in turns]
 
 
 def _copy(to: list[Tensor], values: list[Tensor]) -> None:

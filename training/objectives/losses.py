@@ -100,9 +100,10 @@ def equivariance(driving: Keypoints, transformed: Keypoints, transform: Equivari
     `transformed` are the keypoints detected on ``transform.warp_images(driving image)``.
     """
     value = equivariance_value(driving.value, transformed.value, transform)
-    moved = transform.jacobian(transformed.value) @ transformed.jacobian
-    identity = torch.eye(2, device=moved.device)
-    jacobian = (identity - torch.inverse(driving.jacobian) @ moved).abs().mean()
+    with _precise(driving.value):
+        moved = transform.jacobian(transformed.value) @ transformed.jacobian
+        identity = torch.eye(2, device=moved.device)
+        jacobian = (identity - torch.inverse(driving.jacobian) @ moved).abs().mean()
     return value, jacobian
 
 
@@ -114,14 +115,21 @@ def equivariance_value(driving: Tensor, transformed: Tensor, transform: Equivari
 def equivariance_affine(driving: Regions, transformed: Regions, transform: EquivarianceTransform) -> Tensor:
     """MRAA's term on the axes: mean |I − V|, V = A_D⁻¹·∇W·A' with the sign of its first entry taken out
     (docs/specs/mraa.md 5.1)."""
-    change = torch.inverse(driving.affine) @ transform.jacobian(transformed.shift) @ transformed.affine
-    return (torch.eye(2, device=change.device) - change * axis_sign(change)).abs().mean()
+    with _precise(driving.affine):
+        change = torch.inverse(driving.affine) @ transform.jacobian(transformed.shift) @ transformed.affine
+        return (torch.eye(2, device=change.device) - change * axis_sign(change)).abs().mean()
 
 
 def background_consistency(forward: Tensor, backward: Tensor) -> Tensor:
     """TPSM's term on background matrices (B, 3, 3), source to driving and back: mean |I − A·A'|
     (docs/specs/tpsm.md 5.4)."""
-    return (torch.eye(3, device=forward.device) - forward @ backward).abs().mean()
+    with _precise(forward):
+        return (torch.eye(3, device=forward.device) - forward @ backward).abs().mean()
+
+
+def _precise(like: Tensor) -> torch.autocast:
+    """Within the block products of coordinates keep float32's precision."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def warp_consistency(driving: Sequence[Tensor], source: Sequence[Tensor], flow: MaskedFlow) -> Tensor:

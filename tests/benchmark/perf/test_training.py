@@ -205,9 +205,9 @@ def test_what_fails_here_is_a_row_with_its_reason(bench, toy, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
 
     monkeypatch.setattr(training, "turn", fail)
-    result = bench("perf", "--train", "--method", "x2face,mcnet@demo", "--batch-size", 2, "--device", "cpu")
+    result = bench("perf", "--train", "--method", "oracle,mcnet@demo", "--batch-size", 2, "--device", "cpu")
     assert "not measured: mcnet@demo, float32, batch of 2: OutOfMemoryError: CUDA out of memory." in result.out
-    assert "not measured: x2face, float32, batch of 2: TalkbenchError: x2face cannot be trained" in result.out
+    assert "not measured: oracle, float32, batch of 2: TalkbenchError: oracle cannot be trained" in result.out
 
 
 @pytest.mark.parametrize(
