@@ -52,6 +52,9 @@ class LossWeights(BaseModel):
     consistency: NonNegativeFloat = 10.0
     warp: NonNegativeFloat = 10.0
     background: NonNegativeFloat = 10.0
+    keypoint_prior: NonNegativeFloat = 10.0
+    deformation_prior: NonNegativeFloat = 5.0
+    head_pose: NonNegativeFloat = 20.0
     adversarial: NonNegativeFloat = 0.0
     feature_matching: NonNegativeFloat = 10.0
     discriminator: NonNegativeFloat = 1.0

@@ -110,6 +110,8 @@ class Trainer:
         average = get_ema_multi_avg_fn(config.ema) if config.ema else None
         self.average = AveragedModel(self.networks, multi_avg_fn=average) if average else None
         self._recipe = {**config.model_dump(mode="json"), "image loss": type(image_loss).__name__}
+        if objective.left_out:
+            self._recipe["left out"] = sorted(objective.left_out)
         self.checkpoints, self._lines = Checkpoints(folder), Log(folder)
         self.validation = Validation(pairs, world.device, progress.say) if world.main else None
         self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
@@ -265,6 +267,7 @@ class Trainer:
             "losses": self.latest,
             "torch": torch.__version__,
             **(asdict(origin) if origin else {}),
+            **({"left_out": sorted(self.objective.left_out)} if self.objective.left_out else {}),
         }
         save_states(self.states(), path, {**facts, **metadata})
 

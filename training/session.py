@@ -122,6 +122,8 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
             write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
             if beginning:
                 write_origin(folder, beginning)
+        for term, reason in trainer.objective.left_out.items():
+            progress.say(f"no {term} term, which the weights file records: {reason}")
         progress.begin(config, folder)
         if trainer.step:
             progress.say(f"continuing {folder} at step {trainer.step}")

@@ -229,7 +229,8 @@ class Bench:
         trainer = Trainer(
             method, config, pairs, self._root / "states", image_loss, World(self._device), loop, TrainProgress()
         )
-        trainer.objective.train()
+        trainer.objective.complete()
+        trainer.objective.to(self._device).train()
         return trainer
 
     def _cost(self, trainer: Trainer, counted: Arithmetic, compiled: bool) -> TrainCost:
@@ -340,7 +341,8 @@ def within(module: nn.Module, clock: Clock) -> Iterator[list[float]]:
 def count(trainer: Trainer) -> Arithmetic:
     """What a step of the trainer does per sample, and what its modules need."""
     images, _ = load(trainer)
-    roots = {**trainer.networks, **trainer.opponents, "image_loss": trainer.objective.image_loss}
+    objective = trainer.objective
+    roots = {**trainer.networks, **trainer.opponents, **objective.teachers, "image_loss": objective.image_loss}
     with FlopCounterMode(display=False) as counter, Calls(roots) as calls:
         spent = turn(trainer, images, counter.get_total_flops)
     unit = 1e9 * len(images)

@@ -165,6 +165,12 @@ def deformation_prior(expression: Tensor) -> Tensor:
     return expression.flatten(1).abs().sum(1).mean()
 
 
+def head_pose(estimated: Tensor, target: Tensor) -> Tensor:
+    """face-vid2vid's term on the driving head's angles (B, 3) in degrees: Σ over yaw, pitch and roll of their mean
+    absolute difference (docs/specs/facevid2vid.md 5.2)."""
+    return (estimated - target).abs().mean(0).sum()
+
+
 def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
     """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2); the diagonal counts as 0
     (docs/specs/mcnet.md 5.1).

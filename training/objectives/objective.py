@@ -55,6 +55,9 @@ class Objective(nn.Module, ABC):
         clip_type: the order of the norm by which the gradients of the method's networks are limited.
         idle: whether a parameter of theirs may get no gradient in some steps.
         hinge: whether the adversarial terms are hinges, in place of least squares.
+        teachers: frozen networks, no part of the method, that its networks learn from; the image loss is none of them.
+        left_out: the terms that are left out since a file is missing, by their names in `LossWeights`, and why, ``it
+            needs …``.
         networks: the result: what learns of the method, and what is frozen.
         opponents: what learns as well but is no part of the method: the ``discriminator``, if there is one.
 
@@ -85,6 +88,7 @@ class Objective(nn.Module, ABC):
                 raise TalkbenchError(f"{method.name} has no discriminator; leave weights.adversarial out of its recipe")
             self.opponents[DISCRIMINATOR] = discriminator
         self.image_loss, self.weights = image_loss, weights
+        self.teachers, self.left_out = nn.ModuleDict(), dict[str, str]()
 
     def turns(self) -> list[Turn]:
         """The turns of a step, in their order."""
@@ -103,6 +107,9 @@ class Objective(nn.Module, ABC):
         """The weighted terms of the first turn, and their sum as ``total``, for images (B, 3, H, W) in [0, 1]."""
         losses, _ = self.turns()[0](source, driving, self.random(draw), None)
         return losses
+
+    def complete(self) -> None:
+        """Take teachers with random weights where their files are missing: they cost what the real ones do."""
 
     @abstractmethod
     def random(self, draw: Draw) -> Any:
