@@ -112,6 +112,7 @@ class Trainer:
         self._recipe = {**config.model_dump(mode="json"), "image loss": type(image_loss).__name__}
         if objective.left_out:
             self._recipe["left out"] = sorted(objective.left_out)
+        check_alike(world, [type(image_loss).__name__, *(f"no {term}" for term in sorted(objective.left_out))])
         self.checkpoints, self._lines = Checkpoints(folder), Log(folder)
         self.validation = Validation(pairs, world.device, progress.say) if world.main else None
         self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
@@ -330,6 +331,23 @@ def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device)
             f"training config: there is no turn {unknown[0]} in {config.method}: {nearest(unknown[0], names)}"
         )
     return [make_optimiser(turn.learned, config.turn(turn.name), device) for turn in turns]
+
+
+def check_alike(world: World, terms: list[str]) -> None:
+    """Refuse processes that would learn by different terms.
+
+    Args:
+        terms: the image loss of this process, and what it leaves out.
+
+    Raises:
+        TalkbenchError: those of another process differ, since that has other model files.
+    """
+    every = {", ".join(each) for each in world.gather(terms)}
+    if len(every) > 1:
+        raise TalkbenchError(
+            f"the processes would learn by different terms ({'; '.join(sorted(every))}), since they have other model "
+            "files; bring the same ones to every machine, see bench weights list"
+        )
 
 
 def _copy(to: list[Tensor], values: list[Tensor]) -> None:

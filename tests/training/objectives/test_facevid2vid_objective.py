@@ -1,4 +1,4 @@
-"""A step of face-vid2vid's training: what is run how often, and who learns from what (docs/specs/facevid2vid.md 5.4)."""
+"""A step of face-vid2vid's training: what runs how often, and who learns from what (docs/specs/facevid2vid.md 5.4)."""
 
 from collections import Counter
 from pathlib import Path

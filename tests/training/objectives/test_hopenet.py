@@ -15,11 +15,12 @@ from talkbench.methods.checkpoints import read_metadata
 from talkbench.metrics import weights as model_files
 from talkbench.training import session
 from talkbench.training.config import LossWeights
-from talkbench.training.loop import TrainProgress
+from talkbench.training.loop import TrainProgress, check_alike
 from talkbench.training.objectives.facevid2vid import FaceVid2VidObjective
 from talkbench.training.objectives.hopenet import Hopenet, load_hopenet
 from talkbench.training.objectives.losses import MultiScaleL1
 from talkbench.training.session import TrainOptions
+from talkbench.training.world import World
 
 pytest.importorskip("torchvision")
 
@@ -111,3 +112,15 @@ def test_without_its_file_its_term_is_left_out_aloud(
         TrainOptions("facevid2vid", out=tmp_path / "off", changes={**changes, "weights.head_pose": 0}), progress
     )
     assert not any("head_pose" in line for line in said)
+
+
+class Elsewhere(World):
+    """Two processes, the other of which has all files."""
+
+    def gather(self, value: object) -> list[object]:
+        return [value, ["MultiScaleL1"]]
+
+
+def test_processes_with_different_files_do_not_train_together() -> None:
+    with pytest.raises(TalkbenchError, match=r"different terms \(MultiScaleL1; MultiScaleL1, no head_pose\), since"):
+        check_alike(Elsewhere(torch.device("cpu"), size=2), ["MultiScaleL1", "no head_pose"])
