@@ -118,6 +118,12 @@ def known_names() -> list[str]:
     return list(dict.fromkeys(registry.each(full_name).values()))
 
 
+def defaults(trained: bool = False) -> list[str]:
+    """The full name of what each method's bare name stands for; with `trained` only where a recipe trains it."""
+    names = [name for name in known_names() if name == full_name(name.partition("@")[0])]
+    return [name for name in names if family(name).recipe] if trained else names
+
+
 def all_cards() -> dict[str, MethodCard]:
     """The cards of all methods by their full names, those that are only published included."""
     return {name: card(name) for name in (*known_names(), *published_only())}

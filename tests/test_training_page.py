@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
+from talkbench.benchmark.cli.train import command
 from talkbench.core.registry import Registry
 from talkbench.training import objectives
-from talkbench.training.config import LossWeights
+from talkbench.training.config import LossWeights, load_config
 from talkbench.training.objectives.losses import MultiScaleL1
 from talkbench.training.state.draw import Draw
 
@@ -40,6 +41,21 @@ def test_the_parts_add_up():
     *parts, total = map(float, cells)
     assert abs(sum(parts) - total) < 0.06 * len(parts)
     assert f"total = {total}e9 * 64" in COSTS
+
+
+def test_the_schedules_are_those_of_the_recipes():
+    """Steps, pairs and operations, of 422 people; X2Face takes clips, but those that are held out."""
+    pattern = r"^\| `([\w/]+)` \| ([\d.]+) \| [\d.]+ \| [\d.]+ \| ([\d,]+) \| (\d+) \| ([\d.e+]+) \|$"
+    rows = re.findall(pattern, PAGE.read_text(), re.MULTILINE)
+    assert {name for name, *_ in rows} >= {"fomm/released", "mcnet/released", "mraa/released", "x2face/released"}
+    for name, gflop, steps, pairs, operations in rows:
+        recipe = load_config(name)
+        samples = (422 if recipe.sampling == "identity" else 19_239 - recipe.validation) * recipe.repeats
+        taken = recipe.epochs * (samples // recipe.batch_size)
+        assert (steps, int(pairs)) == (f"{taken:,}", recipe.batch_size), name
+        assert operations == f"{float(gflop) * 1e9 * taken * recipe.batch_size:.3g}", name
+        shown = re.findall(rf"^ +{name} +(\d+) ", command.help, re.MULTILINE)
+        assert shown == [f"{float(gflop):.0f}"], name
 
 
 METHOD = """

@@ -28,12 +28,13 @@ MAIN = "main"
 
 
 class LossWeights(BaseModel):
-    """Factors of the loss terms, each a function in `losses`; the papers of this family use 10 for all their terms.
+    """Factors of the loss terms, each a function in `losses`; the papers of the first-order family use 10 for all their
+    terms.
 
-    `reconstruction`, of the multi-scale L1, replaces `perceptual` if the VGG-19 weights are missing. `kp_separation` is
-    a form of `kp_distance` with a gradient, which is in no paper. `adversarial`: a discriminator learns as well, if the
-    method has one; `feature_matching` and `discriminator` are of that. The factor of a term that a method does not have
-    has no effect.
+    `reconstruction`, of the multi-scale L1, replaces `perceptual` if the VGG-19 weights are missing; `l1` is all that
+    X2Face has. `kp_separation` is a form of `kp_distance` with a gradient, which is in no paper. `adversarial`: a
+    discriminator learns as well, if the method has one; `feature_matching` and `discriminator` are of that. The factor
+    of a term that a method does not have has no effect.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -42,13 +43,18 @@ class LossWeights(BaseModel):
 
     reconstruction: NonNegativeFloat = 100.0
     perceptual: NonNegativeFloat = 10.0
+    l1: NonNegativeFloat = 1.0
     equivariance_value: NonNegativeFloat = 10.0
     equivariance_jacobian: NonNegativeFloat = 10.0
+    equivariance_affine: NonNegativeFloat = 10.0
     kp_distance: NonNegativeFloat = 10.0
     kp_separation: NonNegativeFloat = 0.0
     consistency: NonNegativeFloat = 10.0
     warp: NonNegativeFloat = 10.0
     background: NonNegativeFloat = 10.0
+    keypoint_prior: NonNegativeFloat = 10.0
+    deformation_prior: NonNegativeFloat = 5.0
+    head_pose: NonNegativeFloat = 20.0
     adversarial: NonNegativeFloat = 0.0
     feature_matching: NonNegativeFloat = 10.0
     discriminator: NonNegativeFloat = 1.0
@@ -61,9 +67,10 @@ class Optimisation(BaseModel):
     """How networks learn that learn together.
 
     Attributes:
-        lr: learning rate of Adam; divided by ten at each of the epochs `milestones`.
+        optimiser: ``adam``, or ``sgd`` with momentum 0.9.
+        lr: learning rate; divided by ten at each of the epochs `milestones`.
         betas: decay of Adam's averages.
-        weight_decay: weight decay of Adam, coupled.
+        weight_decay: weight decay, coupled.
         clip_grad: largest norm of the gradients of a network; None: no limit.
     """
 
@@ -71,6 +78,7 @@ class Optimisation(BaseModel):
 
     _numbers = field_validator("*", mode="before")(classmethod(no_truth_value))
 
+    optimiser: Literal["adam", "sgd"] = "adam"
     lr: float = Field(default=2e-4, gt=0)
     betas: tuple[Beta, Beta] = (0.5, 0.999)
     milestones: list[NonNegativeInt] = []
@@ -94,8 +102,10 @@ class TrainConfig(Optimisation):
         steps: optimiser steps after which training stops even if epochs are left.
         sampling: ``identity``: a person, then one of their clips; ``clip``: a clip; ``frame``: a clip in proportion to
             its frames, so that a short one is not learned by heart.
+        frame_step: only every so many-th frame of a clip is drawn.
         batch_size: frame pairs per step, over all processes.
-        lr, betas, milestones, weight_decay, clip_grad: see `Optimisation`; of all networks, but for what `turns` says.
+        optimiser, lr, betas, milestones, weight_decay, clip_grad: see `Optimisation`; of all networks, but for what
+            `turns` says.
         turns: what is different where a step has several turns, by the turn's name (``discriminator``).
         sync_batchnorm: batch norm sees the batches of all processes.
         flip_time, flip_horizontal: whether pairs may be swapped or mirrored.
@@ -115,6 +125,7 @@ class TrainConfig(Optimisation):
     repeats: int = Field(default=1, gt=0)
     steps: int | None = Field(default=None, gt=0)
     sampling: Literal["identity", "clip", "frame"] = "identity"
+    frame_step: int = Field(default=1, gt=0)
     batch_size: int = Field(gt=0)
     turns: dict[str, Optimisation] = {}
     sync_batchnorm: bool = True

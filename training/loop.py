@@ -24,6 +24,7 @@ from talkbench.training.data.feed import Batches, feed, reading
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.objectives.objective import GENERATOR
 from talkbench.training.objectives.turn import Losses, Turn, alone
+from talkbench.training.optimisers import make_optimiser
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import held_back
@@ -109,6 +110,9 @@ class Trainer:
         average = get_ema_multi_avg_fn(config.ema) if config.ema else None
         self.average = AveragedModel(self.networks, multi_avg_fn=average) if average else None
         self._recipe = {**config.model_dump(mode="json"), "image loss": type(image_loss).__name__}
+        if objective.left_out:
+            self._recipe["left out"] = sorted(objective.left_out)
+        check_alike(world, [type(image_loss).__name__, *(f"no {term}" for term in sorted(objective.left_out))])
         self.checkpoints, self._lines = Checkpoints(folder), Log(folder)
         self.validation = Validation(pairs, world.device, progress.say) if world.main else None
         self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
@@ -264,6 +268,7 @@ class Trainer:
             "losses": self.latest,
             "torch": torch.__version__,
             **(asdict(origin) if origin else {}),
+            **({"left_out": sorted(self.objective.left_out)} if self.objective.left_out else {}),
         }
         save_states(self.states(), path, {**facts, **metadata})
 
@@ -314,7 +319,7 @@ class Trainer:
         torch.set_rng_state(state["random"])
 
 
-def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device) -> list[torch.optim.Adam]:
+def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device) -> list[torch.optim.Optimizer]:
     """The optimiser of each turn.
 
     Raises:
@@ -325,17 +330,24 @@ def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device)
         raise TalkbenchError(
             f"training config: there is no turn {unknown[0]} in {config.method}: {nearest(unknown[0], names)}"
         )
-    settings = [config.turn(name) for name in names]
-    return [
-        torch.optim.Adam(
-            turn.learned,
-            lr=own.lr,
-            betas=own.betas,
-            weight_decay=own.weight_decay,
-            fused=device.type == "cuda" or None,
+    return [make_optimiser(turn.learned, config.turn(turn.name), device) for turn in turns]
+
+
+def check_alike(world: World, terms: list[str]) -> None:
+    """Refuse processes that would learn by different terms.
+
+    Args:
+        terms: the image loss of this process, and what it leaves out.
+
+    Raises:
+        TalkbenchError: those of another process differ, since that has other model files.
+    """
+    every = {", ".join(each) for each in world.gather(terms)}
+    if len(every) > 1:
+        raise TalkbenchError(
+            f"the processes would learn by different terms ({'; '.join(sorted(every))}), since they have other model "
+            "files; bring the same ones to every machine, see bench weights list"
         )
-        for turn, own in zip(turns, settings, strict=True)
-    ]
 
 
 def _copy(to: list[Tensor], values: list[Tensor]) -> None:

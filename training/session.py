@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.locks import FOREVER, locked
 from talkbench.methods.cards import family, full_name, recipe_name
+from talkbench.methods.interface import Method
 from talkbench.metrics import weights
 from talkbench.training import objectives
 from talkbench.training.beginning import load_opponents, start
@@ -104,13 +107,7 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
     method = start(config, options.checkpoint, world.share(Checkpoints(folder).begun()), progress.say)
     assert method.resolution is not None
     pairs = FramePairs(datasets.create(config.dataset, root=options.root), config, method.resolution)
-    vgg = options.vgg or (weights.path(VGG) if weights.problem(VGG) is None else None)
-    if vgg is None:
-        progress.say(
-            f"no VGG-19 weights (bench weights pull {VGG}, or --vgg vgg19-dcbb9e9d.pth): a multi-scale L1 stands in "
-            "for the perceptual loss, so results are blurrier than the paper's"
-        )
-    image_loss = PerceptualLoss(load_vgg19(vgg)) if vgg else MultiScaleL1()
+    image_loss, comparison = _image_loss(method, config.stage, options.vgg, progress.say)
     bound, say = (FOREVER, progress.say) if options.wait else (READERS_END, None)
     with locked(folder, "is training into", bound, say) if world.main else nullcontext():
         beginning = None
@@ -125,13 +122,34 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
             write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
             if beginning:
                 write_origin(folder, beginning)
+        for term, reason in trainer.objective.left_out.items():
+            progress.say(f"no {term} term, which the weights file records: {reason}")
         progress.begin(config, folder)
         if trainer.step:
             progress.say(f"continuing {folder} at step {trainer.step}")
         trainer.run()
         path = folder / "weights.safetensors"
         if world.main:
-            perceptual = "VGG-19" if vgg else "multi-scale L1"
-            origin = {"command": options.command, "talkbench": version("talkbench"), "perceptual": perceptual}
+            origin = {"command": options.command, "talkbench": version("talkbench"), "perceptual": comparison}
             trainer.write_weights(path, origin)
     return path
+
+
+def _image_loss(
+    method: Method[Any, Any], stage: str, vgg: Path | None, say: Callable[[str], None]
+) -> tuple[nn.Module, str]:
+    """What compares prediction and driving frame, and its name in the metadata of the weights.
+
+    Args:
+        vgg: the user's file of VGG-19.
+    """
+    if objectives.find(type(method), method.name, stage).plain:
+        return nn.L1Loss(), "L1"
+    vgg = vgg or (weights.path(VGG) if weights.problem(VGG) is None else None)
+    if vgg:
+        return PerceptualLoss(load_vgg19(vgg)), "VGG-19"
+    say(
+        f"no VGG-19 weights (bench weights pull {VGG}, or --vgg vgg19-dcbb9e9d.pth): a multi-scale L1 stands in "
+        "for the perceptual loss, so results are blurrier than the paper's"
+    )
+    return MultiScaleL1(), "multi-scale L1"

@@ -10,6 +10,8 @@ from click.core import ParameterSource
 
 from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
 
+ALL = "all"
+
 
 def _listed(_ctx: click.Context, param: click.Parameter, value: str | tuple[str, ...] | None) -> tuple[str, ...]:
     """The members of comma-separated lists, each once; () without the option."""
@@ -28,7 +30,8 @@ def _methods(ctx: click.Context, param: click.Parameter, value: tuple[str, ...])
 
     members = _listed(ctx, param, value)
     for name in members:
-        registry.check(name)
+        if name != ALL:
+            registry.check(name)
     return members
 
 
@@ -38,7 +41,8 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 @click.command()
 @click.option("--method", "methods", multiple=True, callback=_methods,
-              help="Methods to measure, comma-separated or repeated.")  # fmt: skip
+              help="Methods to measure, comma-separated or repeated; all: each in its default configuration, with "
+              "--train each that has a recipe.")  # fmt: skip
 @click.option("--metrics", callback=_listed,
               help="In place of --method: metrics and extractors to measure, comma-separated, or all.")  # fmt: skip
 @click.option("--train", is_flag=True, help="Measure the training step of the methods.")
@@ -77,6 +81,7 @@ def command(
     bench perf --method mcnet
     bench perf --method mcnet,fomm --modes float32,bf16,bf16+compiled --batch-size 1,8 --device cuda
     bench perf --train --method mcnet --modes float32,bf16,bf16+compiled --batch-size 8,16,32 --device cuda
+    bench perf --train --method all --batch-size 2
     bench perf --metrics all
     bench perf --metrics akd,csim,lpips@vgg --batch-size 8,64 --device cuda
     """
@@ -91,6 +96,10 @@ def command(
     options["batch_sizes"] = options["batch_sizes"] or ((8,) if metrics or train else (1,))
     if not train:
         del options["workers"]
+    if ALL in methods:
+        from talkbench.methods.cards import defaults
+
+        methods = tuple(dict.fromkeys([*(name for name in methods if name != ALL), *defaults(train)]))
     measure = _of_training if train else _of_metrics if metrics else _of_methods
     click.echo(f"table   {measure(metrics or methods, options)}")
 

@@ -53,6 +53,17 @@ def command(**options: Any) -> None:
     result is weights.safetensors, which bench run takes as --checkpoint. Beside it are best.safetensors, the weights
     with the best values on the validation pairs, pictures of these pairs after every epoch, and log.jsonl.
 
+    The recipes train the methods as their authors' code does, on VoxCeleb1 if not told otherwise. A step takes so many
+    GFLOP per frame pair:
+
+    \b
+    x2face/released          105  X2Face's first stage, on the mean absolute difference
+    fomm/released            532  FOMM without a discriminator; fomm/vox-adv fine-tunes it against one
+    mraa/released            558  MRAA's first stage
+    tpsm/released           1096  TPSM's first stage
+    mcnet/released          1369  MCNet; mcnet/paper is what its paper prints
+    facevid2vid/released    4158  face-vid2vid against its discriminator; bench weights list names Hopenet's file
+
     On several GPUs run torchrun --nproc-per-node 8 --no-python bench train ...; they share the recipe's batch.
 
     \b

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import chain
 from types import TracebackType
@@ -15,19 +15,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a module under a name: its arguments, and whether a graph of gradients was recorded."""
+    """A call of a module under a name: its arguments, whether a graph of gradients was recorded, and which of its
+    parameters learned."""
 
     name: str
     module: nn.Module
     args: tuple[Any, ...]
     graph: bool
+    learned: tuple[bool, ...]
 
 
 class Calls:
     """Context manager that notes which modules are called, and with which arguments.
 
     It watches the modules right below the `roots`, and those in lists there, but not the modules that these call in
-    turn. Two calls of a module with equal arguments count as one.
+    turn. Two calls of a module with equal arguments count as one, unless other parameters learn from the second: a
+    discriminator judges the same images anew when it is its turn.
 
     Args:
         roots: networks by name; a module below is called ``network.child``.
@@ -62,7 +65,8 @@ class Calls:
     def _watch(self, name: str, module: nn.Module) -> None:
         def enter(_: nn.Module, args: tuple[Any, ...]) -> None:
             if not self._depth:
-                self._note(Call(name, module, args, torch.is_grad_enabled()))
+                learned = tuple(parameter.requires_grad for parameter in module.parameters())
+                self._note(Call(name, module, args, torch.is_grad_enabled(), learned))
             self._depth += 1
 
         def leave(*_: Any) -> None:
@@ -73,21 +77,32 @@ class Calls:
     def _note(self, call: Call) -> None:
         if next(chain(call.module.parameters(), call.module.buffers()), None) is None:
             return  # activations and the like, of which nothing is counted
-        if not any(call.module is other.module and _alike(call.args, other.args) for other in self._calls):
+        if not any(_alike(call, other) for other in self._calls):
             self._calls.append(call)
 
 
 def _flops(call: Call) -> int:
     args = _mapped(call.args, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
+    parameters = list(call.module.parameters())
+    now = [parameter.requires_grad for parameter in parameters]
+    _set(parameters, call.learned)
     with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(call.graph):
         results = [result for result in _tensors(call.module(*args)) if result.requires_grad]
         if results:
             torch.autograd.backward(results, [torch.ones_like(result) for result in results])
+    _set(parameters, now)
     return counter.get_total_flops()
 
 
-def _alike(first: object, second: object) -> bool:
-    tensors, others = list(_tensors(first)), list(_tensors(second))
+def _set(parameters: Sequence[nn.Parameter], learned: Sequence[bool]) -> None:
+    for parameter, learns in zip(parameters, learned, strict=True):
+        parameter.requires_grad_(learns)
+
+
+def _alike(call: Call, other: Call) -> bool:
+    if call.module is not other.module or call.learned != other.learned:
+        return False
+    tensors, others = list(_tensors(call.args)), list(_tensors(other.args))
     return len(tensors) == len(others) and all(map(torch.equal, tensors, others))
 
 

@@ -30,7 +30,9 @@ from talkbench.benchmark.perf.modules import Calls
 from talkbench.benchmark.perf.table import CostTable, csv_name, fill, first_line
 from talkbench.benchmark.probes import probe_images
 from talkbench.benchmark.progress import Progress
+from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import to_uint8, write_png
+from talkbench.training import objectives
 from talkbench.training.data.feed import feed
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
@@ -38,7 +40,7 @@ from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss
 from talkbench.training.session import TrainOptions, recipe
 from talkbench.training.world import World
 
-VGG, L1 = "VGG-19", "multi-scale L1"
+VGG, PYRAMID, L1 = "VGG-19", "multi-scale L1", "L1"
 COUNTED = 2  # samples whose arithmetic is counted: one alone is convolved in another way (methods.blocks.Conv2d)
 SIDE, IMAGES, CLIPS, FRAMES = 256, 16, 8, 500  # far more frames than the loader's cache meets twice
 GRAIN = 2 / 255  # makes the PNG files 99 kB, as those of video frames
@@ -63,7 +65,8 @@ class TrainSetting:
     """What is measured, and where: the columns that tell one row from another.
 
     Attributes:
-        image_loss: ``VGG-19``, with random weights, or ``multi-scale L1`` where torchvision is missing.
+        image_loss: ``VGG-19``, with random weights, or ``multi-scale L1`` where torchvision is missing; ``L1`` of
+            objectives that have no other.
         workers: processes that read frames.
     """
 
@@ -199,7 +202,7 @@ class Bench:
             method=name,
             mode=mode,
             batch_size=batch_size,
-            image_loss=VGG if find_spec("torchvision") else L1,
+            image_loss=L1 if _is_plain(name) else VGG if find_spec("torchvision") else PYRAMID,
             workers=self._workers,
             device=device_name(self._device),
             threads=torch.get_num_threads(),
@@ -216,7 +219,8 @@ class Bench:
             changes["jitter"] = 0
         config = recipe(TrainOptions(method=name, changes=changes))
         torch.manual_seed(config.seed)
-        method, image_loss = methods.create(config.method), make_image_loss()
+        method = methods.create(config.method)
+        image_loss = nn.L1Loss() if _is_plain(config.method) else make_image_loss()
         assert method.resolution is not None
         if "channels_last" in mode:
             to_channels_last(*method.networks.values(), image_loss)
@@ -225,7 +229,8 @@ class Bench:
         trainer = Trainer(
             method, config, pairs, self._root / "states", image_loss, World(self._device), loop, TrainProgress()
         )
-        trainer.objective.train()
+        trainer.objective.complete()
+        trainer.objective.to(self._device).train()
         return trainer
 
     def _cost(self, trainer: Trainer, counted: Arithmetic, compiled: bool) -> TrainCost:
@@ -260,6 +265,15 @@ class Bench:
             modules=", ".join(f"{name} {gflop:.6g}" for name, gflop in counted.modules.items()),
             repeat=self._repeat,
         )
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a method is trained with the mean absolute difference of images alone."""
+    kind = methods.class_of(name)
+    try:
+        return isinstance(kind, type) and objectives.find(kind, name).plain
+    except TalkbenchError:  # it has no objective, which its row says
+        return False
 
 
 def make_image_loss() -> nn.Module:
@@ -327,7 +341,8 @@ def within(module: nn.Module, clock: Clock) -> Iterator[list[float]]:
 def count(trainer: Trainer) -> Arithmetic:
     """What a step of the trainer does per sample, and what its modules need."""
     images, _ = load(trainer)
-    roots = {**trainer.networks, **trainer.opponents, "image_loss": trainer.objective.image_loss}
+    objective = trainer.objective
+    roots = {**trainer.networks, **trainer.opponents, **objective.teachers, "image_loss": objective.image_loss}
     with FlopCounterMode(display=False) as counter, Calls(roots) as calls:
         spent = turn(trainer, images, counter.get_total_flops)
     unit = 1e9 * len(images)

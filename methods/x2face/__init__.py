@@ -13,7 +13,7 @@ from talkbench.methods import registry
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Batch, Method
 from talkbench.methods.loading import load_networks
-from talkbench.methods.x2face.model import RESOLUTION, X2FaceNetwork, sample
+from talkbench.methods.x2face.model import X2FaceConfig, X2FaceNetwork, sample
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ class X2Face(Method[Mosaic, DrivingGrid]):
     """
 
     motions = ("absolute",)
-    resolution = RESOLUTION
+    config = X2FaceConfig()
 
     def __init__(self, weights: str | Path | None = None) -> None:
         self.name = "x2face"
-        self.network = X2FaceNetwork()
+        self.resolution = self.config.resolution
+        self.network = X2FaceNetwork(self.config)
         self.networks = {"state_dict": self.network}
         if weights is not None:
             self._load(Path(weights))

@@ -8,6 +8,7 @@ Attribute names are the keys of the authors' checkpoint.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,24 @@ from torch.nn import functional as F
 from talkbench.methods.blocks import Conv2d
 from talkbench.methods.keypoints import coordinate_grid
 
-# Channels after the down convolutions of the levels L0 to L6 (docs/specs/x2face.md 2); the innermost's are the code.
-WIDTHS = (64, 128, 256, 512, 512, 512, 512)
-RESOLUTION = 2 ** (len(WIDTHS) + 1)
+
+@dataclass(frozen=True)
+class X2FaceConfig:
+    """Sizes of X2Face; the defaults are the released model's (docs/specs/x2face.md 2).
+
+    Attributes:
+        widths: channels after the down convolutions of all levels but the innermost, whose are the code.
+        embedding_code, driving_code: size of each network's code.
+    """
+
+    widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512)
+    embedding_code: int = 512
+    driving_code: int = 128
+
+    @property
+    def resolution(self) -> int:
+        """Side of the images, which each level halves down to a single pixel."""
+        return int(2 ** (len(self.widths) + 1))
 
 
 class Level(nn.Module):
@@ -59,11 +75,11 @@ class Level(nn.Module):
 
 
 class UNet(nn.Module):
-    """Eight levels, from 256×256 to a code of one pixel and back: (B, 3, 256, 256) → (B, outputs, 256, 256)."""
+    """Levels from the full size to a code of one pixel and back: (B, 3, H, W) → (B, outputs, H, W)."""
 
-    def __init__(self, outputs: int, code: int, skips: bool) -> None:
+    def __init__(self, widths: Sequence[int], outputs: int, code: int, skips: bool) -> None:
         super().__init__()
-        self.netG = nn.ModuleDict({"model": Level([3, *WIDTHS, code], outputs, skips, outermost=True)})
+        self.netG = nn.ModuleDict({"model": Level([3, *widths, code], outputs, skips, outermost=True)})
 
     def forward(self, images: Tensor) -> Tensor:
         out: Tensor = self.netG["model"](images)
@@ -73,10 +89,12 @@ class UNet(nn.Module):
 class X2FaceNetwork(nn.Module):
     """The embedding and the driving network; grids are (x, y), ±1 the centres of the outermost pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: X2FaceConfig | None = None) -> None:
         super().__init__()
-        self.pix2pixUnwrapped = UNet(outputs=3, code=512, skips=True)
-        self.pix2pixSampler = UNet(outputs=2, code=128, skips=False)
+        config = config or X2FaceConfig()
+        self.pix2pixUnwrapped = UNet(config.widths, outputs=3, code=config.embedding_code, skips=True)
+        self.pix2pixSampler = UNet(config.widths, outputs=2, code=config.driving_code, skips=False)
+        self.apply(_initialise)
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Each image (B, 3, H, W) unwrapped, (B, 3, H, W), and the log-confidence of its pixels (B, 1, H, W)."""
@@ -94,6 +112,14 @@ class X2FaceNetwork(nn.Module):
         """The position in the mosaic of each pixel of the driving frames (B, 3, H, W): (B, H, W, 2)."""
         # The network ends with a tanh of its own, and the offsets get a second one (docs/specs/x2face.md 3, step 4).
         return displaced_grid(self.pix2pixSampler(images).float().tanh())
+
+
+def _initialise(module: nn.Module) -> None:
+    """Fresh weights as the authors draw them (docs/specs/x2face.md 5)."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.xavier_normal_(module.weight)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.uniform_(module.weight, 0.02, 1.0)
 
 
 def displaced_grid(offsets: Tensor) -> Tensor:

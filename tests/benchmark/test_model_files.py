@@ -15,7 +15,7 @@ def test_every_file_is_needed() -> None:
     known = users()
     assert [name for name, needed in known.items() if not needed] == []
     assert set(known) == set(weights.files())
-    assert known.pop("vgg19") == ["bench train"]
+    assert [known.pop(name) for name in ("vgg19", "hopenet")] == [["bench train"], ["bench train"]]
     for name, needed in known.items():
         assert all(name in (named(metric) or ()) for metric in needed)
 

@@ -15,13 +15,15 @@ from talkbench import methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods import cards
 from talkbench.methods.x2face import X2Face
-from talkbench.methods.x2face.model import X2FaceNetwork, combine, displaced_grid, sample
+from talkbench.methods.x2face.model import X2FaceConfig, X2FaceNetwork, combine, displaced_grid, sample
+
+NARROW = X2FaceConfig(widths=(4,) * 7)
 
 
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks as deep as the real ones with few channels."""
-    monkeypatch.setattr("talkbench.methods.x2face.model.WIDTHS", (4,) * 7)
+    monkeypatch.setattr(X2Face, "config", NARROW)
     torch.manual_seed(0)
 
 
@@ -103,7 +105,7 @@ def test_a_batch_of_sources_equals_each_on_its_own() -> None:
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "old serialisation"])
 def test_the_authors_layout_loads(tmp_path: Path, zipped: bool) -> None:
-    network = X2FaceNetwork()
+    network = X2FaceNetwork(NARROW)
     path = tmp_path / "x2face_model_forpython3.pth"
     optimiser = {"state": {}, "param_groups": [{"lr": 1e-3, "momentum": 0.9, "params": [0, 1]}]}
     torch.save(
@@ -113,7 +115,7 @@ def test_the_authors_layout_loads(tmp_path: Path, zipped: bool) -> None:
 
 
 def test_a_file_of_python_2_loads_where_it_holds_tensors_alone(tmp_path: Path) -> None:
-    network = X2FaceNetwork()
+    network = X2FaceNetwork(NARROW)
     path = tmp_path / "x2face_model.pth"
     save_as_python2({"state_dict": authors_state(network)}, path)
     assert_loaded(path, network)
@@ -122,7 +124,7 @@ def test_a_file_of_python_2_loads_where_it_holds_tensors_alone(tmp_path: Path) -
 def test_a_file_of_python_2_that_cannot_be_read_names_the_other(tmp_path: Path) -> None:
     path = tmp_path / "x2face_model.pth"
     groups = [{"lr": 1e-3, "params": [140_000_000_000_000]}]  # Python 2 named parameters by their addresses
-    content = {"state_dict": authors_state(X2FaceNetwork()), "optimizer": {"state": {}, "param_groups": groups}}
+    content = {"state_dict": authors_state(X2FaceNetwork(NARROW)), "optimizer": {"state": {}, "param_groups": groups}}
     save_as_python2(content, path)
     with pytest.raises(TalkbenchError, match=r"x2face_model\.pth .*take x2face_model_forpython3\.pth") as caught:
         X2Face(weights=path)
@@ -138,7 +140,7 @@ def test_another_methods_file_is_told_by_its_parts(tmp_path: Path) -> None:
 
 
 def test_the_same_source_twice_is_the_mosaic_of_one() -> None:
-    network = X2FaceNetwork().eval()
+    network = X2FaceNetwork(NARROW).eval()
     with torch.no_grad():
         one, two = (network.mosaic(image(1)[:, None].expand(-1, count, -1, -1, -1)) for count in (1, 2))
     torch.testing.assert_close(two, one, rtol=0, atol=1e-5)

@@ -11,13 +11,14 @@ from toy_training import FRAMES, SIZE, Toy, tiny
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.checkpoints import read_metadata
+from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.loading import load_networks
 from talkbench.training import session
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.feed import Batches
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
-from talkbench.training.objectives.losses import MultiScaleL1, keypoint_distance
+from talkbench.training.objectives.losses import MultiScaleL1, equivariance, keypoint_distance
 from talkbench.training.objectives.transform import EquivarianceTransform
 from talkbench.training.session import TrainOptions
 from talkbench.training.state.draw import Draw
@@ -47,6 +48,19 @@ def test_jacobian_of_the_transform_is_its_derivative() -> None:
     points = torch.rand(2, 7, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
     wanted = torch.autograd.functional.jacobian(lambda p: transform.warp_points(p).sum((0, 1)), points)
     torch.testing.assert_close(transform.jacobian(points), wanted.permute(1, 2, 0, 3), rtol=1e-4, atol=1e-5)
+
+
+def test_half_precision_moves_no_point() -> None:
+    transform = EquivarianceTransform.random(Draw(0, 0, 2, 0, 2, torch.device("cpu"), 0))
+    points, matrix = torch.rand(2, 7, 2), torch.eye(2).expand(2, 7, 2, 2) + 0.1
+    keypoints = Keypoints(points, matrix)
+
+    def computed() -> list[torch.Tensor]:
+        return [transform.warp_points(points), *equivariance(keypoints, keypoints, transform)]
+
+    precise = computed()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(computed(), precise, rtol=0, atol=0)
 
 
 def test_the_identity_transform_moves_nothing_inside() -> None:
@@ -303,7 +317,7 @@ def test_the_recipe_of_a_method_is_that_of_its_card() -> None:
     with pytest.raises(TalkbenchError, match="trains mcnet@demo, not fomm"):
         session.recipe(TrainOptions("fomm", "mcnet/demo"))
     with pytest.raises(TalkbenchError, match="cannot be trained"):
-        session.recipe(TrainOptions("x2face"))
+        session.recipe(TrainOptions("oracle"))
     with pytest.raises(TalkbenchError, match="name it with --method"):
         session.recipe(TrainOptions("mcnet", changes={"method": "mcnet@pe10"}))
 

@@ -104,7 +104,7 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
             rng = np.random.default_rng((self.config.seed, turn))
             try:
                 numbers = list(self.dataset.training_numbers(clip))
-                kept = numbers if self._held_out else numbers[len(self._numbers(clip)) :]
+                kept = numbers if self._held_out else numbers[len(self._seen(clip)) :]
                 if len(kept) > 1:
                     source, driving = (Frame(clip, n) for n in rng.choice(kept, size=2, replace=False).tolist())
                     self.images((source, driving))
@@ -132,7 +132,11 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         return {name: value for name, value in self.__dict__.items() if name != "_read"}
 
     def _numbers(self, clip: str) -> Sequence[int]:
-        """The frames of a clip that training sees: all if whole clips are held out, else all but the last tenth."""
+        """The frames of a clip that are drawn."""
+        return self._seen(clip)[:: self.config.frame_step]
+
+    def _seen(self, clip: str) -> Sequence[int]:
+        """The frames of a clip that training may see: all if whole clips are held out, else all but the last tenth."""
         numbers = self.dataset.training_numbers(clip)
         kept = 0 if self._held_out or not self.config.validation else len(numbers) // 10
         return numbers[: len(numbers) - kept]

@@ -100,9 +100,10 @@ def equivariance(driving: Keypoints, transformed: Keypoints, transform: Equivari
     `transformed` are the keypoints detected on ``transform.warp_images(driving image)``.
     """
     value = equivariance_value(driving.value, transformed.value, transform)
-    moved = transform.jacobian(transformed.value) @ transformed.jacobian
-    identity = torch.eye(2, device=moved.device)
-    jacobian = (identity - torch.inverse(driving.jacobian) @ moved).abs().mean()
+    with _precise(driving.value):
+        moved = transform.jacobian(transformed.value) @ transformed.jacobian
+        identity = torch.eye(2, device=moved.device)
+        jacobian = (identity - torch.inverse(driving.jacobian) @ moved).abs().mean()
     return value, jacobian
 
 
@@ -114,14 +115,21 @@ def equivariance_value(driving: Tensor, transformed: Tensor, transform: Equivari
 def equivariance_affine(driving: Regions, transformed: Regions, transform: EquivarianceTransform) -> Tensor:
     """MRAA's term on the axes: mean |I − V|, V = A_D⁻¹·∇W·A' with the sign of its first entry taken out
     (docs/specs/mraa.md 5.1)."""
-    change = torch.inverse(driving.affine) @ transform.jacobian(transformed.shift) @ transformed.affine
-    return (torch.eye(2, device=change.device) - change * axis_sign(change)).abs().mean()
+    with _precise(driving.affine):
+        change = torch.inverse(driving.affine) @ transform.jacobian(transformed.shift) @ transformed.affine
+        return (torch.eye(2, device=change.device) - change * axis_sign(change)).abs().mean()
 
 
 def background_consistency(forward: Tensor, backward: Tensor) -> Tensor:
     """TPSM's term on background matrices (B, 3, 3), source to driving and back: mean |I − A·A'|
     (docs/specs/tpsm.md 5.4)."""
-    return (torch.eye(3, device=forward.device) - forward @ backward).abs().mean()
+    with _precise(forward):
+        return (torch.eye(3, device=forward.device) - forward @ backward).abs().mean()
+
+
+def _precise(like: Tensor) -> torch.autocast:
+    """Within the block products of coordinates keep float32's precision."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def warp_consistency(driving: Sequence[Tensor], source: Sequence[Tensor], flow: MaskedFlow) -> Tensor:
@@ -155,6 +163,12 @@ def keypoint_prior(keypoints: Tensor) -> Tensor:
 def deformation_prior(expression: Tensor) -> Tensor:
     """face-vid2vid's prior on the driving frame's deformations (B, 3K): mean over the batch of Σ |δ|."""
     return expression.flatten(1).abs().sum(1).mean()
+
+
+def head_pose(estimated: Tensor, target: Tensor) -> Tensor:
+    """face-vid2vid's term on the driving head's angles (B, 3) in degrees: Σ over yaw, pitch and roll of their mean
+    absolute difference (docs/specs/facevid2vid.md 5.2)."""
+    return (estimated - target).abs().mean(0).sum()
 
 
 def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:

@@ -18,12 +18,19 @@ from talkbench.training.objectives.adversarial import (
     lsgan_discriminator,
     lsgan_generator,
 )
-from talkbench.training.objectives.losses import PerceptualLoss
+from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss
 from talkbench.training.objectives.norms import prepare_norms
-from talkbench.training.objectives.turn import Losses, Turn
+from talkbench.training.objectives.turn import Losses, Turn, named
 from talkbench.training.state.draw import Draw
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+
+IMAGE_TERMS: dict[type[nn.Module], str] = {
+    PerceptualLoss: "perceptual",
+    MultiScaleL1: "reconstruction",
+    nn.L1Loss: "l1",
+}
+"""The image losses, and the names of their weights."""
 
 
 class Objective(nn.Module, ABC):
@@ -35,7 +42,7 @@ class Objective(nn.Module, ABC):
 
     Args:
         method: its networks are trained, in place.
-        image_loss: compares prediction and driving frame; a `PerceptualLoss` or `MultiScaleL1`.
+        image_loss: compares prediction and driving frame; a key of `IMAGE_TERMS`.
         weights: factors of the terms.
         sync: whether batch norm sees the batches of all processes.
 
@@ -43,10 +50,14 @@ class Objective(nn.Module, ABC):
         trains: the class of methods that it trains; subclasses too, unless they have an objective of their own.
         stage: which part of their training it is.
         after: the stage that has to come before; "": none.
+        plain: whether its image loss is the mean absolute difference alone, without VGG-19 and without a pyramid.
         frozen: the names of networks that are run but do not learn; they stay as they are, in eval mode.
         clip_type: the order of the norm by which the gradients of the method's networks are limited.
         idle: whether a parameter of theirs may get no gradient in some steps.
         hinge: whether the adversarial terms are hinges, in place of least squares.
+        teachers: frozen networks, no part of the method, that its networks learn from; the image loss is none of them.
+        left_out: the terms that are left out since a file is missing, by their names in `LossWeights`, and why, ``it
+            needs …``.
         networks: the result: what learns of the method, and what is frozen.
         opponents: what learns as well but is no part of the method: the ``discriminator``, if there is one.
 
@@ -57,6 +68,7 @@ class Objective(nn.Module, ABC):
     trains: ClassVar[type[Method[Any, Any]]]
     stage: ClassVar[str] = MAIN
     after: ClassVar[str] = ""
+    plain: ClassVar[bool] = False
     frozen: ClassVar[tuple[str, ...]] = ()
     clip_type: ClassVar[float] = 2.0
     idle: ClassVar[bool] = False
@@ -64,7 +76,7 @@ class Objective(nn.Module, ABC):
 
     def __init__(self, method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
         super().__init__()
-        self.networks, self.opponents = nn.ModuleDict(method.networks), nn.ModuleDict()
+        self.networks, self.opponents = named(method.networks), nn.ModuleDict()
         for name, network in self.networks.items():
             if name in self.frozen:
                 network.requires_grad_(False).eval()
@@ -76,10 +88,11 @@ class Objective(nn.Module, ABC):
                 raise TalkbenchError(f"{method.name} has no discriminator; leave weights.adversarial out of its recipe")
             self.opponents[DISCRIMINATOR] = discriminator
         self.image_loss, self.weights = image_loss, weights
+        self.teachers, self.left_out = nn.ModuleDict(), dict[str, str]()
 
     def turns(self) -> list[Turn]:
         """The turns of a step, in their order."""
-        learning = nn.ModuleDict({name: net for name, net in self.networks.items() if name not in self.frozen})
+        learning = named({name: net for name, net in self.networks.items() if name not in self.frozen})
         first = Turn(GENERATOR, learning, self._first, self.weights, self.clipped(), self.clip_type, self.idle)
         return [first, *([Turn(DISCRIMINATOR, self.opponents, self._judge, self.weights)] if self.opponents else [])]
 
@@ -94,6 +107,9 @@ class Objective(nn.Module, ABC):
         """The weighted terms of the first turn, and their sum as ``total``, for images (B, 3, H, W) in [0, 1]."""
         losses, _ = self.turns()[0](source, driving, self.random(draw), None)
         return losses
+
+    def complete(self) -> None:
+        """Take teachers with random weights where their files are missing: they cost what the real ones do."""
 
     @abstractmethod
     def random(self, draw: Draw) -> Any:
@@ -116,7 +132,7 @@ class Objective(nn.Module, ABC):
 
     def image_term(self, prediction: Tensor, driving: Tensor) -> Losses:
         """The image loss under the name of its weight."""
-        name = "perceptual" if isinstance(self.image_loss, PerceptualLoss) else "reconstruction"
+        (name,) = (name for kind, name in IMAGE_TERMS.items() if isinstance(self.image_loss, kind))
         return {name: self.image_loss(prediction, driving)}
 
     def deceive(self, driving: Tensor, prediction: Tensor, keypoints: Tensor) -> Losses:

@@ -62,7 +62,8 @@ class EquivarianceTransform:
         """W(z) for points (B, N, 2)."""
         height, _ = self._radial(points[:, :, None] - self._points)  # (B, N, 25)
         bumps = (self.control_params[:, None] * height).sum(-1, keepdim=True)
-        return points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2] + bumps
+        with torch.autocast(points.device.type, enabled=False):  # half precision would move them by half a pixel
+            return points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2] + bumps
 
     def jacobian(self, points: Tensor) -> Tensor:
         """∇W at points (B, N, 2) → (B, N, 2, 2), in closed form."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,6 +58,14 @@ class Turn(nn.Module):
         losses = {name: getattr(self.weights, name) * term for name, term in terms.items()}
         losses["total"] = torch.stack(list(losses.values())).sum()
         return losses, left
+
+
+def named(networks: Mapping[str, nn.Module]) -> nn.ModuleDict:
+    """The networks by their names in the authors' checkpoints, one of which, X2Face's ``state_dict``, `nn.ModuleDict`
+    refuses to add."""
+    modules = nn.ModuleDict()
+    modules._modules.update(networks)
+    return modules
 
 
 @contextmanager

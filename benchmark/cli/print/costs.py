@@ -51,7 +51,8 @@ def print_training_costs(rows: Sequence[TrainRow]) -> None:
             cells += [f"{cost.mib_step:.0f}"]
         lines.append(cells)
     modules = [f"GFLOP of the modules of {row.setting.method}: {row.cost.modules}" for row in rows if row.cost]
-    title = f"training on {first.device}, torch {first.torch}, {first.image_loss}, {read}"
+    compared = " or ".join(dict.fromkeys(row.setting.image_loss for row in rows))
+    title = f"training on {first.device}, torch {first.torch}, {compared}, {read}"
     _print_costs(title, headings, lines, [*modules, *_not_measured(rows)])
 
 

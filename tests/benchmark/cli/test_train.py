@@ -132,7 +132,7 @@ def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, plac
         (("--set", "epochs"), "'epochs' is not of the form name=value; see bench train --help"),
         (("--set", "batch_size=100"), "an epoch of 4 samples does not fill a batch of 100; raise repeats"),
         (("--method", "mcnet@dmo"), "did you mean mcnet@demo"),
-        (("--method", "x2face"), "x2face cannot be trained"),
+        (("--method", "oracle"), "oracle cannot be trained"),
         (("--dataset", "voxceleb"), "unknown dataset 'voxceleb': did you mean voxceleb2"),
         (("--dataset", "celebv"), "data set celebv has no training part; choose another one"),
         (("--root", "nowhere"), "nowhere; give the one that holds your clips"),

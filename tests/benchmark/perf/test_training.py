@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_training import EPOCH, NAMES, make_trainer
 from torch import nn
 from torch.nn import functional as F
 from toy_training import SIZE, tiny
@@ -15,6 +16,7 @@ from talkbench.benchmark.perf import training
 from talkbench.benchmark.perf.modules import Calls
 from talkbench.benchmark.perf.training import COLUMNS, TrainPerfOptions
 from talkbench.methods import mcnet
+from talkbench.methods.registration import families
 from talkbench.training.objectives.losses import MultiScaleL1
 
 plain_image_loss = training.make_image_loss
@@ -74,6 +76,26 @@ def test_nothing_is_computed_twice(bench, toy):
     parts = dict(part.split() for part in row["modules"].split(", "))
     assert sum(map(float, parts.values())) == pytest.approx(modules, rel=1e-4)
     assert {"kp_detector.predictor", "generator.mbUnit", "image_loss.pyramid"} <= parts.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_objective_computes_anything_twice(tmp_path, name):
+    torch.set_flush_denormal(True)
+    trainer = make_trainer(name, tmp_path)
+    trainer.step = EPOCH * trainer.batches.per_epoch
+    trainer.objective.train()
+    counted = training.count(trainer)
+    step, modules = counted.forward + counted.perceptual + counted.backward, sum(counted.modules.values())
+    assert 0 <= step - modules < 0.02 * step
+
+
+def test_all_methods_with_a_recipe_are_measured(bench, place, monkeypatch):
+    measured = []
+    monkeypatch.setattr(training, "perf_train", lambda options, _: measured.append(options) or ([], place / "t.csv"))
+    monkeypatch.setattr("talkbench.benchmark.cli.print.costs.print_training_costs", lambda _: None)
+    assert bench("perf", "--train", "--method", "all", "--batch-size", 2).code == 0
+    trained = {card.default for card in families().values() if card.recipe}
+    assert sorted(measured[0].methods) == sorted(trained)
 
 
 def test_what_is_computed_twice_shows(bench, toy, monkeypatch):
@@ -205,9 +227,9 @@ def test_what_fails_here_is_a_row_with_its_reason(bench, toy, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
 
     monkeypatch.setattr(training, "turn", fail)
-    result = bench("perf", "--train", "--method", "x2face,mcnet@demo", "--batch-size", 2, "--device", "cpu")
+    result = bench("perf", "--train", "--method", "oracle,mcnet@demo", "--batch-size", 2, "--device", "cpu")
     assert "not measured: mcnet@demo, float32, batch of 2: OutOfMemoryError: CUDA out of memory." in result.out
-    assert "not measured: x2face, float32, batch of 2: TalkbenchError: x2face cannot be trained" in result.out
+    assert "not measured: oracle, float32, batch of 2: TalkbenchError: oracle cannot be trained" in result.out
 
 
 @pytest.mark.parametrize(

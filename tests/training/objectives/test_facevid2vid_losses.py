@@ -9,17 +9,19 @@ from torch import Tensor
 
 from talkbench.methods.discriminator import Judgement
 from talkbench.methods.interface import Method
+from talkbench.training.config import LossWeights
 from talkbench.training.objectives.adversarial import hinge_discriminator, hinge_generator
-from talkbench.training.objectives.losses import (
-    ImagePyramid,
-    PerceptualLoss,
-    deformation_prior,
-    equivariance_value,
-    keypoint_prior,
-)
+from talkbench.training.objectives.facevid2vid import FaceVid2VidObjective
+from talkbench.training.objectives.losses import ImagePyramid, PerceptualLoss, head_pose
 from talkbench.training.objectives.transform import EquivarianceTransform
 
 KEYPOINTS, MAPS, LOSSES = 1e-5, 1e-4, 1e-4
+NAMES = {
+    "perceptual": "perceptual",
+    "equivariance_value": "equivariance",
+    "keypoint_prior": "keypoint_prior",
+    "deformation_prior": "deformation_prior",
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,26 +42,29 @@ def test_the_discriminator_is_the_manifests(method: Method) -> None:
 def test_losses(golden: Golden, method: Method, perceptual: PerceptualLoss) -> None:
     theta, control = (torch.from_numpy(golden[f"loss_{name}"]) for name in ("theta", "control_params"))
     transform = EquivarianceTransform(theta, control.flatten(1))
-    driving = image(2)
-    source, head = method.encode_source(image(1)), method.encode_motion(driving)
-    frame = transform.warp_images(driving)
-    keypoints = head.keypoints(source.canonical)
-    transformed = method.encode_motion(frame).keypoints(source.canonical)
-    table = perceptual.table(method.render(source, head), driving)
-    terms = {
-        "perceptual": 10 * table.sum(),
-        "equivariance": 10 * equivariance_value(keypoints[..., :2], transformed[..., :2], transform),
-        "keypoint_prior": 10 * keypoint_prior(keypoints),
-        "deformation_prior": 5 * deformation_prior(head.expression),
-    }
-    for name, term in terms.items():
-        np.testing.assert_allclose(term, golden[f"loss_{name}"], rtol=LOSSES, err_msg=name)
+    driving, predictions = image(2), []
+    objective = FaceVid2VidObjective(method, perceptual, LossWeights(head_pose=0)).eval()
+    method.generator.register_forward_hook(lambda *call: predictions.append(call[-1]))
+    terms = objective.terms(image(1), driving, transform)
+    losses = {NAMES[name]: getattr(objective.weights, name) * term for name, term in terms.items()}
+    assert losses.keys() == set(NAMES.values())
+    for name, loss in losses.items():
+        np.testing.assert_allclose(loss, golden[f"loss_{name}"], rtol=LOSSES, err_msg=name)
+    table = perceptual.table(predictions[0], driving)
     np.testing.assert_allclose(table, golden["loss_perceptual_terms"], rtol=LOSSES)
+    frame, canonical = transform.warp_images(driving), method.detector(image(1))
+    transformed = method.encode_motion(frame).keypoints(canonical)
     assert_golden(golden, "loss_transformed_frame", frame, MAPS)
     assert_golden(golden, "loss_transformed_kp", transformed, KEYPOINTS)
     assert_golden(golden, "loss_warped_kp", transform.warp_points(transformed[..., :2]), KEYPOINTS)
     for name, found in zip(("0.5", "0.25", "0.125"), ImagePyramid()(driving)[1:], strict=True):
         assert_golden(golden, f"loss_pyramid_driving_{name}", found, MAPS)
+
+
+def test_each_degree_of_each_angle_counts() -> None:
+    """No golden: the mean over the batch, summed over the angles."""
+    estimated, target = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, 0.0]] * 2)
+    assert head_pose(estimated, target) == 3
 
 
 def judged(value: float) -> Tensor:

@@ -1,0 +1,118 @@
+"""What holds for every objective: all of its terms teach, all that can learn is taught, a batch that is repeated is
+learned, two processes are as one, and training goes on as if it had not stopped."""
+
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import small_training
+import torch
+from small_training import CPU, EPOCH, NAMES, make_trainer, pictures, step
+from torch import Tensor
+
+from talkbench.training.objectives.objective import Objective
+from talkbench.training.state.draw import Draw
+
+STEPS = 5
+# Objectives that stop no gradient but that of what they compare with, so that finite differences are the gradient.
+SMOOTH = ("facevid2vid", "fomm", "mraa", "x2face")
+
+
+class PreciseDraw(Draw):
+    """Of float64."""
+
+    def normal(self, *shape: int) -> Tensor:
+        return super().normal(*shape).double()
+
+
+@pytest.fixture(autouse=True)
+def _no_denormal_numbers() -> Iterator[None]:
+    """As in `bench train`; they would take most of the time."""
+    torch.set_flush_denormal(True)
+    yield
+    torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_repeated_batch_is_learned(name: str, tmp_path: Path) -> None:
+    trainer = make_trainer(name, tmp_path, optimiser="adam", lr=1e-3)
+    images, totals = pictures(trainer.method.resolution), []
+    learned = [parameter for turn in trainer.turns for parameter in turn.learned]
+    before = [parameter.detach().clone() for parameter in learned]
+    for _ in range(STEPS):
+        losses = step(trainer, images)
+        assert all(map(math.isfinite, losses.values())), losses
+        assert [parameter.shape for parameter in learned if parameter.grad is None] == []
+        trainer.update()
+        totals.append(losses["total"])
+    assert totals[-1] < 0.97 * totals[0]
+    assert not any(map(torch.equal, learned, before))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_training_goes_on_as_if_it_had_not_stopped(name: str, tmp_path: Path) -> None:
+    for folder, ends in (("whole", (2,)), ("parts", (1, 2))):
+        for end in ends:
+            trainer = make_trainer(name, tmp_path / folder, epochs=1, repeats=8, steps=end)
+            trainer.run()
+    whole, parts = (torch.load(tmp_path / folder / "state" / "00000002.pt") for folder in ("whole", "parts"))
+    for group in ("networks", "opponents"):
+        assert whole[group].keys() == parts[group].keys()
+        assert all(torch.equal(value, parts[group][key]) for key, value in whole[group].items())
+
+
+def test_two_processes_take_the_same_step_as_one(tmp_path: Path) -> None:
+    """Norms of gradients only roughly: fresh networks as deep as face-vid2vid's head estimator multiply rounding."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = small_training.__file__
+    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    environment = {**os.environ, **meeting, "PYTHONPATH": str(Path(program).parent)}
+    ranks = [{"RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    processes = [
+        subprocess.Popen([sys.executable, program], env={**environment, **rank}, stdout=subprocess.PIPE, text=True)
+        for rank in ranks
+    ]
+    printed, silence = (process.communicate(timeout=300)[0] for process in processes)
+    assert [process.returncode for process in processes] == [0, 0]
+    assert silence == ""
+    shared = {name: json.loads(losses) for name, losses in (line.split(" ", 1) for line in printed.splitlines())}
+    assert list(shared) == NAMES
+    for name, two in shared.items():
+        trainer = make_trainer(name, tmp_path / name, clip_grad=None)
+        one = step(trainer, pictures(trainer.method.resolution))
+        assert two.pop("norm") == pytest.approx(one.pop("norm"), rel=0.15), name
+        assert two == pytest.approx(one, rel=1e-3), name
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_gradients_are_finite_differences(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the sum of all terms, in float64, along a random direction in the space of all weights."""
+    monkeypatch.setattr(torch.Tensor, "float", lambda tensor: tensor)  # networks leave half precision by it
+    trainer = make_trainer(name, tmp_path)
+    objective = trainer.objective.double().eval()
+    images = pictures(trainer.method.resolution).double() / 255
+    random = objective.random(PreciseDraw(0, 0, 2, 0, 2, CPU, EPOCH))
+    randomly = torch.Generator().manual_seed(2)
+    parameters = trainer.turns[0].learned
+    direction = [torch.randn(p.shape, generator=randomly, dtype=p.dtype) * p.abs().mean() for p in parameters]
+    total(objective, images, random).backward()
+    slope = sum((p.grad * d).sum() for p, d in zip(parameters, direction, strict=True))
+    with torch.no_grad():
+        values = []
+        for change in (1e-7, -2e-7):
+            torch._foreach_add_(parameters, direction, alpha=change)
+            values.append(total(objective, images, random))
+    assert slope.item() == pytest.approx((values[0] - values[1]).item() / 2e-7, rel=1e-3)
+
+
+def total(objective: Objective, images: Tensor, random: object) -> Tensor:
+    losses, _ = objective.turns()[0](images[:, 0], images[:, 1], random, None)
+    return losses["total"]
