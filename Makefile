@@ -32,7 +32,7 @@ $(VENV)/bin/uv:
 
 demo: $(STAMP)  ## score MCNet on the demo clips
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
-	$(VENV)/bin/bench run --method mcnet --dataset demo
+	$(VENV)/bin/bench run --method mcnet --dataset demo --protocol talkbench-offline
 
 site: $(STAMP)  ## build the leaderboard of results/entries into site/
 	$(VENV)/bin/bench leaderboard build --out site

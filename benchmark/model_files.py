@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from talkbench.benchmark.evaluation import protocol as protocols
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import checkpoint_kind, is_unpacked
 from talkbench.core.files import write_atomic
@@ -20,14 +21,12 @@ from talkbench.core.registry import nearest
 SUMS = "SHA256SUMS"
 SHIPPED = "ships with talkbench"
 
-SETS = {
-    "demo": (
-        *("stlpips@alex", "akd@dlib68", "nme@dlib68", "akd@mp68", "aed@dlib128", "csim@dlib128", "pose-mae@mp478"),
-        *("blendshape-mae@mp52", "gaze-mae@mp52", "missing-face-rate@dlib", "missing-face-rate@mp"),
-    )
-}
-"""Names that stand for the files of several metrics. ``demo``: of those that a machine with nothing but a package index
-can compute. The name of a data set stands for its files too, so that ``demo`` is all that a run on the demo takes."""
+DEMO = "demo"
+"""Stands for the files of the metrics of `OFFLINE` and, as the name of a data set does, for that one's: for all that a
+run on the demo takes."""
+
+OFFLINE = "talkbench-offline"
+"""The protocol of a machine with nothing but a package index, which ``make demo`` follows."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class ModelFile:
         path: where the file is, or where it belongs.
         place: the same, relative to the store.
         status: as `bench weights list` explains.
-        size: in bytes; None if the file is missing and its size is not published.
+        size: in bytes, about if the file is missing and its size is not published; None if nothing is known of it.
         licence: of the weights, in words.
         proof: what of its contents has been published, in words.
         source: its URL, or in words where it is published.
@@ -87,8 +86,8 @@ def carried() -> dict[str, dict[str, PackagedFile]]:
 
 
 def named(name: str) -> list[str] | None:
-    """The metrics' files that a name stands for: the file of that name, or the files of the metric, extractor or set
-    (`SETS`) of that name. None if there is none of the four.
+    """The metrics' files that a name stands for: the file of that name, or the files of the metric or extractor of that
+    name, or of all metrics of the protocol of that name (`DEMO`: of `OFFLINE`). None if there is none of the four.
 
     Raises:
         TalkbenchError: the metric has no such variant.
@@ -99,8 +98,9 @@ def named(name: str) -> list[str] | None:
 
     if name in cards():
         return [name]
-    if name in SETS:
-        return list(dict.fromkeys(file for metric in SETS[name] for file in metrics.create(metric).files()))
+    if name == DEMO or name in protocols.names():
+        chosen = protocols.load(OFFLINE if name == DEMO else name).metrics
+        return list(dict.fromkeys(file for metric in chosen for file in metrics.create(metric.name).files()))
     if name in metrics.registry or name.partition("@")[0] in metrics.registry:
         return metrics.create(name).files()
     return metrics.create_extractor(name).files() if name in extractors.registry else None
@@ -129,8 +129,10 @@ def _named(name: str) -> Iterable[ModelFile]:
         return [*_of_metrics(metric_files or ()), *of_data]
     if name in methods.registry.names() or name.partition("@")[0] in methods.registry.names():
         return _of_methods(name)
-    choices = [*SETS, *methods.registry.names(), *metrics.registry.names(), *extractors.registry.names(), *files()]
-    choices += [entry.name for entry in _of_data()]
+    choices = [
+        *(DEMO, *protocols.names(), *methods.registry.names()),
+        *(*metrics.registry.names(), *extractors.registry.names(), *files(), *(entry.name for entry in _of_data())),
+    ]
     raise TalkbenchError(methods.registry.explain(name) or f"unknown name {name!r}: {nearest(name, choices)}")
 
 
@@ -155,7 +157,7 @@ def _of_methods(method: str) -> Iterator[ModelFile]:
 
 
 def _of_metrics(names: Iterable[str]) -> Iterator[ModelFile]:
-    from talkbench.metrics.weights import files, find, status, store
+    from talkbench.metrics.weights import cards, files, find, status, store
 
     needed = users()
     for name in names:
@@ -163,7 +165,7 @@ def _of_metrics(names: Iterable[str]) -> Iterator[ModelFile]:
         file = files()[name]
         path = stored or store() / file.path
         place = (store() / file.path).relative_to(home() / "weights")
-        size = stored.stat().st_size if stored else file.size
+        size = stored.stat().st_size if stored else cards()[name].bytes
         yield ModelFile(
             name,
             ", ".join(needed[name]),

@@ -43,14 +43,20 @@ def _missing(libraries: Sequence[str], weights: Sequence[str], through: str | No
         through: the extractor that the model starts from, which must be able to run too.
     """
     for library in libraries:
-        try:
-            version(library)
-        except PackageNotFoundError:
-            return f"needs {library}{_way_to(library)}"
+        if not _installed(library):
+            return f"needs {library}{way_to(library)}"
     return problem_of(*weights) or (extractor_registry.create(through).problem() if through else None)
 
 
-def _way_to(library: str) -> str:
+def _installed(library: str) -> bool:
+    try:
+        version(library)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def way_to(library: str) -> str:
     """How to get a library, for the end of a message; or that talkbench leaves it out on this kind of machine."""
     try:
         lines = requires("talkbench") or []
@@ -61,6 +67,12 @@ def _way_to(library: str) -> str:
             machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
             return f", which has no wheel for {machine}"
     return ": pip install 'talkbench[full]'"
+
+
+def _lacking(libraries: Sequence[str], through: str | None) -> list[str]:
+    """The libraries of a model and of the extractor that it starts from that are not installed, each once."""
+    own = [library for library in libraries if not _installed(library)]
+    return list(dict.fromkeys([*own, *(extractor_registry.create(through).lacking() if through else [])]))
 
 
 def _files(weights: Sequence[str], through: str | None) -> list[str]:
@@ -135,6 +147,10 @@ class Extractor(ABC):
     def files(self) -> list[str]:
         """All files of ``weights.yaml`` without which it has no features: its own, and those of what it `uses`."""
         return _files(self.weights, self.uses)
+
+    def lacking(self) -> list[str]:
+        """The distributions without which it has no features and that are not installed here."""
+        return _lacking(self.libraries, self.uses)
 
     def card(self) -> ExtractorCard:
         """The extractor as plain data.
@@ -253,6 +269,10 @@ class Metric(ABC, Generic[Features]):
     def files(self) -> list[str]:
         """All files of ``weights.yaml`` without which it cannot be computed: its own, and those of its extractor."""
         return _files(self.weights, self.extractor)
+
+    def lacking(self) -> list[str]:
+        """The distributions without which it cannot be computed and that are not installed here."""
+        return _lacking(self.libraries, self.extractor)
 
     def card(self) -> MetricCard:
         """The metric as plain data.

@@ -40,6 +40,7 @@ class FileCard(Card):
         sha256: of its contents, or the first digits.
         git_blob: its id in git.
         size: bytes.
+        megabytes: about its size, where the bytes are not published; for messages.
         used_by: commands that need it; metrics and extractors name their files themselves.
         elsewhere: where the library that published it keeps it; ``{torch}`` is torch's cache folder.
     """
@@ -53,6 +54,7 @@ class FileCard(Card):
     sha256: str = ""
     git_blob: str = ""
     size: int | None = None
+    megabytes: float | None = None
     used_by: Texts = ()
     elsewhere: Texts = ()
 
@@ -61,6 +63,11 @@ class FileCard(Card):
         """Its address; "" where only a person can fetch it."""
         name = Path(self.path).name
         return f"{HUB}/{self.hub}/resolve/{COMMIT}/{name}" if self.hub else self.url
+
+    @property
+    def bytes(self) -> int | None:
+        """Its size, or about its size; None where nothing is known of it."""
+        return self.size if self.megabytes is None else round(self.megabytes * 1e6)
 
     @property
     def fetchable(self) -> bool:

@@ -107,7 +107,8 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
     method = start(config, options.checkpoint, world.share(Checkpoints(folder).begun()), progress.say)
     assert method.resolution is not None
     pairs = FramePairs(datasets.create(config.dataset, root=options.root), config, method.resolution)
-    image_loss, comparison = _image_loss(method, config.stage, options.vgg, progress.say)
+    notes: list[str] = []
+    image_loss, comparison = _image_loss(method, config.stage, options.vgg, notes.append)
     bound, say = (FOREVER, progress.say) if options.wait else (READERS_END, None)
     with locked(folder, "is training into", bound, say) if world.main else nullcontext():
         beginning = None
@@ -122,6 +123,8 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
             write_atomic(folder / "recipe.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
             if beginning:
                 write_origin(folder, beginning)
+        for note in notes:  # not before the training can begin: what keeps it from that matters more
+            progress.say(note)
         for term, reason in trainer.objective.left_out.items():
             progress.say(f"no {term} term, which the weights file records: {reason}")
         progress.begin(config, folder)

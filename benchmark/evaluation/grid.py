@@ -74,11 +74,12 @@ def run_grid(options: RunOptions, display: Callable[[], AbstractContextManager[P
             progress.warn(warning)
         for cell in skipped:
             progress.say(f"skipped {where(cell)}: {cell.reason}")
-    finished = []
+    finished: list[GridCell] = []
+    told: set[str] = set()
     for number, cell in enumerate(cells, 1):
         with display() as progress:
             progress.say(f"{number}/{len(cells)} {where(cell)}")
-            finished.append(_run(cell, options, progress))
+            finished.append(_run(cell, options, progress, told))
     return [*skipped, *finished]
 
 
@@ -146,8 +147,12 @@ def where(cell: GridCell) -> str:
     return " on ".join(filter(None, (cell.method, data)))
 
 
-def _run(cell: GridCell, options: RunOptions, progress: Progress) -> GridCell:
-    """Run a cell. It is skipped if the run cannot be prepared, and has failed if the run breaks off later."""
+def _run(cell: GridCell, options: RunOptions, progress: Progress, told: set[str]) -> GridCell:
+    """Run a cell. It is skipped if the run cannot be prepared, and has failed if the run breaks off later.
+
+    Args:
+        told: what earlier runs have told of metrics that cannot be computed; it is not told again.
+    """
     own = _of_cell(cell, options)
     try:
         with reproducible(), memory_advice(own.batch_size):
@@ -156,7 +161,9 @@ def _run(cell: GridCell, options: RunOptions, progress: Progress) -> GridCell:
             except (TalkbenchError, OSError) as error:
                 progress.say(f"skipped: {error}")
                 return replace(cell, state="skipped", reason=str(error))
-            finished = carry_out(setup, own, progress)
+            fresh = [line for line in setup.remarks if line not in told]
+            finished = carry_out(replace(setup, remarks=fresh), own, progress)
+            told.update(fresh)
     except Exception as error:  # one broken method must not cost the others a night
         explained = isinstance(error, TalkbenchError | OSError)
         reason = " ".join((str(error) if explained else f"{type(error).__name__}: {error}").split())

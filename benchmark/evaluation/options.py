@@ -35,6 +35,7 @@ class RunOptions:
     wait: bool = False
     several: bool = False  # this is one of the runs of a grid, each of which may be new or begun before
     strict: bool = False
+    verbose: bool = False
     save_frames: bool = False
     tracking_uri: str | None = None
     settings: dict[str, object] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from talkbench.benchmark.evaluation.protocol import Protocol
 from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.record import IN_MEMORY
 from talkbench.benchmark.evaluation.scorer import has_videos
+from talkbench.benchmark.evaluation.shortfall import each_reason, remarks
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import stored_size
@@ -29,7 +30,7 @@ from talkbench.datasets.gaps import describe_gaps
 from talkbench.methods.cards import Weights, card, find_weights
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
-from talkbench.results.record import UnavailableMetric, by_reason
+from talkbench.results.record import UnavailableMetric
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Setup:
         method: the method to run, or the frames to score in its place.
         size: side in pixels of the images that the method and the metrics get.
         unavailable: the metrics that were asked for and cannot be computed.
+        remarks: what to tell the user of these.
     """
 
     protocol: Protocol
@@ -51,6 +53,7 @@ class Setup:
     metrics: list[Metric]
     extractors: dict[str, Extractor]
     unavailable: list[UnavailableMetric]
+    remarks: list[str]
 
 
 def prepare(
@@ -90,12 +93,15 @@ def prepare(
     if not options.metrics:  # the protocol's metrics that make no sense for the task are left out without a warning
         named = [metric for metric in named if not unsuited(metric, pairs, size, from_files=method is None)]
     chosen, unavailable = choose_metrics(named, pairs, size, from_files=method is None)
-    _announce(unavailable, options.strict, progress)
+    if unavailable and options.strict:
+        raise TalkbenchError(f"{each_reason(unavailable)[0]} (--strict makes that an error)")
+    lines = remarks(unavailable, len(chosen) + len(unavailable), protocol)
     if not chosen:
-        raise TalkbenchError("none of the metrics can be computed; see bench list metrics")
+        raise TalkbenchError(f"none of the metrics can be computed: {'; '.join(lines)}; see bench list metrics")
     source = _given_frames(options, whole, len(pairs), size, progress) if method is None else method
     extractors = choose_extractors(chosen, device)
-    return Setup(protocol, device, weights, source, pairs, size, chosen, extractors, unavailable)
+    told = each_reason(unavailable) if options.verbose else lines
+    return Setup(protocol, device, weights, source, pairs, size, chosen, extractors, unavailable, told)
 
 
 def seen_in_training(method: str, split: datasets.Split) -> bool:
@@ -114,16 +120,6 @@ def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[st
             extractors[name] = metrics.create_extractor(name, str(device))
             names.append(extractors[name].uses)
     return extractors
-
-
-def _announce(unavailable: Sequence[UnavailableMetric], strict: bool, progress: Progress) -> None:
-    """Warn of the metrics that are not available, with one line per reason; with `strict` the first is an error."""
-    for reason, names in by_reason(unavailable).items():
-        several = f"metrics {names} are" if "," in names else f"metric {names} is"
-        problem = f"{several} not available: {reason}"
-        if strict:
-            raise TalkbenchError(f"{problem} (--strict makes that an error)")
-        progress.warn(problem)
 
 
 def _size(

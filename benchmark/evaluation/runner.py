@@ -94,6 +94,8 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
     images = image_source(setup)
     with open_store(options, describe(setup, options), images, progress) as store:
         record = store.read_record()
+        for line in setup.remarks:  # not before the run can begin: what keeps it from that matters more
+            progress.say(line)
         runs, before = store.folder.parent, len(store.done())
         with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
             tracker.start(record, runs)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from talkbench import metrics
 from talkbench.benchmark.environment import choose_device, device_name, reproducible
+from talkbench.benchmark.evaluation.shortfall import lacks, shortfall
 from talkbench.benchmark.perf.gauges import WARM_UP, memory, peak, turn
 from talkbench.benchmark.perf.table import CostTable, csv_name, first_line
 from talkbench.benchmark.probes import ANY_SIZE, probe_images
@@ -208,6 +209,17 @@ def measure(names: Sequence[str], images: Tensor, repeat: int, remark: str) -> M
         talkbench=version("talkbench"),
     )
     return MetricRow(setting, cost, remark, reason)
+
+
+def not_measured(rows: Sequence[MetricRow]) -> list[str]:
+    """Why rows have no cost: one line on those that lack files or libraries, and one for each of the others."""
+    reasons = {row.setting.name: row.reason for row in rows if row.reason}
+    single = {
+        row.setting.name: _create(row.setting.name, torch.device("cpu")) for row in rows if row.setting.kind != "set"
+    }
+    short = {name: part for name, part in single.items() if name in reasons and lacks(part)}
+    lines = [shortfall([*short.values()], f"{len(short)} of {len(single)}")] if short else []
+    return lines + [f"{name}: {reason}" for name, reason in reasons.items() if name not in short]
 
 
 def _create(name: str, device: torch.device) -> Part:

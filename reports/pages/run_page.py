@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BARS = 24
 """Bars of the small histogram beside a mean."""
 
+ROUNDING = 1e-12
+"""Relative difference of values that are equal but for the rounding of float64."""
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -148,10 +151,17 @@ def _result(spec: MetricSpec, result: MetricSummary | None, rows: pd.DataFrame) 
         "bars": [],
     }
     if len(values):
-        heights = np.histogram(values, bins=BARS)[0] / len(values)
-        line["bars"] = [(number, f"{height:.3f}") for number, height in enumerate(heights / heights.max()) if height]
+        heights = _heights(values)
+        line["bars"] = [(number, f"{height:.3f}") for number, height in enumerate(heights) if height]
         line["low"], line["high"] = format_value(values.min(), spec), format_value(values.max(), spec)
     return line
+
+
+def _heights(values: np.ndarray) -> np.ndarray:
+    """The bars of the histogram, the highest being 1. Values that differ by rounding alone make one bar."""
+    low, high = values.min(), values.max()
+    counted = np.histogram(values if high - low > ROUNDING * max(abs(low), abs(high)) else low, bins=BARS)[0]
+    return counted / counted.max()
 
 
 def _failures(rows: pd.DataFrame) -> list[dict[str, Any]]:

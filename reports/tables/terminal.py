@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from talkbench.core.text import visible
 from talkbench.reports.tables.summary_lines import summary_lines
 from talkbench.reports.tables.table import CONTRADICTIONS, SYSTEMS
-from talkbench.results import RunRecord, Summary, by_reason
+from talkbench.results import RunRecord, Summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,13 +18,10 @@ if TYPE_CHECKING:
     from talkbench.reports.tables.table import Cell, Table
 
 
-MAX_REASON = 60
-"""Letters of the reason why a metric was not computed. The whole reason is printed at the start and on the page."""
-
-
 def print_terminal(record: RunRecord, summary: Summary, console: Console | None = None) -> None:
     """Print the numbers of a run: of each metric the mean, the pairs it was taken over, the failures by reason and, for
-    faces and bodies, the coverage and the share missing in generated frames; then why other metrics have no number.
+    faces and bodies, the coverage and the share missing in generated frames. The title says how many of the metrics
+    that were asked for these are; the page says why others could not be computed.
 
     Args:
         console: where to print; the standard output by default.
@@ -37,8 +33,11 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
     from talkbench.core.console import VisibleConsole
 
     data = record.dataset
-    title = Text(f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs")
-    table = Table(title=title, box=box.SIMPLE_HEAD)
+    title = f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs"
+    if record.unavailable:
+        computed = len(record.metrics)
+        title += f", {computed} of {computed + len(record.unavailable)} metrics"
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD)
     headings, lines = summary_lines(record, summary)
     table.add_column(headings[0], min_width=max((len(spec.name) for spec in record.metrics), default=0))
     for heading in headings[1:-1]:
@@ -48,9 +47,6 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
         table.add_row(*(Text(visible(cell)) for cell in cells))
     console = console or VisibleConsole()
     _print_whole(table, console)
-    for reason, names in by_reason(record.unavailable).items():
-        short = shorten(reason, MAX_REASON, placeholder=" …")
-        console.print(Text(f"not computed: {names}: {short}", style="dim"), soft_wrap=True)
 
 
 def print_table(table: Table, console: Console | None = None) -> None:

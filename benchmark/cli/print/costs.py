@@ -58,6 +58,8 @@ def print_training_costs(rows: Sequence[TrainRow]) -> None:
 
 def print_metric_costs(rows: Sequence[MetricRow]) -> None:
     """One line per extractor, image metric and whole set, then why some could not be measured."""
+    from talkbench.benchmark.perf.metrics import not_measured
+
     first = rows[0].setting
     lines = []
     for row in rows:
@@ -69,7 +71,7 @@ def print_metric_costs(rows: Sequence[MetricRow]) -> None:
     title = f"{first.device}, torch {first.torch}, {first.frames} frames, {first.size}x{first.size}"
     headings = ("measured", "what", "batch", "per second", "ms per 64", "peak MiB", "found")
     below = [row.remark for row in rows if row.remark]
-    below += [f"not measured: {row.setting.name}: {row.reason}" for row in rows if row.reason]
+    below += [f"not measured: {line}" for line in not_measured(rows)]
     _print_costs(title, headings, lines, below)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def command(folder: Path, names: tuple[str, ...]) -> None:
     """Copy weights into a folder for a machine without network.
 
-    NAMES are methods, metrics, extractors, data sets or files; without them, all that are here are copied. On the other
-    machine run bench weights add FOLDER, which also checks the files against the SHA256SUMS in the folder.
+    NAMES are methods, metrics, extractors, protocols, data sets or files; without them, all that are here are copied.
+    On the other machine run bench weights add FOLDER, which also checks the files against the SHA256SUMS in the folder.
 
     \b
     bench weights export /media/stick/weights

