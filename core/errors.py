@@ -1,4 +1,5 @@
-"""The two kinds of failure: one that ends a command, and one that costs a single pair."""
+"""The two kinds of failure: one that ends a command, and one that costs a single pair; and a library that does not
+load."""
 
 
 class TalkbenchError(Exception):
@@ -24,3 +25,12 @@ class PairError(TalkbenchError):
 
     def __str__(self) -> str:
         return self.message
+
+
+NO_MEMORY = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
+"""What the loader says of a library for which there is no memory left."""
+
+
+def is_out_of_memory(error: ImportError) -> bool:
+    """Whether a library could not be loaded for lack of memory alone."""
+    return any(sign in str(error).lower() for sign in NO_MEMORY)

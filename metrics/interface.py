@@ -6,17 +6,23 @@ from __future__ import annotations
 import inspect
 import platform
 import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, final
 
 import numpy as np
 from packaging.requirements import Requirement
 
 from talkbench.core.cards import Card, ExtractorCard, MetricCard, parse_card
-from talkbench.core.errors import TalkbenchError
+from talkbench.core.errors import TalkbenchError, is_out_of_memory
 from talkbench.core.registry import Registry, distribution_of, nearest
+from talkbench.metrics.networks import isolated
 from talkbench.metrics.weights import digests
 from talkbench.metrics.weights import problem as problem_of
 
@@ -34,6 +40,10 @@ extractor_registry: Registry[Extractor] = Registry("extractor", "talkbench.metri
 """The extractors by name; other people's register under the entry-point group ``talkbench.extractors``."""
 
 
+MODULES = {"dlib-bin": "dlib", "py-feat": "feat", "scikit-image": "skimage"}
+"""What is imported of distributions whose module has another name than they themselves."""
+
+
 def _missing(libraries: Sequence[str], weights: Sequence[str], through: str | None) -> str | None:
     """The first thing that keeps a model from running here, with the remedy; None if it can run.
 
@@ -43,12 +53,13 @@ def _missing(libraries: Sequence[str], weights: Sequence[str], through: str | No
         through: the extractor that the model starts from, which must be able to run too.
     """
     for library in libraries:
-        if not _installed(library):
+        if not installed(library):
             return f"needs {library}{way_to(library)}"
     return problem_of(*weights) or (extractor_registry.create(through).problem() if through else None)
 
 
-def _installed(library: str) -> bool:
+def installed(library: str) -> bool:
+    """Whether a distribution is installed; it may be broken all the same, see `broken`."""
     try:
         version(library)
     except PackageNotFoundError:
@@ -69,10 +80,26 @@ def way_to(library: str) -> str:
     return ": pip install 'talkbench[full]'"
 
 
-def _lacking(libraries: Sequence[str], through: str | None) -> list[str]:
-    """The libraries of a model and of the extractor that it starts from that are not installed, each once."""
-    own = [library for library in libraries if not _installed(library)]
-    return list(dict.fromkeys([*own, *(extractor_registry.create(through).lacking() if through else [])]))
+@cache
+def broken(library: str) -> str | None:
+    """Why an installed distribution cannot be imported, with the remedy; None if it can. It is imported to see that."""
+    name = MODULES.get(library, library.replace("-", "_"))
+    if name in sys.modules or find_spec(name) is None:  # the latter: it calls its module otherwise
+        return None
+    with isolated():
+        try:
+            import_module(name)
+        except ImportError as error:
+            if is_out_of_memory(error):
+                raise
+            reason = shorten(str(error), 160, placeholder="…")
+            return f"needs {library}, which cannot be imported ({reason}): pip install --force-reinstall {library}"
+    return None
+
+
+def _libraries(libraries: Sequence[str], through: str | None) -> list[str]:
+    """The libraries of a model and of the extractor that it starts from, each once."""
+    return list(dict.fromkeys([*libraries, *(extractor_registry.create(through).all_libraries() if through else [])]))
 
 
 def _files(weights: Sequence[str], through: str | None) -> list[str]:
@@ -148,9 +175,9 @@ class Extractor(ABC):
         """All files of ``weights.yaml`` without which it has no features: its own, and those of what it `uses`."""
         return _files(self.weights, self.uses)
 
-    def lacking(self) -> list[str]:
-        """The distributions without which it has no features and that are not installed here."""
-        return _lacking(self.libraries, self.uses)
+    def all_libraries(self) -> list[str]:
+        """All distributions without which it has no features: its own, and those of what it `uses`."""
+        return _libraries(self.libraries, self.uses)
 
     def card(self) -> ExtractorCard:
         """The extractor as plain data.
@@ -270,9 +297,9 @@ class Metric(ABC, Generic[Features]):
         """All files of ``weights.yaml`` without which it cannot be computed: its own, and those of its extractor."""
         return _files(self.weights, self.extractor)
 
-    def lacking(self) -> list[str]:
-        """The distributions without which it cannot be computed and that are not installed here."""
-        return _lacking(self.libraries, self.extractor)
+    def all_libraries(self) -> list[str]:
+        """All distributions without which it cannot be computed: its own, and those of its extractor."""
+        return _libraries(self.libraries, self.extractor)
 
     def card(self) -> MetricCard:
         """The metric as plain data.

@@ -8,14 +8,11 @@ import click
 
 from talkbench.benchmark import cli
 from talkbench.benchmark.cli.groups import CONTEXT, FolderGroup
-from talkbench.core.errors import TalkbenchError
+from talkbench.core.errors import TalkbenchError, is_out_of_memory
 from talkbench.core.text import visible, visible_output
 
 HELPERS = {"groups", "main", "options", "print", "progress", "train_progress"}
 """The modules of the folder that are not commands."""
-
-NO_MEMORY = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")
-"""What the loader says of a library for which there is no memory left."""
 
 
 def main() -> None:
@@ -36,9 +33,9 @@ def _main() -> None:
     except OSError as error:  # of reading, mostly; what was computed before is kept
         _stop(str(error), 2)
     except (MemoryError, ImportError) as error:
-        reason = str(error).strip() or "no more is to be had"
-        if isinstance(error, ImportError) and not any(sign in reason.lower() for sign in NO_MEMORY):
+        if isinstance(error, ImportError) and not is_out_of_memory(error):
             raise
+        reason = str(error).strip() or "no more is to be had"
         _stop(f"out of memory ({reason}); end other programs, or allow this one more than {_allowed()}", 2)
     except (click.Abort, KeyboardInterrupt):
         _stop("stopped; to go on, repeat the command (a single bench run with --resume)", 130)

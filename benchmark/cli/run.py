@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 @OPTIONS["wait"]
 @click.option("--strict", is_flag=True, help="Stop with an error if a metric cannot be computed here.")
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Say of each metric that cannot be computed here why, with files and addresses."
+    "-v", "--verbose", is_flag=True, help="Say of each metric that cannot be computed here why, with files and URLs."
 )  # fmt: skip
 @click.option("--save-frames", is_flag=True, help="Keep every generated frame as PNG in the run's folder.")
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")

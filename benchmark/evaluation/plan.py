@@ -30,6 +30,7 @@ from talkbench.datasets.gaps import describe_gaps
 from talkbench.methods.cards import Weights, card, find_weights
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
+from talkbench.metrics.interface import broken
 from talkbench.results.record import UnavailableMetric
 
 
@@ -272,6 +273,7 @@ def choose_metrics(
     unavailable: list[UnavailableMetric] = []
     for metric in {metric.name: metric for metric in named}.values():
         problem = unsuited(metric, split, size, from_files) or metric.problem()
+        problem = problem or next(filter(None, map(broken, metric.all_libraries())), None)
         if problem:
             unavailable.append(UnavailableMetric(name=metric.variant, reason=problem))
         else:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from talkbench import metrics
 from talkbench.benchmark.evaluation.protocol import Protocol, names
 from talkbench.metrics import Extractor, Metric, weights
-from talkbench.metrics.interface import way_to
+from talkbench.metrics.interface import installed, way_to
 from talkbench.results.record import UnavailableMetric, by_reason
 
 Part = Extractor | Metric
@@ -43,7 +43,7 @@ def each_reason(unavailable: Iterable[UnavailableMetric]) -> list[str]:
 
 def lacks(part: Part) -> bool:
     """Whether files or libraries are missing here without which `part` cannot work."""
-    return bool(part.lacking() or _wanting([part]))
+    return bool(_lacking([part]) or _wanting([part]))
 
 
 def shortfall(parts: Sequence[Part], subject: str, protocol: Protocol | None = None) -> str:
@@ -66,10 +66,16 @@ def shortfall(parts: Sequence[Part], subject: str, protocol: Protocol | None = N
         where = "; ".join(f"bench weights list {name}" for name in by_hand)
         needs.append(f"{_count(by_hand)} to be fetched by hand: {where}")
     ways: dict[str, list[str]] = {}
-    for library in dict.fromkeys(library for part in parts for library in part.lacking()):
+    for library in _lacking(parts):
         ways.setdefault(way_to(library), []).append(library)
     needs += [" and ".join(libraries) + way for way, libraries in ways.items()]
     return f"{subject} need{'s' if len(parts) == 1 else ''} {'; '.join(needs)}"
+
+
+def _lacking(parts: Iterable[Part]) -> list[str]:
+    """The libraries that are not installed, each once."""
+    libraries = dict.fromkeys(library for part in parts for library in part.all_libraries())
+    return [library for library in libraries if not installed(library)]
 
 
 def _wanting(parts: Iterable[Part]) -> list[str]:

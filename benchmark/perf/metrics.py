@@ -218,7 +218,7 @@ def not_measured(rows: Sequence[MetricRow]) -> list[str]:
         row.setting.name: _create(row.setting.name, torch.device("cpu")) for row in rows if row.setting.kind != "set"
     }
     short = {name: part for name, part in single.items() if name in reasons and lacks(part)}
-    lines = [shortfall([*short.values()], f"{len(short)} of {len(single)}")] if short else []
+    lines = [shortfall([*short.values()], f"{len(short)} of {len(single)} extractors and metrics")] if short else []
     return lines + [f"{name}: {reason}" for name, reason in reasons.items() if name not in short]
 
 

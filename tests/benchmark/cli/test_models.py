@@ -116,15 +116,19 @@ def test_a_generated_frame_without_a_face_is_counted_and_shown(bench, clips, pla
     assert "worst value that the metric has" in worst.out
 
 
-def test_files_that_are_missing_are_named_once_with_all_that_need_them(score):
+def test_files_that_are_missing_are_one_calm_line_and_the_page_and_v_say_more(score):
     result = score("--metrics", "l1,akd,nme", "--limit", 1)
-    file = weights.files()["s3fd"]
-    (line,) = [line for line in result.err.splitlines() if "not available" in line]
-    assert line.startswith("warning: metrics akd@pose-evaluation, nme@interocular are not available: needs s3fd-")
-    assert file.url in line
-    assert str((weights.store() / file.path).parent) in line
-    assert "bench weights pull" in line
-    assert len([line for line in result.out.splitlines() if "not computed" in line]) == 1
+    told = "2 of 3 metrics need 2 model files (186.0 MB): bench weights pull s3fd fan-2d"
+    assert [line for line in result.err.splitlines() if "metrics" in line] == [told]
+    assert "1 pairs, 1 of 3 metrics" in result.out
+    assert "bench weights" not in result.out
+    detailed = score("--metrics", "l1,akd,nme", "--limit", 1, "-v", "--out", "detailed")
+    (line,) = [line for line in detailed.err.splitlines() if "not available" in line]
+    assert line.startswith("metrics akd@pose-evaluation, nme@interocular are not available: needs s3fd-")
+    page = (detailed.store.folder / "index.html").read_text()
+    for detail in (weights.files()["s3fd"].url, str(weights.store() / "face-alignment"), "bench weights pull s3fd"):
+        assert detail in line
+        assert detail in page
     strict = score("--metrics", "l1,akd", "--strict", "--out", "strict").complaint()
     assert strict.endswith("(--strict makes that an error)")
 
@@ -134,7 +138,9 @@ def test_a_file_of_another_model_ends_the_run_in_one_line(score, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a checkpoint")
     result = score("--metrics", "l1,aed", "--limit", 1)  # its git id is known, so it is told before the run
-    assert "metric aed@openface-nn4 is not available: needs a sound openface.pth" in result.err
+    damaged = "1 of 2 metrics needs 1 model file, of which 1 is here but damaged (15.0 MB)"
+    assert f"{damaged}: bench weights pull openface-nn4\n" in result.err
+    assert "needs a sound openface.pth" in result.record.unavailable[0].reason
     assert result.code == 0
     other = weights.store() / weights.files()["arcface-r50"].path  # of this one nobody has stated a hash
     other.parent.mkdir(parents=True)

@@ -6,6 +6,7 @@ import yaml
 from talkbench import metrics
 from talkbench.benchmark.evaluation import protocol
 from talkbench.core.errors import TalkbenchError
+from talkbench.metrics import weights
 
 MINE = {
     "name": "mine",
@@ -36,7 +37,7 @@ def mine(place):
 
 
 def test_these_ship():
-    assert protocol.names() == ["fomm-video", "mcnet-2023", "talkbench-1"]
+    assert protocol.names() == ["fomm-video", "mcnet-2023", "talkbench-1", "talkbench-offline"]
     assert protocol.DEFAULT == "talkbench-1"
 
 
@@ -55,6 +56,15 @@ def test_only_the_papers_protocol_has_what_must_not_rank():
 
     assert unranked("talkbench-1") == set()
     assert unranked("mcnet-2023") == {"psnr@uint8-wrap"}
+
+
+def test_the_offline_one_needs_only_files_and_runtimes_that_come_from_a_package_index():
+    chosen = [metrics.create(metric.name) for metric in protocol.load("talkbench-offline").metrics]
+    files = {file for metric in chosen for file in metric.files()}
+    assert files == {"dlib-landmarks", "dlib-embedding", "face-landmarker", "stlpips-alex"}
+    assert all(weights.cards()[file].registry for file in files)
+    assert {library for metric in chosen for library in metric.all_libraries()} == {"dlib-bin", "ai-edge-litert"}
+    assert all(metric.ranks for metric in chosen)
 
 
 def test_every_mistake_is_called_one():

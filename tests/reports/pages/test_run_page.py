@@ -61,6 +61,7 @@ def test_the_page_tells_what_was_run_and_what_came_out(make_store: MakeStore) ->
         "21.50",
         "no-face-generated",
         "no face in frame 7",
+        "Not computed here: 1 of 4 metrics",
         "vgg16.pth is missing",
         "face.mp4, frame 0 → face.mp4, frame 1",
         "Table 1(a) of the MCNet paper",
@@ -69,6 +70,11 @@ def test_the_page_tells_what_was_run_and_what_came_out(make_store: MakeStore) ->
     ):
         assert expected in text
     assert "This run is incomplete" not in text
+
+
+def test_values_that_differ_by_rounding_alone_are_one_bar(make_store: MakeStore) -> None:
+    page = page_of(make_store(values={"l1": [1.0, 1.0 + 2**-52, 1.0, 1.0]}))
+    assert page.count("<rect") == 1
 
 
 def test_it_is_well_formed_and_runs_nothing(make_store: MakeStore) -> None:

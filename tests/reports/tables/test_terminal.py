@@ -23,7 +23,8 @@ def test_the_terminal_shows_means_counts_and_reasons(make_store: MakeStore) -> N
     text = console.export_text()
     for expected in ("[bold]m on demo", "0.1500", "1 no-face-generated", "1 infinite", "2 not evaluated yet", "px ↓"):
         assert expected in text
-    assert "lpips@vgg: [red]vgg16.pth[/red] is missing" in text
+    assert "4 pairs, 3 of 4 metrics" in text
+    assert "vgg16.pth" not in text  # the page has the reasons
     assert "82.5" in text
 
 
