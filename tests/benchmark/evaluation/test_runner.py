@@ -102,7 +102,7 @@ def test_across_identities_there_is_no_truth_to_compare_with(bench, clips):
     assert {"csim@arcface-r50", "aucon@pyfeat-2", "fid"} <= set(missing)  # whose models are not here
     assert "no true image" not in result.err  # what the task has no use for goes without saying
     asked = bench(*tiny, "--metrics", "l1,missing-face-rate")
-    assert "\nmetric l1 is not available: cross-identity has no true image to compare with" in asked.err
+    assert asked.err.startswith("metric l1 is not available: cross-identity has no true image to compare with\n")
     none = "bench: none of the metrics can be computed: metric l1 is not available: cross-identity has no true image"
     assert bench(*tiny, "--metrics", "l1").complaint().startswith(none)
 
