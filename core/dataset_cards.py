@@ -76,6 +76,8 @@ class DatasetCard(Card):
         layout: where the clips lie below the root, in words.
         identities, pairs: how people are told apart, and how pairs are drawn, in words.
         clips: by name, those that are worth a word.
+        evaluation_only: methods may be evaluated on it, and no more: nothing is trained on it, and no picture of it is
+            published.
         lists: its files by name, see `ListCard`.
         quirks: what a reader of its numbers should know.
     """
@@ -85,6 +87,7 @@ class DatasetCard(Card):
     short: Line = ""
     source: Line = ""
     licence: Line = ""
+    evaluation_only: bool = False
     obtain: Line = ""
     layout: Line = ""
     resolution: Line = ""
@@ -104,7 +107,7 @@ class DatasetCard(Card):
 
     def may_show(self, *clips: str) -> bool:
         """Whether pictures of all these clips may be published."""
-        return all(self.clips[name].shown for name in clips if name in self.clips)
+        return not self.evaluation_only and all(self.clips[name].shown for name in clips if name in self.clips)
 
     def older(self, sha256: str) -> str:
         """What numbers of the list file with this hash are marked with, where a task has another list now; else ""."""

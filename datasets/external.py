@@ -18,7 +18,7 @@ from talkbench.core.registry import nearest
 from talkbench.datasets.clip_store import Store
 from talkbench.datasets.dataset import Dataset, Listing, Split
 from talkbench.datasets.official_lists import Naming, OfficialList, is_official_form, read_official, recognise
-from talkbench.datasets.pairs import Pair, read_text
+from talkbench.datasets.pairs import Pair, highest_frames, read_text
 from talkbench.datasets.registration import cards, create
 from talkbench.datasets.sampling import cross_identity, reconstruction, same_identity
 
@@ -196,13 +196,7 @@ class ExternalDataset(Dataset):
         return listing
 
     def lengths(self, pairs: Sequence[Pair]) -> dict[str, int]:
-        if not self.card.naming.continuous:
-            return {}
-        longest: dict[str, int] = {}
-        for pair in pairs:
-            for frame in filter(None, (pair.source, pair.driving, pair.reference)):
-                longest[frame.clip] = max(frame.index, longest.get(frame.clip, 0))
-        return longest
+        return highest_frames(pairs) if self.card.naming.continuous else {}
 
     def read_pairs(self, path: Path) -> list[Pair]:
         """A list in the authors' form, or the user's own."""

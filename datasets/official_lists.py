@@ -26,6 +26,11 @@ RAW = "https://raw.githubusercontent.com"
 HEADER = (("source", "source_frame"), ("driving", "driving_video"), ("best_frame", "frame", "anchor"))
 
 
+def raw_url(repository: str, commit: str, path: str) -> str:
+    """The address of a file in a repository on GitHub at one commit."""
+    return f"{RAW}/{repository}/{commit}/{quote(path)}"
+
+
 class OfficialList(ListCard):
     """A list as its card describes it, and the data set that it belongs to.
 
@@ -46,7 +51,7 @@ class OfficialList(ListCard):
     @property
     def url(self) -> str:
         """Where it is published; "" for a list that is drawn here."""
-        return f"{RAW}/{self.repository}/{self.commit}/{quote(self.path)}" if self.repository else ""
+        return raw_url(self.repository, self.commit, self.path) if self.repository else ""
 
     def location(self, root: Path) -> Path:
         """The file that it is kept in, below the data root."""

@@ -78,6 +78,15 @@ def repetition(pairs: Iterable[Pair]) -> str:
     )
 
 
+def highest_frames(pairs: Iterable[Pair]) -> dict[str, int]:
+    """The highest frame number that a list names of each clip."""
+    highest: dict[str, int] = {}
+    for pair in pairs:
+        for frame in filter(None, (pair.source, pair.driving, pair.reference)):
+            highest[frame.clip] = max(frame.index, highest.get(frame.clip, 0))
+    return highest
+
+
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     """Write the canonical CSV of `pairs` atomically."""
     write_atomic(path, format_pairs(pairs))

@@ -37,6 +37,11 @@ SAME_UNITS = ({"", "1"}, {"%", "percent"})
 """Names of one unit in records and in cards."""
 
 
+def anything(_clip: str) -> bool:
+    """Where no data set is known: no clip is one of which no picture may be published."""
+    return True
+
+
 @dataclass(frozen=True)
 class Expected:
     """What is known here of the things that a record names.
@@ -48,7 +53,7 @@ class Expected:
         protocol: the metrics that the record's protocol asks for in its task; (): the protocol is not known.
         pairs: how many pairs the whole list of the task has; None: not known.
         image_size: that the protocol asks for; None: any.
-        hidden: clips of which no picture may be published.
+        may_show: tells of a clip whether pictures of it may be published.
         remarks: what else differs here.
     """
 
@@ -58,7 +63,7 @@ class Expected:
     protocol: tuple[str, ...] = ()
     pairs: int | None = None
     image_size: int | None = None
-    hidden: frozenset[str] = frozenset()
+    may_show: Callable[[str], bool] = anything
     remarks: tuple[str, ...] = ()
 
 

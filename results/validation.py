@@ -132,7 +132,7 @@ def _picture_faults(folder: Path, info: EntryInfo, record: RunRecord | None) -> 
 def _hidden_faults(path: Path, info: EntryInfo, rows: pd.DataFrame, expected: Expected) -> Iterator[str]:
     clips = rows.drop_duplicates("pair").set_index("pair")[["source_clip", "driving_clip"]]
     for number in (item.pair for item in info.thumbnails if item.pair in clips.index):
-        for clip in sorted({*clips.loc[number]} & expected.hidden):
+        for clip in sorted(clip for clip in {*clips.loc[number]} if not expected.may_show(clip)):
             yield f"{path} has a thumbnail of pair {number} with {clip}, of which no picture is published; {NEW_EXPORT}"
 
 

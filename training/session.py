@@ -76,7 +76,8 @@ def recipe(options: TrainOptions) -> TrainConfig:
     options name a variant of the method, that variant is trained instead of the recipe's.
 
     Raises:
-        TalkbenchError: the recipe is invalid or trains another method, or the method cannot be trained.
+        TalkbenchError: the recipe is invalid or trains another method, the method cannot be trained, or its data set is
+            for evaluation only.
     """
     kind = methods.class_of(options.method)
     if isinstance(kind, type):
@@ -90,6 +91,10 @@ def recipe(options: TrainOptions) -> TrainConfig:
     if options.dataset:
         changes["dataset"] = options.dataset
     config = load_config(options.config or default, changes, family_name)
+    card = datasets.create(config.dataset).card
+    if card.evaluation_only:
+        reason = f"which is for evaluation only ({card.licence})"
+        raise TalkbenchError(f"nothing is trained on {config.dataset}, {reason}; choose another data set")
     if family(config.method).recipe.split("/")[0] != family_name:
         raise TalkbenchError(f"config {options.config} trains {config.method}, not {options.method}")
     if isinstance(kind, type):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from talkbench import datasets, metrics
 from talkbench.benchmark.evaluation import protocol as protocols
 from talkbench.benchmark.evaluation.scorer import target_of
@@ -9,7 +11,7 @@ from talkbench.core.cards import MetricCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.pairs import read_text
 from talkbench.metrics.interface import Metric
-from talkbench.results.plausibility import Expected
+from talkbench.results.plausibility import Expected, anything
 from talkbench.results.record import DatasetInfo, RunRecord
 
 
@@ -31,7 +33,7 @@ def expected_of(record: RunRecord) -> Expected:
         protocol=_asked(protocol, record.dataset.task) if protocol else (),
         pairs=_whole_list(record.dataset),
         image_size=protocol.image_size.value if protocol else None,
-        hidden=_hidden(record.dataset.name),
+        may_show=_may_show(record.dataset.name),
         remarks=tuple(remarks),
     )
 
@@ -61,12 +63,12 @@ def _asked(protocol: protocols.Protocol, task: str) -> tuple[str, ...]:
     return tuple(card.name for card in cards if fits(card))
 
 
-def _hidden(dataset: str) -> frozenset[str]:
-    """The clips of a data set of which no picture may be published."""
+def _may_show(dataset: str) -> Callable[[str], bool]:
+    """Tells of a clip of a data set whether pictures of it may be published."""
     try:
-        return frozenset(name for name, card in datasets.create(dataset).card.clips.items() if not card.shown)
+        return datasets.create(dataset).card.may_show
     except TalkbenchError:
-        return frozenset()
+        return anything
 
 
 def _whole_list(data: DatasetInfo) -> int | None:

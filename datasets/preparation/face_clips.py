@@ -60,11 +60,13 @@ def crop_faces(
 
     Args:
         videos: by name, see `talkbench.datasets.preparation.cut.find_videos`.
+        cropping: what the user has chosen; None: there is no choice, and `Cropping` has its defaults.
         out, workers, and what is yielded and raised: as for `talkbench.datasets.preparation.cut.cut_clips`.
     """
+    other_way = ", or give --crop none" if cropping else ""
     cropping = cropping or Cropping()
     if cropping.crop != "none" and importlib.util.find_spec("facenet_pytorch") is None:
-        raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]', or give --crop none")
+        raise TalkbenchError(f"finding faces needs facenet-pytorch; pip install 'talkbench[full]'{other_way}")
     sweep({out})
     jobs: list[Job] = []
     for name, files in videos.items():

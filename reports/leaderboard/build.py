@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.audit import add_audit
@@ -17,7 +18,8 @@ from talkbench.results.entries import Entry
 
 
 def build_site(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> Site:
-    """All pages: the boards, the comparisons, and what the cards say of methods and metrics.
+    """All pages: the boards, the comparisons, and what the cards say of methods and metrics. Data sets that are for
+    evaluation only are not shown.
 
     Args:
         clusters: by data set, what the statistics resample for a driving clip; the clip itself where there is none.
@@ -25,6 +27,8 @@ def build_site(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None
     Raises:
         TalkbenchError: damaged rows.
     """
+    entries = [_without_pictures(entry) if cards.dataset(entry.record.dataset.name).evaluation_only else entry
+               for entry in entries]  # fmt: skip
     site, all_boards = Site(), boards(entries, cards, clusters)
     add_boards(site, all_boards)
     add_comparisons(site, all_boards)
@@ -32,3 +36,7 @@ def build_site(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None
     add_metrics(site, all_boards, cards)
     add_audit(site, entries, cards, clusters)
     return site
+
+
+def _without_pictures(entry: Entry) -> Entry:
+    return replace(entry, info=entry.info.model_copy(update={"thumbnails": ()}))

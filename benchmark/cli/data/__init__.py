@@ -19,6 +19,7 @@ def command() -> None:
     """Get, prepare, check and export data sets.
 
     \b
+    bench data fetch liveportrait-samples
     bench data lists
     bench data fetch-lists hdtf --root data/hdtf
     bench data prepare voxceleb1 --raw downloads --out data/voxceleb1

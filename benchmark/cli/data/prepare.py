@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from talkbench.benchmark.cli.print.faults import SHOWN, print_faults
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
-    from talkbench.datasets.preparation.cut import CutOutcome
     from talkbench.datasets.preparation.metadata import CutList
 
 
@@ -91,7 +89,8 @@ def command(
     """
     from dataclasses import replace
 
-    from talkbench.benchmark.cli.progress import RunDisplay, say
+    from talkbench.benchmark.cli.print.clips import all_outcomes, report_outcomes
+    from talkbench.benchmark.cli.progress import say
     from talkbench.core.locks import FOREVER, locked
     from talkbench.core.text import printable
     from talkbench.datasets.preparation.cut import (
@@ -128,12 +127,12 @@ def command(
         click.echo(f"passed over, as they hold no video: {len(others)} ({shown}{more})")
     report = out / "report.csv"
     with locked(out, "is preparing clips in", FOREVER if wait else 0.0, say):
-        with RunDisplay("clips") as display:
-            display.start(0, total)
-            for batch in batches:
-                outcomes += batch
-                display.advance(len(batch))
-        _write_report(outcomes, report)
+        outcomes += all_outcomes(batches, total)
+        report_outcomes(outcomes, report)
+        choices = [
+            (outcome.choice[0], f"{outcome.clip}: {outcome.choice[1]}") for outcome in outcomes if outcome.choice
+        ]
+        print_faults(choices, "clips")
     click.echo(f"report  {report}")
     if not all(outcome.good for outcome in outcomes):
         sys.exit(1)
@@ -208,36 +207,7 @@ def _no_recipe(dataset: str, recipes: Collection[str]) -> TalkbenchError:
 
     card = datasets.cards().get(dataset)
     return TalkbenchError(
-        f"{dataset} is not cut from raw videos; {card.obtain}"
+        f"{dataset} is not cut by bench data prepare; {card.obtain}"
         if card and card.obtain
         else f"there is no recipe for preparing {dataset!r}: {nearest(dataset, recipes)}"
-    )
-
-
-def _write_report(outcomes: Sequence[CutOutcome], path: Path) -> None:
-    """Write the clips that failed, or were made of a damaged video, to a table, and print how many were made, there and
-    failed."""
-    import csv
-    import io
-
-    from talkbench.core.files import write_atomic
-    from talkbench.core.text import printable
-
-    flagged = sorted(
-        (outcome for outcome in outcomes if outcome.detail or not outcome.good), key=lambda outcome: outcome.clip
-    )
-    text = io.StringIO()
-    rows = [(outcome.clip, outcome.video, outcome.status, printable(outcome.detail)) for outcome in flagged]
-    csv.writer(text, lineterminator="\n").writerows([("clip", "video", "status", "detail"), *rows])
-    write_atomic(path, text.getvalue())
-    counts = Counter(outcome.status for outcome in outcomes)
-    for status in ("made", "there"):
-        click.echo(f"{status:<8}{counts[status]} of {len(outcomes)} clips")
-    faults = [
-        ("made of a damaged video" if outcome.good else outcome.status, f"{outcome.clip}: {printable(outcome.detail)}")
-        for outcome in flagged
-    ]
-    print_faults(faults, "clips")
-    print_faults(
-        [(outcome.choice[0], f"{outcome.clip}: {outcome.choice[1]}") for outcome in outcomes if outcome.choice], "clips"
     )

@@ -19,7 +19,7 @@ WORDS = {"title", "short", "source", "licence", "layout", "resolution", "identit
 
 
 def name_of(card: Path) -> str:
-    return card.parent.name if card.stem == "card" else card.stem
+    return card.parent.name.replace("_", "-") if card.stem == "card" else card.stem
 
 
 @pytest.mark.parametrize("path", CARDS, ids=name_of)

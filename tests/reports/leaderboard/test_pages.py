@@ -12,6 +12,7 @@ import pytest
 from site_entries import spec, write
 
 from talkbench.core.cards import CheckpointCard, LicenceCard, MethodCard, MetricCard
+from talkbench.core.dataset_cards import DatasetCard
 from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard import audit as audited
 from talkbench.reports.leaderboard.build import build_site
@@ -268,6 +269,14 @@ def test_the_audit_gives_every_contradiction_with_evidence_and_effect(text: Call
             assert " ".join(said.split()) in page
     assert "another test" in page
     assert "−0.04, differs" in page
+
+
+def test_a_data_set_for_evaluation_only_is_not_shown(tmp_path: Path) -> None:
+    write(tmp_path, "one", metrics=["l1"])
+    write(tmp_path, "two", metrics=["l1"], dataset="hdtf")
+    card = DatasetCard(name="demo", evaluation_only=True)
+    pages = build_site(load_entries(tmp_path), Cards(datasets={"demo": card})).render()
+    assert {path.split("/")[1] for path in pages if path.endswith(".webp")} == {"two"}
 
 
 def test_rebuilding_gives_the_same_bytes(root: Path, files: dict[str, bytes]) -> None:

@@ -144,8 +144,8 @@ def test_list_goes_by_name(bench, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("voxceleb2",), "voxceleb2 is not cut from raw videos; get the test part (118 people) from https"),
-        (("celebv",), "celebv is not cut from raw videos; get the archive"),
+        (("voxceleb2",), "voxceleb2 is not cut by bench data prepare; get the test part (118 people) from https"),
+        (("celebv",), "celebv is not cut by bench data prepare; get the archive"),
         (("voxceleb3",), "there is no recipe for preparing 'voxceleb3': did you mean voxceleb1?"),
         (("voxceleb1",), "fetch-lists voxceleb1"),
         (("hdtf",), "fetch-lists hdtf"),
