@@ -204,14 +204,17 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
 def convert_official(path: Path, out: Path | None = None, name: str = "") -> tuple[Match, Path]:
     """Write a checkpoint in the form that the code of the method's authors reads.
 
-    That is ``torch.save`` of the networks of their main file in the order of their names there, a fresh discriminator
-    where their code looks for one, each key with the prefix that their wrappers leave, and the zero-based index of the
-    last epoch that ended. `out` None: ``<epoch, 8 digits>-checkpoint.pth.tar`` beside the original.
+    That is ``torch.save`` of the networks of their main file in the order of their names there, the discriminator where
+    their code looks for one (a fresh one, unless the file has one that learned), each key with the prefix that their
+    wrappers leave, and the zero-based index of the last epoch that ended. `out` None:
+    ``<epoch, 8 digits>-checkpoint.pth.tar`` beside the original.
 
     Raises:
         TalkbenchError: as `identify`, or `out` cannot be written.
     """
     import torch
+
+    from talkbench.methods.checkpoints import mismatch
 
     match, file = _whole(path, name)
     stored, method = file.states, create(match.method)
@@ -223,7 +226,8 @@ def convert_official(path: Path, out: Path | None = None, name: str = "") -> tup
     }
     discriminator = method.discriminator()
     if discriminator is not None:
-        states["discriminator"] = discriminator.state_dict()
+        fresh, learned = discriminator.state_dict(), stored.get("discriminator", {})
+        states["discriminator"] = fresh if mismatch(fresh, learned) else {key: learned[key] for key in fresh}
     epochs = file.metadata.get("epochs", 0)
     epoch = epochs - 1 if isinstance(epochs, int) and epochs > 0 else 0
     prefix = family(match.method).official_prefix

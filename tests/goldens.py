@@ -72,6 +72,25 @@ class Recorder:
         return keep
 
 
+class Watch:
+    """What a method of an object returns while the context lasts, one entry per call."""
+
+    def __init__(self, owner: nn.Module, name: str) -> None:
+        self.results: list = []
+        self._owner, self._name, self._plain = owner, name, getattr(owner, name)
+
+    def __enter__(self) -> "Watch":
+        def watched(*arguments: object) -> object:
+            self.results.append(self._plain(*arguments))
+            return self.results[-1]
+
+        setattr(self._owner, self._name, watched)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        delattr(self._owner, self._name)
+
+
 def assert_golden(
     golden: Golden,
     name: str,

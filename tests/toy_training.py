@@ -15,6 +15,8 @@ from talkbench.methods.keypoints import KeypointDetector
 from talkbench.methods.mcnet import MCNet
 from talkbench.methods.mcnet.memory import MemoryConfig
 from talkbench.methods.mcnet.model import Generator, MCNetConfig
+from talkbench.methods.tpsm import TPSM
+from talkbench.methods.tpsm.model import DenseMotionNetwork, InpaintingNetwork, TPSMConfig
 
 FRAMES = {"a": [0, 1, 2, 5], "b": [7, 8]}
 SIZE = 32
@@ -37,6 +39,17 @@ def tiny() -> MCNet:
     method.config, method.resolution = config, SIZE
     method.detector, method.generator = KeypointDetector(5, shape), Generator(config)
     method.networks = {"kp_detector": method.detector, "generator": method.generator}
+    return method
+
+
+def small_tpsm() -> TPSM:
+    """TPSM for images of the toy data."""
+    method = methods.create("tpsm@demo")
+    config = TPSMConfig(SIZE, dense_motion=HourglassConfig(8, 16, num_blocks=2), block_expansion=8, max_features=16)
+    method.config, method.resolution = config, SIZE
+    method.dense_motion_network = DenseMotionNetwork(config.num_tps, config.dense_motion)
+    method.inpainting_network = InpaintingNetwork(config)
+    method.networks = {name: getattr(method, name) for name in method.networks}
     return method
 
 

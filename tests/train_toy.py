@@ -1,12 +1,12 @@
 """Trains the toy model of `toy_training` as one of several processes, or one that can be killed:
-``python train_toy.py FOLDER STEPS KIND``, the rest in the environment as ``torchrun`` sets it. KIND is ``plain``, or
-``adversarial``: with a discriminator."""
+``python train_toy.py FOLDER STEPS KIND``, the rest in the environment as ``torchrun`` sets it. KIND is
+``adversarial``: with a discriminator, or ``avd``: the second stage of TPSM."""
 
 import sys
 from pathlib import Path
 
 import torch
-from toy_training import SIZE, Toy, adversarial, tiny
+from toy_training import SIZE, Toy, adversarial, small_tpsm
 
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.pairs import FramePairs
@@ -17,15 +17,18 @@ from talkbench.training.world import join
 FRAMES = {name: list(range(12)) for name in "abcd"}
 
 
-KINDS = {"plain": (tiny, {}), "adversarial": (adversarial, {"adversarial": 1})}
+OWN = {"discriminator": {"lr": 1e-5, "betas": (0.0, 0.9)}}
+KINDS = {
+    "adversarial": (adversarial, {"method": "mcnet@demo", "turns": OWN, "weights": {"adversarial": 1}}),
+    "avd": (small_tpsm, {"method": "tpsm@demo", "stage": "avd"}),
+}
 
 
 def main(folder: Path, steps: int, kind: str) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    make, weights = KINDS[kind]
+    make, changes = KINDS[kind]
     config = TrainConfig(
-        method="mcnet@demo",
         dataset="toy",
         epochs=100,
         repeats=3,
@@ -34,8 +37,7 @@ def main(folder: Path, steps: int, kind: str) -> None:
         validation=0,
         steps=steps,
         lr=2e-5,  # Adam turns rounding into steps of this size
-        turns={"discriminator": {"lr": 1e-5, "betas": (0.0, 0.9)}} if weights else {},
-        weights=weights,
+        **changes,
     )
     progress = TrainProgress()
     progress.step = lambda step, _total, _images, losses: print(step, *losses.values(), flush=True)

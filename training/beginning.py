@@ -10,6 +10,7 @@ from torch import nn
 
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
+from talkbench.methods.cards import card, store
 from talkbench.methods.checkpoints import mismatch, mistyped, read_states, with_counters
 from talkbench.methods.interface import Method
 from talkbench.training import objectives
@@ -23,7 +24,8 @@ def start(config: TrainConfig, checkpoint: Path | None, begun: bool, say: Say) -
 
     Args:
         begun: whether there is a state to continue from, which holds all weights.
-        say: called with one line if the weights are those of another configuration, which the recipe fine-tunes.
+        say: called with one line if the weights are those of another configuration, which the recipe fine-tunes; or if
+            networks that do not learn, and so have files of their own, lack these.
 
     Raises:
         TalkbenchError: the checkpoint does not fit; or the stage follows another one, and there is no checkpoint.
@@ -37,7 +39,10 @@ def start(config: TrainConfig, checkpoint: Path | None, begun: bool, say: Say) -
                 f"{config.stage} of {config.method} goes on from them"
             )
     try:
-        return methods.create(config.method, weights=checkpoint)
+        method = methods.create(config.method, weights=checkpoint)
+        if not checkpoint and not begun:
+            _load_parts(method, say)
+        return method
     except TalkbenchError as error:
         if not (checkpoint and config.fine_tunes):
             raise
@@ -51,6 +56,29 @@ def start(config: TrainConfig, checkpoint: Path | None, begun: bool, say: Say) -
     method.checkpoint_sha256 = other.checkpoint_sha256
     say(f"{checkpoint} is {config.fine_tunes}, which becomes {config.method}")
     return method
+
+
+def _load_parts(method: Method[Any, Any], say: Say) -> None:
+    """Load the networks of a fresh method that have files of their own in the store of weights: DaGAN's depth network.
+
+    Raises:
+        TalkbenchError: a file holds something else.
+    """
+    lacking = []
+    for part, file in card(method.name).beside.items():
+        path, network = store(method.name) / file.file, method.networks[part]
+        if not path.is_file():
+            lacking.append(path.name)
+            continue
+        state, expected = read_states(path, method.name).get("", {}), network.state_dict()
+        if fault := mismatch(expected, {key: state[key] for key in state if key in expected}):
+            raise TalkbenchError(f"{path} is not the {part} of {method.name} ({fault}); put its published file there")
+        network.load_state_dict(with_counters(expected, {key: state[key] for key in expected if key in state}))
+    if lacking:
+        say(
+            f"no {' and '.join(lacking)} (bench weights list {method.name} shows where they belong): the "
+            "networks that they hold are random, and no training teaches them"
+        )
 
 
 def load_opponents(opponents: nn.ModuleDict, checkpoint: Path, method: str, say: Say) -> None:

@@ -58,6 +58,9 @@ class LossWeights(BaseModel):
     adversarial: NonNegativeFloat = 0.0
     feature_matching: NonNegativeFloat = 10.0
     discriminator: NonNegativeFloat = 1.0
+    depth_constraint: NonNegativeFloat = 0.0
+    keypoint_recovery: NonNegativeFloat = 1.0
+    affine_recovery: NonNegativeFloat = 1.0
 
 
 Beta = Annotated[float, Field(ge=0, lt=1)]

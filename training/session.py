@@ -151,7 +151,10 @@ def _image_loss(
     Args:
         vgg: the user's file of VGG-19.
     """
-    if objectives.find(type(method), method.name, stage).plain:
+    objective = objectives.find(type(method), method.name, stage)
+    if not objective.compares_images:
+        return nn.Identity(), "none"
+    if objective.plain:
         return nn.L1Loss(), "L1"
     vgg = vgg or (weights.path(VGG) if weights.problem(VGG) is None else None)
     if vgg:

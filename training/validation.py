@@ -45,8 +45,9 @@ class Validation:
         for start in range(0, len(self._frames), BATCH):
             chosen = self._frames[start : start + BATCH]
             source, driving = (self._images([pair[side] for pair in chosen]) for side in (0, 1))
-            generated = method.render(method.encode_source(source), method.encode_motion(driving))
-            generated = quantise(generated)
+            encoded = method.encode_source(source)
+            motion = method.transfer(encoded, method.encode_motion(driving), None)
+            generated = quantise(method.render(encoded, motion))
             for metric in self._metrics:
                 values[metric.name].append(np.asarray(metric.compare(generated, driving)))
             strips += list(to_uint8(torch.cat([source, driving, generated, 1 - (generated - driving).abs()], dim=3)))

@@ -12,6 +12,7 @@ from torch import Tensor
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
+from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.dagan.depth import FEATURES, DepthDecoder, DepthEncoder
 from talkbench.methods.dagan.model import DaGANConfig, Generator, SourceMaps
 from talkbench.methods.discriminator import Discriminator
@@ -23,10 +24,18 @@ from talkbench.methods.warping import warp
 
 DEFAULT = "vox-adv-256"
 _GENERATORS = {DEFAULT: DaGANConfig(), "spade": DaGANConfig(spade=True)}
-# The two released generators, each with either depth network (docs/specs/dagan.md 1.1).
+# The two released generators, each with either depth network (docs/specs/dagan.md 1.1). Last, a small one for 128×128
+# images.
 VARIANTS: dict[str, DaGANConfig] = {
     **_GENERATORS,
     **{f"{name}-depth50": replace(config, depth_layers=50) for name, config in _GENERATORS.items()},
+    "demo": DaGANConfig(
+        resolution=128,
+        kp_detector=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
+        dense_motion=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
+        block_expansion=16,
+        max_features=128,
+    ),
 }
 
 DEPTH_FILES = {"depth_encoder": "encoder.pth", "depth_decoder": "depth.pth"}
@@ -141,4 +150,4 @@ class DaGAN(Method[SourceMaps, Keypoints]):
 
 registry.register("dagan")(partial(DaGAN, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"dagan@{_variant}")(partial(DaGAN, variant=_variant))
+    registry.register(f"dagan@{_variant}", listed=_variant != "demo")(partial(DaGAN, variant=_variant))

@@ -259,6 +259,17 @@ def test_what_was_trained_here_can_be_written_as_the_authors_do(tmp_path: Path) 
         assert torch.equal(value, trained.networks["generator"].state_dict()[key])
 
 
+def test_a_discriminator_that_learned_is_written_as_it_is(tmp_path: Path) -> None:
+    method, path = skeleton("fomm@vox-adv")[0], tmp_path / "weights.safetensors"
+    judge = method.discriminator()
+    states = {name: flat(network) for name, network in method.networks.items()}
+    save_states({**states, "discriminator": judge.state_dict()}, path, {"method": "fomm@vox-adv", "epochs": 50})
+    _, out = checkpoint_store.convert_official(path)
+    content = torch.load(out, weights_only=True)
+    assert list(content["discriminator"]) == list(judge.state_dict())
+    assert all(torch.equal(content["discriminator"][key], value) for key, value in judge.state_dict().items())
+
+
 def test_files_of_several_parts_are_converted_into_one(tmp_path: Path) -> None:
     name = "dagan@vox-adv-256"
     main = official(name, without=("depth_encoder", "depth_decoder"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,17 @@ from talkbench.training.objectives.objective import Objective
 from talkbench.training.objectives.transform import EquivarianceTransform
 from talkbench.training.objectives.turn import Losses
 from talkbench.training.state.draw import Draw
+
+
+class Made(NamedTuple):
+    """What the networks make in a step: keypoints of the three frames, the generator's output, and, where the method
+    has any, the driving frames' disparity (B, 1, H, W)."""
+
+    source: Keypoints
+    driving: Keypoints
+    transformed: Keypoints
+    generated: Any
+    disparity: Tensor | None = None
 
 
 @registry.register("fomm")
@@ -47,22 +58,31 @@ class FOMMObjective(Objective):
         self, source: Tensor, driving: Tensor, random: tuple[EquivarianceTransform, tuple[Any, ...]]
     ) -> tuple[Losses, tuple[Tensor, Tensor]]:
         transform, noise = random
-        small = self.detector.down(torch.cat([source, driving, transform.warp_images(driving)]))
-        keypoints = self.detector.detect(small)
-        values, jacobians = keypoints.value.chunk(3), keypoints.jacobian.chunk(3)
-        kp_source, kp_driving, kp_transformed = map(Keypoints, values, jacobians)
-        maps = self.generator.encode(source, kp_source, small[: len(source)])
-        generated = self.generator(maps, kp_driving, *noise)
-        value, jacobian = equivariance(kp_driving, kp_transformed, transform)
+        made = self.generate(source, driving, transform.warp_images(driving), noise)
+        prediction, driven = made.generated.prediction, made.driving
+        value, jacobian = equivariance(driven, made.transformed, transform)
         terms = {
-            **self.image_term(generated.prediction, driving),
+            **self.image_term(prediction, driving),
             "equivariance_value": value,
             "equivariance_jacobian": jacobian,
-            **self.more(kp_source, kp_driving, generated),
-            **self.deceive(driving, generated.prediction, kp_driving.value),
+            **self.more(made),
+            **self.deceive(driving, prediction, driven.value),
         }
-        return terms, (generated.prediction.detach(), kp_driving.value.detach())
+        return terms, (prediction.detach(), driven.value.detach())
 
-    def more(self, kp_source: Keypoints, kp_driving: Keypoints, generated: Any) -> Losses:
-        """Further terms, from the keypoints and the generator's output."""
+    def generate(self, source: Tensor, driving: Tensor, transformed: Tensor, noise: tuple[Any, ...]) -> Made:
+        """Keypoints of all frames (B, 3, H, W), and the source in the driving frame's motion."""
+        small = self.detector.down(torch.cat([source, driving, transformed]))
+        kp_source, kp_driving, kp_transformed = parts(self.detector.detect(small))
+        maps = self.generator.encode(source, kp_source, small[: len(source)])
+        return Made(kp_source, kp_driving, kp_transformed, self.generator(maps, kp_driving, *noise))
+
+    def more(self, made: Made) -> Losses:
+        """Further terms."""
         return {}
+
+
+def parts(keypoints: Keypoints) -> tuple[Keypoints, Keypoints, Keypoints]:
+    """The keypoints of source, driving and transformed frames, which were detected in one batch."""
+    source, driving, transformed = map(Keypoints, keypoints.value.chunk(3), keypoints.jacobian.chunk(3))
+    return source, driving, transformed

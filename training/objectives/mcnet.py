@@ -7,12 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.mcnet import MCNet
-from talkbench.methods.mcnet.model import Generated
 from talkbench.training.config import LossWeights
 from talkbench.training.objectives import registry
-from talkbench.training.objectives.fomm import FOMMObjective
+from talkbench.training.objectives.fomm import FOMMObjective, Made
 from talkbench.training.objectives.losses import consistency, keypoint_distance, keypoint_separation
 from talkbench.training.objectives.transform import EquivarianceTransform
 from talkbench.training.objectives.turn import Losses
@@ -36,11 +34,11 @@ class MCNetObjective(FOMMObjective):
         maps = draw.normal(len(self.config.levels), 1, memory.side, memory.side)
         return transform, (maps.unbind(1),)
 
-    def more(self, kp_source: Keypoints, kp_driving: Keypoints, generated: Generated) -> Losses:
-        both = kp_source.value, kp_driving.value
+    def more(self, made: Made) -> Losses:
+        both = made.source.value, made.driving.value
         terms = {"kp_distance": torch.stack([keypoint_distance(value) for value in both]).sum()}
         if self.weights.kp_separation:
             terms["kp_separation"] = torch.stack([keypoint_separation(value) for value in both]).sum()
-        if generated.compensations and self.config.consistent:
-            terms["consistency"] = consistency(generated.compensations)
+        if made.generated.compensations and self.config.consistent:
+            terms["consistency"] = consistency(made.generated.compensations)
         return terms

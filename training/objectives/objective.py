@@ -54,6 +54,7 @@ class Objective(nn.Module, ABC):
         frozen: the names of networks that are run but do not learn; they stay as they are, in eval mode.
         clip_type: the order of the norm by which the gradients of the method's networks are limited.
         idle: whether a parameter of theirs may get no gradient in some steps.
+        compares_images: whether the image loss is among its terms.
         hinge: whether the adversarial terms are hinges, in place of least squares.
         teachers: frozen networks, no part of the method, that its networks learn from; the image loss is none of them.
         left_out: the terms that are left out since a file is missing, by their names in `LossWeights`, and why, ``it
@@ -72,6 +73,7 @@ class Objective(nn.Module, ABC):
     frozen: ClassVar[tuple[str, ...]] = ()
     clip_type: ClassVar[float] = 2.0
     idle: ClassVar[bool] = False
+    compares_images: ClassVar[bool] = True
     hinge: ClassVar[bool] = False
 
     def __init__(self, method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:

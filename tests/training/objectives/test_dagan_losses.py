@@ -6,16 +6,23 @@ import golden_models
 import numpy as np
 import pytest
 import torch
-from goldens import Golden, assert_golden, assert_manifest, assert_statistics, gradient_norm, image, load, load_manifest
-
-from talkbench.training.objectives.adversarial import feature_matching, lsgan_discriminator, lsgan_generator
-from talkbench.training.objectives.losses import (
-    ImagePyramid,
-    PerceptualLoss,
-    depth_constraint,
-    equivariance,
-    keypoint_distance,
+from goldens import (
+    Golden,
+    Recorder,
+    Watch,
+    assert_golden,
+    assert_manifest,
+    assert_statistics,
+    gradient_norm,
+    image,
+    load,
+    load_manifest,
 )
+
+from talkbench.training.config import LossWeights
+from talkbench.training.objectives.adversarial import feature_matching
+from talkbench.training.objectives.dagan import DaGANObjective
+from talkbench.training.objectives.losses import ImagePyramid, PerceptualLoss, depth_constraint
 from talkbench.training.objectives.transform import EquivarianceTransform
 
 MAPS, LOSSES, GRADIENTS = 1e-4, 1e-3, 1e-2
@@ -26,51 +33,44 @@ def golden() -> Golden:
     return load("dagan")
 
 
+NAMES = {"adversarial": "gen_gan", "discriminator": "disc_gan", "total": "generator_total"}
+
+
 @pytest.fixture(scope="module")
 def step(golden: Golden, perceptual: PerceptualLoss) -> SimpleNamespace:
-    """Forward and backward of both sides; the depth network is frozen."""
+    """Forward and backward of both turns; the depth network is frozen."""
     theta, control = (torch.from_numpy(golden[f"transform_{name}"]) for name in ("theta", "control_params"))
     transform = EquivarianceTransform(theta, control.flatten(1))
-    method = golden_models.dagan()
-    judge = golden_models.discriminator(num_kp=15)
+    method, judge = golden_models.dagan(), golden_models.discriminator(num_kp=15)
+    objective = DaGANObjective(method, perceptual, LossWeights(adversarial=1)).eval()
+    objective.opponents["discriminator"] = judge
     generator = method.networks["generator"]
     source, driving = torch.cat([image(1), image(1)]), torch.cat([image(2), image(3)])
-    frame = transform.warp_images(driving)
-    with torch.no_grad():
-        depths = [method._disparity(images) for images in (source, driving, frame)]
-    frames = zip((source, driving, frame), depths, strict=True)
-    kp_source, kp_driving, kp_frame = (method._keypoints(images, depth) for images, depth in frames)
-    prediction = generator(generator.encode(source, depths[0], kp_source), kp_driving).prediction
-    condition = kp_driving.value.detach()
-    real, fake = judge(driving, condition), judge(prediction, condition)
-    table, matching = perceptual.table(prediction, driving), feature_matching(real, fake)
-    value, jacobian = equivariance(kp_driving, kp_frame, transform)
-    terms = {
-        "perceptual": 10 * table.sum(),
-        "gen_gan": lsgan_generator(fake.prediction),
-        "feature_matching": 10 * matching.sum(),
-        "equivariance_value": 10 * value,
-        "equivariance_jacobian": 10 * jacobian,
-        "kp_distance": 10 * (keypoint_distance(kp_source.value) + keypoint_distance(kp_driving.value)),
-    }
-    total = torch.stack(list(terms.values())).sum()
-    total.backward()
-    gradients = {
-        "generator": gradient_norm(generator.parameters()),
-        "kp_detector": gradient_norm(method.networks["kp_detector"].parameters()),
-        "gamma": gradient_norm([generator.AttnModule.gamma]),
-        "discriminator_from_generator_loss": gradient_norm(judge.parameters()),
-    }
-    judge.zero_grad()
-    judged = lsgan_discriminator(judge(driving, condition).prediction, judge(prediction.detach(), condition).prediction)
-    judged.backward()
+    with Watch(objective, "generate") as made, Watch(perceptual, "table") as tables, Recorder(judge) as recorder:
+        turns = objective.turns()
+        first, left = turns[0](source, driving, (transform, ()), None)
+        first["total"].backward()
+        gradients = {
+            "generator": gradient_norm(generator.parameters()),
+            "kp_detector": gradient_norm(method.networks["kp_detector"].parameters()),
+            "gamma": gradient_norm([generator.AttnModule.gamma]),
+            "discriminator_from_generator_loss": gradient_norm(judge.parameters()),
+        }
+        judge.zero_grad()
+        second, _ = turns[1](source, driving, None, left)
+        second["total"].backward()
     gradients["discriminator"] = gradient_norm(judge.parameters())
+    assert gradient_norm(p for name in objective.frozen for p in method.networks[name].parameters()) == 0
+    made, prediction = made.results[0], left[0]
     with torch.no_grad():
-        depth = method._disparity(prediction.detach())
+        depth = method._disparity(prediction)
+    terms = {**second, **first}
+    fake, real = recorder.outputs[""][:2]
     return SimpleNamespace(
-        terms={**terms, "generator_total": total, "disc_gan": judged}, gradients=gradients, table=table,
-        matching=matching, real=real, fake=fake, prediction=prediction, frame=frame, kp_frame=kp_frame,
-        transform=transform, depths=(depths[1], depth), driving=driving,
+        terms={NAMES.get(name, name): term for name, term in terms.items()}, gradients=gradients,
+        table=tables.results[0], matching=feature_matching(real, fake), real=real, fake=fake, prediction=prediction,
+        frame=transform.warp_images(driving), kp_frame=made.transformed, transform=transform,
+        depths=(made.disparity, depth), driving=driving,
     )  # fmt: skip
 
 

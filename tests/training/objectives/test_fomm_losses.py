@@ -7,14 +7,14 @@ import golden_models
 import numpy as np
 import pytest
 import torch
-from goldens import Golden, assert_golden, gradient_norm, image, load, load_manifest
+from goldens import Golden, Watch, assert_golden, gradient_norm, image, load, load_manifest
 from torch import Tensor
 
-from talkbench.methods.discriminator import Discriminator
-from talkbench.methods.interface import Method
-from talkbench.training.objectives.adversarial import feature_matching, lsgan_discriminator, lsgan_generator
-from talkbench.training.objectives.losses import ImagePyramid, PerceptualLoss, equivariance
+from talkbench.training.config import LossWeights
+from talkbench.training.objectives.fomm import FOMMObjective
+from talkbench.training.objectives.losses import ImagePyramid, PerceptualLoss
 from talkbench.training.objectives.transform import EquivarianceTransform
+from talkbench.training.objectives.turn import alone
 
 DISCRIMINATORS = {
     "vox-256": {"spectral": True},
@@ -57,44 +57,41 @@ def test_pyramid(golden: Golden) -> None:
         assert_golden(golden, f"pyramid_driving_{name}", found, 1e-4)
 
 
-def step(method: Method, judge: Discriminator, perceptual: PerceptualLoss, transform: EquivarianceTransform,
-         source: Tensor, driving: Tensor) -> SimpleNamespace:  # fmt: skip
-    """Forward and backward of one training step, generator side first (docs/specs/fomm.md 5.3)."""
-    detector, generator = method.networks["kp_detector"], method.networks["generator"]
-    for network in (detector, generator, judge):
-        network.zero_grad()
-    small = detector.down(source)
-    kp_source, kp_driving = detector.detect(small), detector(driving)
-    prediction = generator(generator.encode(source, kp_source, small), kp_driving).prediction
-    statistics = {name: value.clone() for name, value in generator.named_buffers()}
-    frame = transform.warp_images(driving)
-    kp_frame = detector(frame)
-    value, jacobian = equivariance(kp_driving, kp_frame, transform)
-    condition = kp_driving.value.detach()
-    real, fake = judge(driving, condition), judge(prediction, condition)
-    table = perceptual.table(prediction, driving)
-    terms = {
-        "perceptual": 10 * table.sum(),
-        "gen_gan": lsgan_generator(fake.prediction),
-        "feature_matching": 10 * feature_matching(real, fake).sum(),
-        "equivariance_value": 10 * value,
-        "equivariance_jacobian": 10 * jacobian,
-    }
-    total = torch.stack(list(terms.values())).sum()
-    total.backward()
+NAMES = {"adversarial": "gen_gan", "discriminator": "disc_gan"}
+
+
+def step(
+    objective: FOMMObjective, transform: EquivarianceTransform, source: Tensor, driving: Tensor
+) -> SimpleNamespace:
+    """Forward and backward of one training step, the generator's turn first (docs/specs/fomm.md 5.3)."""
+    generator, detector = objective.generator, objective.detector
+    turns = objective.turns()
+    with Watch(objective, "generate") as made, Watch(objective.image_loss, "table") as tables:
+        with alone(turns[0], turns):
+            first, left = turns[0](source, driving, (transform, ()), None)
+            first["total"].backward()
+        with alone(turns[1], turns):
+            second, _ = turns[1](source, driving, None, left)
+            second["total"].backward()
     gradients = {
         "generator": gradient_norm(generator.parameters()),
         "dense_motion": gradient_norm(generator.dense_motion_network.parameters()),
         "kp_detector": gradient_norm(detector.parameters()),
+        "discriminator": gradient_norm(objective.opponents.parameters()),
     }
-    judge.zero_grad()
-    judged = lsgan_discriminator(judge(driving, condition).prediction, judge(prediction.detach(), condition).prediction)
-    judged.backward()
-    gradients["discriminator"] = gradient_norm(judge.parameters())
+    terms = {NAMES.get(name, name): term for name, term in {**second, **first}.items()}
     return SimpleNamespace(
-        terms={**terms, "total": total, "disc_gan": judged, "perceptual_terms": table}, gradients=gradients,
-        prediction=prediction, kp_driving=kp_driving, frame=frame, kp_frame=kp_frame, statistics=statistics,
+        terms={**terms, "perceptual_terms": tables.results[0]}, gradients=gradients, prediction=left[0],
+        kp_driving=made.results[0].driving, frame=transform.warp_images(driving),
+        kp_frame=made.results[0].transformed,
     )  # fmt: skip
+
+
+def adversarial(aligned: bool, perceptual: PerceptualLoss) -> FOMMObjective:
+    """FOMM with the discriminator of vox-adv."""
+    objective = FOMMObjective(golden_models.fomm(aligned), perceptual, LossWeights(adversarial=1))
+    objective.opponents["discriminator"] = golden_models.discriminator(num_kp=10)
+    return objective
 
 
 def assert_step(golden: Golden, found: SimpleNamespace, prefix: str, bounds: dict[str, float]) -> None:
@@ -108,8 +105,7 @@ def assert_step(golden: Golden, found: SimpleNamespace, prefix: str, bounds: dic
 def test_losses_and_gradients_in_eval_mode(golden: Golden, perceptual: PerceptualLoss, aligned: bool) -> None:
     theta, control = (torch.from_numpy(golden[f"transform_{name}"]) for name in ("theta", "control_params"))
     transform = EquivarianceTransform(theta, control.flatten(1), aligned)
-    method = golden_models.fomm(aligned)
-    found = step(method, golden_models.discriminator(num_kp=10), perceptual, transform, image(1), image(2))
+    found = step(adversarial(aligned, perceptual).eval(), transform, image(1), image(2))
     assert_step(golden, found, "eval_align_corners_true" if aligned else "eval", {})
     suffix = "_align_corners_true" if aligned else ""
     assert_golden(golden, f"transform_frame{suffix}", found.frame, 1e-4)
@@ -123,19 +119,15 @@ def test_losses_and_gradients_in_eval_mode(golden: Golden, perceptual: Perceptua
 
 def test_losses_and_gradients_in_train_mode(golden: Golden, perceptual: PerceptualLoss) -> None:
     theta, control = (torch.from_numpy(golden[f"train_transform_{name}"]) for name in ("theta", "control_params"))
-    method = golden_models.fomm(align_corners=False)
-    judge = golden_models.discriminator(num_kp=10)
-    for network in (*method.networks.values(), judge):
-        network.train()
+    objective = adversarial(False, perceptual).train()
     source, driving = torch.cat([image(1), image(3)]), torch.cat([image(2), image(1)])
-    found = step(method, judge, perceptual, EquivarianceTransform(theta, control.flatten(1)), source, driving)
+    found = step(objective, EquivarianceTransform(theta, control.flatten(1)), source, driving)
     bounds = {"generator": 0.01, "discriminator": 0.01, "dense_motion": 0.03, "kp_detector": 0.1}
     assert_step(golden, found, "train", bounds)
     assert_golden(golden, "train_prediction", found.prediction, 1e-3)
     assert_golden(golden, "train_kp_driving_value", found.kp_driving.value, 1e-4)
     assert_golden(golden, "train_kp_driving_jacobian", found.kp_driving.jacobian, 1e-4)
-    for key in (key for key in golden if key.startswith("train_generator:")):
-        np.testing.assert_allclose(found.statistics[key.partition(":")[2]], golden[key], rtol=0, atol=1e-4)
-    state = method.networks["kp_detector"].state_dict()
-    for key in (key for key in golden if key.startswith("train_kp_detector:")):
-        np.testing.assert_allclose(state[key.partition(":")[2]], golden[key], rtol=0, atol=1e-4)
+    for name, network in objective.networks.items():
+        state = network.state_dict()
+        for key in (key for key in golden if key.startswith(f"train_{name}:")):
+            np.testing.assert_allclose(state[key.partition(":")[2]], golden[key], rtol=0, atol=1e-4)

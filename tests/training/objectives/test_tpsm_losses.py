@@ -12,7 +12,7 @@ from torch import Tensor
 from talkbench.methods.interface import Method
 from talkbench.methods.tpsm.model import dropped_softmax
 from talkbench.training.config import LossWeights
-from talkbench.training.objectives.losses import ImagePyramid, PerceptualLoss, keypoint_recovery
+from talkbench.training.objectives.losses import ImagePyramid, PerceptualLoss
 from talkbench.training.objectives.objective import Objective
 from talkbench.training.objectives.tpsm import TPSMObjective
 from talkbench.training.objectives.transform import SIGMA_AFFINE, SIGMA_TPS, EquivarianceTransform, thin_plate
@@ -139,15 +139,3 @@ def test_batch_statistics(golden: Golden, perceptual: PerceptualLoss) -> None:
     for name, network, key in (("bn1", "kp_detector", "fg_encoder"), ("bg_bn1", "bg_predictor", "bg_encoder")):
         statistics = method.networks[network].state_dict()[f"{key}.bn1.running_mean"]
         np.testing.assert_allclose(statistics, golden[f"loss50_train_{name}_running_mean"], rtol=0, atol=MAPS)
-
-
-@torch.no_grad()
-def test_avd_training(golden: Golden, tpsm: Method) -> None:
-    """The AVD network recovers driving keypoints from scaled ones, with batch statistics."""
-    source, driving = (torch.from_numpy(golden[f"probe_avd_{name}"]) for name in ("source", "driving"))
-    scaled = driving * torch.from_numpy(golden["probe_avd_train_scale"])[:, None]
-    network = tpsm.networks["avd_network"].train()
-    found = network(source.flatten(1), scaled.flatten(1)).view_as(driving)
-    network.eval()
-    assert_golden(golden, "probe_avd_train_out", found, POINTS)
-    assert keypoint_recovery(driving, found).item() == pytest.approx(float(golden["probe_avd_train_loss"]), rel=LOSSES)

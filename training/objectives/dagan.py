@@ -1,0 +1,52 @@
+"""DaGAN's objective: FOMM's terms and the keypoints' distance, with a depth network that does not learn
+(docs/specs/dagan.md 5.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from talkbench.methods.dagan import DaGAN
+from talkbench.training.config import LossWeights
+from talkbench.training.objectives import registry
+from talkbench.training.objectives.fomm import FOMMObjective, Made, parts
+from talkbench.training.objectives.losses import depth_constraint, keypoint_distance, keypoint_separation
+from talkbench.training.objectives.transform import EquivarianceTransform
+from talkbench.training.objectives.turn import Losses
+from talkbench.training.state.draw import Draw
+
+
+@registry.register("dagan")
+class DaGANObjective(FOMMObjective):
+    """The depth network sees all three frames, the transformed one too, and no gradient reaches it."""
+
+    trains = DaGAN
+    frozen = ("depth_encoder", "depth_decoder")
+
+    def __init__(self, method: DaGAN, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
+        super().__init__(method, image_loss, weights, sync)
+        self.depth_encoder, self.depth_decoder = method.depth_encoder, method.depth_decoder
+
+    def random(self, draw: Draw) -> tuple[EquivarianceTransform, tuple[Any, ...]]:
+        return EquivarianceTransform.random(draw), ()
+
+    def generate(self, source: Tensor, driving: Tensor, transformed: Tensor, noise: tuple[Any, ...]) -> Made:
+        frames = torch.cat([source, driving, transformed])
+        with torch.no_grad():
+            disparity: Tensor = self.depth_decoder(self.depth_encoder(frames))
+        kp_source, kp_driving, kp_transformed = parts(self.detector(torch.cat([frames, disparity], 1)))
+        depth = disparity.chunk(3)
+        generated = self.generator(self.generator.encode(source, depth[0], kp_source), kp_driving)
+        return Made(kp_source, kp_driving, kp_transformed, generated, depth[1])
+
+    def more(self, made: Made) -> Losses:
+        both = made.source.value, made.driving.value
+        terms = {"kp_distance": torch.stack([keypoint_distance(value) for value in both]).sum()}
+        if self.weights.kp_separation:
+            terms["kp_separation"] = torch.stack([keypoint_separation(value) for value in both]).sum()
+        if self.weights.depth_constraint and made.disparity is not None:
+            disparity = self.depth_decoder(self.depth_encoder(made.generated.prediction))
+            terms["depth_constraint"] = depth_constraint(made.disparity, disparity)
+        return terms
