@@ -15,7 +15,6 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import Registry
 from talkbench.methods.baselines import CopySource
 from talkbench.methods.mcnet import MCNet
-from talkbench.methods.registration import families
 from talkbench.training import objectives
 from talkbench.training.config import LossWeights
 from talkbench.training.objectives.losses import MultiScaleL1
