@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from wheels import carrier, only, wheel
 
-from talkbench.benchmark.model_files import SETS, named
+from talkbench.benchmark.model_files import named
 from talkbench.datasets.carried_files import CarriedFile
 from talkbench.datasets.sets.demo import Demo
 from talkbench.metrics import weights
@@ -138,4 +138,4 @@ def test_a_file_of_clips_is_pulled_carried_and_checked(bench, index, tmp_path, m
 def test_the_set_of_the_demo():
     assert set(named("demo") or ()) == {"dlib-landmarks", "dlib-embedding", "face-landmarker", "stlpips-alex"}
     assert all(weights.cards()[name].registry for name in named("demo") or ())
-    assert "demo" in SETS
+    assert named("demo") == named("talkbench-offline")
