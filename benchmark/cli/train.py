@@ -70,6 +70,7 @@ def command(**options: Any) -> None:
     bench train --method mcnet --config demo
     bench train --method mcnet --dataset voxceleb1 --root data/voxceleb1
     bench train --method mcnet@pe10 --dataset voxceleb1 --set precision=bf16 --compile
+    bench train --method mcnet@ted-384 --dataset ted-talks --root data/ted-talks
     bench train --ablation table2 --config demo
     """
     if bool(options["method"]) == bool(options["ablation"]):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from talkbench import datasets
 from talkbench.reports.pages.table_page import to_html
 from talkbench.reports.runs import Run, load_runs
 from talkbench.reports.tables.composition import (
@@ -114,6 +115,17 @@ def test_no_difference_where_the_tests_are_not_the_same(run: Callable[..., Run])
     assert difference(unreleased) == ("n/a", ["other pairs than the published ones, of which no list was released"])
     uncertain = published_table([run("facevid2vid@vox-256", l1=0.05)])
     assert difference(uncertain) == ("+0.0070", ["whether the authors measured it is not known (inferred)"])
+
+
+def test_the_row_of_ted_talks_is_of_the_model_for_384(run: Callable[..., Run]) -> None:
+    own = datasets.create("ted-talks").card.lists["ted-talks"].sha256
+    test = {"image_size": 384, "list_sha256": own}
+    table = published_table([run("mcnet@ted-384", "ted-talks", test=test, l1=0.021)])
+    assert table.title == load_layout("s6").title
+    assert texts(line(table, "mcnet@ted-384"))[0] == "0.021"
+    assert texts(line(table, "difference", "difference"))[0] == "−0.002"
+    assert any("mcnet@ted-384 is talkbench's reading" in remark for remark in table.remarks)
+    assert touched([run("mcnet@ted-384", "ted-talks", test={"image_size": 256}, l1=0.02)]) == []
 
 
 def test_another_rule_for_missing_faces_is_a_departure(make_store: MakeStore) -> None:
