@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from av import AudioFrame
 
     from talkbench.methods.interface import Method
+    from talkbench.metrics import Extractor
 
 DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
 PREFERRED_MOTION = "relative-first"
@@ -67,9 +68,7 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
     progress = progress or Progress()
     _check(options)
     device = choose_device(options.device)
-    choices = motions(options.method)
-    motion = options.motion or (PREFERRED_MOTION if PREFERRED_MOTION in choices else choices[0])
-    check_motion(options.method, motion)
+    motion = chosen_motion(options.method, options.motion)
     weights = find_weights(options.method, options.checkpoint) if isinstance(options.method, str) else None
     driving = open_clip(options.driving) if isinstance(options.driving, Path) else options.driving
     source = read_image(options.source) if isinstance(options.source, Path) else options.source
@@ -84,8 +83,8 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
         reference = {"relative-first": numbers[0]}.get(motion)
         if motion == "relative-best":
             reference = best_frame(face, driver, progress)
-        _say_how_it_fits("source", source, options.fit, progress)
-        _say_how_it_fits("driver", _read(driving, numbers[0]), options.fit, progress)
+        say_how_it_fits("source", source, options.fit, progress)
+        say_how_it_fits("driver", _read(driving, numbers[0]), options.fit, progress)
         progress.start(0, len(numbers))
         frames = _generate(method, face, driver, reference, options, progress)
         timeline = _timeline(driving, numbers)
@@ -93,6 +92,18 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
         with atomic_path(options.out) as temporary:
             write_video(temporary, frames, size, timeline, sound)
     return len(numbers), size
+
+
+def chosen_motion(method: str | Method, motion: str | None) -> str:
+    """The `motion`; where none is asked for, relative to the first frame if the method has that.
+
+    Raises:
+        TalkbenchError: the motion is unknown, or the method lacks it.
+    """
+    choices = motions(method)
+    motion = motion or (PREFERRED_MOTION if PREFERRED_MOTION in choices else choices[0])
+    check_motion(method, motion)
+    return motion
 
 
 def _check(options: AnimateOptions) -> None:
@@ -159,7 +170,8 @@ def _sound(driving: Clip, timeline: Timeline, progress: Progress) -> Iterator[Au
         progress.warn(f"the sound of the driver is lost: {error}")
 
 
-def _say_how_it_fits(what: str, image: np.ndarray, fit: str, progress: Progress) -> None:
+def say_how_it_fits(what: str, image: np.ndarray, fit: str, progress: Progress) -> None:
+    """Tell the user how an image that is not square is made so."""
     height, width = image.shape[:2]
     small, large = sorted((height, width))
     how = {
@@ -205,6 +217,19 @@ def best_frame(face: torch.Tensor, driver: Driver, progress: Progress) -> int:
         raise TalkbenchError("--motion relative-best: no face is found in the source; use relative-first")
     if remark:
         progress.warn(remark)
+    best = closest(extractor, target, driver_landmarks(extractor, driver, face, progress))
+    progress.say(f"best frame {best} of {len(driver.numbers)}, by the landmarks {extractor.name}")
+    return best
+
+
+def driver_landmarks(
+    extractor: Extractor, driver: Driver, face: torch.Tensor, progress: Progress
+) -> dict[int, np.ndarray]:
+    """The landmarks of the driving frames that show a face, by number; frames get the size and device of `face`.
+
+    Raises:
+        TalkbenchError: none does.
+    """
     progress.start(0, len(driver.numbers))
     candidates: dict[int, np.ndarray] = {}
     for numbers, images in driver.batches(face):
@@ -213,9 +238,7 @@ def best_frame(face: torch.Tensor, driver: Driver, progress: Progress) -> int:
         progress.advance(len(numbers))
     if not candidates:
         raise TalkbenchError("--motion relative-best: no face is found in any driving frame; use relative-first")
-    best = closest(extractor, target, candidates)
-    progress.say(f"best frame {best} of {len(driver.numbers)}, by the landmarks {extractor.name}")
-    return best
+    return candidates
 
 
 @torch.inference_mode()

@@ -68,6 +68,7 @@ class ConfigurationCard(Card):
         published: key of its lines in the published tables.
         weights: the published checkpoint; None if there is none.
         beside: published files of networks that the checkpoint does not hold, by the network's name.
+        ours: what talkbench decided, one line each, where neither paper nor code says it.
     """
 
     short: str = ""
@@ -79,6 +80,7 @@ class ConfigurationCard(Card):
     published: str = ""
     weights: CheckpointCard | None = None
     beside: dict[str, CheckpointCard] = Field(default_factory=dict)
+    ours: tuple[Line, ...] = ()
     notes: Texts = ()
 
 

@@ -16,7 +16,9 @@ class ListCard(Card):
         repository: on GitHub, ``owner/name``; "" for a list that is drawn here.
         commit, path: its place in the repository.
         file: its name in the data root's folder ``lists``, or beside the card; "": the name in `path`.
-        sha256: hash of the published file; "" for a list that is drawn here.
+        drawn_by: what ``bench data draw`` takes to draw it here; "": the name of the data set.
+        sha256: hash of the published file, or of one that is drawn from a published file; "" for a list that is drawn
+            from clips.
         rows: number of its data rows.
         held_out: whether its clips belong to the data set's test part.
         older: of a list that was a task's before the present one, what its numbers are marked with.
@@ -28,6 +30,7 @@ class ListCard(Card):
     commit: str = ""
     path: str = ""
     file: str = ""
+    drawn_by: str = ""
     sha256: str = ""
     rows: int | None = None
     held_out: bool = False
@@ -72,6 +75,8 @@ class DatasetCard(Card):
     Attributes:
         name: may be left out if the data set's class has it.
         short: one line on what it is.
+        resplit_of: another data set whose clips these are, parted anew between training and tests, so that the same
+            people are in both and the clips are not; "": it has clips of its own.
         obtain: where the clips come from and what to do with them.
         layout: where the clips lie below the root, in words.
         identities, pairs: how people are told apart, and how pairs are drawn, in words.
@@ -88,6 +93,7 @@ class DatasetCard(Card):
     source: Line = ""
     licence: Line = ""
     evaluation_only: bool = False
+    resplit_of: str = ""
     obtain: Line = ""
     layout: Line = ""
     resolution: Line = ""
@@ -119,3 +125,15 @@ class DatasetCard(Card):
         published = {entry.sha256 for entry in self.lists.values() if entry.held_out}
         own = {task.sha256 for task in self.tasks.values()}
         return frozenset({*published, *own} - {""})
+
+
+def may_have_seen(trained: DatasetCard, tested: DatasetCard, held_out: bool) -> bool | None:
+    """Whether weights that were trained on the data set `trained` may have seen a test of `tested`: its clips and,
+    unless people are meant to be seen (`DatasetCard.resplit_of`), its people. None: the two have no clips in common.
+
+    Args:
+        held_out: whether the list of the test is known to be of the test part of `tested`.
+    """
+    if tested.resplit_of and tested.resplit_of == trained.name:
+        return True  # they were trained on those very clips
+    return not held_out if tested.name in (trained.name, trained.resplit_of) else None

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from talkbench.datasets.dataset import Dataset, Split, has_truth
 from talkbench.datasets.pairs import Frame, Pair
-from talkbench.datasets.registration import cards, create, registry
+from talkbench.datasets.registration import card, cards, create, registry
 
-__all__ = ["Dataset", "Frame", "Pair", "Split", "cards", "create", "has_truth", "registry"]
+__all__ = ["Dataset", "Frame", "Pair", "Split", "card", "cards", "create", "has_truth", "registry"]

@@ -14,6 +14,7 @@ from pydantic import model_validator
 from talkbench.core.cards import Card, Texts, read_card
 from talkbench.core.dataset_cards import DatasetCard, TaskCard
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 from talkbench.datasets.clip_store import Store
 from talkbench.datasets.dataset import Dataset, Listing, Split
@@ -32,11 +33,13 @@ class TrainingCard(Card):
         folders: the first of them that exists holds the clips; empty: there is no training part.
         test_identities, test_lists: people who are kept out of training, wherever their clips lie: by name, and
             everyone in the lists.
+        test_clips: lists whose clips are kept out of training, and not the people in them.
     """
 
     folders: Texts = ()
     test_identities: Texts = ()
     test_lists: Texts = ()
+    test_clips: Texts = ()
 
 
 class ExternalCard(DatasetCard):
@@ -51,7 +54,8 @@ class ExternalCard(DatasetCard):
     @model_validator(mode="after")
     def _lists_are_there(self) -> Self:
         pair_lists = [slug for slug, entry in self.lists.items() if entry.task != "metadata"]
-        for slug in (*self.training.test_lists, *(task.list or task.clips_of for task in self.tasks.values())):
+        needed = (*self.training.test_lists, *self.training.test_clips)
+        for slug in (*needed, *(task.list or task.clips_of for task in self.tasks.values())):
             if slug not in pair_lists:
                 raise ValueError(f"there is no list {slug!r} in it: {nearest(slug, pair_lists)}")
         return self
@@ -63,7 +67,8 @@ class ExternalDataset(Dataset):
     If a clip or frame is missing, only the pairs that it is in fail.
 
     Args:
-        root: as in `Dataset`.
+        root: as in `Dataset`; None is the folder of the other set for one that is another split anew
+            (`DatasetCard.resplit_of`).
         card: file of its card, which also gives its name; so a data set needs no class of its own, only a card that is
             registered: ``partial(ExternalDataset, card=PATH)``. None: the card beside the file of a subclass.
     """
@@ -74,6 +79,8 @@ class ExternalDataset(Dataset):
         if card:
             self.card_path = card
             self.name = self.card.name
+            if root is None and self.card.resplit_of:
+                root = home() / "datasets" / self.card.resplit_of
         super().__init__(root)
 
     @cached_property
@@ -135,8 +142,9 @@ class ExternalDataset(Dataset):
         folder = next((name for name in folders if (self.root / name).is_dir()), None)
         if folder is None:
             raise self._absent(f"there is no folder {self.root / folders[0]} with clips for training")
-        tested = self.test_identities
-        clips = sorted(name for name in self._below(folder) if self.identity(name) not in tested)
+        tested, held_out = self.test_identities, self.test_clips
+        below = (name for name in self._below(folder) if self._clip_name(name) not in held_out)
+        clips = sorted(name for name in below if self.identity(name) not in tested)
         if not clips:
             raise self._absent(f"there is no clip for training in {self.root / folder}")
         return clips
@@ -154,6 +162,18 @@ class ExternalDataset(Dataset):
                 people |= {self.identity(pair.source.clip), self.identity(pair.driving.clip)}
         return people
 
+    @property
+    def test_clips(self) -> set[str]:
+        """The clips that nobody may train on although the people in them are trained on.
+
+        Raises:
+            TalkbenchError: as `test_identities`.
+        """
+        pairs = [
+            pair for slug in self.card.training.test_clips for pair in self.read_pairs(self.lists[slug].find(self.root))
+        ]
+        return {frame.clip for pair in pairs for frame in (pair.source, pair.driving)}
+
     def _below(self, folder: str) -> Iterator[str]:
         """The clips below `folder`, by their names alone, without those of the test part."""
         with os.scandir(self.root / folder) as entries:
@@ -165,8 +185,12 @@ class ExternalDataset(Dataset):
                     yield from self._below(name)
 
     def identity(self, clip: str) -> str:
-        parsed = self.card.naming.parse(clip)
-        return self.card.naming.person(parsed[0] if parsed else clip)
+        return self.card.naming.person(self._clip_name(clip))
+
+    def _clip_name(self, path: str) -> str:
+        """The clip's own name in its path below the root."""
+        parsed = self.card.naming.parse(path)
+        return parsed[0] if parsed else path
 
     def prepare(self) -> None:
         """Check that the data root exists.

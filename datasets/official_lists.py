@@ -90,9 +90,8 @@ class OfficialList(ListCard):
         status, path = self.status(root), self.location(root)
         if status == "there":
             return path
-        command = (
-            f"bench data {'fetch-lists' if self.repository else 'draw'} {self.dataset} --root {shlex.quote(str(root))}"
-        )
+        how = f"fetch-lists {self.dataset}" if self.repository else f"draw {self.drawn_by or self.dataset}"
+        command = f"bench data {how} --root {shlex.quote(str(root))}"
         if status == "missing":
             raise TalkbenchError(f"the list {self.slug} of {self.dataset} is not in {path.parent}; {command}")
         option = "--metadata" if self.task == "metadata" else "--pairs"

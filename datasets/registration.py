@@ -32,6 +32,11 @@ def create(name: str, root: Path | str | None = None) -> Dataset:
     return data
 
 
+def card(name: str) -> DatasetCard:
+    """The card of a data set; of a name that is not registered, one that says nothing."""
+    return create(name).card if name in registry.names() else DatasetCard(name=name)
+
+
 def cards() -> dict[str, DatasetCard]:
     """The cards of all data sets by name; one that is broken is named once, in the log ``talkbench``, and left out."""
     return registry.each(lambda name: create(name).card)

@@ -2,6 +2,7 @@
 
 * Same-identity: `videos` of the clips are drawn, then `count` times one of them and two of its frames, source first.
 * Cross-identity: `count` times two identities are drawn, and for each of them a clip and a frame of that clip.
+* Seen identities: `videos` clips are drawn of people who have another clip, then pairs within each of them in turn.
 * Reconstruction: nothing is drawn; every clip's first frame is the source of all its frames, itself included.
 
 All draws are uniform; a pair may come twice. The order of clips before drawing is that of their names.
@@ -9,6 +10,7 @@ All draws are uniform; a pair may come twice. The order of clips before drawing 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -18,6 +20,8 @@ from talkbench.datasets.pairs import Frame, Pair
 
 COUNT = 2083  # of pairs, as in the official lists
 VIDEOS = 100  # that same-identity pairs are drawn from
+
+SEEN_VIDEOS = 500  # that are held out of people who are trained on
 
 Clips = Mapping[str, Sequence[int]]  # by name, the numbers of the frames
 
@@ -37,6 +41,37 @@ def same_identity(clips: Clips, seed: int, count: int = COUNT, videos: int | Non
     pairs = []
     for _ in range(count):
         name = names[rng.integers(len(names))]
+        first, second = rng.choice(len(clips[name]), size=2, replace=False).tolist()
+        pairs.append(Pair(Frame(name, clips[name][first]), Frame(name, clips[name][second])))
+    return pairs
+
+
+def seen_identities(
+    clips: Clips, identity: Callable[[str], str], seed: int, count: int = COUNT, videos: int = SEEN_VIDEOS
+) -> list[Pair]:
+    """`count` pairs within `videos` clips, as many of each as of the others or one less, source first.
+
+    Everyone in them has a clip that is not among them.
+
+    Raises:
+        TalkbenchError: too few clips can be held out so.
+    """
+    rng = np.random.default_rng(seed)
+    names = sorted(clips)
+    left = Counter(map(identity, names))
+    chosen: list[str] = []
+    for place in rng.permutation(len(names)):
+        person = identity(names[place])
+        if len(chosen) < videos and left[person] > 1 and len(clips[names[place]]) > 1:
+            left[person] -= 1
+            chosen.append(names[place])
+    if len(chosen) < videos:
+        raise TalkbenchError(
+            f"{videos} clips have to be held out, and only {len(chosen)} of the {len(names)} can be: everyone who is "
+            "tested needs another clip to be trained on; give the whole list of clips"
+        )
+    pairs = []
+    for name in (chosen[number % videos] for number in range(count)):
         first, second = rng.choice(len(clips[name]), size=2, replace=False).tolist()
         pairs.append(Pair(Frame(name, clips[name][first]), Frame(name, clips[name][second])))
     return pairs

@@ -39,6 +39,27 @@ def write_list(path: Path, *rows: dict[str, object], columns: tuple[str, ...] = 
     return path
 
 
+def clip_name(person: int, clip: int) -> str:
+    """Of the clips in `write_people`."""
+    return f"id{10000 + person}#tube{person:03d}x{max(clip, 1):03d}#{1000 * clip:06d}#{1000 * clip + 100:06d}.mp4"
+
+
+def write_people(path: Path, people: int) -> Path:
+    """A list in the form of vox-metadata.csv of `people` with five clips each, two of one recording, and of five more
+    people with one clip; people of the test part are among the rows, and rows that repeat or contradict others."""
+    clips = [(person, clip) for person in range(people) for clip in range(5)]
+    clips += [(person, 0) for person in range(people, people + 5)]
+    tested = [(280 + person, clip) for person in range(3) for clip in range(4)]
+    rows = [(*one, "train") for one in [*clips, clips[0], (281, 7)]] + [(*one, "test") for one in tested]
+
+    def row(person: int, clip: int, partition: str) -> dict[str, object]:
+        identity, video, start, end = clip_name(person, clip).removesuffix(".mp4").split("#")
+        return {"video_id": video, "person_id": identity, "start": int(start), "end": int(end), "partition": partition}
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_list(path, *(row(*one) for one in rows), columns=(*COLUMNS, "person_id"))
+
+
 def write_hdtf(folder: Path, group: str, videos: dict[str, str], stretches: str = "00:00-00:01") -> Path:
     """HDTF's five files of a group as published, of `videos` by name with their YouTube ids: each clip the window of
     `frame` at twice the size.

@@ -62,6 +62,7 @@ def command(**options: Any) -> None:
     mraa/released            558  MRAA's first stage
     tpsm/released           1096  TPSM's first stage
     mcnet/released          1369  MCNet; mcnet/paper is what its paper prints
+    mcnet/ted-384           2874  MCNet at 384x384, as talkbench reads it
     facevid2vid/released    4158  face-vid2vid against its discriminator; bench weights list names Hopenet's file
 
     On several GPUs run torchrun --nproc-per-node 8 --no-python bench train ...; they share the recipe's batch.
@@ -70,6 +71,7 @@ def command(**options: Any) -> None:
     bench train --method mcnet --config demo
     bench train --method mcnet --dataset voxceleb1 --root data/voxceleb1
     bench train --method mcnet@pe10 --dataset voxceleb1 --set precision=bf16 --compile
+    bench train --method mcnet@ted-384 --dataset ted-talks --root data/ted-talks
     bench train --ablation table2 --config demo
     """
     if bool(options["method"]) == bool(options["ablation"]):

@@ -23,11 +23,13 @@ from talkbench.benchmark.evaluation.record import IN_MEMORY
 from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.evaluation.shortfall import each_reason, remarks
 from talkbench.benchmark.progress import Progress
+from talkbench.core.dataset_cards import may_have_seen
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import stored_size
 from talkbench.core.registry import nearest
 from talkbench.datasets.gaps import describe_gaps
 from talkbench.methods.cards import Weights, card, find_weights
+from talkbench.methods.checkpoints import read_metadata
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
 from talkbench.metrics.interface import broken
@@ -83,11 +85,8 @@ def prepare(
     gaps = describe_gaps(whole.gaps()) if task == "reconstruction" else ""
     for note in filter(None, (weights.note, whole.note, gaps)):
         progress.say(note)
-    if options.checkpoint is None and weights.path is not None and seen_in_training(weights.method, whole):
-        progress.warn(
-            f"{weights.method} was trained on {whole.dataset}, and these pairs are not known to be of its test part: "
-            "it may have seen these people"
-        )
+    if leak := seen_in_training(weights, whole, given=options.checkpoint is not None):
+        progress.warn(leak)
     pairs = whole if options.limit is None else whole.head(options.limit)
     check_readable(pairs)
     size = _size(options, protocol, method, pairs, progress)
@@ -105,10 +104,30 @@ def prepare(
     return Setup(protocol, device, weights, source, pairs, size, chosen, extractors, unavailable, told)
 
 
-def seen_in_training(method: str, split: datasets.Split) -> bool:
-    """Whether the published weights of `method` may have seen the people of `split`: they were trained on its data set,
-    and its pairs are not known to be of the test part."""
-    return card(method).training_data == split.dataset and not split.held_out
+def seen_in_training(weights: Weights, split: datasets.Split, given: bool = False) -> str:
+    """In words, what `weights` may have seen of `split` in training; "" for nothing, or where it is not known what they
+    were trained on. That is told by a file that ``bench train`` has written; else by the method's card, unless the user
+    has `given` the file."""
+    trained = _trained_on(weights, given) if split.videos_named else ""
+    tested = datasets.card(split.dataset)
+    if not trained or not may_have_seen(datasets.card(trained), tested, split.held_out):
+        return ""
+    if trained == tested.resplit_of:
+        return f"{weights.method} was trained on {trained}, with the very clips of these pairs; train on {tested.name}"
+    return (
+        f"{weights.method} was trained on {trained}, and these pairs are not known to be of its test part: it may have "
+        "seen these people"
+    )
+
+
+def _trained_on(weights: Weights, given: bool) -> str:
+    """The data set that the weights were trained on; "" if there are none, or it is not known."""
+    if weights.path is None:
+        return ""
+    recipe = read_metadata(weights.path).get("config") if weights.path.suffix == ".safetensors" else None
+    if isinstance(recipe, dict):
+        return str(recipe.get("dataset", ""))
+    return "" if given else card(weights.method).training_data
 
 
 def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[str, Extractor]:

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from talkbench import datasets, methods
 from talkbench.benchmark.sharing.figure import ShownRun
+from talkbench.core.dataset_cards import may_have_seen
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame
-from talkbench.datasets.external import ExternalDataset
 from talkbench.methods import cards
 from talkbench.results import RunRecord, RunStore, summary_of
 from talkbench.results.entries import MAX_SIDE, MAX_THUMBNAILS, Entry, EntryDetails, default_name, write_entry
@@ -83,7 +83,7 @@ def describe(record: RunRecord, options: ExportOptions) -> EntryDetails:
     stated = {field: value for field in DETAILS if (value := getattr(options, field)) is not None}
     links = {field: link for field in ("paper", "code") if (link := getattr(options, field)) is not None}
     details |= {**stated, "links": {**details["links"], **links}}
-    details["leakage"] = _leakage(record, details.get("training_data", ""), options.root)
+    details["leakage"] = _leakage(record, details.get("training_data", ""))
     try:
         return EntryDetails.model_validate(details)
     except ValidationError as error:
@@ -116,19 +116,18 @@ def _published_weights(record: RunRecord) -> bool:
     return record.method.checkpoint is not None and published is not None and record.method.origin == published.source
 
 
-def _leakage(record: RunRecord, trained_on: str, root: Path | None) -> bool | None:
+def _leakage(record: RunRecord, trained_on: str) -> bool | None:
     """Whether the weights may have been trained on people or videos of the pairs; see `EntryInfo`."""
     if record.method.checkpoint is None and record.method.frames is None:
         return False
-    sets = {name.strip() for name in trained_on.split(",")}
-    if not sets <= set(datasets.registry.names()):
-        return True if record.dataset.name in sets else None
-    if record.dataset.name not in sets:
-        return False
-    data = datasets.create(record.dataset.name, root=root)
-    lists = data.lists.values() if isinstance(data, ExternalDataset) else ()
-    held_out = {official.sha256 for official in lists if official.held_out and official.sha256}
-    return record.dataset.list_sha256 not in held_out
+    sets = [name.strip() for name in trained_on.split(",")]
+    tested = datasets.card(record.dataset.name)
+    official = {entry.sha256 for entry in tested.lists.values() if entry.held_out} - {""}
+    held_out = record.dataset.list_sha256 in official
+    seen = [may_have_seen(datasets.card(name), tested, held_out) for name in sets]
+    if not set(sets) <= set(datasets.registry.names()):
+        return True if any(one is not None for one in seen) else None
+    return any(seen)
 
 
 def _cost(method: str, options: ExportOptions) -> dict[str, Any]:

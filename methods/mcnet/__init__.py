@@ -22,9 +22,10 @@ from talkbench.methods.mcnet.model import Generator, MCNetConfig, SourceMaps
 
 NOISES = ("zero", "random", "fixed")
 
-# The paper's model, and the small one for 128×128 images.
+# The paper's model, our reading of the one for Table 6 of its supplement, and the small one for 128×128 images.
 SIZES = {
     "": MCNetConfig(),
+    "ted-384": MCNetConfig(resolution=384),
     "demo": MCNetConfig(
         resolution=128,
         num_kp=10,

@@ -166,7 +166,7 @@ def _audited(
     measured = tuple(
         measurement
         for entry, run in basis.runs
-        if run.record.method.name in row.methods and group.holds(run.record)
+        if row.has(run.record) and group.holds(run.record)
         if (measurement := _remeasured(cell, entry, run, group, column, basis))
     )
     verdict = "no" if against else "partly" if doubts else "yes"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from talkbench.core.dataset_cards import may_have_seen
 from talkbench.reports.cards import Cards
 from talkbench.reports.data_ids import NONE, OLDER
 from talkbench.reports.leaderboard.board import (
@@ -234,4 +235,5 @@ def _leakage(entry: Entry, cards: Cards) -> bool | None:
     if info.leakage is not None:
         return info.leakage
     trained = info.training_data or cards.method(entry.record.method.name).training_data
-    return data.list_sha256 not in cards.dataset(data.name).held_out if data.name == trained else None
+    tested = cards.dataset(data.name)
+    return may_have_seen(cards.dataset(trained), tested, data.list_sha256 in tested.held_out)

@@ -190,8 +190,7 @@ def _printed(layout: Layout) -> list[dict[int, PublishedCell]]:
 
 def _row_of(run: Run, layout: Layout) -> int | None:
     """The number of the row of the run's method."""
-    rows = (number for number, row in enumerate(layout.rows) if run.record.method.name in row.methods)
-    return next(rows, None)
+    return next((number for number, row in enumerate(layout.rows) if row.has(run.record)), None)
 
 
 def _arrange(layout: Layout, runs: Sequence[Run]) -> tuple[list[list[MeasuredLine]], list[MeasuredLine]]:

@@ -49,6 +49,7 @@ class LayoutGroup(_Strict):
         pair_lists: sha256 of the files that are the published pair list.
         caveat: what is uncertain about the test; becomes a note to measured cells.
         departs: why no run can repeat the published test; empty: one can.
+        others: further data sets whose runs stand in the columns, by name, and why their test is not the published one.
     """
 
     heading: str = ""
@@ -61,13 +62,16 @@ class LayoutGroup(_Strict):
     pair_lists: tuple[str, ...] = ()
     caveat: str = ""
     departs: str = ""
+    others: dict[str, str] = Field(default_factory=dict)
     columns: tuple[LayoutColumn, ...] = Field(min_length=1)
 
     def holds(self, record: RunRecord) -> bool:
-        """Whether the run is of this test: its data set and task and, as far as stated, its motion and image size."""
+        """Whether the run stands in the columns, by its data set and task and, as far as stated, its motion and image
+        size."""
         data = record.dataset
         return (
-            (data.name, data.image_size) == (self.dataset, self._stated("image_size", data.image_size))
+            data.name in (self.dataset, *self.others)
+            and data.image_size == self._stated("image_size", data.image_size)
             and data.task in self.tasks
             and data.motion in self._stated("motions", (data.motion,))
         )
@@ -96,11 +100,17 @@ class LayoutRow(_Strict):
         published: its ``system_key`` in ``tables.csv``, with ``@variant`` where it has one; empty: it is not there.
         label: in place of the method's own name.
         methods: names of methods, as runs record them (``fomm@vox-256``), whose runs belong here.
+        dataset: the data set of these runs; empty: any that the columns show.
     """
 
     published: str = ""
     label: str = ""
     methods: tuple[str, ...] = ()
+    dataset: str = ""
+
+    def has(self, record: RunRecord) -> bool:
+        """Whether the run belongs here."""
+        return record.method.name in self.methods and self.dataset in ("", record.dataset.name)
 
     @model_validator(mode="after")
     def _named(self) -> LayoutRow:

@@ -82,7 +82,7 @@ def column_cell(run: Run, group: LayoutGroup, column: LayoutColumn, decimals: in
     cell.departures = _departures(run, group, column, cell.spec)
     cell.notes = list(cell.departures)
     data = run.record.dataset
-    same = group.published and not group.departs and not _differing(run.record, group)
+    same = group.published and not _departs(data.name, group) and not _differing(run.record, group)
     if same and data.list_sha256 not in group.pair_lists:
         cell.notes.insert(0, f"pair list {data.pairs_sha256[:12]} is not verified to be the published one")
     if group.holds(run.record) and group.caveat:
@@ -96,7 +96,7 @@ def _differing(record: RunRecord, group: LayoutGroup) -> list[str]:
     """How the test of a run differs from the group's: in data set and task and, if the group has published numbers, in
     motion, pairs and image size."""
     data = record.dataset
-    checks: list[tuple[str, Sequence[str]]] = [(data.name, (group.dataset,)), (data.task, group.tasks)]
+    checks: list[tuple[str, Sequence[str]]] = [(data.name, (group.dataset, *group.others)), (data.task, group.tasks)]
     published = [
         (f"{data.motion} motion", [f"{motion} motion" for motion in group.motions]),
         (f"{data.pairs} pairs", [f"{pairs} pairs" for pairs in group.pairs or (data.pairs,)]),
@@ -112,13 +112,18 @@ def _departures(run: Run, group: LayoutGroup, column: LayoutColumn, spec: Metric
     if differing:
         other = "the published one" if group.published else "that of the column"
         notes.append(f"another test than {other}: {', '.join(differing)}")
-    elif group.departs:
-        notes.append(group.departs)
+    elif departs := _departs(record.dataset.name, group):
+        notes.append(departs)
     if spec.name not in column.variants:
         notes.append(f"{spec.name} instead of {column.variants[0]}")
     if group.published and spec.extractor and record.missing_faces != "drop":
         notes.append(f"missing faces: the rule {record.missing_faces} instead of drop")
     return notes
+
+
+def _departs(dataset: str, group: LayoutGroup) -> str:
+    """Why no run on the data set can repeat the group's published test; "": one can."""
+    return group.others.get(dataset, group.departs)
 
 
 def finish(cells: Sequence[MeasuredCell]) -> None:

@@ -301,7 +301,7 @@ def test_a_card_makes_a_data_set(talks):
     assert (data.name, data.tasks, data.card_path) == ("talks", ("same-identity",), card)
     assert (list(data.lists), list(data.files)) == (["pairs"], ["pairs", "cuts"])
     assert data.lists["pairs"].location(data.root) == data.root / "lists" / "pairs.csv"
-    assert {each.name for each in external_datasets()} == {*OFFICIAL, "voxceleb2", "talks"}
+    assert {each.name for each in external_datasets()} == {*OFFICIAL, "voxceleb1-seen", "voxceleb2", "talks"}
     with pytest.raises(TalkbenchError, match="the images of talks have no first frame"):
         data.split("same-identity", motion="relative-first")
 

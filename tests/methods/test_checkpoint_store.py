@@ -94,7 +94,9 @@ def test_a_published_hash_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert checkpoint_store.identify(path).method == "mraa@ted384"
 
 
-@pytest.mark.parametrize("name", ["mcnet", "mcnet@pe10", "fomm@memory", "x2face", "facevid2vid@vox-256-beta"])
+@pytest.mark.parametrize(
+    "name", ["mcnet", "mcnet@ted-384", "mcnet@pe10", "fomm@memory", "x2face", "facevid2vid@vox-256-beta"]
+)
 def test_what_is_unlike_all_others_needs_no_name(tmp_path: Path, name: str) -> None:
     assert checkpoint_store.identify(saved(tmp_path / "x.pth", official(name))).method == name
 
@@ -132,7 +134,16 @@ def test_the_depth_files_of_dagan_are_bare_state_dicts(tmp_path: Path, home: Pat
     assert added.path == home / "weights" / "dagan" / f"depth_resnet{depth}" / "encoder.pth"
 
 
-@pytest.mark.parametrize(("given", "wanted"), [("mcnet", "fomm"), ("fomm@vox-256", "mcnet"), ("x2face", "dagan")])
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("mcnet", "fomm"),
+        ("fomm@vox-256", "mcnet"),
+        ("x2face", "dagan"),
+        ("mcnet", "mcnet@ted-384"),
+        ("mcnet@ted-384", "mcnet"),
+    ],
+)
 def test_a_checkpoint_of_another_method_is_named(tmp_path: Path, given: str, wanted: str) -> None:
     path = saved(tmp_path / "x.pth", official(given))
     with pytest.raises(TalkbenchError, match=f"x.pth is {given}; expected {cards.full_name(wanted)}"):

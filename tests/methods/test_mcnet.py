@@ -1,5 +1,7 @@
 """MCNet beyond its goldens: the options, the algebra that batching relies on, and the cost."""
 
+from dataclasses import replace
+
 import goldens
 import pytest
 import torch
@@ -10,7 +12,13 @@ from talkbench import methods
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, relative_motion
+from talkbench.methods.mcnet import SIZES, MCNet
 from talkbench.methods.mcnet.parts import encode_positions
+from talkbench.methods.recognition import skeleton
+from talkbench.training.config import LossWeights
+from talkbench.training.objectives import create as create_objective
+from talkbench.training.objectives.losses import MultiScaleL1
+from talkbench.training.state.draw import Draw
 
 
 def small(**options: object) -> Method:
@@ -30,6 +38,40 @@ def test_a_driving_frame_costs_at_most_350_gflop(mcnet: Method) -> None:
     with FlopCounterMode(display=False) as counter:
         mcnet.render(source, mcnet.transfer(source, mcnet.encode_motion(goldens.image(2)), None))
     assert 300e9 < counter.get_total_flops() < 350e9
+
+
+def test_the_model_for_384_is_the_papers_with_its_levels_half_as_large_again() -> None:
+    paper, large = (skeleton(name)[0] for name in ("mcnet", "mcnet@ted-384"))
+    assert large.resolution == 384
+    assert large.config.levels == {48: 512, 96: 256, 192: 128}
+    named = {"_32": "_48", "_64": "_96", "_128": "_192"}
+
+    def renamed(key: str) -> str:
+        head, sign, tail = key.partition(".")
+        unit, dot, rest = tail.partition(".")
+        stem, line, side = unit.rpartition("_")
+        return f"{head}{sign}{stem}{named[line + side]}{dot}{rest}" if line + side in named else key
+
+    for name, network in paper.networks.items():
+        wanted = {renamed(key): value.shape for key, value in network.state_dict().items()}
+        assert {key: value.shape for key, value in large.networks[name].state_dict().items()} == wanted
+    assert large.memory().shape == paper.memory().shape == (1, 512, 32, 32)
+
+
+def test_a_model_of_another_size_renders_and_trains_on_its_own_levels() -> None:
+    """Half as large again as the small model, as the one for 384 is beside the paper's; the memory keeps its side."""
+    method = MCNet(("mcnet@large", replace(SIZES["demo"], resolution=192)), noise="fixed")
+    source, driving = image(1, 192), image(2, 192)
+    out = method.render(method.encode_source(source), method.encode_motion(driving))
+    assert out.shape == (1, 3, 192, 192)
+    inside = method.inspect(source, method.encode_source(source), method.encode_motion(driving))
+    sides = {level: (one.output.shape[-1], one.value.shape[-1]) for level, one in inside.compensations.items()}
+    assert sides == {24: (24, 16), 48: (48, 16), 96: (96, 16)}
+    objective = create_objective(method, MultiScaleL1(), LossWeights())
+    random = objective.random(Draw(0, 0, 1, 0, 1, torch.device("cpu"), 0))
+    with torch.enable_grad():
+        objective.terms(source, driving, random)["consistency"].backward()
+    assert method.memory().grad.abs().sum() > 0
 
 
 def test_images_are_in_range_and_of_the_sources_size() -> None:

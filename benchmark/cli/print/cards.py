@@ -200,6 +200,7 @@ def facts(name: str) -> Iterator[tuple[str, str]]:
     yield from ((label, text) for label, text in lines.items() if text)
     if card.name not in cards.published_only():
         yield from _model(card.name)
+    yield from _labelled("ours, not the paper's", card.ours)
     yield from _labelled("notes", card.notes)
 
 

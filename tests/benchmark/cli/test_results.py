@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from site_entries import spec, write
 
-from talkbench import results
+from talkbench import datasets, results
 from talkbench.benchmark.perf.methods import COLUMNS, Setting
 from talkbench.benchmark.sharing.export_entry import ExportOptions, describe
 from talkbench.core.dataset_cards import DatasetCard
@@ -215,6 +215,21 @@ def test_what_the_card_of_a_method_says(tmp_path):
     other = record.model_copy(update={"method": record.method.model_copy(update={"origin": "checkpoint x.pth"})})
     said = describe(other, ExportOptions())
     assert (said.training_data, said.leakage) == ("", None)
+
+
+def test_people_who_are_meant_to_be_seen_are_no_leakage(tmp_path):
+    method = {"checkpoint": "mine.safetensors", "checkpoint_sha256": "c" * 64}
+    record = write(tmp_path, "x", info=method, pictured=()).record
+    official = datasets.create("voxceleb1-seen").card.lists["voxceleb1-seen"].sha256
+    for sha256, trained, leakage in (
+        (official, "voxceleb1-seen", False),
+        (official, "voxceleb1", True),
+        (official, "hdtf", False),
+        ("b" * 64, "voxceleb1-seen", True),
+    ):
+        data = record.dataset.model_copy(update={"name": "voxceleb1-seen", "list_sha256": sha256})
+        said = describe(record.model_copy(update={"dataset": data}), ExportOptions(training_data=trained))
+        assert (trained, said.leakage) == (trained, leakage)
 
 
 def test_a_screen_for_a_reviewer(run, export, bench, place):

@@ -34,6 +34,15 @@ def test_the_published_configuration_is_shown_with_its_numbers_and_notes(bench):
     assert result.out.partition("published numbers")[2].split()[:3] == ["table", "data", "set"]
 
 
+def test_what_is_talkbenchs_own_reading_is_shown_as_such(bench):
+    result = bench("show", "mcnet@ted-384")
+    card = shown(result)
+    assert card["resolution"] == "384 pixels"
+    assert "48, 96 and 192 pixels" in card["ours, not the paper's"]
+    assert "the memory is 32x32, as the paper's, and is never resized" in result.out
+    assert "ours, not the paper's" not in bench("show", "mcnet").out
+
+
 def test_a_method_of_a_package_without_a_card_is_shown(bench):
     result = bench("show", "blend")
     lines = [line.split(maxsplit=1) for line in result.out.splitlines()]

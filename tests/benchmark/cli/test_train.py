@@ -19,6 +19,7 @@ from talkbench.core.images import write_png
 from talkbench.core.locks import locked
 from talkbench.methods.checkpoints import read_metadata
 from talkbench.training import loop, session
+from talkbench.training.config import load_config
 from talkbench.training.objectives.losses import MultiScaleL1
 
 
@@ -301,3 +302,21 @@ def test_one_of_several_processes_reports(train, monkeypatch):
 
     monkeypatch.setattr(session, "train", trained)
     assert train().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "recipe"),
+    [
+        (("--method", "mcnet@ted-384", "--dataset", "ted-talks"), "mcnet/ted-384"),
+        (("--method", "mcnet@ted-384", "--config", "released", "--dataset", "ted-talks"), "mcnet/released"),
+        (("--method", "mcnet"), "mcnet/released"),
+        (("--method", "fomm"), "fomm/released"),
+    ],
+)
+def test_a_configuration_may_have_a_recipe_of_its_own(bench, monkeypatch, options, recipe):
+    trained = []
+    monkeypatch.setattr(session, "train", lambda options, display: trained.append(session.recipe(options)))
+    assert bench("train", *options).code == 0
+    wanted = load_config(recipe)
+    changed = {"method": options[1], "dataset": "ted-talks"} if "ted-talks" in options else {}
+    assert trained == [wanted.model_copy(update=changed)]

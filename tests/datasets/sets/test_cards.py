@@ -45,7 +45,18 @@ def test_a_card_alone_says_where_clips_and_lists_are_from(name):
     for entry in data.files.values():
         assert entry.rows
         assert entry.note
-        assert bool(entry.url) == bool(re.fullmatch("[0-9a-f]{64}", entry.sha256))
+        assert re.fullmatch("[0-9a-f]{64}", entry.sha256) or (not entry.url and not entry.sha256)
+
+
+def test_the_split_anew_of_voxceleb1_keeps_its_tests_clean():
+    """Weights that are trained on it have seen none of those who are tested there, and none of its own clips."""
+    seen, whole = (datasets.create(name).card for name in ("voxceleb1-seen", "voxceleb1"))
+    assert seen.resplit_of == "voxceleb1"
+    assert seen.training.test_identities == whole.training.test_identities
+    assert seen.training.test_clips == ("voxceleb1-seen",)
+    for field in ("clip", "frame", "identity", "continuous"):
+        assert getattr(seen.naming, field) == getattr(whole.naming, field)
+    assert datasets.create("voxceleb1-seen").root == datasets.create("voxceleb1").root
 
 
 def test_the_talks_of_ted_that_are_tested():

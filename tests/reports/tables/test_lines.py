@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from talkbench import datasets
 from talkbench.reports.pages.table_page import to_html
 from talkbench.reports.runs import Run, load_runs
 from talkbench.reports.tables.composition import (
@@ -21,7 +22,7 @@ from talkbench.reports.tables.layout import Layout, load_layout, names
 from talkbench.reports.tables.table import Line, Table
 from talkbench.reports.tables.terminal import print_table
 from talkbench.reports.tables.writers import to_csv, to_latex, to_markdown
-from talkbench.results import Row, RunStore
+from talkbench.results import Row, RunStore, published
 
 MakeStore = Callable[..., RunStore]
 
@@ -114,6 +115,34 @@ def test_no_difference_where_the_tests_are_not_the_same(run: Callable[..., Run])
     assert difference(unreleased) == ("n/a", ["other pairs than the published ones, of which no list was released"])
     uncertain = published_table([run("facevid2vid@vox-256", l1=0.05)])
     assert difference(uncertain) == ("+0.0070", ["whether the authors measured it is not known (inferred)"])
+
+
+def test_the_row_of_ted_talks_is_of_the_model_for_384(run: Callable[..., Run]) -> None:
+    own = datasets.create("ted-talks").card.lists["ted-talks"].sha256
+    test = {"image_size": 384, "list_sha256": own}
+    table = published_table([run("mcnet@ted-384", "ted-talks", test=test, l1=0.021)])
+    assert table.title == load_layout("s6").title
+    assert texts(line(table, "mcnet@ted-384"))[0] == "0.021"
+    assert texts(line(table, "difference", "difference"))[0] == "−0.002"
+    assert any("mcnet@ted-384 is talkbench's reading" in remark for remark in table.remarks)
+    assert touched([run("mcnet@ted-384", "ted-talks", test={"image_size": 256}, l1=0.02)]) == []
+
+
+def test_people_seen_and_not_seen_in_training_have_a_row_each(run: Callable[..., Run]) -> None:
+    table = published_table([run("mcnet", "voxceleb1-seen", l1=0.03), run("mcnet", l1=0.04)], "s5")
+    rows = [(one.kind, texts(one)[3]) for block in table.blocks for one in block.lines]
+    printed = [cell.value for cell in published.table("supplement", "5") if cell.metric == "L1"]
+    assert rows == [
+        ("published", printed[0]),
+        ("measured", "0.0400"),
+        ("difference", f"+{0.04 - float(printed[0]):.4f}"),
+        ("published", printed[1]),
+        ("measured", "0.0300"),
+        ("difference", "n/a"),
+    ]
+    (mark,) = table.blocks[0].lines[-1].cells[3].marks
+    assert dict(table.notes)[mark] == "other clips than the published ones, of which no list was released"
+    assert touched([run("mcnet", "voxceleb1-seen", l1=0.03)]) == ["s5"]
 
 
 def test_another_rule_for_missing_faces_is_a_departure(make_store: MakeStore) -> None:

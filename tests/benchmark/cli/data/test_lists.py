@@ -5,19 +5,24 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import synthetic_sets
+import torch
 from file_server import FileServer, serving
 from raw_videos import write_hdtf
 
 from talkbench import datasets
 from talkbench.benchmark.evaluation.plan import seen_in_training
-from talkbench.datasets import official_lists
+from talkbench.datasets import Frame, Pair, official_lists
 from talkbench.datasets.external import ExternalDataset
+from talkbench.datasets.pairs import write_pairs
 from talkbench.datasets.preparation.hdtf import GROUPS
+from talkbench.methods.cards import Weights
+from talkbench.methods.checkpoints import save_states
 
 HDTF = datasets.create("hdtf").files
 OFFICIAL = tuple(HDTF)
@@ -162,12 +167,27 @@ def test_what_a_method_may_have_seen(tmp_path, monkeypatch):
     data = datasets.create("voxceleb1", synthetic_sets.make(tmp_path, "voxceleb1", pairs=2, clips=3, frames=4, size=8))
     official_lists = data.split("same-identity")
     own = data.split("same-identity", pairs=data.root / "lists/vox_evaluation.csv")
-    assert [seen_in_training("mcnet", split) for split in (official_lists, official_lists.head(1), own)] == [
-        False,
-        False,
-        True,
-    ]
-    assert not seen_in_training("tpsm@ted-384", own)
+    weights = Weights("mcnet", tmp_path / "00000099-checkpoint.pth.tar", "a link")
+    assert [seen_in_training(weights, split) for split in (official_lists, official_lists.head(1))] == ["", ""]
+    assert "was trained on voxceleb1, and these pairs are not known to be" in seen_in_training(weights, own)
+    assert seen_in_training(weights, own, given=True) == ""
+    assert seen_in_training(replace(weights, method="tpsm@ted-384"), own) == ""
+
+
+def test_what_weights_have_seen_of_the_split_anew(tmp_path, monkeypatch):
+    """There people are meant to be seen, and the clips are not: those who trained on all clips have seen them."""
+    synthetic_sets.accept(monkeypatch)
+    root = synthetic_sets.make_training(tmp_path, "voxceleb1", frames=4, size=8)
+    (clip, *_) = (Path(name).name for name in synthetic_sets.training_names("voxceleb1"))
+    pairs = [Pair(Frame(clip, 0), Frame(clip, 1))]
+    write_pairs(root / "lists" / "voxceleb1-seen.csv", pairs)
+    split = datasets.create("voxceleb1-seen", root).split("same-identity")
+    published = Weights("mcnet", tmp_path / "00000099-checkpoint.pth.tar", "a link")
+    assert "was trained on voxceleb1, with the very clips of these pairs" in seen_in_training(published, split)
+    for trained, seen in (("voxceleb1", True), ("voxceleb1-seen", False), ("hdtf", False)):
+        path = tmp_path / f"{trained}.safetensors"
+        save_states({"net": {"weight": torch.zeros(1)}}, path, {"config": {"dataset": trained}})
+        assert bool(seen_in_training(Weights("mcnet", path, "given"), split, given=True)) == seen
 
 
 def test_run_without_the_data(bench):
