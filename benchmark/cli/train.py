@@ -58,9 +58,13 @@ def command(**options: Any) -> None:
 
     \b
     x2face/released          105  X2Face's first stage, on the mean absolute difference
-    fomm/released            532  FOMM without a discriminator; fomm/vox-adv fine-tunes it against one
+    fomm/released            532  FOMM without a discriminator
+    fomm/vox-adv             637  FOMM, fine-tuned against a discriminator from vox-256's --checkpoint
     mraa/released            558  MRAA's first stage
+    mraa/avd                   4  its second: the AVD network, from the first's --checkpoint
+    dagan/released           762  DaGAN against its discriminator; bench weights list names its depth network's files
     tpsm/released           1096  TPSM's first stage
+    tpsm/avd                   9  its second, as MRAA's
     mcnet/released          1369  MCNet; mcnet/paper is what its paper prints
     mcnet/ted-384           2874  MCNet at 384x384, as talkbench reads it
     facevid2vid/released    4158  face-vid2vid against its discriminator; bench weights list names Hopenet's file

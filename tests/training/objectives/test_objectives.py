@@ -23,7 +23,7 @@ from talkbench.training.objectives.objective import Objective
 from talkbench.training.objectives.tpsm import TPSMObjective
 
 TESTS = Path(__file__).parents[2]
-TRAINED = ["dagan", "facevid2vid", "fomm", "mcnet", "mraa", "tpsm", "x2face"]
+TRAINED = [name for name, card in families().items() if card.recipe]
 
 PLUGIN = """
 import torch
