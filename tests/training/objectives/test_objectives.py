@@ -15,6 +15,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import Registry
 from talkbench.methods.baselines import CopySource
 from talkbench.methods.mcnet import MCNet
+from talkbench.methods.registration import families
 from talkbench.training import objectives
 from talkbench.training.config import LossWeights
 from talkbench.training.objectives.losses import MultiScaleL1
@@ -73,6 +74,7 @@ PROGRAM = """
 import sys, toy_training, torch
 from pathlib import Path
 from talkbench import methods
+from talkbench.methods.registration import families
 from talkbench.training import objectives
 from talkbench.training.config import LossWeights, TrainConfig
 from talkbench.training.data.pairs import FramePairs
