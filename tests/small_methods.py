@@ -7,8 +7,9 @@ from unittest import mock
 import torch
 from toy_training import tiny
 
-from talkbench.methods import facevid2vid, fomm, mraa, tpsm
+from talkbench.methods import dagan, facevid2vid, fomm, mraa, tpsm
 from talkbench.methods.blocks import HourglassConfig
+from talkbench.methods.dagan.model import DaGANConfig
 from talkbench.methods.facevid2vid.model import FaceVid2VidConfig
 from talkbench.methods.fomm.model import FOMMConfig
 from talkbench.methods.interface import Method
@@ -37,6 +38,19 @@ def small_x2face() -> Method:
 
 
 SMALL: dict[str, Callable[[], Method]] = {
+    "dagan": variant(
+        dagan,
+        dagan.DaGAN,
+        DaGANConfig(
+            resolution=64,
+            num_kp=5,
+            kp_detector=HOURGLASS,
+            dense_motion=HOURGLASS,
+            block_expansion=8,
+            max_features=32,
+            num_bottleneck_blocks=1,
+        ),
+    ),
     "facevid2vid": variant(
         facevid2vid,
         facevid2vid.FaceVid2Vid,

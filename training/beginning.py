@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def start(config: TrainConfig, checkpoint: Path | None, begun: bool, say: Say) -
     try:
         method = methods.create(config.method, weights=checkpoint)
         if not checkpoint and not begun:
-            _load_parts(method, say)
+            _load_parts(config.method, method.networks, say)
         return method
     except TalkbenchError as error:
         if not (checkpoint and config.fine_tunes):
@@ -58,25 +58,25 @@ def start(config: TrainConfig, checkpoint: Path | None, begun: bool, say: Say) -
     return method
 
 
-def _load_parts(method: Method[Any, Any], say: Say) -> None:
+def _load_parts(name: str, networks: Mapping[str, nn.Module], say: Say) -> None:
     """Load the networks of a fresh method that have files of their own in the store of weights: DaGAN's depth network.
 
     Raises:
         TalkbenchError: a file holds something else.
     """
     lacking = []
-    for part, file in card(method.name).beside.items():
-        path, network = store(method.name) / file.file, method.networks[part]
+    for part, file in card(name).beside.items():
+        path, network = store(name) / file.file, networks[part]
         if not path.is_file():
             lacking.append(path.name)
             continue
-        state, expected = read_states(path, method.name).get("", {}), network.state_dict()
+        state, expected = read_states(path, name).get("", {}), network.state_dict()
         if fault := mismatch(expected, {key: state[key] for key in state if key in expected}):
-            raise TalkbenchError(f"{path} is not the {part} of {method.name} ({fault}); put its published file there")
+            raise TalkbenchError(f"{path} is not the {part} of {name} ({fault}); put its published file there")
         network.load_state_dict(with_counters(expected, {key: state[key] for key in expected if key in state}))
     if lacking:
         say(
-            f"no {' and '.join(lacking)} (bench weights list {method.name} shows where they belong): the "
+            f"no {' and '.join(lacking)} (bench weights list {name} shows where they belong): the "
             "networks that they hold are random, and no training teaches them"
         )
 

@@ -91,7 +91,7 @@ def recipe(options: TrainOptions) -> TrainConfig:
     if options.dataset:
         changes["dataset"] = options.dataset
     config = load_config(options.config or default, changes, family_name)
-    card = datasets.create(config.dataset).card
+    card = datasets.card(config.dataset)
     if card.evaluation_only:
         reason = f"which is for evaluation only ({card.licence})"
         raise TalkbenchError(f"nothing is trained on {config.dataset}, {reason}; choose another data set")
