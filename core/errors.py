@@ -31,6 +31,6 @@ NO_MEMORY = ("failed to map segment", "cannot allocate memory", "cannot apply ad
 """What the loader says of a library for which there is no memory left."""
 
 
-def is_out_of_memory(error: ImportError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether a library could not be loaded for lack of memory alone."""
-    return any(sign in str(error).lower() for sign in NO_MEMORY)
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in NO_MEMORY)

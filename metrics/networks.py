@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from talkbench.core.errors import TalkbenchError
+from talkbench.core.errors import TalkbenchError, is_out_of_memory
 from talkbench.core.tensor_files import read_tensors
 from talkbench.metrics import weights
 
@@ -78,7 +78,9 @@ def importing(library: str) -> Iterator[None]:
     """
     try:
         yield
-    except ImportError as error:
+    except Exception as error:  # of another system or half installed, it raises what it likes, OSError for one
+        if is_out_of_memory(error):
+            raise
         told = textwrap.shorten(str(error), 160, placeholder="…")
         remedy = f"pip install --force-reinstall {library}"
         raise TalkbenchError(f"{library} is installed and cannot be imported ({told}): {remedy}") from error

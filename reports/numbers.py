@@ -39,6 +39,11 @@ def counts(by_reason: dict[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in by_reason.items() if count)
 
 
+def pairs_of(count: int) -> str:
+    """``1 pair``, ``200 pairs``."""
+    return f"{count} pair{'' if count == 1 else 's'}"
+
+
 def share(value: float) -> str:
     """A part of a whole as percent: ``98.5 %``; only all is 100 %, and only nothing 0 %."""
     percent = 100 * value

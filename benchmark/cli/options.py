@@ -109,7 +109,7 @@ def processors(_ctx: click.Context, _param: click.Parameter, value: int | None) 
 
 
 def each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterable[str] = ()) -> None:
-    """Call `act` on every item. The errors of those that fail are printed at the end, a line each, after the
+    """Call `act` on every item. The errors of those that fail are printed at the end, each once in a line, after the
     `complaints`; if there are any, the exit code is 2."""
     failures = list(complaints)
     for item in items:
@@ -117,7 +117,7 @@ def each(items: Iterable[Item], act: Callable[[Item], None], complaints: Iterabl
             act(item)
         except TalkbenchError as error:
             failures.append(str(error))
-    for failure in failures:
+    for failure in dict.fromkeys(failures):
         click.echo(f"bench: {visible(' '.join(failure.splitlines()))}", err=True)
     if failures:
         sys.exit(2)

@@ -46,8 +46,8 @@ def command(runs: tuple[Path, ...], **options: Any) -> None:
     """Print results beside the published numbers.
 
     The layouts are those of the ten tables of the MCNet paper and its supplement, or your own. RUNS are folders of
-    runs; without them, all runs below runs/ are printed. Runs of a data set, task, motion or image size that no column
-    is of follow in tables of their own.
+    runs or entries; without them, all runs below runs/ are printed. Runs of a data set, task, motion or image size that
+    no column is of follow in tables of their own.
 
     \b
     bench tables

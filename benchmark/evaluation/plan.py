@@ -90,7 +90,10 @@ def prepare(
     pairs = whole if options.limit is None else whole.head(options.limit)
     check_readable(pairs)
     size = _size(options, protocol, method, pairs, progress)
-    if not options.metrics:  # the protocol's metrics that make no sense for the task are left out without a warning
+    if not options.metrics:  # the protocol's metrics that make no sense for the task are left out without a word
+        for metric in named:
+            if reason := too_small(metric, size):
+                progress.say(f"{metric.variant} is left out: {reason}")
         named = [metric for metric in named if not unsuited(metric, pairs, size, from_files=method is None)]
     chosen, unavailable = choose_metrics(named, pairs, size, from_files=method is None)
     if unavailable and options.strict:
@@ -306,8 +309,13 @@ def unsuited(metric: Metric, split: datasets.Split, size: int, from_files: bool)
         return f"{split.task} has no true image to compare with"
     if metric.history and not has_videos(split.pairs, metric.history):
         return f"{split.task} has no {metric.history + 1} consecutive frames of one video; use --task reconstruction"
-    if size < metric.min_size:
-        return f"it needs images of at least {metric.min_size} pixels, and these have {size}"
     if metric.unquantised and from_files:
         return "frames in files are 8-bit already"
+    return too_small(metric, size)
+
+
+def too_small(metric: Metric, size: int) -> str | None:
+    """Why images of a side of `size` pixels are too small for a metric; None if they are not."""
+    if size < metric.min_size:
+        return f"it needs images of at least {metric.min_size} pixels, and these have {size}"
     return None

@@ -40,7 +40,7 @@ def compare_runs(options: CompareOptions) -> Table:
             is unknown.
     """
     form = figure_format(options.figure) if options.figure else ""
-    a, b = with_facts([_read(options.run_a), _read(options.run_b)])
+    a, b = with_facts([read_run(options.run_a), read_run(options.run_b)])
     comparison = compare(a, b, options.metrics, options.across_protocols)
     table = comparison_table(a, b, comparison)
     kinds = {*filter(None, [form]), *(["png"] if options.out else [])}
@@ -52,8 +52,8 @@ def compare_runs(options: CompareOptions) -> Table:
     return table
 
 
-def _read(folder: Path) -> Run:
-    """A run or an entry of the leaderboard."""
+def read_run(folder: Path) -> Run:
+    """A run or an entry of the leaderboard, under its own rule for missing faces."""
     check_result(folder)
     if not (folder / ENTRY).is_file():
         return Run.load(RunStore(folder))

@@ -12,7 +12,7 @@ import numpy as np
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
-from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, share, unit_sign
+from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, pairs_of, share, unit_sign
 from talkbench.reports.pages.seen import legend, read_seen
 from talkbench.reports.pages.strips import ERROR_RANGE
 from talkbench.reports.statistics.agreement import READING, agreements
@@ -118,8 +118,8 @@ def _story(record: RunRecord) -> str:
     if method.frames:
         subject = f"The frames of {method.name}, which another program made ({method.origin}), were scored"
     sentences = [
-        f"{subject} on {data.pairs} pairs of the {data.name} set; a pair is a source image and a driving frame whose "
-        "motion the source is to take over.",
+        f"{subject} on {pairs_of(data.pairs)} of the {data.name} set; a pair is a source image and a driving frame "
+        "whose motion the source is to take over.",
         _TASKS.get(data.task, f"The task is {data.task}."),
         _MOTIONS.get(data.motion, f"Motion is {data.motion}."),
         f"Images were compared at {data.image_size}×{data.image_size} pixels, {_STORED[record.quantisation]} 8 bits"

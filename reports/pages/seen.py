@@ -63,7 +63,7 @@ MARKS = {
     "eyes": Mark("mp478", "mesh", "#2ee6ff", "eyes and irises (mp478)"),
     "left": Mark("mp478", "mesh", "#ff4d4d", "head axis x, to the person's left (mp478)", 2.0),
     "down": Mark("mp478", "mesh", "#5dff5d", "head axis y, from forehead to chin (mp478)", 2.0),
-    "ahead": Mark("mp478", "mesh", "#4d9dff", "where the face points, against head axis z (mp478)", 2.0),
+    "ahead": Mark("mp478", "mesh", "#4d9dff", "where the face points, the reverse of head axis z (mp478)", 2.0),
     "gaze": Mark("mp52", "mesh", "#ff7df4", "gaze (mp52)", 1.4),
 }
 """How each kind is drawn, in the order of drawing."""

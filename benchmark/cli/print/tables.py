@@ -107,14 +107,23 @@ def _name(runs: Sequence[Run], chosen: bool, shown: bool) -> None:
 
 
 def _load(paths: Sequence[Path], missing: MissingFaces | None) -> list[Run]:
-    """The runs among the `paths`. Other paths, such as the MLflow store in ``runs/*``, are skipped with a message."""
+    """The runs and entries among the `paths`. Others, such as the MLflow store in ``runs/*``, are skipped with a
+    message; so are entries if there is a rule for missing faces: theirs is fixed."""
     from talkbench.benchmark.sharing.clusters import with_facts
+    from talkbench.benchmark.sharing.comparison import read_run
     from talkbench.reports.runs import load_runs
     from talkbench.results import RunStore
+    from talkbench.results.entries import ENTRY
 
     others = [path for path in paths if path.exists() and not (path / "run.json").exists()]
     for path in others:
         say(f"skipped, since it is not the folder of a run: {path}")
-    if paths and len(others) == len(paths):
+    entries = [path for path in paths if (path / ENTRY).is_file()]
+    if missing:
+        for path in entries:
+            say(f"skipped, since an entry keeps its own rule for missing faces: {path}")
+    runs = [path for path in paths if path not in [*others, *entries]]
+    loaded = [*load_runs([RunStore(path) for path in runs], missing), *map(read_run, [] if missing else entries)]
+    if paths and not loaded:
         raise TalkbenchError("no run to tabulate; give the folder of at least one")
-    return with_facts(load_runs([RunStore(path) for path in paths if path not in others], missing))
+    return with_facts(loaded)

@@ -13,6 +13,8 @@ import pytest
 from talkbench.benchmark import cli
 from talkbench.benchmark.cli import results
 from talkbench.benchmark.cli.main import bench as group
+from talkbench.benchmark.cli.options import each
+from talkbench.core.errors import TalkbenchError
 
 COMMANDS = group.list_commands(click.Context(group))
 
@@ -92,6 +94,16 @@ def test_a_command_is_one_module(bench, place, monkeypatch):
         assert re.search(r"^  count-words +Count words\.$", bench(*path, "--help").out, re.MULTILINE)
         assert bench(*path, "count-words", "one two three").out == "3\n"
     assert "did you mean count-words" in bench("count-word").complaint()
+
+
+def test_several_items_with_one_fault_tell_it_once(capsys):
+    def fail(item):
+        raise TalkbenchError("the folder is in use" if item else "the first")
+
+    with pytest.raises(SystemExit) as ended:
+        each(range(4), fail)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "bench: the first\nbench: the folder is in use\n"
 
 
 def test_a_pipe_that_closes_early_is_no_traceback(shell, place):

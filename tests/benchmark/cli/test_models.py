@@ -120,7 +120,7 @@ def test_files_that_are_missing_are_one_calm_line_and_the_page_and_v_say_more(sc
     result = score("--metrics", "l1,akd,nme", "--limit", 1)
     told = "2 of 3 metrics need 2 model files (186.0 MB): bench weights pull s3fd fan-2d"
     assert [line for line in result.err.splitlines() if "metrics" in line] == [told]
-    assert "1 pairs, 1 of 3 metrics" in result.out
+    assert "1 pair, 1 of 3 metrics" in result.out
     assert "bench weights" not in result.out
     detailed = score("--metrics", "l1,akd,nme", "--limit", 1, "-v", "--out", "detailed")
     (line,) = [line for line in detailed.err.splitlines() if "not available" in line]

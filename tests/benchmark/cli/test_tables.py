@@ -176,6 +176,18 @@ def test_what_is_no_run_is_passed_over_aloud(bench, score, place):
     assert refused.err.endswith("bench: no run to tabulate; give the folder of at least one\n")
 
 
+def test_entries_stand_beside_runs_with_their_numbers(bench, score):
+    assert score("--metrics", "l1", "--out", "blend").code == 0
+    assert bench("results", "export", "blend", "--out", "entries").code == 0
+    (entry,) = Path("entries").iterdir()
+    options = ("--measured", "--format", "csv")
+    alone = bench("tables", "blend", *options)
+    assert bench("tables", entry, *options).out == alone.out
+    ruled = bench("tables", "blend", entry, *options, "--missing", "worst")
+    assert ruled.err.splitlines()[0] == f"skipped, since an entry keeps its own rule for missing faces: {entry}"
+    assert ruled.out.count("blend") == alone.out.count("blend")
+
+
 def test_tables_of_what_was_measured(bench, score):
     score("--limit", 2, "--metrics", "ssim@uniform7-dr2")
     markdown = bench("tables", "--measured").out

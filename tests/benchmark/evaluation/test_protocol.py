@@ -154,6 +154,14 @@ def test_fomm_video_rebuilds_videos_and_prints_both_means(bench, clips):
     assert summary.metric("flicker").pairs == 7
 
 
+def test_a_metric_of_the_protocol_that_needs_larger_images_is_named(bench, score, clips):
+    result = bench("run", "--method", "blend", "--dataset", "tiny", "--root", clips, "--limit", 1, "--out", "whole")
+    assert result.err.count("ms-ssim is left out: it needs images of at least 161 pixels, and these have ") == 1
+    named = score("--metrics", "l1", "--limit", 1, "--out", "named")
+    assert "left out" not in named.err
+    assert ", 1 pair " in named.out
+
+
 def test_jpeg_quality_is_part_of_the_numbers_name(score):
     plain, jpeg = score("--limit", 2), score("--limit", 2, "--jpeg-quality", 75)
     assert (plain.record.jpeg_quality, jpeg.record.jpeg_quality) == (None, 75)

@@ -83,17 +83,25 @@ def test_a_library_without_a_wheel_for_this_machine_is_told_with_that_reason(pla
     assert told("akd@dlib68", "akd@mp68").endswith("; ai-edge-litert: pip install 'talkbench[full]'")
 
 
-def test_an_installed_library_that_cannot_be_imported_makes_its_metrics_unavailable(score, tmp_path, monkeypatch):
-    (tmp_path / "dlib.py").write_text("raise ImportError('libstdc++.so.6: cannot open shared object file')")
+@pytest.fixture
+def forgetful():
+    """What was seen of installed libraries is forgotten before and after."""
+    interface.broken.cache_clear()
+    yield
+    interface.broken.cache_clear()
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("error", ["ImportError", "OSError", "RuntimeError"])
+def test_an_installed_library_that_cannot_be_imported_makes_its_metrics_unavailable(
+    error, score, tmp_path, monkeypatch
+):
+    (tmp_path / "dlib.py").write_text(f"raise {error}('libstdc++.so.6: cannot open shared object file')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "dlib", raising=False)
     monkeypatch.setattr(weights, "problem", lambda *names: None)
     monkeypatch.setattr(interface, "problem_of", lambda *names: None)
-    interface.broken.cache_clear()
-    try:
-        result = score("--metrics", "l1,akd@dlib68,nme@dlib68", "--limit", 1)
-    finally:
-        interface.broken.cache_clear()
+    result = score("--metrics", "l1,akd@dlib68,nme@dlib68", "--limit", 1)
     reason = (
         "needs dlib-bin, which cannot be imported (libstdc++.so.6: cannot open shared object file): "
         "pip install --force-reinstall dlib-bin"
@@ -101,6 +109,19 @@ def test_an_installed_library_that_cannot_be_imported_makes_its_metrics_unavaila
     assert result.code == 0
     assert f"metrics akd@dlib68, nme@dlib68 are not available: {reason}\n" in result.err
     assert [miss.reason for miss in result.record.unavailable] == [reason] * 2
+
+
+@pytest.mark.usefixtures("forgetful")
+@pytest.mark.parametrize("library", interface.MODULES)
+def test_the_very_module_that_an_extractor_imports_decides(library, monkeypatch):
+    """The package ai_edge_litert can be imported where its interpreter cannot."""
+    monkeypatch.setitem(sys.modules, interface.MODULES[library], None)
+    assert str(interface.broken(library)).startswith(f"needs {library}, which cannot be imported (import of ")
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_library_of_a_plugin_may_call_its_module_as_it_likes():
+    assert interface.broken("talkbench-of-another-name") is None
 
 
 def test_what_keeps_a_run_from_beginning_is_all_that_is_told(score):
