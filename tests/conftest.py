@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import bytecode
 import pytest
 import users_store
 from filelock import FileLock
@@ -18,6 +19,7 @@ pytest_plugins = ["mcnet_golden"]
 def pytest_configure(config: pytest.Config) -> None:
     if folder := users_store.separate():
         config.add_cleanup(lambda: users_store.remove(folder))
+    bytecode.keep(config)
 
 
 @pytest.fixture(scope="session")
