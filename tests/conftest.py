@@ -1,8 +1,11 @@
+import ctypes
+import gc
 import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import bytecode
@@ -71,3 +74,12 @@ def method_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         return folder / "card.yaml"
 
     return register
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_is_given_back() -> Iterator[None]:
+    """What arrays and graphs of a module took, and the allocator would keep in pieces that fit nothing larger."""
+    yield
+    gc.collect()
+    with suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
