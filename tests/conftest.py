@@ -34,6 +34,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def install() -> Callable[..., None]:
     """Installs a wheel or a project's folder as a user would, but without its dependencies and without a network.
