@@ -1,10 +1,14 @@
+import ctypes
+import gc
 import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import bytecode
 import pytest
 import users_store
 from filelock import FileLock
@@ -14,10 +18,24 @@ from talkbench.core.model_files import copy
 
 pytest_plugins = ["mcnet_golden"]
 
+MUCH = 100_000_000
+"""Bytes; to look for what nobody needs any more takes most of a second."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if folder := users_store.separate():
         config.add_cleanup(lambda: users_store.remove(folder))
+    bytecode.keep(config)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: each search for what nobody needs any more would take most of a second."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +87,22 @@ def method_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         return folder / "card.yaml"
 
     return register
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory; 0 where Linux does not say so."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_is_given_back() -> Iterator[None]:
+    """What arrays and graphs of a module took, and the allocator would keep in pieces that fit nothing larger."""
+    before = resident()
+    yield
+    if resident() > before + MUCH:
+        gc.collect()
+        with suppress(AttributeError):  # not glibc
+            ctypes.CDLL(None).malloc_trim(0)

@@ -31,7 +31,7 @@ def scaled(state: dict[str, torch.Tensor], factors: dict[str, float]) -> None:
             state[key].mul_(factor)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mcnet(golden: dict[str, np.ndarray]) -> Method:
     """The paper's model with the weights of the goldens."""
     method = methods.create("mcnet")

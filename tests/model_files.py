@@ -161,6 +161,13 @@ def fan(name: str) -> Path:
     return write(name, FAN(4).state_dict())
 
 
+def hopenet(name: str) -> Path:
+    """The teacher of a training's head angles, which no metric reads."""
+    from talkbench.training.objectives.hopenet import Hopenet
+
+    return write(name, without_counters(scaled(Hopenet()).state_dict()))
+
+
 def facenet(name: str) -> Path:
     """With the layer of the training set's people, and with counters."""
     from facenet_pytorch import InceptionResnetV1
@@ -344,6 +351,7 @@ FILES: dict[str, Callable[[str], Path]] = {
     "arcface-r50": arcface,
     "vgg16": backbone,
     "vgg19": backbone,
+    "hopenet": hopenet,
     "alexnet": backbone,
     "inception-fid": inception,
     "body-pose": body,

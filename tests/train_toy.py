@@ -1,8 +1,8 @@
-"""Trains the toy model of `toy_training` as one of several processes, or one that can be killed:
-``python train_toy.py FOLDER STEPS KIND``, the rest in the environment as ``torchrun`` sets it. KIND is
-``adversarial``: with a discriminator, or ``avd``: the second stage of TPSM."""
+"""Trains the toy model of `toy_training` as one of several processes, or one that can be killed. The kinds are
+``adversarial``: with a discriminator, and ``avd``: the second stage of TPSM."""
 
-import sys
+import os
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -51,5 +51,8 @@ def main(folder: Path, steps: int, kind: str) -> None:
             trainer.write_weights(folder / "weights.safetensors", {})
 
 
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+def work(output: Connection, environment: dict[str, str], *arguments: object) -> None:
+    """What a process of its own does: `main`, its words into a pipe, with variables as ``torchrun`` sets them."""
+    os.dup2(output.fileno(), 1)
+    os.environ |= environment
+    main(*arguments)

@@ -34,7 +34,7 @@ def test_an_unknown_ablation_is_answered_with_the_nearest(bench) -> None:
     )
 
 
-def test_rows_are_trained_scored_and_printed(bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_rows_are_trained_scored_and_printed(bench, demo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def train(options: TrainOptions, _display: object) -> Path:
         if "mcm-demo" in options.method:
             raise TalkbenchError("this row is broken")
@@ -48,7 +48,8 @@ def test_rows_are_trained_scored_and_printed(bench, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(ablation, "methods", lambda _name, _config: rows)
     monkeypatch.setattr(ablation, "METRICS", ("l1", "psnr@uint8-wrap"))
     monkeypatch.setattr(ablation, "RunOptions", partial(ablation.RunOptions, limit=2))
-    ended = bench("train", "--ablation", "table2", "--config", "demo", "--tracking-uri", "off", "--device", "cpu")
+    command = ("train", "--ablation", "table2", "--config", "demo", "--root", demo.root)
+    ended = bench(*command, "--tracking-uri", "off", "--device", "cpu")
     assert ended.code == 2
     assert "this row is broken" in ended.out
     assert "1 of the rows failed" in ended.err

@@ -35,6 +35,7 @@ def _small_variants() -> Iterator[None]:
         patch.setitem(VARIANTS, "small", SMALL)
         patch.setitem(VARIANTS, "small-spade", replace(SMALL, spade=True))
         yield
+    trained.cache_clear()
 
 
 def create(variant: str = "small", **options: object) -> Method:

@@ -184,21 +184,3 @@ def test_golden(found: dict[str, Tensor], golden: Golden, name: str) -> None:
         assert_golden(golden, name, found[name], tolerance)
     else:
         assert_statistics(golden, name, found[name], tolerance)
-
-
-def test_a_batch_equals_its_single_frames(dagan: Method) -> None:
-    source, frames = dagan.encode_source(image(1)), [image(seed) for seed in (2, 3, 5)]
-    together = dagan.render(source.expand(3), dagan.encode_motion(torch.cat(frames)))
-    for index, frame in enumerate(frames):
-        alone = dagan.render(source, dagan.encode_motion(frame))
-        torch.testing.assert_close(alone, together[index : index + 1], rtol=0, atol=1e-5)
-
-
-def test_a_batch_equals_its_single_frames_with_spade(spade: Method) -> None:
-    """At half the size, for speed; the motion, which is the paper's model's, is tested with that."""
-    source, *frames = (image(seed)[..., ::2, ::2] for seed in (1, 2, 3, 5))
-    encoded, motion = spade.encode_source(source), spade.encode_motion(torch.cat(frames))
-    together = spade.render(encoded.expand(3), motion)
-    for index in range(3):
-        alone = spade.render(encoded, motion.select(torch.tensor([index])))
-        torch.testing.assert_close(alone, together[index : index + 1], rtol=0, atol=1e-5)

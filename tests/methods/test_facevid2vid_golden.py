@@ -10,7 +10,6 @@ import pytest
 import torch
 from goldens import Golden, Recorder, assert_golden, assert_manifest, image, load, load_manifest
 from torch import Tensor
-from torch.nn import functional as F
 
 from talkbench import methods
 from talkbench.methods.facevid2vid import FaceVid2Vid, model
@@ -244,13 +243,3 @@ def test_heads_do_not_depend_on_the_batch(vox: FaceVid2Vid, heads: tuple[dict[st
         head = together.select(torch.tensor([index]))
         for name in ("rotation", "translation", "expression"):
             torch.testing.assert_close(getattr(head, name), getattr(alone, name), rtol=0, atol=1e-7)
-
-
-def test_a_batch_equals_its_single_frames(vox: FaceVid2Vid) -> None:
-    """At half the size, where the networks are the same and a frame costs a quarter."""
-    first, *others = (F.avg_pool2d(image(seed), 2) for seed in (1, 2, 3, 5))
-    source, motion = vox.encode_source(first), vox.encode_motion(torch.cat(others))
-    together = vox.render(source.expand(3), motion)
-    for index in range(3):
-        alone = vox.render(source, motion.select(torch.tensor([index])))
-        torch.testing.assert_close(alone, together[index : index + 1], rtol=0, atol=1e-5)

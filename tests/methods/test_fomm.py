@@ -3,38 +3,41 @@
 import pytest
 import torch
 from goldens import image
+from small_methods import small
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.blocks import HourglassConfig
-from talkbench.methods.fomm import FOMM
 from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.mcnet import MCNet
 from talkbench.methods.mcnet.memory import MemoryConfig
 from talkbench.methods.mcnet.model import Generator, MCNetConfig
 
 
-@pytest.fixture(scope="module")
-def fomm() -> FOMM:
-    torch.manual_seed(0)
-    return methods.create("fomm")
-
-
-def test_a_driving_frame_costs_at_most_90_gflop(fomm: FOMM) -> None:
-    source = fomm.encode_source(image(1))
-    with FlopCounterMode(display=False) as counter:
-        fomm.render(source, fomm.transfer(source, fomm.encode_motion(image(2)), None))
+def test_a_driving_frame_costs_at_most_90_gflop() -> None:
+    """Counted without doing it."""
+    with FakeTensorMode():
+        method, images = methods.create("fomm"), torch.empty(1, 3, 256, 256)
+        source = method.encode_source(images)
+        with FlopCounterMode(display=False) as counter:
+            method.render(source, method.transfer(source, method.encode_motion(images), None))
     assert 80 <= counter.get_total_flops() / 1e9 <= 90
 
 
-def test_the_default_is_what_the_paper_was_made_with(fomm: FOMM) -> None:
+def test_the_default_is_what_the_paper_was_made_with() -> None:
+    with torch.device("meta"):
+        fomm = methods.create("fomm")
     assert fomm.name == "fomm@vox-256"
     assert fomm.settings == {"align_corners": True, "adapt_scale": True}
 
 
-def test_no_change_since_the_reference_leaves_the_source_where_it_is(fomm: FOMM) -> None:
-    source, motion = fomm.encode_source(image(1)), fomm.encode_motion(image(2))
+def test_no_change_since_the_reference_leaves_the_source_where_it_is() -> None:
+    fomm = small("fomm")
+    first, second = (F.avg_pool2d(image(seed), 4) for seed in (1, 2))
+    source, motion = fomm.encode_source(first), fomm.encode_motion(second)
     moved = fomm.transfer(source, motion, motion)
     torch.testing.assert_close(moved.value, source.keypoints.value, rtol=0, atol=0)
     torch.testing.assert_close(moved.jacobian, source.keypoints.jacobian, rtol=1e-4, atol=1e-5)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from goldens import Golden, Recorder, assert_golden, image, load, load_manifest
-from torch import Tensor
 
 from talkbench import methods
 from talkbench.methods.blocks import AntiAliasDownsample
@@ -158,17 +157,3 @@ def test_relative_modes(fomm: Method, aligned: Method, golden: Golden, keypoints
     assert_golden(golden, f"prediction_{name}", generated.prediction, MAPS)
     assert_golden(golden, f"deformation_{name}", generated.motion.deformation, MAPS)
     assert_golden(golden, f"prediction_{name}_align_corners_true", generate(aligned, moved).prediction, MAPS)
-
-
-def test_four_steps_in_a_batch_of_three(fomm: Method, golden: Golden) -> None:
-    source = fomm.encode_source(image(1))
-    frames = torch.cat([image(seed) for seed in (2, 3, 4)])
-
-    def render(driving: Tensor) -> Tensor:
-        sources = source.expand(len(driving))
-        return fomm.render(sources, fomm.transfer(sources, fomm.encode_motion(driving), None))
-
-    together = render(frames)
-    assert_golden(golden, "prediction", together[:1], MAPS)
-    for index in range(3):
-        torch.testing.assert_close(together[index : index + 1], render(frames[index : index + 1]), rtol=0, atol=1e-5)

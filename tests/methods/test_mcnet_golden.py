@@ -209,18 +209,6 @@ def test_given_noise(mcnet: Method, golden: Golden) -> None:
         assert_close(golden, f"noise/L{level}/after", compensation.output)
 
 
-def test_a_batch_equals_its_single_frames(mcnet: Method, golden: Golden) -> None:
-    source = mcnet.encode_source(image(1)).expand(3)
-    motion = mcnet.encode_motion(torch.cat([image(2), image(3), image(5)]))
-    together = mcnet.render(source, motion)
-    assert_close(golden, "abs/prediction", together[:1])
-    for index in range(3):
-        one = torch.tensor([index])
-        torch.testing.assert_close(
-            mcnet.render(source.select(one), motion.select(one)), together[one], rtol=0, atol=5e-5
-        )
-
-
 @pytest.mark.parametrize("slug", VARIANTS)
 def test_ablation_variant(variant: Callable[[str], Method], golden: Golden, manifest: dict, slug: str) -> None:
     generator = variant(slug).networks["generator"]

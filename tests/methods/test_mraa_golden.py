@@ -155,15 +155,3 @@ def test_keys_and_shapes_are_the_manifests(variant: str) -> None:
         assert_manifest(network, {**manifest["subnetworks"][name], **changed})
         parameters = sum(parameter.numel() for parameter in network.parameters())
         assert parameters == other["counts"][name]["parameters"]
-
-
-def test_a_batch_of_three_drivings_equals_the_single_ones(mraa: Method, found: Arrays) -> None:
-    source = mraa.encode_source(image(1))
-    frames = torch.cat([image(seed) for seed in (2, 3, 4)])
-
-    def render(driving: Tensor) -> Tensor:
-        sources = source.expand(len(driving))
-        return mraa.render(sources, mraa.transfer(sources, mraa.encode_motion(driving), None))
-
-    singles = [found["recon_prediction"], render(frames[1:2]), render(frames[2:])]
-    torch.testing.assert_close(render(frames), torch.cat(singles), rtol=0, atol=1e-5)

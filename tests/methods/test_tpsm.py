@@ -32,6 +32,7 @@ def _small_variants() -> Iterator[None]:
         patch.setitem(VARIANTS, "small", SMALL)
         patch.setitem(VARIANTS, "small-memory", replace(SMALL, memory=MemoryConfig(channels=32, side=8)))
         yield
+    states.cache_clear()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch import Tensor
 from talkbench import methods
 from talkbench.methods.blocks import AntiAliasDownsample
 from talkbench.methods.keypoints import hull_scale
-from talkbench.methods.tpsm import TPSM, KeypointMotion
+from talkbench.methods.tpsm import TPSM
 from talkbench.methods.tpsm.model import SourceMaps, sparse_motions
 from talkbench.methods.tpsm.spline import fit_splines
 
@@ -166,15 +166,3 @@ def test_the_networks_are_the_manifests(tpsm: TPSM) -> None:
 @pytest.mark.parametrize("name", ARRAYS)
 def test_array(golden: Golden, found: dict[str, Tensor], name: str) -> None:
     assert_golden(golden, name, found[name], POINTS if name.startswith(POINT_ARRAYS) else MAPS)
-
-
-def test_a_batch_of_three_drivings_equals_the_single_ones(
-    tpsm: TPSM, source: SourceMaps, frames: list[Tensor], animations: dict
-) -> None:
-    together = tpsm.encode_motion(torch.cat(frames)).keypoints
-    for index, frame in enumerate(frames):
-        torch.testing.assert_close(together[[index]], tpsm.encode_motion(frame).keypoints, rtol=0, atol=1e-6)
-    singles = [animations[prefix] for prefix in ("std", "rel", "avd")]
-    motion = KeypointMotion(torch.cat([single["kp_norm"] for single in singles]), None)
-    batch = tpsm.render(source.expand(3), motion)
-    torch.testing.assert_close(batch, torch.cat([single["prediction"] for single in singles]), rtol=0, atol=1e-5)

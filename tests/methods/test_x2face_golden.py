@@ -93,13 +93,6 @@ def test_predictions(method: X2Face, passes: Passes) -> None:
     assert_golden(GOLDEN, "prediction_two", method.render(Mosaic(passes.mosaic_two), first), IMAGE)
 
 
-def test_a_batch_equals_its_single_frames(method: X2Face, passes: Passes) -> None:
-    together = method.render(passes.source.expand(3), passes.driving)
-    for index, seed in enumerate(DRIVINGS):
-        alone = method.render(passes.source, method.encode_motion(image(seed)))
-        torch.testing.assert_close(together[index : index + 1], alone, rtol=0, atol=1e-5)
-
-
 def test_every_array_is_tested() -> None:
     tested = {
         *("source_sample", "l1_one", "drive_raw_driving", "drive_code_driving", "drive_code_before_relu_driving"),

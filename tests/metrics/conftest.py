@@ -76,7 +76,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, filled: Callable[[str], Path
         yield write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def loaded() -> dict[str, metrics.Extractor]:
     """Extractors whose networks `load` has loaded."""
     return {}

@@ -11,7 +11,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-BENCH = "-c", "from talkbench.benchmark.cli.main import main; main()"
+BENCH = """\
+import sys
+from talkbench.benchmark.cli.main import main
+for command in sys.argv[1:]:
+    sys.argv = ["bench", *command.split()]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, (command, end.code)
+    print("end of", command)
+"""
+"""Runs the commands that are its arguments one after the other: each a process would import everything anew."""
 
 BRIGHTNESS = '''\
 """How unlike the brightness of two images is."""
@@ -130,13 +141,18 @@ def test_a_metric_is_fifteen_lines(module: str) -> None:
 
 
 def test_newcomers_are_listed_with_their_files(python: Callable[..., str]) -> None:
-    rows = python(*BENCH, "list", "metrics").splitlines()
+    commands = ("list metrics", "show tone", "weights list")
+    rest, printed = python("-c", BENCH, *commands), []
+    for command in commands:
+        said, _, rest = rest.partition(f"end of {command}\n")
+        printed.append(said)
+    listed, shown, files = printed
+    rows = listed.splitlines()
     (brightness,) = (row for row in rows if row.startswith("brightness "))
     (tone,) = (row for row in rows if row.startswith("tone "))
     assert brightness.rstrip().endswith("lower         Absolute difference of the mean luma of images in [0, 1].")
     assert tone.split()[1] == "✗", "its file is not here"
-    assert "tones.pth" in python(*BENCH, "show", "tone")
-    files = python(*BENCH, "weights", "list")
+    assert "tones.pth" in shown
     (row,) = (row for row in files.splitlines() if row.startswith("tones "))
     assert row.split()[1] == "tone"
     assert row.split()[2].endswith("home/weights/metrics/lab/tones.pth")

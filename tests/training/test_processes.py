@@ -3,29 +3,45 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from train_toy import work
 
 STEPS = 12
-SCRIPT = Path(__file__).parents[1] / "train_toy.py"
 
 
-def start(folder: Path, kind: str, **environment: object) -> subprocess.Popen:
-    known = {**os.environ, "PYTHONPATH": str(SCRIPT.parent), **{key: str(value) for key, value in environment.items()}}
-    command = [sys.executable, str(SCRIPT), str(folder), str(STEPS), kind]
-    return subprocess.Popen(command, env=known, stdout=subprocess.PIPE, text=True)
+class Training(NamedTuple):
+    """A process, and what it prints."""
+
+    process: BaseProcess
+    printed: TextIO
 
 
-def losses(process: subprocess.Popen) -> np.ndarray:
+def start(folder: Path, kind: str, **environment: object) -> Training:
+    """Forked from a process that has imported what takes longer than the training, and has done nothing else."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch._dynamo", "torch.distributed", "talkbench.training.loop"])
+    reader, writer = context.Pipe(duplex=False)
+    variables = {**os.environ, **{key: str(value) for key, value in environment.items()}}
+    process = context.Process(target=work, args=(writer, variables, folder, STEPS, kind))
+    process.start()
+    writer.close()
+    return Training(process, os.fdopen(os.dup(reader.fileno())))
+
+
+def losses(training: Training) -> np.ndarray:
     """What the process has printed, (steps, 1 + terms); it must have ended well."""
-    printed, _ = process.communicate(timeout=240)
-    assert process.returncode == 0
-    return np.array([[float(word) for word in line.split()] for line in printed.splitlines()])
+    with training.printed as printed:
+        lines = printed.read().splitlines()
+    training.process.join(240)
+    assert training.process.exitcode == 0
+    return np.array([[float(word) for word in line.split()] for line in lines])
 
 
 def free_port() -> int:
@@ -48,7 +64,7 @@ def test_two_processes_learn_as_one_with_the_whole_batch(whole: Whole, tmp_path:
     kind, curve, weights = whole
     meeting = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
     together = [start(tmp_path, kind, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in (0, 1)]
-    shared, silent = (losses(process) for process in together)
+    shared, silent = (losses(training) for training in together)
     assert len(shared) == STEPS
     assert len(silent) == 0
     np.testing.assert_allclose(shared, curve, rtol=1e-4)
@@ -60,14 +76,14 @@ def test_two_processes_learn_as_one_with_the_whole_batch(whole: Whole, tmp_path:
 
 def test_a_killed_training_continues_to_the_very_same_weights(whole: Whole, tmp_path: Path) -> None:
     kind, curve, weights = whole
-    killed = start(tmp_path, kind)
-    assert killed.stdout is not None
-    for line in killed.stdout:
-        if line.startswith("7 "):
-            killed.send_signal(signal.SIGKILL)
-            break
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    killed, printed = start(tmp_path, kind)
+    with printed:
+        for line in printed:
+            if line.startswith("7 "):
+                killed.kill()
+                break
+    killed.join(240)
+    assert killed.exitcode == -signal.SIGKILL
     rest = losses(start(tmp_path, kind))
     assert 1 < rest[0, 0] <= 8
     np.testing.assert_array_equal(rest, curve[-len(rest) :])
