@@ -53,7 +53,7 @@ OF_SOURCES = ("driving", "method", "frames", "checkpoint", "motion", "fit", "bat
 @OPTIONS["device"]
 @OPTIONS["set"]
 def command(runs: tuple[Path, ...], sources: Path | None, **options: Any) -> None:
-    """Draw what several methods make of the same faces, side by side.
+    """Draw what methods make of the same faces.
 
     RUNS are folders of runs of the same pairs, made with bench run --save-frames. Each pair has a row: the source, the
     driving frame, then the generated frame of each run, with its error map.

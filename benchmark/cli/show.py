@@ -12,7 +12,7 @@ from talkbench.core.errors import TalkbenchError
 @click.command()
 @click.argument("what", nargs=-1, required=True, metavar="[KIND] NAME|RUN")
 def command(what: tuple[str, ...]) -> None:
-    """Show what is known of anything that bench list lists, or of a run.
+    """Show what is known of anything in bench list, or of a run.
 
     NAME is of a method, metric, extractor, data set, protocol, table or recipe. Of a method its paper, licences,
     training data, variants, weights, and the numbers that were published of it; of a metric what it computes and what

@@ -47,7 +47,7 @@ def test_saved_frames_give_the_numbers_of_the_run(bench, demo, place, method):
     assert scored.numbers.equals(ran.numbers)
     assert scored.summary == ran.summary
     assert scored.record.protocol_ids == ran.record.protocol_ids
-    for strip in (place / "ran" / "pictures").iterdir():
+    for strip in (place / "ran" / "pictures").glob("*.png"):
         assert (place / "scored" / "pictures" / strip.name).read_bytes() == strip.read_bytes()
 
 
