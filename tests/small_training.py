@@ -2,6 +2,8 @@
 ``python small_training.py``, the rest in the environment as ``torchrun`` sets it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -31,13 +33,37 @@ def image_loss(name: str) -> nn.Module:
 def make_trainer(name: str, folder: Path, world: World = World(CPU), **changes: object) -> Trainer:  # noqa: B008
     """With the weights of the terms, the discriminator and the optimiser that the method's recipe has."""
     method = small(name)
+    for network in method.networks.values():
+        network.to(torch.get_default_dtype())
     recipe = load_config(families()[name].recipe)
     chosen = {"batch_size": BATCH, "jitter": 0, "validation": 0, "epochs": EPOCH + 1, "repeats": 4, **changes}
     config = TrainConfig(
         method=method.name, dataset="toy", weights=recipe.weights, **{"optimiser": recipe.optimiser, **chosen}
     )
     pairs = FramePairs(Toy(), config, method.resolution)
-    return Trainer(method, config, pairs, folder, image_loss(name), world, LoopOptions(), TrainProgress())
+    return Trainer(
+        method,
+        config,
+        pairs,
+        folder,
+        image_loss(name).to(torch.get_default_dtype()),
+        world,
+        LoopOptions(),
+        TrainProgress(),
+    )
+
+
+@contextmanager
+def precise() -> Iterator[None]:
+    """Within the block all is float64, so that what networks as deep as face-vid2vid's make of rounding is small."""
+    plain, kind = torch.Tensor.float, torch.get_default_dtype()
+    torch.Tensor.float = torch.Tensor.double  # networks leave half precision by it, and images become numbers
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.Tensor.float = plain
+        torch.set_default_dtype(kind)
 
 
 def pictures(size: int, count: int = BATCH) -> Tensor:
@@ -62,7 +88,7 @@ def step(trainer: Trainer, images: Tensor) -> dict[str, float]:
 def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    with join(CPU) as world:
+    with join(CPU) as world, precise():
         for name in NAMES:
             trainer = make_trainer(name, Path(mkdtemp()), world, clip_grad=None)
             share = BATCH // world.size
