@@ -49,6 +49,7 @@ def evaluate(
     out: Path | str | None = None,
     resume: bool = False,
     strict: bool = False,
+    verbose: bool = False,
     save_frames: bool = False,
     tracking_uri: str | None = None,
     progress: bool = True,
@@ -68,6 +69,7 @@ def evaluate(
         out: folder of the run; None: a new one in ``runs/``.
         resume: continue the run in `out`, or the latest run of the same call.
         strict: stop with an error if a metric cannot be computed here.
+        verbose: say of each metric that cannot be computed here why, with files and URLs.
         tracking_uri: the MLflow store; ``"off"``: none; None: ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db``.
         progress: show the progress.
         others: as the options of ``bench run``.
@@ -112,6 +114,7 @@ def evaluate(
             out=_path(out),
             resume=resume,
             strict=strict,
+            verbose=verbose,
             save_frames=save_frames,
             tracking_uri=tracking_uri,
             settings=dict(settings or {}),

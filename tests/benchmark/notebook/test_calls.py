@@ -81,6 +81,13 @@ def test_a_method_without_a_step_is_refused_by_the_step(split) -> None:
         tb.evaluate(Duck(), split)
 
 
+def test_what_a_metric_lacks_is_told_in_full_if_asked(split, capsys) -> None:
+    for verbose in (False, True):
+        tb.evaluate("copy-source", split, metrics=["l1", "akd"], verbose=verbose)
+        told = capsys.readouterr()
+        assert ("www.adrianbulat.com" in told.err + told.out) == verbose
+
+
 def test_frames_of_ones_own_are_scored_as_arrays_and_as_paths(split, tmp_path: Path) -> None:
     frames = truth(split)
     paths = [tmp_path / f"{number}.png" for number in range(len(frames))]
