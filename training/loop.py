@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,15 +16,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.registry import nearest
 from talkbench.methods.interface import Method
 from talkbench.training import objectives
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.feed import Batches, feed, reading
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.objectives.objective import GENERATOR
-from talkbench.training.objectives.turn import Losses, Turn, alone
-from talkbench.training.optimisers import make_optimiser
+from talkbench.training.objectives.turn import Losses, alone
+from talkbench.training.optimisers import make_optimisers
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import held_back
@@ -106,7 +105,7 @@ class Trainer:
         self.objective = objective.to(world.device)
         self.networks, self.opponents = objective.networks, objective.opponents
         self.turns = objective.turns()
-        self.optimisers = optimisers(self.turns, config, world.device)
+        self.optimisers = make_optimisers(self.turns, config, world.device)
         average = get_ema_multi_avg_fn(config.ema) if config.ema else None
         self.average = AveragedModel(self.networks, multi_avg_fn=average) if average else None
         self._recipe = {**config.model_dump(mode="json"), "image loss": type(image_loss).__name__}
@@ -317,20 +316,6 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])
-
-
-def optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device) -> list[torch.optim.Optimizer]:
-    """The optimiser of each turn.
-
-    Raises:
-        TalkbenchError: the recipe has settings of a turn that there is not.
-    """
-    names = [turn.name for turn in turns]
-    if unknown := sorted({*config.turns} - {*names}):
-        raise TalkbenchError(
-            f"training config: there is no turn {unknown[0]} in {config.method}: {nearest(unknown[0], names)}"
-        )
-    return [make_optimiser(turn.learned, config.turn(turn.name), device) for turn in turns]
 
 
 def check_alike(world: World, terms: list[str]) -> None:

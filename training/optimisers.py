@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
 
-from talkbench.training.config import Optimisation
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
+from talkbench.training.config import Optimisation, TrainConfig
+from talkbench.training.objectives.turn import Turn
 
 
 def make_optimiser(
@@ -22,3 +25,17 @@ def make_optimiser(
     return torch.optim.Adam(
         parameters, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=fused
     )
+
+
+def make_optimisers(turns: Sequence[Turn], config: TrainConfig, device: torch.device) -> list[torch.optim.Optimizer]:
+    """The optimiser of each turn.
+
+    Raises:
+        TalkbenchError: the recipe has settings of a turn that there is not.
+    """
+    names = [turn.name for turn in turns]
+    if unknown := sorted({*config.turns} - {*names}):
+        raise TalkbenchError(
+            f"training config: there is no turn {unknown[0]} in {config.method}: {nearest(unknown[0], names)}"
+        )
+    return [make_optimiser(turn.learned, config.turn(turn.name), device) for turn in turns]

@@ -85,7 +85,7 @@ def prepare(
     gaps = describe_gaps(whole.gaps()) if task == "reconstruction" else ""
     for note in filter(None, (weights.note, whole.note, gaps)):
         progress.say(note)
-    if leak := seen_in_training(weights, whole, given=options.checkpoint is not None):
+    if leak := leakage(weights, whole, given=options.checkpoint is not None):
         progress.warn(leak)
     pairs = whole if options.limit is None else whole.head(options.limit)
     check_readable(pairs)
@@ -107,7 +107,7 @@ def prepare(
     return Setup(protocol, device, weights, source, pairs, size, chosen, extractors, unavailable, told)
 
 
-def seen_in_training(weights: Weights, split: datasets.Split, given: bool = False) -> str:
+def leakage(weights: Weights, split: datasets.Split, given: bool = False) -> str:
     """In words, what `weights` may have seen of `split` in training; "" for nothing, or where it is not known what they
     were trained on. That is told by a file that ``bench train`` has written; else by the method's card, unless the user
     has `given` the file."""

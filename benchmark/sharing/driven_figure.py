@@ -88,13 +88,13 @@ def write_driven_figure(options: DrivenFigureOptions, progress: Progress | None 
     if "relative-best" in motions:
         faces = _with_best_frames(faces, clip, options, device, progress)
     progress.start(0, len(weights) * len(faces))
-    made: dict[str, Rows] = {}
+    rows: dict[str, Rows] = {}
     for one, motion in zip(weights, motions, strict=True):
         settings = {**implied_settings(one.method, motion, same_clip=False), **options.settings}
         with memory_advice(options.batch_size):
             method = create_method(one, settings).to(device)
-            made[one.method] = driver.rows(method, faces, motion, progress)
-    write_atomic(options.out, to_png(draw(_grid(faces, driver.frames, made)), options.dpi))
+            rows[one.method] = driver.rows(method, faces, motion, progress)
+    write_atomic(options.out, to_png(draw(_grid(faces, driver.frames, rows)), options.dpi))
     return [face.name for face in faces], numbers
 
 
@@ -245,14 +245,14 @@ class _Driver:
         return to_tensor(np.stack([resize(image, size) for image in images]), self.device)
 
 
-def _grid(faces: Sequence[Face], driving: dict[int, np.ndarray], made: dict[str, Rows]) -> Grid:
+def _grid(faces: Sequence[Face], driving: dict[int, np.ndarray], rows_of: dict[str, Rows]) -> Grid:
     sizes = {
         name: max((len(image) for row in rows for image in row if image is not None), default=0)
-        for name, rows in made.items()
+        for name, rows in rows_of.items()
     }
     size = max(sizes.values()) or DEFAULT_SIZE
     blank = np.full((size, size, 3), GREY, np.uint8)
-    labels = [name if sizes[name] in (0, size) else f"{name} ({sizes[name]} px)" for name in made]
+    labels = [name if sizes[name] in (0, size) else f"{name} ({sizes[name]} px)" for name in rows_of]
     columns = ["source"]
     for number in driving:
         columns += [f"frame {number}", *labels]
@@ -260,7 +260,7 @@ def _grid(faces: Sequence[Face], driving: dict[int, np.ndarray], made: dict[str,
     for place, face in enumerate(faces):
         panels = [resize(face.image, size)]
         for turn, frame in enumerate(driving.values()):
-            results = [of_method[place][turn] for of_method in made.values()]
+            results = [of_method[place][turn] for of_method in rows_of.values()]
             panels += [resize(frame, size), *(blank if image is None else resize(image, size) for image in results)]
         rows.append((face.name, panels))
     return Grid(columns, rows)

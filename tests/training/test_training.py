@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_session import run_session
 from toy_training import FRAMES, SIZE, Toy, tiny
 
 from talkbench.core.errors import TalkbenchError
@@ -325,18 +326,13 @@ def test_the_recipe_of_a_method_is_that_of_its_card() -> None:
 def test_a_session_ends_with_weights_that_tell_how_they_were_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session.datasets, "create", lambda name, root: Toy())
-    small = tiny()
-    monkeypatch.setattr(session.methods, "create", lambda name, weights: small)
     monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
-    said: list[str] = []
-    progress = TrainProgress()
-    progress.say = said.append
     options = TrainOptions("mcnet", "demo", out=tmp_path / "out", changes={"steps": 1}, command="bench train …")
-    path = session.train(options, progress)
+    method = tiny()
+    path, said = run_session(options, method, monkeypatch)
     assert sum("multi-scale L1 stands in" in line for line in said) == 1
     metadata = read_metadata(path)
     assert (metadata["steps"], metadata["command"]) == (1, "bench train …")
     assert set(metadata["losses"]) >= {"reconstruction", "consistency", "total"}
-    load_networks(small.networks, path, "mcnet@demo")
+    load_networks(method.networks, path, "mcnet@demo")
     assert load_config(str(tmp_path / "out" / "recipe.yaml")) == session.recipe(options)

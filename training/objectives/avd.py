@@ -20,6 +20,7 @@ from talkbench.training.objectives.turn import Losses
 from talkbench.training.state.draw import Draw
 
 SCALE = 0.25
+"""How far from 1 the factors may be by which the driving frame's keypoints are stretched."""
 
 
 class AVDObjective(Objective):
@@ -41,16 +42,16 @@ class AVDObjective(Objective):
 
     def terms(self, source: Tensor, driving: Tensor, random: Tensor) -> Losses:
         with torch.no_grad():
-            found = self.keypoints(torch.cat([source, driving]))
+            keypoints = self.keypoints(torch.cat([source, driving]))
         with torch.autocast(source.device.type, enabled=False):  # coordinates need float32's precision
-            return self.recover(found, random)
+            return self.recover(keypoints, random)
 
     @abstractmethod
     def keypoints(self, images: Tensor) -> Any:
         """What the main model sees in source and driving frames (2B, 3, H, W)."""
 
     @abstractmethod
-    def recover(self, found: Any, factors: Tensor) -> Losses:
+    def recover(self, keypoints: Any, factors: Tensor) -> Losses:
         """The terms."""
 
 
@@ -65,8 +66,8 @@ class TPSMAVDObjective(AVDObjective):
         points: Tensor = self.networks["kp_detector"](images)
         return points
 
-    def recover(self, found: Tensor, factors: Tensor) -> Losses:
-        source, driving = found.chunk(2)
+    def recover(self, keypoints: Tensor, factors: Tensor) -> Losses:
+        source, driving = keypoints.chunk(2)
         stretched = driving * factors[:, None]
         recovered = self.avd_network(source.flatten(1), stretched.flatten(1))
         return {"keypoint_recovery": keypoint_recovery(driving, recovered.view_as(driving))}
@@ -83,8 +84,8 @@ class MRAAAVDObjective(AVDObjective):
         regions: Regions = self.networks["region_predictor"](images)
         return regions
 
-    def recover(self, found: Regions, factors: Tensor) -> Losses:
-        pairs = zip(found.shift.chunk(2), found.covar.chunk(2), found.affine.chunk(2), strict=True)
+    def recover(self, keypoints: Regions, factors: Tensor) -> Losses:
+        pairs = zip(keypoints.shift.chunk(2), keypoints.covar.chunk(2), keypoints.affine.chunk(2), strict=True)
         source, driving = (Regions(*parts) for parts in pairs)
         stretch = torch.diag_embed(factors)[:, None]
         stretched = Regions(driving.shift * factors[:, None], driving.covar, stretch @ driving.affine)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from talkbench.methods.dagan import DaGAN
 from talkbench.training.config import LossWeights
 from talkbench.training.objectives import registry
-from talkbench.training.objectives.fomm import FOMMObjective, Made, parts
-from talkbench.training.objectives.losses import depth_constraint, keypoint_distance, keypoint_separation
+from talkbench.training.objectives.fomm import FOMMObjective, Outputs, parts
+from talkbench.training.objectives.losses import depth_constraint
 from talkbench.training.objectives.transform import EquivarianceTransform
 from talkbench.training.objectives.turn import Losses
 from talkbench.training.state.draw import Draw
@@ -32,21 +32,18 @@ class DaGANObjective(FOMMObjective):
     def random(self, draw: Draw) -> tuple[EquivarianceTransform, tuple[Any, ...]]:
         return EquivarianceTransform.random(draw), ()
 
-    def generate(self, source: Tensor, driving: Tensor, transformed: Tensor, noise: tuple[Any, ...]) -> Made:
+    def generate(self, source: Tensor, driving: Tensor, transformed: Tensor, noise: tuple[Any, ...]) -> Outputs:
         frames = torch.cat([source, driving, transformed])
         with torch.no_grad():
             disparity: Tensor = self.depth_decoder(self.depth_encoder(frames))
         kp_source, kp_driving, kp_transformed = parts(self.detector(torch.cat([frames, disparity], 1)))
         depth = disparity.chunk(3)
         generated = self.generator(self.generator.encode(source, depth[0], kp_source), kp_driving)
-        return Made(kp_source, kp_driving, kp_transformed, generated, depth[1])
+        return Outputs(kp_source, kp_driving, kp_transformed, generated, depth[1])
 
-    def more(self, made: Made) -> Losses:
-        both = made.source.value, made.driving.value
-        terms = {"kp_distance": torch.stack([keypoint_distance(value) for value in both]).sum()}
-        if self.weights.kp_separation:
-            terms["kp_separation"] = torch.stack([keypoint_separation(value) for value in both]).sum()
-        if self.weights.depth_constraint and made.disparity is not None:
-            disparity = self.depth_decoder(self.depth_encoder(made.generated.prediction))
-            terms["depth_constraint"] = depth_constraint(made.disparity, disparity)
+    def more(self, outputs: Outputs) -> Losses:
+        terms = self.spread(outputs)
+        if self.weights.depth_constraint and outputs.disparity is not None:
+            disparity = self.depth_decoder(self.depth_encoder(outputs.generated.prediction))
+            terms["depth_constraint"] = depth_constraint(outputs.disparity, disparity)
         return terms

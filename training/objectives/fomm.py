@@ -12,7 +12,7 @@ from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import KeypointDetector, Keypoints
 from talkbench.training.config import LossWeights
 from talkbench.training.objectives import registry
-from talkbench.training.objectives.losses import equivariance
+from talkbench.training.objectives.losses import equivariance, keypoint_distance, keypoint_separation
 from talkbench.training.objectives.norms import set_parts
 from talkbench.training.objectives.objective import Objective
 from talkbench.training.objectives.transform import EquivarianceTransform
@@ -20,7 +20,7 @@ from talkbench.training.objectives.turn import Losses
 from talkbench.training.state.draw import Draw
 
 
-class Made(NamedTuple):
+class Outputs(NamedTuple):
     """What the networks make in a step: keypoints of the three frames, the generator's output, and, where the method
     has any, the driving frames' disparity (B, 1, H, W)."""
 
@@ -58,28 +58,36 @@ class FOMMObjective(Objective):
         self, source: Tensor, driving: Tensor, random: tuple[EquivarianceTransform, tuple[Any, ...]]
     ) -> tuple[Losses, tuple[Tensor, Tensor]]:
         transform, noise = random
-        made = self.generate(source, driving, transform.warp_images(driving), noise)
-        prediction, driven = made.generated.prediction, made.driving
-        value, jacobian = equivariance(driven, made.transformed, transform)
+        outputs = self.generate(source, driving, transform.warp_images(driving), noise)
+        prediction, driven = outputs.generated.prediction, outputs.driving
+        value, jacobian = equivariance(driven, outputs.transformed, transform)
         terms = {
             **self.image_term(prediction, driving),
             "equivariance_value": value,
             "equivariance_jacobian": jacobian,
-            **self.more(made),
+            **self.more(outputs),
             **self.deceive(driving, prediction, driven.value),
         }
         return terms, (prediction.detach(), driven.value.detach())
 
-    def generate(self, source: Tensor, driving: Tensor, transformed: Tensor, noise: tuple[Any, ...]) -> Made:
+    def generate(self, source: Tensor, driving: Tensor, transformed: Tensor, noise: tuple[Any, ...]) -> Outputs:
         """Keypoints of all frames (B, 3, H, W), and the source in the driving frame's motion."""
         small = self.detector.down(torch.cat([source, driving, transformed]))
         kp_source, kp_driving, kp_transformed = parts(self.detector.detect(small))
         maps = self.generator.encode(source, kp_source, small[: len(source)])
-        return Made(kp_source, kp_driving, kp_transformed, self.generator(maps, kp_driving, *noise))
+        return Outputs(kp_source, kp_driving, kp_transformed, self.generator(maps, kp_driving, *noise))
 
-    def more(self, made: Made) -> Losses:
+    def more(self, outputs: Outputs) -> Losses:
         """Further terms."""
         return {}
+
+    def spread(self, outputs: Outputs) -> Losses:
+        """The terms on how far the keypoints of source and driving frame are apart, for methods that have them."""
+        both = outputs.source.value, outputs.driving.value
+        terms = {"kp_distance": torch.stack([keypoint_distance(value) for value in both]).sum()}
+        if self.weights.kp_separation:
+            terms["kp_separation"] = torch.stack([keypoint_separation(value) for value in both]).sum()
+        return terms
 
 
 def parts(keypoints: Keypoints) -> tuple[Keypoints, Keypoints, Keypoints]:

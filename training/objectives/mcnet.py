@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import nn
 
 from talkbench.methods.mcnet import MCNet
 from talkbench.training.config import LossWeights
 from talkbench.training.objectives import registry
-from talkbench.training.objectives.fomm import FOMMObjective, Made
-from talkbench.training.objectives.losses import consistency, keypoint_distance, keypoint_separation
+from talkbench.training.objectives.fomm import FOMMObjective, Outputs
+from talkbench.training.objectives.losses import consistency
 from talkbench.training.objectives.transform import EquivarianceTransform
 from talkbench.training.objectives.turn import Losses
 from talkbench.training.state.draw import Draw
@@ -34,11 +33,8 @@ class MCNetObjective(FOMMObjective):
         maps = draw.normal(len(self.config.levels), 1, memory.side, memory.side)
         return transform, (maps.unbind(1),)
 
-    def more(self, made: Made) -> Losses:
-        both = made.source.value, made.driving.value
-        terms = {"kp_distance": torch.stack([keypoint_distance(value) for value in both]).sum()}
-        if self.weights.kp_separation:
-            terms["kp_separation"] = torch.stack([keypoint_separation(value) for value in both]).sum()
-        if made.generated.compensations and self.config.consistent:
-            terms["consistency"] = consistency(made.generated.compensations)
+    def more(self, outputs: Outputs) -> Losses:
+        terms = self.spread(outputs)
+        if outputs.generated.compensations and self.config.consistent:
+            terms["consistency"] = consistency(outputs.generated.compensations)
         return terms

@@ -61,7 +61,8 @@ def test_a_training_goes_on_as_if_it_had_not_stopped(name: str, tmp_path: Path) 
         for end in ends:
             trainer = make_trainer(name, tmp_path / folder, epochs=1, repeats=8, steps=end)
             trainer.run()
-    whole, parts = (torch.load(tmp_path / folder / "state" / "00000002.pt") for folder in ("whole", "parts"))
+    states = (tmp_path / folder / "state" / "00000002.pt" for folder in ("whole", "parts"))
+    whole, parts = (torch.load(state, weights_only=True) for state in states)
     for group in ("networks", "opponents"):
         assert whole[group].keys() == parts[group].keys()
         assert all(torch.equal(value, parts[group][key]) for key, value in whole[group].items())

@@ -7,15 +7,13 @@ import pytest
 import torch
 from goldens import assert_manifest, load_manifest
 from small_methods import small
-from toy_training import Toy
+from small_session import run_session
 
-from talkbench import methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.checkpoints import read_metadata
 from talkbench.metrics import weights as model_files
-from talkbench.training import session
 from talkbench.training.config import LossWeights
-from talkbench.training.loop import TrainProgress, check_alike
+from talkbench.training.loop import check_alike
 from talkbench.training.objectives.facevid2vid import FaceVid2VidObjective
 from talkbench.training.objectives.hopenet import Hopenet, load_hopenet
 from talkbench.training.objectives.losses import MultiScaleL1
@@ -93,24 +91,18 @@ def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
 def test_without_its_file_its_term_is_left_out_aloud(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session.datasets, "create", lambda name, root: Toy())
     method = small("facevid2vid")
-    monkeypatch.setattr(methods, "create", lambda name, weights=None: method)
-    said: list[str] = []
-    progress = TrainProgress()
-    progress.say = said.append
     changes = {"steps": 1, "batch_size": 2, "jitter": 0, "validation": 0}
-    path = session.train(TrainOptions("facevid2vid", out=tmp_path / "out", changes=changes), progress)
+    options = TrainOptions("facevid2vid", out=tmp_path / "out", changes=changes)
+    path, said = run_session(options, method, monkeypatch)
     metadata = read_metadata(path)
     (line,) = [line for line in said if "head_pose" in line]
     assert line.startswith("no head_pose term, which the weights file records: it needs hopenet_robust_alpha1.pkl (")
     assert line.endswith("bench weights add FILE --as hopenet")
     assert metadata["left_out"] == ["head_pose"]
     assert "head_pose" not in metadata["losses"]
-    said.clear()
-    session.train(
-        TrainOptions("facevid2vid", out=tmp_path / "off", changes={**changes, "weights.head_pose": 0}), progress
-    )
+    options = TrainOptions("facevid2vid", out=tmp_path / "off", changes={**changes, "weights.head_pose": 0})
+    _, said = run_session(options, method, monkeypatch)
     assert not any("head_pose" in line for line in said)
 
 

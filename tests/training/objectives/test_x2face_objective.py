@@ -8,15 +8,13 @@ import torch
 from goldens import image, load, scale
 from reference_fill import fill_
 from small_methods import small
+from small_session import run_session
 from toy_training import Toy
 
-from talkbench import methods
 from talkbench.methods.checkpoints import read_metadata
 from talkbench.methods.x2face import X2Face
-from talkbench.training import session
 from talkbench.training.config import LossWeights, TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import TrainProgress
 from talkbench.training.objectives.x2face import X2FaceObjective
 from talkbench.training.optimisers import make_optimiser
 from talkbench.training.session import TrainOptions
@@ -65,14 +63,9 @@ def test_only_some_frames_of_a_clip_are_drawn() -> None:
 
 
 def test_a_session_needs_no_vgg_and_says_none_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session.datasets, "create", lambda name, root: Toy())
-    network = small("x2face")
-    monkeypatch.setattr(methods, "create", lambda name, weights=None: network)
-    said: list[str] = []
-    progress = TrainProgress()
-    progress.say = said.append
     changes = {"steps": 1, "batch_size": 2, "frame_step": 1, "validation": 0}
-    path = session.train(TrainOptions("x2face", out=tmp_path / "out", changes=changes), progress)
+    options = TrainOptions("x2face", out=tmp_path / "out", changes=changes)
+    path, said = run_session(options, small("x2face"), monkeypatch)
     metadata = read_metadata(path)
     assert said == []
     assert metadata["perceptual"] == "L1"
