@@ -85,6 +85,8 @@ def write_driven_figure(options: DrivenFigureOptions, progress: Progress | None 
     driver = _Driver(clip, {number: squared(clip.read(number), options.fit) for number in numbers}, options, device)
     faces = _faces(options, progress)
     say_how_it_fits("driver", clip.read(numbers[0]), options.fit, progress)
+    for note in filter(None, (one.note for one in weights)):  # after the errors that keep the figure from being drawn
+        progress.say(note)
     if "relative-best" in motions:
         faces = _with_best_frames(faces, clip, options, device, progress)
     progress.start(0, len(weights) * len(faces))
@@ -109,9 +111,6 @@ def _weights(options: DrivenFigureOptions, progress: Progress) -> list[Weights]:
         raise TalkbenchError("--checkpoint is for one method; name it with --method")
     else:
         weights = [one for name in known_names() if is_ranked(name) and (one := _if_here(name, options, progress))]
-    for one in weights:
-        if one.note:
-            progress.say(one.note)
     return list({one.method: one for one in weights}.values())
 
 
