@@ -18,7 +18,8 @@ from talkbench.datasets import Dataset, Frame
 from talkbench.training.config import TrainConfig
 
 CACHE_BYTES = 1 << 28
-MANY_CLIPS = 50  # from here on whole clips are held out for validation, not the end of each
+MANY_PEOPLE = 8  # from here on whole people are held out for validation: one in eight, and no more than eight
+HELD_OUT = 10  # else the last tenth of each clip is, and the tenth before it parts it from what is trained on
 
 TRIES = 10  # so many frames in a row may be unreadable before training stops
 
@@ -49,8 +50,12 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         self.dataset, self.config = dataset, config
         clips = dataset.training_clips()
         dataset.check_training(clips)
-        self._held_out = set(_spread(clips, config.validation)) if len(clips) >= MANY_CLIPS else set()
-        self.clips = [clip for clip in clips if clip not in self._held_out]
+        everyone = sorted({dataset.identity(clip) for clip in clips})
+        self._held_out: set[str] = set()
+        if config.validation and len(everyone) >= MANY_PEOPLE:
+            self._held_out = {*_spread(everyone, min(len(everyone) // MANY_PEOPLE, MANY_PEOPLE))}
+        self._kept = [clip for clip in clips if dataset.identity(clip) in self._held_out]
+        self.clips = [clip for clip in clips if dataset.identity(clip) not in self._held_out]
         people = defaultdict(list)
         for clip in self.clips:
             people[dataset.identity(clip) if config.sampling == "identity" else clip].append(clip)
@@ -92,21 +97,23 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         return person[rng.integers(len(person))]
 
     def validation(self, say: Callable[[str], None]) -> list[tuple[Frame, Frame]]:
-        """Pairs of source and driving frame that training never sees: `config.validation` at most.
+        """Pairs of source and driving frame, `config.validation` at most, whose driving frames training never sees.
+
+        The two are far apart in their clip, so that copying the source is no good answer: source and driving frame are
+        from the outer thirds of a held-out person's clip; or else the source is from the first half of what is trained
+        on, and the driving frame from the end that is held out.
 
         Args:
             say: called with one line for each pair that is left out, since it cannot be read.
         """
         count, pairs = self.config.validation, []
-        for turn in range(count):
-            clips = sorted(self._held_out) or self.clips
-            clip = clips[turn % len(clips)]
+        clips = _spread(self._kept or self.clips, count)
+        for turn, clip in enumerate(clips):
             rng = np.random.default_rng((self.config.seed, turn))
             try:
-                numbers = list(self.dataset.training_numbers(clip))
-                kept = numbers if self._held_out else numbers[len(self._seen(clip)) :]
-                if len(kept) > 1:
-                    source, driving = (Frame(clip, n) for n in rng.choice(kept, size=2, replace=False).tolist())
+                sources, drivers = self._far_apart(clip)
+                if sources and drivers:
+                    source, driving = (Frame(clip, int(rng.choice(numbers))) for numbers in (sources, drivers))
                     self.images((source, driving))
                     pairs.append((source, driving))
             except PairError as error:
@@ -136,10 +143,22 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         return self._seen(clip)[:: self.config.frame_step]
 
     def _seen(self, clip: str) -> Sequence[int]:
-        """The frames of a clip that training may see: all if whole clips are held out, else all but the last tenth."""
+        """The frames of a clip that training may see: all if whole people are held out, else all but the end."""
         numbers = self.dataset.training_numbers(clip)
-        kept = 0 if self._held_out or not self.config.validation else len(numbers) // 10
-        return numbers[: len(numbers) - kept]
+        return numbers[: len(numbers) - 2 * self._end(numbers)]
+
+    def _end(self, numbers: Sequence[int]) -> int:
+        """How many of the last frames of a clip are held out; as many before them part them from what is seen."""
+        return 0 if self._held_out or not self.config.validation else len(numbers) // HELD_OUT
+
+    def _far_apart(self, clip: str) -> tuple[Sequence[int], Sequence[int]]:
+        """The frames of a clip that may be the source of a validation pair, and those that may be the driving frame."""
+        numbers = self.dataset.training_numbers(clip)
+        if self._held_out:
+            third = (len(numbers) + 1) // 3
+            return numbers[:third], numbers[len(numbers) - third :]
+        seen = self._seen(clip)
+        return seen[: (len(seen) + 1) // 2], numbers[len(numbers) - self._end(numbers) :]
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:
