@@ -7,7 +7,7 @@ from unittest import mock
 import torch
 from toy_training import tiny
 
-from talkbench.methods import dagan, facevid2vid, fomm, mraa, tpsm
+from talkbench.methods import dagan, facevid2vid, fomm, mraa, tpsm, x2face
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.dagan.model import DaGANConfig
 from talkbench.methods.facevid2vid.model import FaceVid2VidConfig
@@ -16,7 +16,6 @@ from talkbench.methods.interface import Method
 from talkbench.methods.mcnet.memory import MemoryConfig
 from talkbench.methods.mraa.model import MRAAConfig
 from talkbench.methods.tpsm.model import TPSMConfig
-from talkbench.methods.x2face import X2Face
 from talkbench.methods.x2face.model import X2FaceConfig
 
 HOURGLASS = HourglassConfig(8, max_features=16, num_blocks=2, scale_factor=0.5)
@@ -30,11 +29,6 @@ def variant(module: Any, build: Callable[[str], Method], config: Any) -> Callabl
             return build("small")
 
     return make
-
-
-def small_x2face() -> Method:
-    with mock.patch.object(X2Face, "config", X2FaceConfig((8, 16, 16, 16), embedding_code=8, driving_code=8)):
-        return X2Face()
 
 
 SMALL: dict[str, Callable[[], Method]] = {
@@ -105,7 +99,7 @@ SMALL: dict[str, Callable[[], Method]] = {
             memory=MemoryConfig(channels=32, side=8),
         ),
     ),
-    "x2face": small_x2face,
+    "x2face": variant(x2face, x2face.X2Face, X2FaceConfig((8, 16, 16, 16), embedding_code=8, driving_code=8)),
 }
 
 

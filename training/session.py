@@ -113,7 +113,7 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
     assert method.resolution is not None
     pairs = FramePairs(datasets.create(config.dataset, root=options.root), config, method.resolution)
     notes: list[str] = []
-    image_loss, comparison = _image_loss(method, config.stage, options.vgg, notes.append)
+    image_loss, comparison = _image_loss(method, config, options.vgg, notes.append)
     bound, say = (FOREVER, progress.say) if options.wait else (READERS_END, None)
     with locked(folder, "is training into", bound, say) if world.main else nullcontext():
         beginning = None
@@ -144,21 +144,31 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
 
 
 def _image_loss(
-    method: Method[Any, Any], stage: str, vgg: Path | None, say: Callable[[str], None]
+    method: Method[Any, Any], config: TrainConfig, vgg: Path | None, say: Callable[[str], None]
 ) -> tuple[nn.Module, str]:
     """What compares prediction and driving frame, and its name in the metadata of the weights.
 
     Args:
         vgg: the user's file of VGG-19.
+
+    Raises:
+        TalkbenchError: the recipe names the perceptual loss, and there is no file of VGG-19.
     """
-    objective = objectives.find(type(method), method.name, stage)
+    objective = objectives.find(type(method), method.name, config.stage)
     if not objective.compares_images:
         return nn.Identity(), "none"
-    if objective.plain:
+    kind = config.image_loss or ("l1" if objective.plain else "")
+    if kind == "l1":
         return nn.L1Loss(), "L1"
+    if kind == "multi-scale-l1":
+        return MultiScaleL1(), "multi-scale L1"
     vgg = vgg or (weights.path(VGG) if weights.problem(VGG) is None else None)
     if vgg:
         return PerceptualLoss(load_vgg19(vgg)), "VGG-19"
+    if kind:
+        raise TalkbenchError(
+            f"image_loss: perceptual needs VGG-19: bench weights pull {VGG}, or --vgg vgg19-dcbb9e9d.pth"
+        )
     say(
         f"no VGG-19 weights (bench weights pull {VGG}, or --vgg vgg19-dcbb9e9d.pth): a multi-scale L1 stands in "
         "for the perceptual loss, so results are blurrier than the paper's"

@@ -13,7 +13,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
-from talkbench.methods.dagan.depth import FEATURES, DepthDecoder, DepthEncoder
+from talkbench.methods.dagan.depth import DepthDecoder, DepthEncoder
 from talkbench.methods.dagan.model import DaGANConfig, Generator, SourceMaps
 from talkbench.methods.discriminator import Discriminator
 from talkbench.methods.inside import Inside
@@ -33,8 +33,11 @@ VARIANTS: dict[str, DaGANConfig] = {
         resolution=128,
         kp_detector=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
         dense_motion=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
-        block_expansion=16,
-        max_features=128,
+        num_kp=10,
+        block_expansion=20,
+        max_features=80,
+        depth_width=8,
+        learned_depth=True,
     ),
 }
 
@@ -74,8 +77,8 @@ class DaGAN(Method[SourceMaps, Keypoints]):
         self.name = f"dagan@{variant}"
         self.config = VARIANTS[variant]
         self.resolution = self.config.resolution
-        self.depth_encoder = DepthEncoder(self.config.depth_layers)
-        self.depth_decoder = DepthDecoder(FEATURES[self.config.depth_layers])
+        self.depth_encoder = DepthEncoder(self.config.depth_layers, self.config.depth_width)
+        self.depth_decoder = DepthDecoder(self.config.depth_layers, self.config.depth_width)
         self.detector = KeypointDetector(self.config.num_kp, self.config.kp_detector, channels=4)
         self.generator = Generator(self.config)
         self.networks = {

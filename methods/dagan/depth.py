@@ -5,13 +5,11 @@ Attribute names are the keys of the authors' files ``encoder.pth`` and ``depth.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from talkbench.core.errors import TalkbenchError
+from talkbench.methods.resnet import WIDTH, resnet
 
 # Channels of the encoder's five maps by the ResNet's layers, and of the decoder's levels; both finest first.
 FEATURES = {18: (64, 64, 128, 256, 512), 50: (64, 256, 512, 1024, 2048)}
@@ -23,18 +21,12 @@ class DepthEncoder(nn.Module):
 
     Args:
         layers: number of the ResNet's layers, 18 or 50. Its classifier is never run, but the authors' files hold it.
-
-    Raises:
-        TalkbenchError: torchvision, whose ResNets these are, is not installed.
+        width: see `resnet`.
     """
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, width: int = WIDTH) -> None:
         super().__init__()
-        try:
-            from torchvision.models import get_model
-        except ImportError as error:
-            raise TalkbenchError("dagan needs torchvision: pip install torchvision") from error
-        self.encoder = get_model(f"resnet{layers}", weights=None)
+        self.encoder = resnet(layers, "dagan", width=width)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         net = self.encoder
@@ -72,16 +64,20 @@ class DepthDecoder(nn.Module):
 
     ``decoder`` holds two convolutions per level from the coarsest on, before and after the map is doubled,
     then the disparity heads of the four finest levels, of which only the finest (number 10) is run.
+
+    Args:
+        layers, width: those of the encoder.
     """
 
-    def __init__(self, features: Sequence[int]) -> None:
+    def __init__(self, layers: int, width: int = WIDTH) -> None:
         super().__init__()
+        features, widths = ([own * width // WIDTH for own in full] for full in (FEATURES[layers], WIDTHS))
         convs: list[nn.Module] = []
         before = features[-1]
-        for width, skip in zip(reversed(WIDTHS), (*reversed(features[:-1]), 0), strict=True):
-            convs += [_ELUConv(before, width), _ELUConv(width + skip, width)]
-            before = width
-        self.decoder = nn.ModuleList([*convs, *(_Conv(width, 1) for width in WIDTHS[:-1])])
+        for channels, skip in zip(reversed(widths), (*reversed(features[:-1]), 0), strict=True):
+            convs += [_ELUConv(before, channels), _ELUConv(channels + skip, channels)]
+            before = channels
+        self.decoder = nn.ModuleList([*convs, *(_Conv(channels, 1) for channels in widths[:-1])])
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         *skips, out = maps

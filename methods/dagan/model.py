@@ -17,6 +17,7 @@ from talkbench.methods.blocks import HourglassConfig, SameBlock, bottleneck, dow
 from talkbench.methods.dense_motion import DenseMotion, DenseMotionNetwork
 from talkbench.methods.interface import Batch
 from talkbench.methods.keypoints import Keypoints
+from talkbench.methods.resnet import WIDTH
 from talkbench.methods.spade import SPADEResBlock
 from talkbench.methods.warping import resize_to, warp
 
@@ -29,6 +30,8 @@ class DaGANConfig:
         spade: whether the SPADE decoder replaces residual and up blocks. It enlarges twice, so it requires
             `num_down_blocks` 2, and ignores `num_bottleneck_blocks`.
         depth_layers: number of layers of the depth network's ResNet, 18 or 50.
+        depth_width: of that ResNet, see `talkbench.methods.resnet`.
+        learned_depth: whether the depth network learns with the others, since none is published that fits.
     """
 
     resolution: int = 256
@@ -41,6 +44,8 @@ class DaGANConfig:
     num_bottleneck_blocks: int = 6
     spade: bool = False
     depth_layers: int = 18
+    depth_width: int = WIDTH
+    learned_depth: bool = False
 
     @property
     def widths(self) -> list[int]:

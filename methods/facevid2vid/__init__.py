@@ -28,6 +28,19 @@ VARIANTS: dict[str, FaceVid2VidConfig] = {
         kp_detector=HourglassConfig(32, scale_factor=1), spade=False, legacy_3d_blocks=True, legacy_rotation=True
     ),
     "vox-256-original": FaceVid2VidConfig(spade=False),
+    # A decoder of SPADE blocks would alone have more than the two million values of the other small models.
+    "demo": FaceVid2VidConfig(
+        resolution=128,
+        num_kp=10,
+        depth=8,
+        kp_detector=HourglassConfig(8, max_features=64, num_blocks=3),
+        dense_motion=HourglassConfig(8, max_features=64, num_blocks=3),
+        volume_channels=8,
+        head_expansion=10,
+        block_expansion=16,
+        num_resblocks=3,
+        spade=False,
+    ),
 }
 
 

@@ -34,8 +34,8 @@ VARIANTS: dict[str, FOMMConfig] = {
         resolution=128,
         kp_detector=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
         dense_motion=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
-        block_expansion=16,
-        max_features=128,
+        block_expansion=22,
+        max_features=88,
     ),
 }
 

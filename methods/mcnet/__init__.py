@@ -31,9 +31,9 @@ SIZES = {
         num_kp=10,
         kp_detector=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
         dense_motion=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
-        block_expansion=16,
-        max_features=128,
-        memory=MemoryConfig(channels=64, side=16),
+        block_expansion=12,
+        max_features=96,
+        memory=MemoryConfig(channels=32, side=16),
     ),
 }
 VARIANTS: dict[str, MCNetConfig] = {

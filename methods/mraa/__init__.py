@@ -27,6 +27,14 @@ VARIANTS: dict[str, MRAAConfig] = {
     "taichi256": MRAAConfig(region_padding=0),
     "ted384": MRAAConfig(region_padding=0, resolution=384),
     "ted-youtube384": MRAAConfig(region_padding=0, resolution=384, num_regions=20),
+    "demo": MRAAConfig(
+        resolution=128,
+        region_predictor=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
+        background_predictor=HourglassConfig(16, max_features=96, num_blocks=4),
+        flow_predictor=HourglassConfig(16, max_features=96, num_blocks=4, scale_factor=0.5),
+        block_expansion=20,
+        max_features=80,
+    ),
 }
 
 
@@ -130,4 +138,4 @@ class MRAA(Method[SourceMaps, RegionMotion]):
 
 registry.register("mraa")(partial(MRAA, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"mraa@{_variant}")(partial(MRAA, variant=_variant))
+    registry.register(f"mraa@{_variant}", listed=_variant != "demo")(partial(MRAA, variant=_variant))

@@ -33,9 +33,10 @@ from talkbench.methods.tpsm.model import (
 DEFAULT = "vox-256"
 DEMO = TPSMConfig(
     resolution=128,
-    dense_motion=HourglassConfig(16, max_features=96, num_blocks=4),
-    block_expansion=16,
-    max_features=128,
+    resnet_width=12,
+    dense_motion=HourglassConfig(12, max_features=48, num_blocks=4),
+    block_expansion=12,
+    max_features=96,
 )
 # The released models have equal keys and shapes, and Taichi's equal sizes too; "memory" is the paper's
 # "TPSM + IICM + MCM" (docs/specs/mcnet.md 8.2). Both are there at a small size too, for 128×128 images.
@@ -45,7 +46,7 @@ VARIANTS: dict[str, TPSMConfig] = {
     "ted-384": TPSMConfig(resolution=384),
     "memory": TPSMConfig(memory=MemoryConfig()),
     "demo": DEMO,
-    "memory-demo": replace(DEMO, memory=MemoryConfig(channels=64, side=16)),
+    "memory-demo": replace(DEMO, memory=MemoryConfig(channels=32, side=16)),
 }
 AVD_BOTTLENECK = 128
 FIRST_BOTTLENECK = 64
@@ -90,9 +91,9 @@ class TPSM(MemoryMethod[SourceMaps, KeypointMotion]):
         self.config = config = VARIANTS[variant]
         self.resolution = config.resolution
         self.inpainting_network = InpaintingNetwork(config)
-        self.kp_detector = KeypointDetector(config.num_tps)
+        self.kp_detector = KeypointDetector(config.num_tps, config.resnet_width)
         self.dense_motion_network = DenseMotionNetwork(config.num_tps, config.dense_motion)
-        self.bg_predictor = BackgroundPredictor()
+        self.bg_predictor = BackgroundPredictor(config.resnet_width)
         bottleneck = AVD_BOTTLENECK if weights is None else _avd_bottleneck(Path(weights), self.name)
         self.avd_network = AVDNetwork(2 * POINTS * config.num_tps, bottleneck)
         names = ("inpainting_network", "kp_detector", "dense_motion_network", "bg_predictor", "avd_network")

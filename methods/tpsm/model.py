@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from talkbench.core.errors import TalkbenchError
 from talkbench.methods.blocks import (
     AntiAliasDownsample,
     Hourglass,
@@ -28,6 +27,7 @@ from talkbench.methods.dense_motion import sparse_warps
 from talkbench.methods.interface import Batch
 from talkbench.methods.keypoints import coordinate_grid, gaussian_heatmap
 from talkbench.methods.mcnet.memory import Compensation, MemoryConfig, MemoryUnit
+from talkbench.methods.resnet import WIDTH, resnet
 from talkbench.methods.tpsm.spline import fit_splines
 from talkbench.methods.warping import warp
 
@@ -39,11 +39,13 @@ class TPSMConfig:
     """Sizes of TPSM; the defaults are those of all released models (docs/specs/tpsm.md 2).
 
     Attributes:
+        resnet_width: of the keypoint detector and of the background predictor, see `talkbench.methods.resnet`.
         memory: MCNet's memory unit in the inpainting network (docs/specs/mcnet.md 8.2); None for TPSM itself.
     """
 
     resolution: int = 256
     num_tps: int = 10
+    resnet_width: int = WIDTH
     dense_motion: HourglassConfig = field(default_factory=lambda: HourglassConfig(64))
     block_expansion: int = 64
     max_features: int = 512
@@ -109,25 +111,14 @@ class _Head(nn.Linear):
         return F.linear(x.double(), self.weight.double(), self.bias.double())
 
 
-def _resnet18(channels: int, head: _Head) -> nn.Module:
-    try:
-        from torchvision.models import resnet18
-    except ImportError as error:
-        raise TalkbenchError("tpsm needs torchvision: pip install torchvision") from error
-    network: nn.Module = resnet18(weights=None)
-    network.fc = head
-    if channels != 3:
-        network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
-    return network
-
-
 class KeypointDetector(nn.Module):
     """Images (B, 3, H, W) → keypoints (B, K·5, 2), (x, y) in [−1, 1], five in a row to a spline
     (docs/specs/tpsm.md 2.2)."""
 
-    def __init__(self, num_tps: int) -> None:
+    def __init__(self, num_tps: int, width: int) -> None:
         super().__init__()
-        self.fg_encoder = _resnet18(3, _Head(512, 2 * POINTS * num_tps))
+        self.fg_encoder = resnet(18, "tpsm", width=width)
+        self.fg_encoder.fc = _Head(8 * width, 2 * POINTS * num_tps)
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):  # half precision moves the points by whole pixels
@@ -138,13 +129,14 @@ class BackgroundPredictor(nn.Module):
     """The background's affine map (B, 3, 3) from driving to source coordinates (x, y, 1); a fresh one predicts the
     identity (docs/specs/tpsm.md 2.3)."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        head = _Head(512, 6)
+        head = _Head(8 * width, 6)
         nn.init.zeros_(head.weight)
         with torch.no_grad():
             head.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]))
-        self.bg_encoder = _resnet18(6, head)
+        self.bg_encoder = resnet(18, "tpsm", channels=6, width=width)
+        self.bg_encoder.fc = head
 
     def forward(self, source: Tensor, driving: Tensor) -> Tensor:
         with torch.autocast(source.device.type, enabled=False):

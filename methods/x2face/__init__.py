@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Batch, Method
@@ -30,21 +32,29 @@ class DrivingGrid(Batch):
     grid: Tensor
 
 
-@registry.register("x2face")
+VARIANTS: dict[str, X2FaceConfig] = {
+    "": X2FaceConfig(),
+    "demo": X2FaceConfig((24, 48, 72, 88, 88, 88), embedding_code=88, driving_code=64),
+}
+
+
 class X2Face(Method[Mosaic, DrivingGrid]):
-    """X2Face as released, from one source image per item; `X2FaceNetwork.mosaic` takes several.
+    """X2Face as released or small, from one source image per item; `X2FaceNetwork.mosaic` takes several.
 
     The driving frame alone determines the geometry of the result, so there is no relative motion.
 
     Args:
+        variant: a key of `VARIANTS`.
         weights: checkpoint (the authors' ``.pth`` or our ``.safetensors``), None for fresh weights.
     """
 
     motions = ("absolute",)
-    config = X2FaceConfig()
 
-    def __init__(self, weights: str | Path | None = None) -> None:
-        self.name = "x2face"
+    def __init__(self, variant: str = "", weights: str | Path | None = None) -> None:
+        if variant not in VARIANTS:
+            raise TalkbenchError(f"unknown variant x2face@{variant}: {nearest(variant, VARIANTS)}")
+        self.name = f"x2face@{variant}" if variant else "x2face"
+        self.config = VARIANTS[variant]
         self.resolution = self.config.resolution
         self.network = X2FaceNetwork(self.config)
         self.networks = {"state_dict": self.network}
@@ -85,3 +95,7 @@ class X2Face(Method[Mosaic, DrivingGrid]):
     def inspect(self, images: Tensor, source: Mosaic, motion: DrivingGrid) -> Inside:
         """The flow leads into the mosaic, not into the source image."""
         return Inside(self.render(source, motion), deformation=motion.grid)
+
+
+registry.register("x2face")(X2Face)
+registry.register("x2face@demo", listed=False)(partial(X2Face, variant="demo"))

@@ -19,7 +19,7 @@ from talkbench.methods import cards, checkpoint_store
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.checkpoints import save_networks
 from talkbench.methods.dagan import DEPTH_FILES, VARIANTS
-from talkbench.methods.dagan.depth import FEATURES, DepthDecoder
+from talkbench.methods.dagan.depth import DepthDecoder
 from talkbench.methods.dagan.model import DaGANConfig
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import hull_scale
@@ -120,7 +120,7 @@ def test_a_depth_network_without_a_checkpoint_is_refused(tmp_path: Path) -> None
 
 def test_the_other_depth_network_does_not_fit(tmp_path: Path) -> None:
     path = publish(trained(), tmp_path)
-    torch.save(DepthDecoder(FEATURES[50]).state_dict(), tmp_path / "depth_resnet18" / "depth.pth")
+    torch.save(DepthDecoder(50).state_dict(), tmp_path / "depth_resnet18" / "depth.pth")
     with pytest.raises(TalkbenchError, match=r"depth\.pth does not fit .* depth_decoder has 4 misshapen keys"):
         create(weights=path)
 

@@ -20,7 +20,7 @@ from reference_fill import tensor_for
 from torch import Tensor, nn
 
 from talkbench import methods
-from talkbench.methods.dagan.depth import FEATURES, DepthDecoder, DepthEncoder
+from talkbench.methods.dagan.depth import DepthDecoder, DepthEncoder
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, hull_scale, relative_motion
 
@@ -141,7 +141,7 @@ def spade_arrays(spade: Method, driving: Keypoints, relative: Keypoints) -> dict
 def found(dagan: Method, spade: Method) -> dict[str, Tensor]:
     """Our value of every array of inference, in full."""
     names = ("depth_encoder", "depth_decoder")
-    deeper = DepthEncoder(50), DepthDecoder(FEATURES[50])
+    deeper = DepthEncoder(50), DepthDecoder(50)
     golden_models.fill_depth(*deeper)
     with Recorder(dagan.networks["kp_detector"]) as detector, Recorder(dagan.networks["depth_decoder"]) as decoder:
         keypoints = {name: dagan.encode_motion(image(seed)) for name, seed in FRAMES.items()}

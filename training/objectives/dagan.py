@@ -1,5 +1,5 @@
 """DaGAN's objective: FOMM's terms and the keypoints' distance, with a depth network that does not learn
-(docs/specs/dagan.md 5.1)."""
+(docs/specs/dagan.md 5.1); that of a small model does."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from talkbench.training.state.draw import Draw
 
 @registry.register("dagan")
 class DaGANObjective(FOMMObjective):
-    """The depth network sees all three frames, the transformed one too, and no gradient reaches it."""
+    """The depth network sees all three frames, the transformed one too, and no gradient reaches it, unless the
+    configuration says that it learns."""
 
     trains = DaGAN
-    frozen = ("depth_encoder", "depth_decoder")
 
     def __init__(self, method: DaGAN, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
+        self.frozen = () if method.config.learned_depth else ("depth_encoder", "depth_decoder")
         super().__init__(method, image_loss, weights, sync)
         self.depth_encoder, self.depth_decoder = method.depth_encoder, method.depth_decoder
 
@@ -34,7 +35,7 @@ class DaGANObjective(FOMMObjective):
 
     def generate(self, source: Tensor, driving: Tensor, transformed: Tensor, noise: tuple[Any, ...]) -> Outputs:
         frames = torch.cat([source, driving, transformed])
-        with torch.no_grad():
+        with torch.set_grad_enabled(not self.frozen and torch.is_grad_enabled()):
             disparity: Tensor = self.depth_decoder(self.depth_encoder(frames))
         kp_source, kp_driving, kp_transformed = parts(self.detector(torch.cat([frames, disparity], 1)))
         depth = disparity.chunk(3)

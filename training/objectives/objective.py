@@ -70,7 +70,7 @@ class Objective(nn.Module, ABC):
     stage: ClassVar[str] = MAIN
     after: ClassVar[str] = ""
     plain: ClassVar[bool] = False
-    frozen: ClassVar[tuple[str, ...]] = ()
+    frozen: tuple[str, ...] = ()
     clip_type: ClassVar[float] = 2.0
     idle: ClassVar[bool] = False
     compares_images: ClassVar[bool] = True
