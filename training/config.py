@@ -112,8 +112,8 @@ class TrainConfig(Optimisation):
         turns: what is different where a step has several turns, by the turn's name (``discriminator``).
         sync_batchnorm: batch norm sees the batches of all processes.
         flip_time, flip_horizontal: whether pairs may be swapped or mirrored.
-        image_loss: what compares prediction and driving frame, ``perceptual``, ``multi-scale-l1`` or ``l1``; "": what the
-            method is trained by, and ``multi-scale-l1`` in the place of ``perceptual`` if there is no file of VGG-19.
+        image_loss: what compares prediction and driving frame, ``perceptual``, ``multi-scale-l1`` or ``l1``; "": what
+            the method is trained by, and ``multi-scale-l1`` in the place of ``perceptual`` if VGG-19's file is missing.
         jitter: largest relative change of brightness, contrast, saturation and hue.
         precision: ``bf16``: autocast.
         ema: decay of the moving average of the weights, which then is the result; None: no average.

@@ -13,6 +13,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.avd import AVDNetwork
+from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import MOTIONS, Batch, Method
 from talkbench.methods.loading import load_networks
