@@ -174,16 +174,21 @@ def _target(match: Match, path: Path, kind: Kind) -> Path:
     )
 
 
-def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match, Path]:
+def convert(path: Path, out: Path | None = None, name: str = "", half: bool = False) -> tuple[Match, Path]:
     """Write a checkpoint, with the further files that its method needs, as one safetensors file.
 
     Only the method's networks are kept, under ``network/key``, with the method's name and the hash of the original
-    as metadata. `out` None: ``<method>.safetensors`` beside the original.
+    as metadata, beside the metadata that it has from talkbench's training. `out` None: ``<method>.safetensors`` beside
+    the original.
+
+    Args:
+        half: whether numbers are stored in half precision, in which the method's results differ slightly.
 
     Raises:
-        TalkbenchError: as `identify`, a further file is missing, or `out` is no ``.safetensors`` or cannot be written.
+        TalkbenchError: as `identify`, a further file is missing, a number is too large for half precision, or `out` is
+            no ``.safetensors`` or cannot be written.
     """
-    from talkbench.methods.checkpoints import read_states, save_states
+    from talkbench.methods.checkpoints import halved, read_states, save_states
 
     match, file = _whole(path, name)
     out = out or path.with_name(f"{match.method.replace('@', '-')}.safetensors")
@@ -197,7 +202,10 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
         if "" not in stored:
             raise TalkbenchError(f"{other} is not the {part} of {match.method}; put its published file there")
         states[part] = stored[""]
-    save_states(states, out, {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)})
+    if half:
+        states = {part: halved(path, state) for part, state in states.items()}
+    origin = {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)}
+    save_states(states, out, {**file.metadata, **origin})
     return match, out
 
 

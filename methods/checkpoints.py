@@ -119,6 +119,18 @@ def save_states(states: Mapping[str, Mapping[str, Tensor]], path: Path, metadata
             ) from error
 
 
+def halved(path: Path, state: Mapping[str, Tensor]) -> State:
+    """The `state` dict of the file `path` in half precision, integers as they are.
+
+    Raises:
+        TalkbenchError: a number lies beyond ±65504, which half precision does not have.
+    """
+    half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    if wide := [key for key, value in half.items() if not torch.equal(value.isfinite(), state[key].isfinite())]:
+        raise TalkbenchError(f"{path} has numbers beyond half precision in {few(wide)}; leave --half out")
+    return half
+
+
 def read_metadata(path: Path) -> dict[str, object]:
     """What `save_networks` stored beside the weights.
 

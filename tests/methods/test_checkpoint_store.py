@@ -254,6 +254,25 @@ def test_a_converted_checkpoint_gives_the_same_method(tmp_path: Path) -> None:
         checkpoint_store.convert(path, tmp_path / "x.pth")
 
 
+def test_a_checkpoint_in_half_precision_has_the_same_numbers_rounded(tmp_path: Path) -> None:
+    trained = methods.create("mcnet@demo")
+    path, out = tmp_path / "best.safetensors", tmp_path / "half.safetensors"
+    save_networks(trained.networks, path, {"method": "mcnet@demo", "epochs": 100})
+    checkpoint_store.convert(path, out, half=True)
+    assert out.stat().st_size < 0.55 * path.stat().st_size
+    assert read_metadata(out)["epochs"] == 100  # what its training noted stays
+    small = methods.create("mcnet@demo", weights=out)
+    for name, network in trained.networks.items():
+        for key, value in small.networks[name].state_dict().items():
+            own = network.state_dict()[key]
+            assert torch.equal(value, own.half().to(own.dtype) if own.is_floating_point() else own)
+    with torch.no_grad():
+        next(trained.networks["generator"].parameters()).fill_(1e5)
+    save_networks(trained.networks, path, {"method": "mcnet@demo"})
+    with pytest.raises(TalkbenchError, match=r"has numbers beyond half precision in .*weight; leave --half out"):
+        checkpoint_store.convert(path, out, half=True)
+
+
 def test_what_was_trained_here_can_be_written_as_the_authors_do(tmp_path: Path) -> None:
     trained = methods.create("mcnet@demo")
     path = tmp_path / "best.safetensors"
