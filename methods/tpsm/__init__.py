@@ -33,7 +33,7 @@ from talkbench.methods.tpsm.model import (
 DEFAULT = "vox-256"
 DEMO = TPSMConfig(
     resolution=128,
-    resnet_width=12,
+    resnet_width=11,
     dense_motion=HourglassConfig(12, max_features=48, num_blocks=4),
     block_expansion=12,
     max_features=96,
