@@ -20,18 +20,25 @@ def test_the_error_map_has_a_fixed_scale() -> None:
     np.testing.assert_array_equal(error_map(flat(0), channel), error_map(flat(0), flat(40)))
 
 
+def red(image: np.ndarray) -> int:
+    """How many pixels are as red as the images; text is grey."""
+    return int((image == [200, 0, 0]).all(2).sum())
+
+
 def test_titles_and_captions_take_lines_of_their_own() -> None:
-    rows = [("row", [flat(10), flat(200)])] * 2
-    plain = draw(Grid(["a", "b"], rows))
-    titled = draw(Grid(["a", "b"], rows, title="a title", captions=["first", "second"]))
+    image = flat(0)
+    image[..., 0] = 200
+    plain = draw(Grid(["a", "b"], [("row", [image, image])] * 2))
+    titled = draw(Grid(["a", "b"], [("row", [image, image])] * 2, title="a title", captions=["first", "second"]))
     assert titled.shape[1] == plain.shape[1]
     assert titled.shape[0] > plain.shape[0]
     assert titled[: SMALLEST // 10].min() < 100  # the title's ink
-    assert (plain == 200).all(2).sum() == (titled == 200).all(2).sum()  # the images are as they were
+    assert red(titled) == red(plain) > 0
 
 
 def test_a_line_that_is_too_long_becomes_smaller_and_images_as_large_as_asked_for() -> None:
-    images = [("", [flat(10)])]
-    drawn = draw(Grid(["a"], images, errors=True, title="many words " * 9, note="a note", smallest=64))
-    assert (drawn == 10).all(2).sum() == (13 * 6) * (13 * 5)
+    image = flat(0)
+    image[..., 0] = 200
+    drawn = draw(Grid(["a"], [("", [image])], title="too many words", smallest=64))
+    assert red(drawn) == (13 * 6) * (13 * 5)
     assert (drawn[:, -2:] == 255).all()
