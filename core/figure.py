@@ -66,7 +66,7 @@ def draw(grid: Grid) -> np.ndarray:
     size = (left + len(grid.columns) * (width + gap), top + len(grid.rows) * step + foot)
     canvas = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(canvas)
-    _line(pen, grid.title, left, above // 2, size[0], text)
+    _line(pen, grid.title, left, above // 2, size[0] - 2 * left, text)
     for place, (lines, font) in enumerate(heads):
         centre = left + place * (width + gap) + width // 2
         pen.multiline_text((centre, top - gap), lines, "black", font, "md", spacing=0, align="center")
@@ -78,15 +78,15 @@ def draw(grid: Grid) -> np.ndarray:
             large = image.repeat(factor, axis=0).repeat(factor, axis=1)
             canvas.paste(Image.fromarray(large), (left + place * (width + gap), y))
         if grid.captions:
-            _line(pen, grid.captions[number], left, y + height + below // 2, size[0], round(0.8 * text))
+            _line(pen, grid.captions[number], left, y + height + below // 2, size[0] - 2 * left, round(0.8 * text))
     if grid.errors:
         _scale(canvas, left, size[1] - foot, 2 * width, text, grid.note)
     return np.asarray(canvas)
 
 
-def _line(pen: ImageDraw.ImageDraw, line: str, left: int, middle: int, width: int, size: int) -> None:
-    """A line of text from `left` on, smaller where a figure of `width` pixels has no room for it."""
-    while size > 6 and font(size).getlength(line) > width - 2 * left:
+def _line(pen: ImageDraw.ImageDraw, line: str, left: int, middle: int, room: int, size: int) -> None:
+    """A line of text from `left` on, smaller where `room` pixels are too few for it."""
+    while size > 6 and font(size).getlength(line) > room:
         size -= 1
     pen.text((left, middle), line, "black", font(size), "lm")
 
@@ -157,4 +157,4 @@ def _scale(canvas: Image.Image, left: int, top: int, width: int, text: int, note
     bar = error_colours(np.tile(np.linspace(0, ERROR_RANGE, width), (round(0.7 * text), 1)))
     canvas.paste(Image.fromarray(bar), (left, middle - len(bar) // 2))
     end = f" {ERROR_RANGE:g} and above, mean over channels{'; ' if note else ''}{note}"
-    pen.text((left + width, middle), end, "black", letters, "lm")
+    _line(pen, end, left + width, middle, canvas.width - left - width, round(0.8 * text))

@@ -34,6 +34,7 @@ def write(title: str, rows: Sequence[Row], path: Path) -> None:
         errors = (error_map(row.driving, row.generated), error_map(row.driving, row.source))
         images.append(("", (row.source, row.driving, row.generated, *errors)))
     captions = [row.caption for row in rows]
-    note = f"pixels of {len(rows[0].source)}x{len(rows[0].source)} images as squares (nearest)"
+    side = len(rows[0].source)
+    note = f"{side}x{side} pixels{', enlarged by nearest neighbour' if side < SIDE else ''}"
     figure = Grid(COLUMNS, images, errors=True, title=title, captions=captions, note=note, smallest=SIDE)
     write_png(path, draw(figure))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from talkbench.metrics import Metric
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.validation.best import Best
 from talkbench.training.validation.picture import Row, write
-from talkbench.training.validation.scores import COPYING, OWN, Scorer, Values, beside, best_metric, choose, together
+from talkbench.training.validation.scores import COPYING, OWN, Scorer, Values, best_metric, choose, together
 
 SHOWN = 4
 BATCH = 8
@@ -72,8 +72,9 @@ class Validation:
         copied = _means(self._copied)
         named = {OWN + name: mean for name, mean in self._means.items()}
         named |= {COPYING + name: mean for name, mean in copied.items() if name in self._means}
-        title = f"{method.name}, step {step}, epoch {epoch}: {', '.join(beside(named)).replace(OWN, '')}"
-        write(title, [self._row(place, values, images[place]) for place in sorted(images)], picture)
+        title = f"{method.name}, step {step}, epoch {epoch}:  {self._words(self._means, copied)}"
+        rows = [Row(*images[place], self._caption(place, values)) for place in sorted(images)]
+        write(title, rows, picture)
         return named, self.best.improves(values[self.best.metric.name], step)
 
     def facts(self) -> dict[str, object]:
@@ -155,15 +156,20 @@ class Validation:
             images |= {place: each for place, each in enumerate(columns, start) if place in places}
         return together(parts), images
 
-    def _row(self, place: int, values: dict[str, Values], images: Images) -> Row:
+    def _caption(self, place: int, values: dict[str, Values]) -> str:
         source, driving = self._frames[place]
-        words = [f"{source.clip} {source.index} → {driving.index}:"]
+        own, copied = ({name: each.pairs[place] for name, each in side.items()} for side in (values, self._copied))
+        return f"{source.clip} {source.index} → {driving.index}:  {self._words(own, copied)}"
+
+    def _words(self, own: Mapping[str, float], copied: Mapping[str, float]) -> str:
+        """The values of metrics of motion and likeness beside those of copy-source, for a line of the picture."""
+        words = []
         for metric in self._scorer.metrics:
-            own, other = (each[metric.name].pairs[place] for each in (values, self._copied))
-            if metric.missing_generated is None and np.isfinite(other):
-                text = f"{own:.3g}" if np.isfinite(own) else "no face"
+            value, other = own.get(metric.name, math.nan), copied.get(metric.name, math.nan)
+            if metric.missing_generated is None and math.isfinite(other):
+                text = f"{value:.3g}" if math.isfinite(value) else "no face"
                 words.append(f"{metric.name} {text} (copying {other:.3g})")
-        return Row(*images, "  ".join(words))
+        return "  ".join(words)
 
     def _images(self, frames: Sequence[Frame]) -> Tensor:
         return self._pairs.images(frames).to(self._device).float() / 255
