@@ -242,7 +242,7 @@ def test_a_reading_process_that_dies(whole: Whole, tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [0, 1])
 def test_frames_that_cannot_be_read(tmp_path: Path, workers: int) -> None:
     heard = Heard()
-    broken = Toy(FRAMES, broken=[("a", number) for number in range(0, 18, 2)])
+    broken = Toy(FRAMES, broken=[("a", number) for number in range(0, 18, 4)])
     trainer(tmp_path / "some", heard, broken, workers).run()
     assert any("a 4 is damaged" in line for line in heard.said)
     everything = Toy(FRAMES, broken=[(clip, number) for clip in "ab" for number in range(18)])
