@@ -19,8 +19,8 @@ from talkbench.training.config import TrainConfig
 
 PIXELS = ("l1", "psnr")
 MOTION = {"akd@mp68": "missing-face-rate@mp", "akd@dlib68": "missing-face-rate@dlib"}
-"""Landmark distances whose models a package index carries, the first that can be computed is taken; and beside each
-the rate of generated frames in which its extractor finds no face."""
+"""Landmark distances, of which the first that can be computed is taken: package indexes carry their models. Beside each
+is the rate of generated frames in which its extractor finds no face."""
 
 OWN, COPYING = "validation/", "validation/copy-source/"
 """What metrics' names begin with in the log: those of the model, and of copy-source on the same pairs."""
@@ -75,6 +75,7 @@ def best_metric(config: TrainConfig) -> Metric:
 
 
 def _problem(metric: Metric) -> str | None:
+    """Why a metric cannot be computed here, with the remedy; None if it can."""
     return metric.problem() or next(filter(None, map(broken, metric.all_libraries())), None)
 
 
@@ -85,13 +86,12 @@ def choose(best: Metric, say: Callable[[str], None]) -> list[Metric]:
         say: called with one line if no landmark distance can be computed, which says what is missing.
     """
     names = [*PIXELS]
-    problems = {name: _problem(metrics.create(name)) for name in MOTION}
-    usable = next((name for name, problem in problems.items() if problem is None), None)
+    usable = next((name for name in MOTION if _problem(metrics.create(name)) is None), None)
     if usable:
         names += [usable, MOTION[usable]]
     else:
-        name, problem = next(iter(problems.items()))
-        say(f"validation does not measure motion, {name} {problem}")
+        first = metrics.create(next(iter(MOTION)))
+        say(f"validation does not measure motion, {first.name} {_problem(first)}")
     return [metrics.create(name) for name in names] + ([] if best.name in names else [best])
 
 
