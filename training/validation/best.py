@@ -73,5 +73,5 @@ class Best:
         if isinstance(state, dict) and (state["metric"], state["pairs"]) == (self.metric.name, self._pairs):
             self.value, self.missing = state["value"], state["missing"]
             self.step, self.since = state["step"], state["since"]
-        elif isinstance(state, dict) or math.isfinite(state):
+        elif math.isfinite(state["value"] if isinstance(state, dict) else state):
             say("the validation pairs are not those of before, so the next validation counts as the best")
