@@ -187,7 +187,7 @@ class Mirror:
     def _log_metrics(self, entries: Iterable[Entry]) -> None:
         from mlflow.entities import Metric
 
-        metrics = [Metric(*entry) for entry in entries]
+        metrics = [Metric(_name(name), value, time, step) for name, value, time, step in entries]
         for start in range(0, len(metrics), BATCH):
             self._call("log_batch", self._run_id, metrics=metrics[start : start + BATCH])
 
@@ -326,7 +326,7 @@ Value = tuple[str, float, int]  # name, value, step
 def _means(summary: Summary) -> list[Value]:
     entries: list[Value] = []
     for result in summary.metrics:
-        name = _name(result.metric)
+        name = result.metric
         if result.mean is not None:
             entries.append((name, result.mean, 0))
         if result.video_mean is not None:
@@ -340,6 +340,4 @@ def _means(summary: Summary) -> list[Value]:
 def _values(rows: pd.DataFrame) -> list[Value]:
     """The values of the pairs. Rows without a finite value are left out; `_means` counts them."""
     columns = zip(rows["pair"], rows["metric"], rows["value"], strict=True)
-    return [
-        (f"pair/{_name(metric)}", float(value), int(pair)) for pair, metric, value in columns if math.isfinite(value)
-    ]
+    return [(f"pair/{metric}", float(value), int(pair)) for pair, metric, value in columns if math.isfinite(value)]

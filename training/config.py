@@ -117,7 +117,9 @@ class TrainConfig(Optimisation):
         jitter: largest relative change of brightness, contrast, saturation and hue.
         precision: ``bf16``: autocast.
         ema: decay of the moving average of the weights, which then is the result; None: no average.
-        validation: number of pairs, of frames that training never sees, that are evaluated after every epoch.
+        validation: number of pairs that are evaluated after every epoch, of driving frames that training never sees.
+        best: the metric by whose validation the best weights are chosen; see `bench list metrics`.
+        patience: training ends after so many validations in a row without a better value of `best`; None: it does not.
         seed: every sample, transform and noise map is a function of the seed and its place in the run.
         weights: factors of the losses.
     """
@@ -141,6 +143,8 @@ class TrainConfig(Optimisation):
     precision: Literal["float32", "bf16"] = "float32"
     ema: float | None = Field(default=None, gt=0, lt=1)
     validation: int = Field(default=16, ge=0)
+    best: str = "l1"
+    patience: int | None = Field(default=None, gt=0)
     seed: int = Field(default=1029, ge=0, lt=1 << 31)
     weights: LossWeights = LossWeights()
 

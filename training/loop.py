@@ -29,7 +29,7 @@ from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import held_back
 from talkbench.training.state.log import Log
 from talkbench.training.state.origin import read_origin
-from talkbench.training.validation import METRICS, Validation
+from talkbench.training.validation.validation import Validation
 from talkbench.training.world import World
 
 LOG_EVERY_STEPS = 20
@@ -113,8 +113,8 @@ class Trainer:
             self._recipe["left out"] = sorted(objective.left_out)
         check_alike(world, [type(image_loss).__name__, *(f"no {term}" for term in sorted(objective.left_out))])
         self.checkpoints, self._lines = Checkpoints(folder), Log(folder)
-        self.validation = Validation(pairs, world.device, progress.say) if world.main else None
-        self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
+        self.validation = Validation(pairs, world.device) if world.main else None
+        self.step, self.latest, self._usual = 0, dict[str, float](), math.nan
         state = world.share(self.checkpoints.load(self._recipe, progress.say) if world.main else None)
         self.continued = state is not None
         if state is not None:
@@ -139,11 +139,14 @@ class Trainer:
                 named), a frame cannot be read, a process that reads frames has died, or the disk is full.
             KeyboardInterrupt: after Ctrl-C, once the step is done and its state saved.
         """
+        for note in self.validation.notes if self.validation is not None else ():
+            self.progress.say(note)
         self.objective.train()
+        over = self._over()
         batches = feed(self.pairs, self.batches, self.options.workers, self.world.device)
         with held_back() as interrupted, reading(), closing(batches):
             saved, told = time.monotonic(), {""}
-            for images, names, faults in batches:
+            for images, names, faults in () if over else batches:
                 for fault in {*faults} - told:
                     self.progress.say(fault)
                 told |= {*faults}
@@ -155,8 +158,16 @@ class Trainer:
                     saved = time.monotonic()
                 if stop:
                     raise KeyboardInterrupt
+                if end and self._over():
+                    break
         self._shares = [*self.turns]  # the processes part
         self.objective.eval()
+        for line in self.validation.end() if self.validation is not None else ():
+            self.progress.say(line)
+
+    def _over(self) -> bool:
+        """Whether the main process has seen so many validations without a better one that the training ends."""
+        return bool(self.world.share(self.validation is not None and self.validation.best.over))
 
     def _report(self) -> bool:
         """Report the last step, and the epoch if that ended with it; returns whether it did."""
@@ -244,14 +255,13 @@ class Trainer:
         path = self.folder / "pictures" / f"{self.step:08d}.png"
         self.objective.eval()
         with self._averaged():
-            values = self.validation.run(self.method, path)
+            epoch = self.step // self.batches.per_epoch
+            named, best = self.validation.run(self.method, path, self.step, epoch)
         self.objective.train()
-        named = {f"validation/{name}": value for name, value in values.items()}
         self._log(named)
         self.progress.picture(self.step, path)
-        if values[METRICS[0]] < self.best:
-            self.best = values[METRICS[0]]
-            self.write_weights(self.folder / "best.safetensors", {"validation": values})
+        if best:
+            self.write_weights(self.folder / "best.safetensors", self.validation.facts())
         return named
 
     def write_weights(self, path: Path, metadata: Mapping[str, object]) -> None:
@@ -301,13 +311,15 @@ class Trainer:
             "optimisers": {turn.name: own.state_dict() for turn, own in zip(self.turns, self.optimisers, strict=True)},
             "average": self.average.state_dict() if self.average is not None else None,
             "random": torch.get_rng_state(),
-            "best": self.best,
+            "best": self.validation.best.state() if self.validation is not None else math.inf,
             "usual": self._usual,
         }
         self.checkpoints.save(self.step, state)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.step, self.best, self._usual = state["step"], state["best"], state["usual"]
+        self.step, self._usual = state["step"], state["usual"]
+        if self.validation is not None:
+            self.validation.best.restore(state["best"], self.validation.notes.append)
         self.networks.load_state_dict(state["networks"])
         self.opponents.load_state_dict(state.get("opponents", {}))
         moments = state.get("optimisers") or {GENERATOR: state["optimiser"]}  # states of before there were turns

@@ -27,6 +27,7 @@ from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.origin import check_origin, write_origin
+from talkbench.training.validation.scores import best_metric
 from talkbench.training.world import World, join
 
 VGG = "vgg19"
@@ -61,6 +62,7 @@ def train(options: TrainOptions, progress: TrainProgress | None = None) -> Path:
             the training there began with another checkpoint.
     """
     config = recipe(options)
+    best_metric(config)  # before anything is loaded
     # Heatmaps and their gradients fade into denormal numbers, which make a CPU several times slower.
     torch.set_flush_denormal(True)
     with join(options.device) as world:

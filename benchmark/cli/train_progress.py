@@ -11,6 +11,7 @@ from talkbench.benchmark.tracking import tracking_uri
 from talkbench.benchmark.training_tracker import RUNS, TrainingTracker
 from talkbench.training.config import TrainConfig
 from talkbench.training.loop import TrainProgress
+from talkbench.training.validation.scores import beside
 
 
 class TrainDisplay(TrainProgress):
@@ -52,8 +53,7 @@ class TrainDisplay(TrainProgress):
         self._tracker.log(step, values)
 
     def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
-        means = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._bar.say(f"epoch {epoch}, step {step}: {means}")
+        self._bar.say(f"epoch {epoch}, step {step}: {', '.join(beside(values))}")
 
     def picture(self, step: int, path: Path) -> None:
         self._tracker.picture(path)

@@ -11,14 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.figure import Grid
+from talkbench.core.figure import draw as draw_grid
 from talkbench.core.images import resize, to_uint8
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import coordinate_grid
 from talkbench.methods.mcnet.memory import Compensation, MemoryInside, MemoryMethod
 from talkbench.reports.pages import inspection as draw
-from talkbench.reports.pages.figure import Grid
-from talkbench.reports.pages.figure import draw as draw_grid
 from talkbench.reports.pages.inspection import Picture
 
 COLUMNS, CHOSEN_COLUMNS = 16, 6  # of the authors' pictures of all channels, and of some (docs/specs/mcnet.md "Figures")

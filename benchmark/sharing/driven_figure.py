@@ -18,6 +18,7 @@ from talkbench.benchmark.evaluation.plan import create_method
 from talkbench.benchmark.poses import choose_landmarks, closest
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.figure import Grid, draw, to_png
 from talkbench.core.files import write_atomic
 from talkbench.core.images import read_image, resize, squared, to_tensor, to_uint8
 from talkbench.core.registry import nearest
@@ -25,7 +26,6 @@ from talkbench.core.text import visible
 from talkbench.datasets.clips import open_clip
 from talkbench.datasets.interface import Clip
 from talkbench.methods.cards import Weights, find_weights, full_name, is_ranked, known_names
-from talkbench.reports.pages.figure import Grid, draw, to_png
 
 if TYPE_CHECKING:
     from talkbench.methods.interface import Method

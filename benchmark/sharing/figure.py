@@ -15,12 +15,11 @@ import numpy as np
 from talkbench import datasets
 from talkbench.benchmark.evaluation.given_frames import frame_name
 from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.figure import Grid, draw, error_map, to_png
 from talkbench.core.files import write_atomic
 from talkbench.core.images import read_image, resize
 from talkbench.core.registry import nearest
 from talkbench.datasets import Frame, has_truth
-from talkbench.reports.pages.figure import Grid, draw, to_png
-from talkbench.reports.pages.strips import error_map
 from talkbench.reports.pages.templates import render
 from talkbench.results import RunRecord, RunStore
 

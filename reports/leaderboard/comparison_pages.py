@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from talkbench.core.figure import ERROR_RANGE
 from talkbench.core.paths import inside
 from talkbench.reports.data_ids import NONE
 from talkbench.reports.leaderboard.board import Board
 from talkbench.reports.leaderboard.site import Site, comparison_path
 from talkbench.reports.numbers import format_mean, unit_sign
-from talkbench.reports.pages.strips import ERROR_RANGE
 from talkbench.results import MetricSpec
 from talkbench.results.entries import Entry, Thumbnail
 from talkbench.results.rows import IN_SET

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkbench.reports.pages.figure import font, to_png
+from talkbench.core.figure import font, to_png
 from talkbench.reports.pages.templates import render
 
 if TYPE_CHECKING:

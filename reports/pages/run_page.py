@@ -11,10 +11,10 @@ from urllib.parse import quote
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.figure import ERROR_RANGE
 from talkbench.core.files import write_atomic
 from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, pairs_of, share, unit_sign
 from talkbench.reports.pages.seen import legend, read_seen
-from talkbench.reports.pages.strips import ERROR_RANGE
 from talkbench.reports.statistics.agreement import READING, agreements
 from talkbench.reports.tables.table import Table
 from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, by_reason, summary_of

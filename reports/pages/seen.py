@@ -11,8 +11,8 @@ from urllib.parse import quote
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.figure import font, to_png
 from talkbench.core.files import write_atomic
-from talkbench.reports.pages.figure import font, to_png
 
 if TYPE_CHECKING:
     from PIL import Image

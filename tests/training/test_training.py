@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from small_session import run_session
 from toy_training import FRAMES, SIZE, Toy, tiny
 
@@ -23,7 +22,6 @@ from talkbench.training.objectives.losses import MultiScaleL1, equivariance, key
 from talkbench.training.objectives.transform import EquivarianceTransform
 from talkbench.training.session import TrainOptions
 from talkbench.training.state.draw import Draw
-from talkbench.training.validation import Validation
 from talkbench.training.world import World
 
 
@@ -238,25 +236,6 @@ def test_an_exploding_loss_stops(tmp_path: Path) -> None:
     running.progress.step = explode
     with pytest.raises(TalkbenchError, match="at step 2, usually"):
         running.run()
-
-
-def test_validation_keeps_the_best_and_draws(tmp_path: Path) -> None:
-    frames = {"a": list(range(10)), "b": list(range(3, 23))}
-    chosen = config(validation=3, epochs=1)
-    found = FramePairs(Toy(frames), chosen, SIZE)
-    held_out = found.validation(print)
-    assert [(source.clip, driving.index) for source, driving in held_out][:2] == [("a", 9), ("a", 9)]
-    assert {driving.index for source, driving in held_out if source.clip == "b"} <= {21, 22}
-    assert all(source.index < 4 if source.clip == "a" else source.index < 11 for source, _ in held_out)
-    running = trainer(tmp_path)
-    running.validation = Validation(found, torch.device("cpu"), print)
-    running.run()
-    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [entry["step"] for entry in entries] == [2, 4]
-    best = read_metadata(tmp_path / "best.safetensors")["validation"]
-    assert best["l1"] == min(entry["validation/l1"] for entry in entries)
-    with Image.open(tmp_path / "pictures" / "00000004.png") as picture:
-        assert picture.size == (4 * SIZE, 3 * SIZE)
 
 
 def test_the_shipped_recipe_is_valid() -> None:

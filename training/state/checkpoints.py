@@ -14,7 +14,7 @@ from talkbench.training.config import TrainConfig
 
 KEPT = 2
 # Entries that may change when a run is continued, since the steps before do not depend on them.
-FREE = {"epochs", "steps", "validation"}
+FREE = {"epochs", "steps", "validation", "patience"}
 
 
 class Checkpoints:

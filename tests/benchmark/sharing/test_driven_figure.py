@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from talkbench.core.figure import TEXT
 from talkbench.core.images import middle_square, read_image, resize, write_png
-from talkbench.reports.pages.figure import TEXT
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 
 from talkbench.core.dataset_cards import DatasetCard
+from talkbench.core.figure import SMALLEST, TEXT, Grid, draw, error_map, to_png
 from talkbench.core.images import read_image
-from talkbench.reports.pages.figure import SMALLEST, TEXT, Grid, draw, to_png
-from talkbench.reports.pages.strips import error_map
 from talkbench.results import RunStore
 
 

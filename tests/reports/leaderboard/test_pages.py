@@ -13,13 +13,13 @@ from site_entries import spec, write
 
 from talkbench.core.cards import CheckpointCard, LicenceCard, MethodCard, MetricCard
 from talkbench.core.dataset_cards import DatasetCard
+from talkbench.core.figure import ERROR_RANGE, error_colours
 from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard import audit as audited
 from talkbench.reports.leaderboard.build import build_site
 from talkbench.reports.leaderboard.comparison_pages import MAGMA, comparison_data, magma_tables
 from talkbench.reports.leaderboard.metric_notes import family_notes
 from talkbench.reports.leaderboard.site import Site
-from talkbench.reports.pages.strips import ERROR_RANGE, error_colours
 from talkbench.results import published
 from talkbench.results.entries import load_entries
 

@@ -1,4 +1,4 @@
-"""Qualitative figures: rows of pairs, columns of images, with labels that stay readable in print."""
+"""Qualitative figures: rows of pairs, columns of images, with labels that stay readable in print; and error maps."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkbench.reports.pages.strips import ERROR_RANGE, error_colours
-
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageDraw
     from PIL.ImageFont import FreeTypeFont
+
+ERROR_RANGE = 0.5
+"""Mean absolute difference, of [0, 1], at which the error map's colours end; fixed, so that strips compare."""
 
 SMALLEST = 192
 """Pixels of an image's shorter side at least: smaller images are enlarged by a whole factor, so that labels fit."""
@@ -32,39 +33,62 @@ class Grid:
         columns: the labels above the columns.
         rows: the labels beside the rows, with the images, uint8 RGB (H, W, 3) of one size, one per column.
         errors: whether error maps are among the images; a scale of their colours is drawn below.
+        title: a line above all.
+        captions: a line below each row; empty: none.
+        note: what stands after the scale of the errors.
+        smallest: pixels of an image's shorter side at least.
     """
 
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[np.ndarray]]]
     errors: bool = False
+    title: str = ""
+    captions: Sequence[str] = ()
+    note: str = ""
+    smallest: int = SMALLEST
 
 
 def draw(grid: Grid) -> np.ndarray:
-    """The figure on white, uint8 RGB; its images are as they are, or enlarged by a whole factor if they are small."""
+    """The figure on white, uint8 RGB; its images are as they are, or, if they are small, enlarged by a whole factor:
+    each pixel becomes a square."""
     from PIL import Image, ImageDraw
 
     height, width = grid.rows[0][1][0].shape[:2]
-    factor = math.ceil(SMALLEST / min(height, width))
+    factor = math.ceil(grid.smallest / min(height, width))
     height, width = factor * height, factor * width
     gap, text = max(2, width // 64), round(TEXT * height)
+    line = round(1.3 * text)
     heads = [_fitted(label, width, text) for label in grid.columns]
-    left, top = 2 * text, gap + round(1.3 * text * max(1 + lines.count("\n") for lines, _ in heads))
-    foot = 2 * text if grid.errors else gap
-    size = (left + len(grid.columns) * (width + gap), top + len(grid.rows) * (height + gap) + foot)
+    above, below = (line if grid.title else 0), (line if grid.captions else 0)
+    left = 2 * text if any(label for label, _ in grid.rows) else gap
+    top = above + gap + line * max(1 + lines.count("\n") for lines, _ in heads)
+    foot, step = (2 * text if grid.errors else gap), height + below + gap
+    size = (left + len(grid.columns) * (width + gap), top + len(grid.rows) * step + foot)
     canvas = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(canvas)
+    _line(pen, grid.title, left, above // 2, size[0] - 2 * left, text)
     for place, (lines, font) in enumerate(heads):
         centre = left + place * (width + gap) + width // 2
         pen.multiline_text((centre, top - gap), lines, "black", font, "md", spacing=0, align="center")
     for number, (label, images) in enumerate(grid.rows):
-        y = top + number * (height + gap)
-        canvas.paste(_upright(label, height, text), (0, y))
+        y = top + number * step
+        if label:
+            canvas.paste(_upright(label, height, text), (0, y))
         for place, image in enumerate(images):
             large = image.repeat(factor, axis=0).repeat(factor, axis=1)
             canvas.paste(Image.fromarray(large), (left + place * (width + gap), y))
+        if grid.captions:
+            _line(pen, grid.captions[number], left, y + height + below // 2, size[0] - 2 * left, round(0.8 * text))
     if grid.errors:
-        _scale(canvas, left, size[1] - foot, 2 * width, text)
+        _scale(canvas, left, size[1] - foot, 2 * width, text, grid.note)
     return np.asarray(canvas)
+
+
+def _line(pen: ImageDraw.ImageDraw, line: str, left: int, middle: int, room: int, size: int) -> None:
+    """A line of text from `left` on, smaller where `room` pixels are too few for it."""
+    while size > 6 and font(size).getlength(line) > room:
+        size -= 1
+    pen.text((left, middle), line, "black", font(size), "lm")
 
 
 def to_png(figure: np.ndarray, dpi: int, description: str = "", keywords: str = "") -> bytes:
@@ -89,6 +113,20 @@ def font(size: int) -> FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
+def error_map(truth: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """The absolute difference, mean over channels, from 0 (black) to `ERROR_RANGE` and above (light) in the
+    perceptually uniform colours "magma"; uint8 (H, W, 3) to uint8 (H, W, 3)."""
+    return error_colours(np.abs(truth.astype(np.float64) - generated).mean(axis=2) / 255)
+
+
+def error_colours(difference: np.ndarray) -> np.ndarray:
+    """The colours of an error map, uint8 (H, W, 3), for mean absolute differences (H, W)."""
+    import matplotlib
+
+    colours = matplotlib.colormaps["magma"](np.clip(difference / ERROR_RANGE, 0, 1), bytes=True)
+    return np.asarray(colours[..., :3])
+
+
 def _fitted(label: str, width: int, size: int) -> tuple[str, FreeTypeFont]:
     """The label, cut before its ``@`` into two lines and made smaller where it is wider than its column."""
     if font(size).getlength(label) > width:
@@ -108,8 +146,8 @@ def _upright(label: str, height: int, text: int) -> Image.Image:
     return strip.rotate(90, expand=True)
 
 
-def _scale(canvas: Image.Image, left: int, top: int, width: int, text: int) -> None:
-    """What the colours of the error maps mean: a bar between its two ends."""
+def _scale(canvas: Image.Image, left: int, top: int, width: int, text: int, note: str) -> None:
+    """What the colours of the error maps mean: a bar between its two ends; and a note."""
     from PIL import Image, ImageDraw
 
     pen, letters = ImageDraw.Draw(canvas), font(round(0.8 * text))
@@ -118,4 +156,5 @@ def _scale(canvas: Image.Image, left: int, top: int, width: int, text: int) -> N
     left += round(letters.getlength(start))
     bar = error_colours(np.tile(np.linspace(0, ERROR_RANGE, width), (round(0.7 * text), 1)))
     canvas.paste(Image.fromarray(bar), (left, middle - len(bar) // 2))
-    pen.text((left + width, middle), f" {ERROR_RANGE:g} and above, mean over channels", "black", letters, "lm")
+    end = f" {ERROR_RANGE:g} and above, mean over channels{'; ' if note else ''}{note}"
+    _line(pen, end, left + width, middle, canvas.width - left - width, round(0.8 * text))

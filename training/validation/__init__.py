@@ -1,0 +1,1 @@
+"""Validation after every epoch of training: metrics beside copy-source's, the best weights, pictures."""
