@@ -149,17 +149,17 @@ class Registry(Generic[T]):
         """Whether there is an entry of that very name, listed or not."""
         return self.resolve(name) in self._taken()
 
-    def names(self) -> list[str]:
-        """All listed names, sorted; plugins are listed without being imported."""
+    def names(self, unlisted: bool = False) -> list[str]:
+        """All listed names, sorted; with `unlisted` the others too. Plugins are listed without being imported."""
         self._load()
-        return sorted(self._taken() - self._unlisted)
+        return sorted(self._taken() - (set() if unlisted else self._unlisted))
 
-    def importable(self) -> list[str]:
+    def importable(self, unlisted: bool = False) -> list[str]:
         """`names` without the plugins that cannot be imported."""
         self._load()
         for name in list(self._plugins):
             self._import(name)
-        return self.names()
+        return self.names(unlisted)
 
     def factories(self) -> dict[str, Callable[..., T]]:
         """All entries, listed or not, by their own names: those of the tree, then the plugins that can be imported."""
@@ -168,13 +168,13 @@ class Registry(Generic[T]):
             self.get(name)
         return dict(self._factories)
 
-    def each(self, describe: Callable[[str], R]) -> dict[str, R]:
-        """What `describe` says of every importable entry, by its name.
+    def each(self, describe: Callable[[str], R], unlisted: bool = False) -> dict[str, R]:
+        """What `describe` says of every importable entry, by its name; with `unlisted` of unlisted ones too.
 
         An entry that makes it fail is other people's, mostly: it is named once, in the log, and left out.
         """
         described = {}
-        for name in self.importable():
+        for name in self.importable(unlisted):
             try:
                 described[name] = describe(name)
             except Exception as error:

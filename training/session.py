@@ -16,7 +16,7 @@ from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.locks import FOREVER, locked
-from talkbench.methods.cards import family, full_name, recipe_name
+from talkbench.methods.cards import demo_name, family, full_name, is_demo, recipe_name
 from talkbench.methods.interface import Method
 from talkbench.metrics import weights
 from talkbench.training import objectives
@@ -73,11 +73,12 @@ def recipe(options: TrainOptions) -> TrainConfig:
     """The recipe, with the changes that the options ask for.
 
     Without a recipe's name, the one in the method's card is taken, that of the variant if it has its own. If the
-    options name a variant of the method, that variant is trained instead of the recipe's.
+    options name a variant of the method, that variant is trained instead of the recipe's, at demo size if the recipe's
+    is of that size.
 
     Raises:
-        TalkbenchError: the recipe is invalid or trains another method, the method cannot be trained, or its data set is
-            for evaluation only.
+        TalkbenchError: the recipe is invalid or trains another method, the method cannot be trained, not at demo size
+            though the recipe is for that, or its data set is for evaluation only.
     """
     kind = methods.class_of(options.method)
     if isinstance(kind, type):
@@ -100,6 +101,7 @@ def recipe(options: TrainOptions) -> TrainConfig:
     if isinstance(kind, type):
         objectives.find(kind, options.method, config.stage)
     chosen = full_name(options.method) if "@" in options.method else config.method
+    chosen = demo_name(chosen) if is_demo(config.method) else chosen
     return config.model_copy(update={"method": chosen})
 
 

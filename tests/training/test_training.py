@@ -11,6 +11,7 @@ from small_session import run_session
 from toy_training import FRAMES, SIZE, Toy, tiny
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.methods.cards import full_name
 from talkbench.methods.checkpoints import read_metadata
 from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.loading import load_networks
@@ -323,6 +324,25 @@ def test_the_recipe_of_a_method_is_that_of_its_card() -> None:
         session.recipe(TrainOptions("oracle"))
     with pytest.raises(TalkbenchError, match="name it with --method"):
         session.recipe(TrainOptions("mcnet", changes={"method": "mcnet@pe10"}))
+
+
+@pytest.mark.parametrize(
+    ("method", "config", "small"),
+    [
+        ("mcnet@mcm", "demo", "mcnet@mcm-demo"),
+        ("mcnet@mcm-demo", "demo", "mcnet@mcm-demo"),
+        ("mcnet@full", "demo", "mcnet@demo"),
+        ("fomm@vox-256", "demo", "fomm@demo"),
+        ("fomm@memory", "demo", "fomm@memory-demo"),
+        ("tpsm@memory", "demo", "tpsm@memory-demo"),
+        ("tpsm@memory", "avd-demo", "tpsm@memory-demo"),
+    ],
+)
+def test_a_recipe_at_demo_size_trains_the_small_form_of_every_variant(method: str, config: str, small: str) -> None:
+    recipe = session.recipe(TrainOptions(method, config))
+    assert (recipe.method, recipe.dataset) == (full_name(small), "demo")
+    with pytest.raises(TalkbenchError, match=r"^mcnet@ted-384 has no demo size; that of mcnet is mcnet@demo$"):
+        session.recipe(TrainOptions("mcnet@ted-384", "demo"))
 
 
 def test_a_session_ends_with_weights_that_tell_how_they_were_made(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import console, facts_table
 from talkbench.benchmark.cli.print.lists import print_pair_lists
+from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import NO_PROOF
 from talkbench.core.registry import own_case
 
@@ -220,7 +222,19 @@ def _model(full: str) -> Iterator[tuple[str, str]]:
     yield from ((f"parameters, {part}", f"{count:,}") for part, count in networks.items())
     yield "motions", ", ".join(motions(full))
     yield from _labelled("variants", [f"{variant}: {text}" for variant, text in variants.items()])
+    yield from _labelled("demo size", [*_demo_size(full)])
     yield from _labelled("weights", [_weights(file) for file in listed(full) if file.method == full])
+
+
+def _demo_size(full: str) -> Iterator[str]:
+    """The name of a method at demo size, if there is one, and how it is trained."""
+    from talkbench.methods.cards import demo_name, family, full_name, is_demo
+
+    if not is_demo(full):
+        with suppress(TalkbenchError):
+            yield f"{demo_name(full)}: bench train --method {full} --config demo"
+    if family(full).ablations and full == full_name(full.partition("@")[0]):
+        yield "rows of the ablation tables have it under their names and -demo: bench list methods --all"
 
 
 def _weights(file: WeightFile) -> str:

@@ -37,7 +37,7 @@ def print_list(kind: str, everything: bool = False) -> None:
     """All that there is of a kind, with a line on each.
 
     Args:
-        everything: ablations too.
+        everything: of methods the rows of ablation tables too.
     """
     headings, rows, footer = LISTS[kind](everything)
     print_entries(headings, rows)
@@ -46,21 +46,23 @@ def print_list(kind: str, everything: bool = False) -> None:
 
 
 def _methods(everything: bool) -> Listing:
-    """Models first, then yardsticks and what is only published, then the ablations."""
-    from talkbench.methods.cards import card, describe, has_weights, is_ablation, published_only
+    """Models first, then yardsticks and what is only published, then the ablations, last these at demo size."""
+    from talkbench.methods.cards import card, describe, has_weights, is_ablation, is_demo, published_only
     from talkbench.methods.registration import registry
 
     def row(name: str) -> tuple[tuple[int, str], tuple[str | Text, ...]]:
         own = card(name)
         place = 3 if is_ablation(name) else 2 if name in published_only() else 1 if own.yardstick else 0
+        place = 4 if is_demo(name) and not name.endswith("@demo") else place
         about = f"{describe(name)} (published numbers only)" if place == 2 else describe(name)
         here = None if place == 2 else has_weights(name)
         return (place, name), (name, str(own.year or ""), SIGNS[here], about)
 
-    rows = sorted([*registry.each(row).values(), *map(row, published_only())], key=itemgetter(0))
+    rows = sorted([*registry.each(row, unlisted=True).values(), *map(row, published_only())], key=itemgetter(0))
     shown = [cells for (place, _), cells in rows if everything or place < 3]
-    hidden = len(rows) - len(shown)
-    more = f"{hidden} rows of ablation tables are not shown: bench list methods --all\n" if hidden else ""
+    ablations, small = (sum(place == number for (place, _), _ in rows) for number in (3, 4))
+    hidden = f"{ablations} rows of ablation tables, and {small} at demo size, are not shown"
+    more = "" if everything else f"{hidden}: bench list methods --all\n"
     footer = f"{more}✗: bench weights list NAME says where its weights are"
     return ("name", "year", "weights here?", "what it is"), shown, footer
 
