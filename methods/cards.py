@@ -36,11 +36,19 @@ def family(name: str) -> FamilyCard:
     declared = declared_families().get(registry.resolve(name))
     if declared:
         return declared
-    owner = class_of(name)
-    path = Path(inspect.getfile(owner)).parent / "card.yaml"
+    path = card_file(name)
     if path.is_file():
         return _read(path)
-    return FamilyCard(short=(inspect.getdoc(owner) or "").split("\n")[0].rstrip("."))
+    return FamilyCard(short=(inspect.getdoc(class_of(name)) or "").split("\n")[0].rstrip("."))
+
+
+def card_file(name: str) -> Path:
+    """Where the card of a method of another package is, if it has one: beside its class.
+
+    Raises:
+        TalkbenchError: an unknown method, or one that cannot be imported.
+    """
+    return Path(inspect.getfile(class_of(name))).with_name("card.yaml")
 
 
 def card(name: str) -> MethodCard:

@@ -164,11 +164,18 @@ def print_recipe(name: str) -> None:
     Raises:
         TalkbenchError: an unknown recipe.
     """
-    from talkbench.training.config import load_config, recipe_names
+    from talkbench.methods.registration import declared_families
+    from talkbench.training.config import load_config
+    from talkbench.training.recipe_files import find_recipe
 
-    entries = load_config(name).model_dump()
+    name, config = find_recipe(name)[0], load_config(name)
+    if config.method not in declared_families():  # its objective may have terms of its own
+        from talkbench.training.objectives import completed
+
+        config = completed(config, name)
+    entries = config.model_dump()
     weights = entries.pop("weights")
-    lines = [("name", own_case(name, recipe_names())), *((label, str(value)) for label, value in entries.items())]
+    lines = [("name", name), *((label, str(value)) for label, value in entries.items())]
     _print_facts([*lines, *_labelled("weights", [f"{term}: {factor:g}" for term, factor in weights.items()])])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import SIGNS, console, list_table, print_entries
 from talkbench.benchmark.names import KINDS
+from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.grid import GridCell
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from talkbench.datasets.external import ExternalDataset
     from talkbench.metrics.cache import CacheInfo
 
+LOG = logging.getLogger("talkbench")
 Listing = tuple[Sequence[str], Sequence[Sequence[str | Text]], str]
 
 STYLES = {
@@ -119,10 +122,17 @@ def _tables(_everything: bool) -> Listing:
 
 
 def _recipes(_everything: bool) -> Listing:
-    from talkbench.training.config import load_config, recipe_names
+    from talkbench.training.config import load_config
+    from talkbench.training.recipe_files import recipe_names
 
-    recipes = {name: load_config(name) for name in recipe_names()}
-    rows = [(name, recipe.method, recipe.dataset, str(recipe.epochs)) for name, recipe in recipes.items()]
+    rows = []
+    for name in recipe_names():
+        try:
+            recipe = load_config(name)
+        except TalkbenchError as error:  # another package's
+            LOG.warning("recipe %r is left out: %s", name, error)
+        else:
+            rows.append((name, recipe.method, recipe.dataset, str(recipe.epochs)))
     return ("name", "method", "data set", "epochs"), rows, ""
 
 
