@@ -90,6 +90,7 @@ class Registry(Generic[T]):
 
     Attributes:
         faults: why plugins have been left out up to now, a line for each, by the packages that they are from.
+        owners: the packages of the plugins that have been imported, by the names of these.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Registry(Generic[T]):
         self._loaded = False
         self._quiet = quiet
         self.faults: dict[str, list[str]] = {}
+        self.owners: dict[str, str] = {}
 
     def register(self, name: str, listed: bool = True) -> Callable[[Callable[..., T]], Callable[..., T]]:
         """Decorator that adds a factory (a class, usually); a name taken already is refused.
@@ -258,15 +260,19 @@ class Registry(Generic[T]):
             if not callable(factory):
                 raise TypeError(f"{point.value} is no class")
             self._factories[name] = factory
+            self.owners[name] = _owner(point)
         except (Exception, SystemExit) as error:  # a program that ends itself when it is imported is no plugin either
             reason = f"it cannot be imported: {' '.join(repr(error).split())}; mend or uninstall it"
             self._broken[name] = self._leave_out(point, reason)
 
     def _leave_out(self, point: EntryPoint, reason: str) -> str:
         """Tell why a plugin is left out; returns the line that says so."""
-        owner = point.dist.name if point.dist else point.value
-        line = f"{self.kind} {point.name!r} of {owner} is left out, since {reason}"
-        self.faults.setdefault(owner, []).append(line)
+        line = f"{self.kind} {point.name!r} of {_owner(point)} is left out, since {reason}"
+        self.faults.setdefault(_owner(point), []).append(line)
         if not self._quiet:
             LOG.warning("%s", line)
         return line
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value

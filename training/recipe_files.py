@@ -15,8 +15,8 @@ RECIPES = Path(__file__).with_name("recipes")
 def recipe_names() -> list[str]:
     """The recipes that ship with talkbench, ``mcnet/demo``, and those of the methods of other packages,
     ``mymethod/mine``."""
-    others = registry.each(lambda name: [f"{name}/{stem}" for stem in _stems(_folder(name))])
-    return sorted([*_stems(RECIPES), *(recipe for recipes in others.values() for recipe in recipes)])
+    others = registry.each(lambda name: [f"{_bare(name)}/{stem}" for stem in _stems(_folder(name))])
+    return sorted({*_stems(RECIPES), *(recipe for recipes in others.values() for recipe in recipes)})
 
 
 def find_recipe(name: str, family: str = "") -> tuple[str, Path]:
@@ -69,3 +69,9 @@ def _stems(folder: Path | None) -> list[str]:
     """The names of the recipes in a folder, without ``.yaml``."""
     paths = folder.rglob("*.yaml") if folder else []
     return [path.relative_to(folder).with_suffix("").as_posix() for path in paths if folder]
+
+
+def _bare(method: str) -> str:
+    """A method's name without its variant, if it has one of that name."""
+    bare = method.partition("@")[0]
+    return bare if bare in registry else method

@@ -53,20 +53,19 @@ def find(kind: type[Method[Any, Any]], name: str, stage: str = MAIN) -> type[Obj
     objectives, faults = _usable()
     nearest_ones = next((objectives[own, stage] for own in kind.__mro__ if (own, stage) in objectives), {})
     if len(nearest_ones) > 1:
-        names = " and ".join(f"{each!r}{_of(objective)}" for each, objective in nearest_ones.items())
         trained = next(iter(nearest_ones.values())).trains.__name__
+        rivals = " and ".join(map(_called, nearest_ones))
         raise TalkbenchError(
-            f"{name} has several objectives, {names}, which all train {trained} in the stage {stage}; let each train a "
-            "class of its own (`trains`) or be another `stage`, or uninstall one"
+            f"{name} has several objectives, {rivals}, which all train {trained} in the stage {stage}; let each train "
+            "a class of its own (`trains`) or be another `stage`, or uninstall one"
         )
-    objective = next(iter(nearest_ones.values()), None)
-    package = _package(kind)
-    if faults.get(package) and (objective is None or _package(objective) != package):
+    package = distribution_of(kind).partition(" ")[0]
+    if faults.get(package) and package not in {registry.owners.get(each) for each in nearest_ones}:
         raise TalkbenchError(f"{name} cannot be trained: {faults[package][0]}")
     for line in (line for lines in faults.values() for line in lines):
         _warn(line)
-    if objective is not None:
-        return objective
+    if nearest_ones:
+        return next(iter(nearest_ones.values()))
     if stages := [own for ancestor in kind.__mro__ for trained, own in objectives if trained is ancestor]:
         raise TalkbenchError(f"{name} is not trained in a stage {stage!r}: {nearest(stage, stages)}")
     raise TalkbenchError(
@@ -109,17 +108,16 @@ def _usable() -> tuple[dict[tuple[type, str], dict[str, type[Objective]]], dict[
     objectives: dict[tuple[type, str], dict[str, Any]] = {}
     faults = {package: list(lines) for package, lines in registry.faults.items()}
     for name, objective in factories.items():
-        fault = next(_faults(objective), "")
-        if fault:
-            line = f"objective {name!r}{_of(objective)} is left out, since {fault}"
-            faults.setdefault(_package(objective), []).append(line)
+        owner = registry.owners.get(name, "")
+        if fault := next(_faults(objective, owner), ""):
+            faults.setdefault(owner, []).append(f"objective {_called(name)} is left out, since {fault}")
         else:
             objectives.setdefault((objective.trains, objective.stage), {})[name] = objective
     return objectives, faults
 
 
-def _faults(objective: Any) -> Iterator[str]:
-    """What keeps an objective from being used, with the remedies."""
+def _faults(objective: Any, owner: str) -> Iterator[str]:
+    """What keeps an objective of the package `owner` from being used, with the remedies."""
     from talkbench.training.objectives.objective import Objective
 
     if not isinstance(objective, type) or not issubclass(objective, Objective):
@@ -128,7 +126,7 @@ def _faults(objective: Any) -> Iterator[str]:
     trained = getattr(objective, "trains", None)
     if not isinstance(trained, type) or not issubclass(trained, Method):
         yield "it trains no class of methods; name one as its `trains`"
-    elif distribution_of(objective) and not any(trained in line for line in _lines().values()):
+    elif owner and not any(trained in line for line in _lines().values()):
         yield f"it trains {trained.__name__}, which no method is; register it as an entry point of talkbench.methods"
     if inspect.isabstract(objective):
         yield f"it lacks {' and '.join(sorted(objective.__abstractmethods__))}; write what is missing"
@@ -136,13 +134,9 @@ def _faults(objective: Any) -> Iterator[str]:
         yield fault
 
 
-def _package(kind: Any) -> str:
-    """The name of the package that has brought a class; "" for ours."""
-    return distribution_of(kind).partition(" ")[0] if isinstance(kind, type) else ""
-
-
-def _of(kind: Any) -> str:
-    return f" of {package}" if (package := _package(kind)) else ""
+def _called(name: str) -> str:
+    """An objective with the package that it is from."""
+    return f"{name!r} of {registry.owners[name]}" if name in registry.owners else repr(name)
 
 
 @cache

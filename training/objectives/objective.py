@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
 from talkbench.methods.interface import Method
 from talkbench.training.config import MAIN, LossWeights
 from talkbench.training.objectives.adversarial import (
@@ -84,6 +85,9 @@ class Objective(nn.Module, ABC):
     def __init__(self, method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
         super().__init__()
         self.networks, self.opponents = named(method.networks), nn.ModuleDict()
+        if unknown := sorted({*self.frozen} - {*self.networks}):
+            known = nearest(unknown[0], self.networks)
+            raise TalkbenchError(f"{called(type(self))}: it freezes {unknown[0]}, no network of {method.name}; {known}")
         for name, network in self.networks.items():
             if name in self.frozen:
                 network.requires_grad_(False).eval()

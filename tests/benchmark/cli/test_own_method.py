@@ -32,7 +32,7 @@ def site(installed, tmp_path, monkeypatch) -> Path:
     site = tmp_path / "own-site"
     shutil.copytree(installed, site)
     objectives.registry.factories()  # those of the tree stay, those of the package must not
-    for name, empty in (("_plugins", {}), ("_broken", {}), ("faults", {}), ("_loaded", False)):
+    for name, empty in (("_plugins", {}), ("_broken", {}), ("faults", {}), ("owners", {}), ("_loaded", False)):
         monkeypatch.setattr(objectives.registry, name, empty)
     monkeypatch.setattr(objectives.registry, "_factories", dict(objectives.registry._factories))
     monkeypatch.syspath_prepend(str(site))
@@ -139,6 +139,11 @@ LEFT_OUT = "mymethod cannot be trained: objective 'mymethod' of mymethod is left
             "(object)",
             f"{LEFT_OUT}it is no subclass of talkbench.training.objectives.objective.Objective",
         ),
+        (
+            "class MyObjective",
+            "MyObjective = print\n\nclass Other",
+            f"{LEFT_OUT}it is no subclass of talkbench.training",
+        ),
         ("def random", "def chance", f"{LEFT_OUT}it lacks random; write what is missing"),
         (
             "trains =",
@@ -198,3 +203,19 @@ def test_terms_by_which_no_step_can_be_taken(train, site, returned, message):
     result = train("mymethod")
     assert (result.code, result.out) == (2, "")
     assert f"bench: {message}" in result.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("frozen", "message"),
+    [
+        (
+            "generator",
+            "objective MyObjective of mymethod 1.0: none of its method's networks learns; see to its `frozen`",
+        ),
+        ("generatr", "it freezes generatr, no network of mymethod; did you mean generator?"),
+    ],
+)
+def test_networks_that_cannot_be_frozen(train, site, frozen, message):
+    path = site / "mymethod" / "training.py"
+    path.write_text(path.read_text().replace("    trains =", f"    frozen = ('{frozen}',)\n    trains ="))
+    assert message in train("mymethod").err.splitlines()[-1]
