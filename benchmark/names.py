@@ -49,7 +49,7 @@ def _tables() -> list[str]:
 
 
 def _recipes() -> list[str]:
-    from talkbench.training.config import recipe_names
+    from talkbench.training.recipe_files import recipe_names
 
     return recipe_names()
 
@@ -104,6 +104,10 @@ def kinds_of(name: str) -> list[str]:
 
 
 def _is_one(kind: str, name: str) -> bool:
+    from talkbench.training.recipe_files import is_recipe
+
+    if kind == "recipe":
+        return is_recipe(name)
     registry = _registry(kind)
     if registry and any(known in registry for known in (name, name.partition("@")[0])):
         return True

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from talkbench.core.errors import TalkbenchError
@@ -40,20 +40,19 @@ def distribution_of(kind: type) -> str:
 
     A plugin is a package with an entry point in a group of talkbench's.
     """
-    name = _plugins(tuple(sys.path)).get(kind.__module__.partition(".")[0])
-    return f"{name} {version(name)}" if name else ""
+    return _plugins(tuple(sys.path)).get(kind.__module__.partition(".")[0], "")
 
 
 @lru_cache(maxsize=2)
 def _plugins(path: tuple[str, ...]) -> dict[str, str]:
-    """The names of the plugins by their modules at top level.
+    """The names and versions of the plugins by their modules at top level.
 
     Args:
         path: ``sys.path``, on which the answer depends.
     """
     points = [point for group in entry_points().groups if group.startswith("talkbench.")
               for point in entry_points(group=group)]  # fmt: skip
-    return {point.module.partition(".")[0]: point.dist.name for point in points if point.dist}
+    return {point.module.partition(".")[0]: f"{point.dist.name} {point.dist.version}" for point in points if point.dist}
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,11 @@ class Registry(Generic[T]):
         explain: why a name that people may look for has no entry; empty for any other name.
         declared: in place of a package, the entries of the tree by name. Questions about names are answered from these,
             and a module is imported when an entry of it is asked for.
+        quiet: plugins that are left out are not named in the log; whoever uses the registry tells of its `faults`.
+
+    Attributes:
+        faults: why plugins have been left out up to now, a line for each, by the packages that they are from.
+        owners: the packages of the plugins that have been imported, by the names of these.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Registry(Generic[T]):
         package: str = "",
         explain: Callable[[str], str] = lambda name: "",
         declared: Callable[[], Mapping[str, Declaration]] = dict,
+        quiet: bool = False,
     ) -> None:
         self.kind = kind
         self.explain = explain
@@ -109,6 +114,9 @@ class Registry(Generic[T]):
         self._broken: dict[str, str] = {}
         self._faulty: dict[str, str] = {}
         self._loaded = False
+        self._quiet = quiet
+        self.faults: dict[str, list[str]] = {}
+        self.owners: dict[str, str] = {}
 
     def register(self, name: str, listed: bool = True) -> Callable[[Callable[..., T]], Callable[..., T]]:
         """Decorator that adds a factory (a class, usually); a name taken already is refused.
@@ -149,17 +157,17 @@ class Registry(Generic[T]):
         """Whether there is an entry of that very name, listed or not."""
         return self.resolve(name) in self._taken()
 
-    def names(self) -> list[str]:
-        """All listed names, sorted; plugins are listed without being imported."""
+    def names(self, unlisted: bool = False) -> list[str]:
+        """All listed names, sorted; with `unlisted` the others too. Plugins are listed without being imported."""
         self._load()
-        return sorted(self._taken() - self._unlisted)
+        return sorted(self._taken() - (set() if unlisted else self._unlisted))
 
-    def importable(self) -> list[str]:
+    def importable(self, unlisted: bool = False) -> list[str]:
         """`names` without the plugins that cannot be imported."""
         self._load()
         for name in list(self._plugins):
             self._import(name)
-        return self.names()
+        return self.names(unlisted)
 
     def factories(self) -> dict[str, Callable[..., T]]:
         """All entries, listed or not, by their own names: those of the tree, then the plugins that can be imported."""
@@ -168,13 +176,13 @@ class Registry(Generic[T]):
             self.get(name)
         return dict(self._factories)
 
-    def each(self, describe: Callable[[str], R]) -> dict[str, R]:
-        """What `describe` says of every importable entry, by its name.
+    def each(self, describe: Callable[[str], R], unlisted: bool = False) -> dict[str, R]:
+        """What `describe` says of every importable entry, by its name; with `unlisted` of unlisted ones too.
 
         An entry that makes it fail is other people's, mostly: it is named once, in the log, and left out.
         """
         described = {}
-        for name in self.importable():
+        for name in self.importable(unlisted):
             try:
                 described[name] = describe(name)
             except Exception as error:
@@ -240,8 +248,7 @@ class Registry(Generic[T]):
                 importlib.import_module(module.name)
         for point in entry_points(group=self.group):
             if point.name in self._taken():
-                reason = "its name is taken already"
-                LOG.warning("%s", _left_out(self.kind, point, reason, "rename its entry or uninstall it"))
+                self._leave_out(point, "its name is taken already; rename its entry or uninstall it")
             else:
                 self._plugins[point.name] = point
 
@@ -253,12 +260,19 @@ class Registry(Generic[T]):
             if not callable(factory):
                 raise TypeError(f"{point.value} is no class")
             self._factories[name] = factory
+            self.owners[name] = _owner(point)
         except (Exception, SystemExit) as error:  # a program that ends itself when it is imported is no plugin either
-            reason = f"it cannot be imported: {' '.join(repr(error).split())}"
-            self._broken[name] = _left_out(self.kind, point, reason, "mend or uninstall it")
-            LOG.warning("%s", self._broken[name])
+            reason = f"it cannot be imported: {' '.join(repr(error).split())}; mend or uninstall it"
+            self._broken[name] = self._leave_out(point, reason)
+
+    def _leave_out(self, point: EntryPoint, reason: str) -> str:
+        """Tell why a plugin is left out; returns the line that says so."""
+        line = f"{self.kind} {point.name!r} of {_owner(point)} is left out, since {reason}"
+        self.faults.setdefault(_owner(point), []).append(line)
+        if not self._quiet:
+            LOG.warning("%s", line)
+        return line
 
 
-def _left_out(kind: str, point: EntryPoint, reason: str, remedy: str) -> str:
-    owner = point.dist.name if point.dist else point.value
-    return f"{kind} {point.name!r} of {owner} is left out, since {reason}; {remedy}"
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value

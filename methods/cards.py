@@ -36,11 +36,19 @@ def family(name: str) -> FamilyCard:
     declared = declared_families().get(registry.resolve(name))
     if declared:
         return declared
-    owner = class_of(name)
-    path = Path(inspect.getfile(owner)).parent / "card.yaml"
+    path = card_file(name)
     if path.is_file():
         return _read(path)
-    return FamilyCard(short=(inspect.getdoc(owner) or "").split("\n")[0].rstrip("."))
+    return FamilyCard(short=(inspect.getdoc(class_of(name)) or "").split("\n")[0].rstrip("."))
+
+
+def card_file(name: str) -> Path:
+    """Where the card of a method of another package is, if it has one: beside its class.
+
+    Raises:
+        TalkbenchError: an unknown method, or one that cannot be imported.
+    """
+    return Path(inspect.getfile(class_of(name))).with_name("card.yaml")
 
 
 def card(name: str) -> MethodCard:
@@ -99,18 +107,26 @@ def demo_name(name: str) -> str:
     ``mcnet@pe10-demo``, ``fomm@vox-256`` → ``fomm@demo``.
 
     Raises:
-        TalkbenchError: the method has no such size.
+        TalkbenchError: the method has no such size; the message names one that has.
     """
     full = full_name(name)
-    bare, _, variant = full.partition("@")
-    if f"-{variant}".endswith(DEMO):
+    if is_demo(full):
         return full
+    bare = full.partition("@")[0]
     small = f"{bare}@demo" if full == full_name(bare) else f"{full}{DEMO}"
     try:
         registry.check(small)
     except TalkbenchError as error:
-        raise TalkbenchError(f"{full} has no demo size ({error})") from error
-    return small
+        demo = f"{bare}@demo"
+        others = [other.partition("@")[0] for other in registry.names(unlisted=True) if other.endswith("@demo")]
+        known = f"that of {bare} is {demo}" if demo in registry else f"methods that have one: {', '.join(others)}"
+        raise TalkbenchError(f"{full} has no demo size; {known}") from error
+    return registry.resolve(small)
+
+
+def is_demo(name: str) -> bool:
+    """Whether a name says that it is of a model at demo size: ``demo`` is a part of its variant."""
+    return "demo" in name.partition("@")[2].split("-")
 
 
 def known_names() -> list[str]:

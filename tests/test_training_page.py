@@ -1,25 +1,17 @@
 """The programs that docs/training.md shows do what it says."""
 
-import importlib
 import re
 import runpy
-import tomllib
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-import torch
-
 from talkbench.benchmark.cli.train import command
-from talkbench.core.registry import Registry
-from talkbench.training import objectives
-from talkbench.training.config import LossWeights, load_config
-from talkbench.training.objectives.losses import MultiScaleL1
-from talkbench.training.state.draw import Draw
+from talkbench.training.config import load_config
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
-OBJECTIVE, COSTS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-(ENTRY_POINT,) = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+PACKAGE = Path(__file__).parent / "benchmark" / "mymethod"
+*_, COSTS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 
 
 def run(program: str, folder: Path) -> None:
@@ -58,44 +50,8 @@ def test_the_schedules_are_those_of_the_recipes():
         assert shown == [f"{float(gflop):.0f}"], name
 
 
-METHOD = """
-import torch
-from torch import nn
-from talkbench.methods.interface import Method
-
-class Blend(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.share = nn.Parameter(torch.tensor(0.5))
-
-    def forward(self, source, driving):
-        return self.share * source + (1 - self.share) * driving
-
-class MyMethod(Method):
-    name = "mymethod"
-    encode_source = encode_motion = transfer = render = None
-
-    def __init__(self):
-        self.networks = {"generator": Blend()}
-"""
-
-
-def test_the_objective_of_a_method_of_ones_own(tmp_path, monkeypatch):
-    """Found by the entry point that the page shows."""
-    info = tmp_path / "mymethod-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mymethod\nVersion: 1.0\n")
-    ((group, points),) = tomllib.loads(ENTRY_POINT)["project"]["entry-points"].items()
-    (info / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{key} = {points[key]}\n" for key in points))
-    (tmp_path / "mymethod.py").write_text(METHOD)
-    (tmp_path / "mymethod_training.py").write_text(OBJECTIVE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(objectives, "registry", Registry("objective"))
-    method = importlib.import_module("mymethod").MyMethod()
-    objective = objectives.create(method, MultiScaleL1(), LossWeights(reconstruction=3))
-    source, driving = torch.rand(2, 2, 3, 16, 16)
-    draw = Draw(0, 0, 2, 0, 2, torch.device("cpu"), 0)
-    losses = objective(source, driving, draw)
-    assert losses.keys() == {"reconstruction", "total"}
-    losses["total"].backward()
-    assert method.networks["generator"].share.grad > 0  # less of the source is nearer to the driving frame
+def test_the_package_is_the_one_that_is_tested():
+    """By tests/benchmark/cli/test_own_method.py; the page shows all of its files as they are."""
+    shown = re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    files = [path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".yaml", ".toml"}]
+    assert dict(shown) == {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in files}

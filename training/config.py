@@ -19,10 +19,10 @@ from pydantic import (
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import is_there
-from talkbench.core.registry import nearest, own_case
+from talkbench.core.registry import nearest
 from talkbench.core.yaml_files import no_truth_value, read_yaml
+from talkbench.training.recipe_files import find_recipe, recipe_names
 
-RECIPES = Path(__file__).with_name("recipes")
 MAIN = "main"
 """The stage of training that every method has."""
 
@@ -34,10 +34,12 @@ class LossWeights(BaseModel):
     `reconstruction`, of the multi-scale L1, replaces `perceptual` if the VGG-19 weights are missing; `l1` is all that
     X2Face has. `kp_separation` is a form of `kp_distance` with a gradient, which is in no paper. `adversarial`: a
     discriminator learns as well, if the method has one; `feature_matching` and `discriminator` are of that. The factor
-    of a term that a method does not have has no effect.
+    of a term that a method does not have has no effect. Beside these there may be factors of terms that an objective
+    declares itself, see `terms.complete`.
     """
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+    __pydantic_extra__: dict[str, Annotated[float, Field(ge=0, strict=True)]] = Field(init=False)
 
     _numbers = field_validator("*", mode="before")(classmethod(no_truth_value))
 
@@ -61,6 +63,11 @@ class LossWeights(BaseModel):
     depth_constraint: NonNegativeFloat = 0.0
     keypoint_recovery: NonNegativeFloat = 1.0
     affine_recovery: NonNegativeFloat = 1.0
+
+    def factor(self, term: str) -> float | None:
+        """The factor of a term; None if there is none."""
+        factor: float | None = self.__dict__.get(term, (self.model_extra or {}).get(term))
+        return factor
 
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -163,13 +170,8 @@ class TrainConfig(Optimisation):
         return self.turns.get(name, self)
 
 
-def recipe_names() -> list[str]:
-    """The recipes that ship with talkbench."""
-    return sorted(path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.yaml"))
-
-
 def load_config(name: str, changes: Mapping[str, object] | None = None, family: str = "") -> TrainConfig:
-    """The recipe `name` that ships with talkbench, or that of a YAML file.
+    """The recipe `name` that ships with talkbench or with a method of another package, or that of a YAML file.
 
     A recipe may begin with ``extends: <another recipe>`` and then holds only the entries that differ.
 
@@ -178,11 +180,11 @@ def load_config(name: str, changes: Mapping[str, object] | None = None, family: 
         changes: entries that replace the recipe's; ``weights.consistency`` is an entry of its `weights`.
 
     Raises:
-        TalkbenchError: there is no such recipe, or an entry is unknown or invalid.
+        TalkbenchError: there is no such recipe, or an entry is unknown or invalid. Whether the objective has the terms
+            of all `weights` is for `objectives.complete` to say.
     """
-    recipe = own_case(f"{family}/{name}" if family else name, recipe_names())
-    name = recipe if recipe in recipe_names() else own_case(name, recipe_names())
-    content = _read(name)
+    name, path = find_recipe(name, family)
+    content = _read(name, path)
     for key, value in (changes or {}).items():
         *groups, last = key.split(".")
         place = content
@@ -197,8 +199,7 @@ def load_config(name: str, changes: Mapping[str, object] | None = None, family: 
         raise TalkbenchError(f"training config {name}: {_fault(error)}") from error
 
 
-def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
-    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
+def _read(name: str, path: Path, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     if not is_there(path):
         raise TalkbenchError(f"no training config {name!r}: {nearest(name, recipe_names())}, or give a .yaml file")
     if name in seen:
@@ -206,7 +207,7 @@ def _read(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise TalkbenchError(f"training config {path}: it holds no entries; see the recipes that ship with talkbench")
-    base = _read(str(content.pop("extends")), (*seen, name)) if "extends" in content else {}
+    base = _read(*find_recipe(str(content.pop("extends"))), (*seen, name)) if "extends" in content else {}
     groups = {}
     for group, held in (("weights", "a factor for each loss"), ("turns", "the settings of each turn")):
         own = content.get(group) or {}
@@ -223,6 +224,5 @@ def _fault(error: ValidationError) -> str:
     where = ".".join(map(str, first["loc"]))
     if first["type"] != "extra_forbidden":
         return f"{where}: {first['msg']}"
-    models: dict[str, type[BaseModel]] = {"weights": LossWeights, "turns": Optimisation}
-    model = models.get(str(first["loc"][0]), TrainConfig)
+    model = Optimisation if first["loc"][0] == "turns" else TrainConfig
     return f"there is no entry {where}: {nearest(str(first['loc'][-1]), list(model.model_fields))}"

@@ -29,6 +29,7 @@ from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import held_back
 from talkbench.training.state.log import Log
 from talkbench.training.state.origin import read_origin
+from talkbench.training.terms import not_finite
 from talkbench.training.validation.validation import Validation
 from talkbench.training.world import World
 
@@ -244,8 +245,9 @@ class Trainer:
         before = f", usually {usual:.4g}" if math.isfinite(usual) else ""
         batch = ", ".join(name for names in self.world.gather(names) for name in names)
         raise TalkbenchError(
-            f"the loss is {total:.4g} at step {self.step}{before}, its gradient's norm {norm:.4g}; the state before it "
-            f"is in {self.checkpoints.folder}; the batch was: {batch}; take a bad clip out or lower lr"
+            f"the loss is {total:.4g} at step {self.step}{before}, its gradient's norm {norm:.4g}"
+            f"{not_finite(self.latest)}; the state before it is in {self.checkpoints.folder}; the batch was: {batch}; "
+            "take a bad clip out or lower lr"
         )
 
     def _validate(self) -> dict[str, float]:

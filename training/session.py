@@ -16,7 +16,7 @@ from talkbench import datasets, methods
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.locks import FOREVER, locked
-from talkbench.methods.cards import family, full_name, recipe_name
+from talkbench.methods.cards import card_file, demo_name, family, full_name, is_demo, recipe_name
 from talkbench.methods.interface import Method
 from talkbench.metrics import weights
 from talkbench.training import objectives
@@ -25,6 +25,7 @@ from talkbench.training.config import MAIN, TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
+from talkbench.training.recipe_files import find_recipe
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.origin import check_origin, write_origin
 from talkbench.training.validation.scores import best_metric
@@ -75,34 +76,42 @@ def recipe(options: TrainOptions) -> TrainConfig:
     """The recipe, with the changes that the options ask for.
 
     Without a recipe's name, the one in the method's card is taken, that of the variant if it has its own. If the
-    options name a variant of the method, that variant is trained instead of the recipe's.
+    options name a variant of the method, that variant is trained instead of the recipe's, at demo size if the recipe's
+    is of that size.
 
     Raises:
-        TalkbenchError: the recipe is invalid or trains another method, the method cannot be trained, or its data set is
-            for evaluation only.
+        TalkbenchError: the recipe is invalid or trains another method, the method cannot be trained, not at demo size
+            though the recipe is for that, or its data set is for evaluation only.
     """
     kind = methods.class_of(options.method)
     if isinstance(kind, type):
         objectives.find(kind, options.method)  # before anything is loaded
     default = recipe_name(options.method)
     if not default:
-        raise TalkbenchError(f"{options.method} has no recipe; name one in its card.yaml, see docs/training.md")
+        raise TalkbenchError(
+            f"{options.method} has no recipe; name one in {card_file(options.method)}, see docs/training.md"
+        )
     family_name, changes = default.split("/")[0], dict(options.changes)
     if "method" in changes:
         raise TalkbenchError("the method is not an entry to change; name it with --method")
     if options.dataset:
         changes["dataset"] = options.dataset
-    config = load_config(options.config or default, changes, family_name)
+    source = find_recipe(options.config or default, family_name)[0]
+    config = load_config(source, changes)
     card = datasets.card(config.dataset)
     if card.evaluation_only:
         reason = f"which is for evaluation only ({card.licence})"
         raise TalkbenchError(f"nothing is trained on {config.dataset}, {reason}; choose another data set")
-    if family(config.method).recipe.split("/")[0] != family_name:
-        raise TalkbenchError(f"config {options.config} trains {config.method}, not {options.method}")
-    if isinstance(kind, type):
-        objectives.find(kind, options.method, config.stage)
-    chosen = full_name(options.method) if "@" in options.method else config.method
-    return config.model_copy(update={"method": chosen})
+    named = full_name(options.method)
+    alike = "@" in options.method or config.method.partition("@")[0] == named.partition("@")[0]
+    if not alike or family(config.method) != family(named):
+        raise TalkbenchError(
+            f"config {source} trains {config.method}, not {options.method}; name another --config, or a .yaml file of "
+            f"yours that has the entry method: {options.method}"
+        )
+    chosen = named if "@" in options.method else config.method
+    chosen = demo_name(chosen) if is_demo(config.method) else chosen
+    return objectives.completed(config.model_copy(update={"method": chosen}), source)
 
 
 def _train(options: TrainOptions, config: TrainConfig, world: World, progress: TrainProgress) -> Path:
@@ -112,7 +121,8 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
     stage = "" if config.stage == MAIN else f"-{config.stage}"
     folder = options.out or Path("checkpoints") / f"{config.method}-{config.dataset}{stage}"
     method = start(config, options.checkpoint, world.share(Checkpoints(folder).begun()), progress.say)
-    assert method.resolution is not None
+    if method.resolution is None:
+        raise TalkbenchError(f"{method.name} has no resolution, which training resizes frames to; give its class one")
     pairs = FramePairs(datasets.create(config.dataset, root=options.root), config, method.resolution)
     notes: list[str] = []
     image_loss, comparison = _image_loss(method, config, options.vgg, notes.append)

@@ -7,7 +7,8 @@ import click
 
 @click.command()
 @click.argument("what", default="")
-@click.option("--all", "everything", is_flag=True, help="Of methods also the rows of the papers' ablation tables.")
+@click.option("--all", "everything", is_flag=True, help="Of methods also the rows of the papers' ablation tables, "
+              "full-size and at demo size.")  # fmt: skip
 def command(what: str, everything: bool) -> None:
     """List what there is of a kind.
 

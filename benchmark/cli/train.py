@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     help="In place of --method: train the methods of all rows of a table, table2 of the paper or table-s1, table-s2, "
     "table-s7 of its supplement.",
 )  # fmt: skip
-@click.option("--config", help="A recipe that ships with talkbench, or a .yaml file.  [default: the method's]")
+@click.option(
+    "--config",
+    help="A recipe of bench list recipes, or a .yaml file. demo is for the small form of any variant.  [default: the "
+    "method's]",
+)
 @click.option("--dataset", callback=dataset_names, help="Data set in place of the recipe's; see: bench list datasets.")
 @click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<method>-<dataset>, or "
               "ablations/<name>-<config>]")  # fmt: skip

@@ -46,7 +46,8 @@ from talkbench.results.entries import SHIPPED, Entry, EntryInfo, parse_file
 from talkbench.results.privacy import public
 from talkbench.results.run_store import read_rows, write_rows
 from talkbench.results.validation import faults
-from talkbench.training.config import RECIPES, load_config
+from talkbench.training.config import load_config
+from talkbench.training.recipe_files import RECIPES
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20

@@ -109,3 +109,7 @@ def test_the_small_model_of_a_name(name: str, small: str) -> None:
 def test_what_has_no_demo_size_says_so() -> None:
     with pytest.raises(TalkbenchError, match=r"^dagan@spade has no demo size"):
         cards.demo_name("dagan@spade")
+    with pytest.raises(TalkbenchError, match=r"^mcnet@ted-384 has no demo size; that of mcnet is mcnet@demo$"):
+        cards.demo_name("mcnet@ted-384")
+    with pytest.raises(TalkbenchError, match=r"^oracle has no demo size; methods that have one: .*fomm, mcnet.*, tpsm"):
+        cards.demo_name("oracle")

@@ -10,6 +10,7 @@ from small_session import run_session
 from toy_training import FRAMES, SIZE, Toy, tiny
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.methods.cards import full_name
 from talkbench.methods.checkpoints import read_metadata
 from talkbench.methods.keypoints import Keypoints
 from talkbench.methods.loading import load_networks
@@ -247,7 +248,6 @@ def test_the_shipped_recipe_is_valid() -> None:
     [
         ("method: mcnet@demo\ndataset: demo\nepochs: many\nbatch_size: 2", "epochs: Input should be a valid integer"),
         ("method: mcnet@demo\ndataset: demo\nepochs: 1\nbatch_sise: 2", "no entry batch_sise: did you mean batch_size"),
-        ("extends: mcnet/demo\nweights: {consistancy: 3}", "no entry weights.consistancy: did you mean consistency"),
         ("extends: mcnet/dmo", "did you mean mcnet/demo"),
         ("{", "expected the node content"),
         ("", "holds no entries"),
@@ -259,6 +259,13 @@ def test_a_faulty_recipe_is_named(tmp_path: Path, text: str, message: str) -> No
     with pytest.raises(TalkbenchError, match=message) as caught:
         load_config(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_faulty_weight_of_a_recipe_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: mcnet/demo\nweights: {consistancy: 3}")
+    with pytest.raises(TalkbenchError, match=r"no entry weights.consistancy: did you mean consistency"):
+        session.recipe(TrainOptions("mcnet", str(path)))
 
 
 def test_a_recipe_that_extends_itself_is_refused(tmp_path: Path) -> None:
@@ -302,6 +309,25 @@ def test_the_recipe_of_a_method_is_that_of_its_card() -> None:
         session.recipe(TrainOptions("oracle"))
     with pytest.raises(TalkbenchError, match="name it with --method"):
         session.recipe(TrainOptions("mcnet", changes={"method": "mcnet@pe10"}))
+
+
+@pytest.mark.parametrize(
+    ("method", "config", "small"),
+    [
+        ("mcnet@mcm", "demo", "mcnet@mcm-demo"),
+        ("mcnet@mcm-demo", "demo", "mcnet@mcm-demo"),
+        ("mcnet@full", "demo", "mcnet@demo"),
+        ("fomm@vox-256", "demo", "fomm@demo"),
+        ("fomm@memory", "demo", "fomm@memory-demo"),
+        ("tpsm@memory", "demo", "tpsm@memory-demo"),
+        ("tpsm@memory", "avd-demo", "tpsm@memory-demo"),
+    ],
+)
+def test_a_recipe_at_demo_size_trains_the_small_form_of_every_variant(method: str, config: str, small: str) -> None:
+    recipe = session.recipe(TrainOptions(method, config))
+    assert (recipe.method, recipe.dataset) == (full_name(small), "demo")
+    with pytest.raises(TalkbenchError, match=r"^mcnet@ted-384 has no demo size; that of mcnet is mcnet@demo$"):
+        session.recipe(TrainOptions("mcnet@ted-384", "demo"))
 
 
 def test_a_session_ends_with_weights_that_tell_how_they_were_made(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
 from talkbench.methods.interface import Method
 from talkbench.training.config import MAIN, LossWeights
 from talkbench.training.objectives.adversarial import (
@@ -22,6 +23,7 @@ from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss
 from talkbench.training.objectives.norms import prepare_norms
 from talkbench.training.objectives.turn import Losses, Turn, named
 from talkbench.training.state.draw import Draw
+from talkbench.training.terms import called, complete
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 
@@ -48,6 +50,8 @@ class Objective(nn.Module, ABC):
 
     Attributes:
         trains: the class of methods that it trains; subclasses too, unless they have an objective of their own.
+        own_terms: the terms that it has beside those of `LossWeights`, with the weights that they have where a recipe
+            says nothing; those of its base classes stay.
         stage: which part of their training it is.
         after: the stage that has to come before; "": none.
         plain: whether its image loss is the mean absolute difference alone, without VGG-19 and without a pyramid.
@@ -63,10 +67,12 @@ class Objective(nn.Module, ABC):
         opponents: what learns as well but is no part of the method: the ``discriminator``, if there is one.
 
     Raises:
-        TalkbenchError: there is an adversarial term, but the method has no discriminator.
+        TalkbenchError: there is an adversarial term, but the method has no discriminator; the weights have a term that
+            the objective does not; or nothing would learn.
     """
 
     trains: ClassVar[type[Method[Any, Any]]]
+    own_terms: ClassVar[Mapping[str, float]] = {}
     stage: ClassVar[str] = MAIN
     after: ClassVar[str] = ""
     plain: ClassVar[bool] = False
@@ -79,6 +85,9 @@ class Objective(nn.Module, ABC):
     def __init__(self, method: Method, image_loss: nn.Module, weights: LossWeights, sync: bool = True) -> None:
         super().__init__()
         self.networks, self.opponents = named(method.networks), nn.ModuleDict()
+        if unknown := sorted({*self.frozen} - {*self.networks}):
+            known = nearest(unknown[0], self.networks)
+            raise TalkbenchError(f"{called(type(self))}: it freezes {unknown[0]}, no network of {method.name}; {known}")
         for name, network in self.networks.items():
             if name in self.frozen:
                 network.requires_grad_(False).eval()
@@ -89,13 +98,16 @@ class Objective(nn.Module, ABC):
             if discriminator is None:
                 raise TalkbenchError(f"{method.name} has no discriminator; leave weights.adversarial out of its recipe")
             self.opponents[DISCRIMINATOR] = discriminator
-        self.image_loss, self.weights = image_loss, weights
+        self.image_loss, self.weights = image_loss, complete(weights, type(self), method.name)
         self.teachers, self.left_out = nn.ModuleDict(), dict[str, str]()
 
     def turns(self) -> list[Turn]:
         """The turns of a step, in their order."""
         learning = named({name: net for name, net in self.networks.items() if name not in self.frozen})
-        first = Turn(GENERATOR, learning, self._first, self.weights, self.clipped(), self.clip_type, self.idle)
+        owner = called(type(self))
+        first = Turn(GENERATOR, learning, self._first, self.weights, self.clipped(), self.clip_type, self.idle, owner)
+        if not first.learned:
+            raise TalkbenchError(f"{owner}: none of its method's networks learns; see to its `frozen`")
         return [first, *([Turn(DISCRIMINATOR, self.opponents, self._judge, self.weights)] if self.opponents else [])]
 
     def train(self, mode: bool = True) -> Self:
@@ -119,7 +131,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def terms(self, source: Tensor, driving: Tensor, random: Any) -> Losses:
-        """The unweighted terms of the first turn, by their names in `LossWeights`."""
+        """The unweighted terms of the first turn, scalars, by their names in `LossWeights` and `own_terms`."""
 
     def step(self, source: Tensor, driving: Tensor, random: Any) -> tuple[Losses, Any]:
         """The `terms`, and what the discriminator is to judge, detached: the prediction and the driving keypoints.
@@ -134,8 +146,10 @@ class Objective(nn.Module, ABC):
 
     def image_term(self, prediction: Tensor, driving: Tensor) -> Losses:
         """The image loss under the name of its weight."""
-        (name,) = (name for kind, name in IMAGE_TERMS.items() if isinstance(self.image_loss, kind))
-        return {name: self.image_loss(prediction, driving)}
+        for kind, name in IMAGE_TERMS.items():
+            if isinstance(self.image_loss, kind):
+                return {name: self.image_loss(prediction, driving)}
+        raise TalkbenchError(f"{called(type(self))}: it compares images, so do not set compares_images to False")
 
     def deceive(self, driving: Tensor, prediction: Tensor, keypoints: Tensor) -> Losses:
         """The terms by which the method's networks learn from the discriminator; none if there is no discriminator.

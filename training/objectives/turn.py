@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from talkbench.training.config import LossWeights
+from talkbench.training.terms import weighted
 
 Losses = dict[str, Tensor]
 
@@ -33,6 +34,7 @@ class Turn(nn.Module):
         clipped: groups of parameters whose gradients are limited, each by its own norm; None: one per network.
         clip_type: the order of that norm.
         idle: whether a parameter may get no gradient in some steps.
+        owner: whose terms they are, for error messages.
     """
 
     def __init__(
@@ -44,18 +46,23 @@ class Turn(nn.Module):
         clipped: Iterable[Iterable[nn.Parameter]] | None = None,
         clip_type: float = 2.0,
         idle: bool = False,
+        owner: str = "an objective",
     ) -> None:
         super().__init__()
-        self.name, self.networks, self.terms, self.weights = name, networks, terms, weights
+        self.name, self.networks, self.terms, self.weights, self.owner = name, networks, terms, weights, owner
         groups = [network.parameters() for network in networks.values()] if clipped is None else clipped
         kept = [[parameter for parameter in group if parameter.requires_grad] for group in groups]
         self.clipped, self.clip_type, self.idle = [group for group in kept if group], clip_type, idle
         self.learned = [parameter for parameter in networks.parameters() if parameter.requires_grad]
 
     def forward(self, source: Tensor, driving: Tensor, random: Any, left: Any) -> tuple[Losses, Any]:
-        """The weighted terms, and their sum as ``total``; and what the next turn needs."""
+        """The weighted terms, and their sum as ``total``; and what the next turn needs.
+
+        Raises:
+            TalkbenchError: no step can be taken by these terms.
+        """
         terms, left = self.terms(source, driving, random, left)
-        losses = {name: getattr(self.weights, name) * term for name, term in terms.items()}
+        losses = weighted(terms, self.weights, self.owner)
         losses["total"] = torch.stack(list(losses.values())).sum()
         return losses, left
 

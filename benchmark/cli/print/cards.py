@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import console, facts_table
 from talkbench.benchmark.cli.print.lists import print_pair_lists
+from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import NO_PROOF
 from talkbench.core.registry import own_case
 
@@ -162,11 +164,18 @@ def print_recipe(name: str) -> None:
     Raises:
         TalkbenchError: an unknown recipe.
     """
-    from talkbench.training.config import load_config, recipe_names
+    from talkbench.methods.registration import declared_families
+    from talkbench.training.config import load_config
+    from talkbench.training.recipe_files import find_recipe
 
-    entries = load_config(name).model_dump()
+    name, config = find_recipe(name)[0], load_config(name)
+    if config.method not in declared_families():  # its objective may have terms of its own
+        from talkbench.training.objectives import completed
+
+        config = completed(config, name)
+    entries = config.model_dump()
     weights = entries.pop("weights")
-    lines = [("name", own_case(name, recipe_names())), *((label, str(value)) for label, value in entries.items())]
+    lines = [("name", name), *((label, str(value)) for label, value in entries.items())]
     _print_facts([*lines, *_labelled("weights", [f"{term}: {factor:g}" for term, factor in weights.items()])])
 
 
@@ -220,7 +229,19 @@ def _model(full: str) -> Iterator[tuple[str, str]]:
     yield from ((f"parameters, {part}", f"{count:,}") for part, count in networks.items())
     yield "motions", ", ".join(motions(full))
     yield from _labelled("variants", [f"{variant}: {text}" for variant, text in variants.items()])
+    yield from _labelled("demo size", [*_demo_size(full)])
     yield from _labelled("weights", [_weights(file) for file in listed(full) if file.method == full])
+
+
+def _demo_size(full: str) -> Iterator[str]:
+    """The name of a method at demo size, if there is one, and how it is trained."""
+    from talkbench.methods.cards import demo_name, family, full_name, is_demo
+
+    if not is_demo(full):
+        with suppress(TalkbenchError):
+            yield f"{demo_name(full)}: bench train --method {full} --config demo"
+    if family(full).ablations and full == full_name(full.partition("@")[0]):
+        yield "rows of the ablation tables have it under their names and -demo: bench list methods --all"
 
 
 def _weights(file: WeightFile) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import SIGNS, console, list_table, print_entries
 from talkbench.benchmark.names import KINDS
+from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.grid import GridCell
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from talkbench.datasets.external import ExternalDataset
     from talkbench.metrics.cache import CacheInfo
 
+LOG = logging.getLogger("talkbench")
 Listing = tuple[Sequence[str], Sequence[Sequence[str | Text]], str]
 
 STYLES = {
@@ -37,7 +40,7 @@ def print_list(kind: str, everything: bool = False) -> None:
     """All that there is of a kind, with a line on each.
 
     Args:
-        everything: ablations too.
+        everything: of methods the rows of ablation tables too.
     """
     headings, rows, footer = LISTS[kind](everything)
     print_entries(headings, rows)
@@ -46,21 +49,23 @@ def print_list(kind: str, everything: bool = False) -> None:
 
 
 def _methods(everything: bool) -> Listing:
-    """Models first, then yardsticks and what is only published, then the ablations."""
-    from talkbench.methods.cards import card, describe, has_weights, is_ablation, published_only
+    """Models first, then yardsticks and what is only published, then the ablations, last these at demo size."""
+    from talkbench.methods.cards import card, describe, has_weights, is_ablation, is_demo, published_only
     from talkbench.methods.registration import registry
 
     def row(name: str) -> tuple[tuple[int, str], tuple[str | Text, ...]]:
         own = card(name)
         place = 3 if is_ablation(name) else 2 if name in published_only() else 1 if own.yardstick else 0
+        place = 4 if is_demo(name) and not name.endswith("@demo") else place
         about = f"{describe(name)} (published numbers only)" if place == 2 else describe(name)
         here = None if place == 2 else has_weights(name)
         return (place, name), (name, str(own.year or ""), SIGNS[here], about)
 
-    rows = sorted([*registry.each(row).values(), *map(row, published_only())], key=itemgetter(0))
+    rows = sorted([*registry.each(row, unlisted=True).values(), *map(row, published_only())], key=itemgetter(0))
     shown = [cells for (place, _), cells in rows if everything or place < 3]
-    hidden = len(rows) - len(shown)
-    more = f"{hidden} rows of ablation tables are not shown: bench list methods --all\n" if hidden else ""
+    ablations, small = (sum(place == number for (place, _), _ in rows) for number in (3, 4))
+    hidden = f"{ablations} rows of ablation tables, and {small} at demo size, are not shown"
+    more = "" if everything else f"{hidden}: bench list methods --all\n"
     footer = f"{more}✗: bench weights list NAME says where its weights are"
     return ("name", "year", "weights here?", "what it is"), shown, footer
 
@@ -117,10 +122,17 @@ def _tables(_everything: bool) -> Listing:
 
 
 def _recipes(_everything: bool) -> Listing:
-    from talkbench.training.config import load_config, recipe_names
+    from talkbench.training.config import load_config
+    from talkbench.training.recipe_files import recipe_names
 
-    recipes = {name: load_config(name) for name in recipe_names()}
-    rows = [(name, recipe.method, recipe.dataset, str(recipe.epochs)) for name, recipe in recipes.items()]
+    rows = []
+    for name in recipe_names():
+        try:
+            recipe = load_config(name)
+        except TalkbenchError as error:  # another package's
+            LOG.warning("recipe %r is left out: %s", name, error)
+        else:
+            rows.append((name, recipe.method, recipe.dataset, str(recipe.epochs)))
     return ("name", "method", "data set", "epochs"), rows, ""
 
 

@@ -25,12 +25,17 @@ def test_methods_are_listed_on_a_line_each(bench):
 
 
 def test_ablations_are_listed_last_and_only_when_asked_for(bench):
+    """And last of all these at demo size; the small model of each method stands beside its others."""
     models, everything = (list(listed(bench("list", "methods", *more))) for more in ((), ("--all",)))
-    assert not {"mcnet@pe10", "mcnet@full", "fomm@memory"} & set(models)
+    assert not {"mcnet@pe10", "mcnet@full", "fomm@memory", "mcnet@pe10-demo"} & set(models)
+    assert models.index("fomm") < models.index("fomm@demo") < models.index("fomm@taichi")
     assert models.index("x2face") < models.index("copy-source") < models.index("marionette")
     assert everything.index("marionette") < everything.index("fomm@memory") < everything.index("mcnet@pe10")
-    hidden = len(everything) - len(models) + 1  # but for the line that says so
-    assert f"{hidden} rows of ablation tables are not shown: bench list methods --all" in bench("list", "methods").out
+    assert everything.index("tpsm@memory") < everything.index("mcnet@pe10-demo") < everything.index("tpsm@memory-demo")
+    small = sum("demo" in name for name in {*everything} - {*models})
+    full = len(everything) - len(models) + 1 - small  # but for the line that says so
+    line = f"{full} rows of ablation tables, and {small} at demo size, are not shown: bench list methods --all"
+    assert line in bench("list", "methods").out
 
 
 def test_metrics_are_listed_with_what_they_need(bench, monkeypatch):

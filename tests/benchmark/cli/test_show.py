@@ -34,6 +34,21 @@ def test_the_published_configuration_is_shown_with_its_numbers_and_notes(bench):
     assert result.out.partition("published numbers")[2].split()[:3] == ["table", "data", "set"]
 
 
+@pytest.mark.parametrize(
+    ("name", "small"),
+    [
+        ("mcnet", "mcnet@demo: bench train --method mcnet --config demo"),
+        ("mcnet@pe10", "mcnet@pe10-demo: bench train --method mcnet@pe10 --config demo"),
+        ("mcnet@pe10-demo", None),
+        ("fomm@vox-adv", None),
+    ],
+)
+def test_the_small_model_is_named(bench, name, small):
+    result = bench("show", name)
+    assert shown(result).get("demo size") == small
+    assert ("rows of the ablation tables have it" in result.out) == (name == "mcnet")
+
+
 def test_what_is_talkbenchs_own_reading_is_shown_as_such(bench):
     result = bench("show", "mcnet@ted-384")
     card = shown(result)
