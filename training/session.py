@@ -170,6 +170,8 @@ def _image_loss(
     if not objective.compares_images:
         return nn.Identity(), "none"
     kind = config.image_loss or ("l1" if objective.plain else "")
+    if vgg and kind in ("l1", "multi-scale-l1"):
+        raise TalkbenchError(f"--vgg has no use, since images are compared by {kind}; add --set image_loss=perceptual")
     if kind == "l1":
         return nn.L1Loss(), "L1"
     if kind == "multi-scale-l1":

@@ -5,11 +5,13 @@ Attribute names are the keys of the authors' files ``encoder.pth`` and ``depth.p
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from talkbench.methods.resnet import WIDTH, resnet
+from talkbench.methods.blocks import RESNET_WIDTH, resnet
 
 # Channels of the encoder's five maps by the ResNet's layers, and of the decoder's levels; both finest first.
 FEATURES = {18: (64, 64, 128, 256, 512), 50: (64, 256, 512, 1024, 2048)}
@@ -24,12 +26,12 @@ class DepthEncoder(nn.Module):
         width: see `resnet`.
     """
 
-    def __init__(self, layers: int, width: int = WIDTH) -> None:
+    def __init__(self, layers: int, width: int = RESNET_WIDTH) -> None:
         super().__init__()
         self.encoder = resnet(layers, "dagan", width=width)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        net = self.encoder
+        net: Any = self.encoder  # whose parts are modules
         scaled = (images - 0.45) / 0.225  # one mean and deviation for all channels, unlike ImageNet's
         maps = [net.relu(net.bn1(net.conv1(scaled)))]
         maps.append(net.layer1(net.maxpool(maps[-1])))
@@ -69,9 +71,9 @@ class DepthDecoder(nn.Module):
         layers, width: those of the encoder.
     """
 
-    def __init__(self, layers: int, width: int = WIDTH) -> None:
+    def __init__(self, layers: int, width: int = RESNET_WIDTH) -> None:
         super().__init__()
-        features, widths = ([own * width // WIDTH for own in full] for full in (FEATURES[layers], WIDTHS))
+        features, widths = ([own * width // RESNET_WIDTH for own in full] for full in (FEATURES[layers], WIDTHS))
         convs: list[nn.Module] = []
         before = features[-1]
         for channels, skip in zip(reversed(widths), (*reversed(features[:-1]), 0), strict=True):

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkbench.methods.attention import attend
-from talkbench.methods.blocks import HourglassConfig, SameBlock, bottleneck, down_blocks, up_blocks
+from talkbench.methods.blocks import RESNET_WIDTH, HourglassConfig, SameBlock, bottleneck, down_blocks, up_blocks
 from talkbench.methods.dense_motion import DenseMotion, DenseMotionNetwork
 from talkbench.methods.interface import Batch
 from talkbench.methods.keypoints import Keypoints
-from talkbench.methods.resnet import WIDTH
 from talkbench.methods.spade import SPADEResBlock
 from talkbench.methods.warping import resize_to, warp
 
@@ -30,7 +29,7 @@ class DaGANConfig:
         spade: whether the SPADE decoder replaces residual and up blocks. It enlarges twice, so it requires
             `num_down_blocks` 2, and ignores `num_bottleneck_blocks`.
         depth_layers: number of layers of the depth network's ResNet, 18 or 50.
-        depth_width: of that ResNet, see `talkbench.methods.resnet`.
+        depth_width: of that ResNet, see `talkbench.methods.blocks.resnet`.
         learned_depth: whether the depth network learns with the others, since none is published that fits.
     """
 
@@ -44,7 +43,7 @@ class DaGANConfig:
     num_bottleneck_blocks: int = 6
     spade: bool = False
     depth_layers: int = 18
-    depth_width: int = WIDTH
+    depth_width: int = RESNET_WIDTH
     learned_depth: bool = False
 
     @property

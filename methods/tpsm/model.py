@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkbench.methods.blocks import (
+    RESNET_WIDTH,
     AntiAliasDownsample,
     Hourglass,
     HourglassConfig,
@@ -20,6 +21,7 @@ from talkbench.methods.blocks import (
     decode,
     down_blocks,
     instance_norm,
+    resnet,
     skip_decoder,
     up_blocks,
 )
@@ -27,7 +29,6 @@ from talkbench.methods.dense_motion import sparse_warps
 from talkbench.methods.interface import Batch
 from talkbench.methods.keypoints import coordinate_grid, gaussian_heatmap
 from talkbench.methods.mcnet.memory import Compensation, MemoryConfig, MemoryUnit
-from talkbench.methods.resnet import WIDTH, resnet
 from talkbench.methods.tpsm.spline import fit_splines
 from talkbench.methods.warping import warp
 
@@ -39,13 +40,13 @@ class TPSMConfig:
     """Sizes of TPSM; the defaults are those of all released models (docs/specs/tpsm.md 2).
 
     Attributes:
-        resnet_width: of the keypoint detector and of the background predictor, see `talkbench.methods.resnet`.
+        resnet_width: of the keypoint detector and of the background predictor, see `talkbench.methods.blocks.resnet`.
         memory: MCNet's memory unit in the inpainting network (docs/specs/mcnet.md 8.2); None for TPSM itself.
     """
 
     resolution: int = 256
     num_tps: int = 10
-    resnet_width: int = WIDTH
+    resnet_width: int = RESNET_WIDTH
     dense_motion: HourglassConfig = field(default_factory=lambda: HourglassConfig(64))
     block_expansion: int = 64
     max_features: int = 512
