@@ -33,17 +33,10 @@ def channels(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 
 def places(
     _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[float, float], ...] | None:
-    points = []
-    for value in values:
-        try:
-            x, y = map(float, value.split(","))
-        except ValueError as error:
-            raise click.BadParameter(f"{value!r} is not of the form X,Y") from error
-        if not (0 <= x < 1 and 0 <= y < 1):
-            raise click.BadParameter(f"{value!r} is outside of the picture, whose X and Y are from 0 to 1")
-        points.append((x, y))
-    return tuple(points) or None
+) -> tuple[str | tuple[float, float], ...] | None:
+    from talkbench.benchmark.inspection.places import parse_place
+
+    return tuple(map(parse_place, values)) or None
 
 
 @click.command()
@@ -84,16 +77,18 @@ def places(
     "conditioned memory those of the paper's figures, or those that vary most]",
 )  # fmt: skip
 @click.option(
-    "--scaling", type=click.Choice(["each", "shared"]), default="each", show_default=True,
-    help="each: every tile goes from its own smallest value to its own largest; shared: all tiles have one scale.",
+    "--scaling", type=click.Choice(["each", "shared"]),
+    help="each: every tile goes from its own smallest value to its own largest; shared: all tiles have one scale.  "
+    "[default: each for channels of the memory; attention shares a scale where values are alike]",
 )  # fmt: skip
 @click.option(
     "--level", type=POSITIVE, help="Side of the map whose conditioned memory is drawn.  [default: the smallest]"
 )
 @click.option(
-    "--at", callback=places, multiple=True, metavar="X,Y",
-    help="Place whose attention is drawn, in shares of width and height. Repeatable.  [default: eyes, mouth, forehead, "
-    "corner]",
+    "--at", callback=places, multiple=True, metavar="PLACE",
+    help="Place whose attention is drawn: right-eye, left-eye (the person's), nose, mouth, cheek, forehead, chin or "
+    "corner, by the landmarks of the face; or X,Y in shares of width and height. Repeatable.  [default: right-eye, "
+    "left-eye, nose, mouth, cheek, corner]",
 )  # fmt: skip
 @OPTIONS["device"]
 @click.option("--out", type=PATH, help="Folder to write to.  [default: inspect/<method>]")
@@ -112,7 +107,8 @@ def command(**options: Any) -> None:
     bench inspect fomm --what keypoints,flow --source ann.png --driving clip.mp4 --motion relative-first
     """
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.inspection.look import InspectOptions, inspect
+    from talkbench.benchmark.inspection.faces import InspectOptions
+    from talkbench.benchmark.inspection.look import inspect
 
     chosen = {name: value for name, value in options.items() if value is not None}
     with RunDisplay() as display:
