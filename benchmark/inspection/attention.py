@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_uppercase
 
 import numpy as np
 
 from talkbench.benchmark.inspection.places import Landmarks, Point, find_landmarks, place_points
+from talkbench.benchmark.inspection.scales import Scale, share_scales
 from talkbench.benchmark.inspection.seen import Seen, ShownModel, as_array, large
 from talkbench.reports.pages import inspection as draw
 from talkbench.reports.pages.figure import Grid
 from talkbench.reports.pages.figure import draw as draw_grid
-from talkbench.reports.pages.inspection import Ends, Picture
-
-ALIKE = 10
-"""Maps share a scale whose range is at most so many times that of each."""
-EVEN = 0.01
-"""A map whose range is a smaller share of its largest value is even, and needs no scale of its own."""
+from talkbench.reports.pages.inspection import Picture
 
 
 def with_places(
@@ -68,21 +64,26 @@ def attention(models: Sequence[ShownModel], places: Sequence[str | Point], scali
     lookups = [[_lookups(seen) for seen in model.seen] for model in models]
     every = [lookup for faces in lookups for levels in faces for lookup in levels.values()]
     letters = iter(ascii_uppercase)
-    maps = _scales([values for lookup in every for values in lookup.maps], scaling, letters)
-    spreads = _scales([lookup.spread for lookup in every], scaling, letters)
-    heads = ["generated", *(f"{number} {_words(place)}" for number, place in enumerate(places, 1)), "mean", "spread"]
-    blocks = []
-    map_scales, spread_scales = iter(maps), iter(spreads)
+    scales = share_scales([lookup.maps for lookup in every], scaling, letters)
+    spread_scales = share_scales([[lookup.spread] for lookup in every], scaling, letters)
+    frames = ["generated"] if models[0].seen[0].transferred else ["driving", "generated"]
+    heads = [*frames, *(f"{number} {_words(place)}" for number, place in enumerate(places, 1)), "mean", "spread"]
+    blocks, rows_scales = [], zip(scales, spread_scales, strict=True)
     for model, faces in zip(models, lookups, strict=True):
         rows = []
         for seen, levels in zip(model.seen, faces, strict=True):
-            frame = draw.with_numbers(large(seen.generated), np.array(seen.points))
+            images = [draw.with_numbers(large(getattr(seen, frame)), np.array(seen.points)) for frame in frames]
             for level, lookup in levels.items():
-                cells = [_cell(values, len(frame), next(map_scales), ATTENTION) for values in lookup.maps]
-                cells.append(_cell(lookup.spread, len(frame), next(spread_scales), SPREAD))
-                rows.append((f"{seen.label}, {level}×{level}", [frame, *cells]))
+                own, (spread_scale,) = next(rows_scales)
+                side = len(images[0])
+                cells = [_cell(*cell, side, ATTENTION) for cell in zip(lookup.maps, own, strict=True)]
+                cells.append(_cell(lookup.spread, spread_scale, side, SPREAD))
+                rows.append((f"{seen.label}, {level}×{level}", [*images, *cells]))
         blocks.append((model.label, draw_grid(Grid(heads, rows))))
-    keys = [] if scaling == "each" else [*_keys(maps, ATTENTION), *_keys(spreads, SPREAD)]
+    keys, told = [], "each map has a colour scale of its own, see its corner"
+    if scaling != "each":
+        keys = [*_bars(scales, ATTENTION), *_bars(spread_scales, SPREAD)]
+        told = _told({"attention": scales, "spread": spread_scales})
     first = every[0].maps[0]  # which may leave the memory's border out
     caption = (
         f"What the compensated maps look up in the memory, level by level: over its {'×'.join(map(str, first.shape))} "
@@ -92,45 +93,17 @@ def attention(models: Sequence[ShownModel], places: Sequence[str | Point], scali
         f"{first.size} is even attention, which takes the same from the memory everywhere. {_SCALINGS[scaling]}"
     )
     image = draw.with_legend(draw.joined(blocks), keys)
-    return Picture("attention", "Attention over the memory", image, caption, _told(maps, spreads, scaling))
+    return Picture("attention", "Attention over the memory", image, caption, told)
 
 
 _SCALINGS = {
-    "alike": "Maps whose values are alike share a colour scale, dark to light; the bars below tell the scales, and the "
-    "corner of a map its own range, after the letter of its scale if there are several.",
+    "alike": "Dark to light is smallest to largest. Rows of maps whose values are alike share a scale; the bars below "
+    "tell the scales, and the corner of a map its own range, after the letter of its scale if there are several. A map "
+    "whose range is ten times smaller than that of its row has a scale of its own.",
     "each": "Dark to light is smallest to largest in each map for itself; the corners tell the range.",
     "shared": "Dark to light is smallest to largest in all maps alike; the bars below tell the scale, and the corner "
     "of a map its own range.",
 }
-
-
-def group_scales(maps: Sequence[np.ndarray]) -> list[Ends]:
-    """For each of the maps the smallest and largest value of its colour scale.
-
-    Maps share a scale that is as wide as all of them together, as long as it is at most `ALIKE` times as wide as each:
-    so each still uses a tenth of the colours. Even maps (`EVEN`) take the first scale, that of the widest map.
-    """
-    ranges = [_range(values) for values in maps]
-    widths = [0.0 if high - low < EVEN * abs(high) else high - low for low, high in ranges]
-    groups: list[list[int]] = []
-    for number in sorted(range(len(maps)), key=lambda number: -widths[number]):
-        for group in groups:
-            low, high = _joint([ranges[member] for member in (*group, number)])
-            if not widths[number] or high - low <= ALIKE * widths[number]:
-                group.append(number)
-                break
-        else:
-            groups.append([number])
-    ends = {member: _joint([ranges[member] for member in group]) for group in groups for member in group}
-    return [ends[number] for number in range(len(maps))]
-
-
-def _range(values: np.ndarray) -> Ends:
-    return float(values.min()), float(values.max())
-
-
-def _joint(ranges: Sequence[Ends]) -> Ends:
-    return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 @dataclass(frozen=True)
@@ -142,47 +115,32 @@ class _Kind:
     unit: str
 
 
-ATTENTION = _Kind("attention, 1× is even", "magma", "×")
-SPREAD = _Kind("spread over positions", "viridis", "")
+ATTENTION = _Kind("even attention", "magma", "×")
+SPREAD = _Kind("positions of spread", "viridis", "")
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """The ends of a colour scale; its `letter`, if there are several of its kind."""
-
-    ends: Ends
-    letter: str
+def _cell(values: np.ndarray, scale: Scale, side: int, kind: _Kind) -> np.ndarray:
+    return draw.heat_cell(values, side, scale.ends, kind.colours, kind.unit, scale.sign)
 
 
-def _scales(maps: Sequence[np.ndarray], scaling: str, letters: Iterator[str]) -> list[_Scale]:
-    """The colour scale of each of the maps."""
-    ranges = [_range(values) for values in maps]
-    if scaling == "each":
-        return [_Scale(ends, "") for ends in ranges]
-    ends = group_scales(maps) if scaling == "alike" else [_joint(ranges)] * len(maps)
-    several = sorted({*ends}, key=lambda ends: ends[0] - ends[1])  # the widest first
-    names = {own: next(letters) if len(several) > 1 else "" for own in several}
-    return [_Scale(own, names[own]) for own in ends]
-
-
-def _cell(values: np.ndarray, side: int, scale: _Scale, kind: _Kind) -> np.ndarray:
-    return draw.heat_cell(values, side, scale.ends, kind.colours, kind.unit, scale.letter)
-
-
-def _keys(scales: Sequence[_Scale], kind: _Kind) -> Iterator[tuple[np.ndarray, str]]:
-    for scale in sorted({*scales}, key=lambda scale: scale.letter):
+def _bars(scales: Sequence[Sequence[Scale]], kind: _Kind) -> Iterator[tuple[np.ndarray, str]]:
+    """The shared scales for the legend."""
+    shared = {scale for row in scales for scale in row if not scale.own}
+    for scale in sorted(shared, key=lambda scale: scale.letter):
         letter = f"{scale.letter}: " if scale.letter else ""
-        yield draw.bar(kind.colours, 160, 24), f"{letter}{draw.range_words(scale.ends, kind.unit)}, {kind.about}"
+        yield draw.bar(kind.colours, 160, 24), f"{letter}{draw.range_words(scale.ends, kind.unit)} {kind.about}"
 
 
-def _told(maps: Sequence[_Scale], spreads: Sequence[_Scale], scaling: str) -> str:
-    """The colour scales in a few words, for the title."""
-    if scaling == "each":
-        return "each map has a colour scale of its own, see its corner"
-    counts = [len({*scales}) for scales in (maps, spreads)]
-    attention, spread = ("one colour scale" if count == 1 else f"{count} colour scales" for count in counts)
-    lettered = "" if max(counts) == 1 else ", since values differ by orders of magnitude: the letter in the corner"
-    return f"{attention} of attention, {spread} of spread{lettered}; bars below"
+def _told(kinds: Mapping[str, Sequence[Sequence[Scale]]]) -> str:
+    """How many colour scales there are, in words, for the title."""
+    every = {name: {scale for row in rows for scale in row} for name, rows in kinds.items()}
+    counts = {name: sum(not scale.own for scale in scales) for name, scales in every.items()}
+    words = [
+        f"{'one' if count == 1 else count} colour scale{'s' * (count > 1)} of {name}" for name, count in counts.items()
+    ]
+    several = ", named by the letters in the corners" * (max(counts.values()) > 1)
+    own = any(scale.own for scales in every.values() for scale in scales)
+    return f"{' and '.join(words)}, see below{several}{'; own: a map with a scale of its own' * own}"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from talkbench.benchmark.inspection.parts import ALL
 from talkbench.benchmark.inspection.places import DEFAULT, Point
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.images import read_image
+from talkbench.core.images import middle_square, read_image
 from talkbench.datasets.clips import IMAGE_SUFFIXES, open_clip
 
 DEFAULT_DATA = "demo"
@@ -68,13 +68,13 @@ def read_faces(options: InspectOptions, progress: Progress) -> list[Face]:
     if options.source:
         if options.dataset or options.pairs:
             raise TalkbenchError("--source is an image of your own; leave --dataset and --pairs out, or --source")
-        return list(_own_faces(options))
+        return list(_own_faces(options, progress))
     if options.driving:
         raise TalkbenchError("--driving needs --source: an image of the face to move")
     return list(_listed_faces(options, progress))
 
 
-def _own_faces(options: InspectOptions) -> Iterator[Face]:
+def _own_faces(options: InspectOptions, progress: Progress) -> Iterator[Face]:
     """Each source with each driving frame; without driving frames, each source with itself."""
     frames: list[np.ndarray] = []
     names, first = [""], None
@@ -89,12 +89,25 @@ def _own_faces(options: InspectOptions) -> Iterator[Face]:
         raise TalkbenchError(f"--motion {options.motion} needs a list of reference frames; use relative-first")
     if options.motion == "relative-first" and first is None:
         raise TalkbenchError("--motion relative-first is measured from the first frame of a --driving video; name one")
-    reference = first if options.motion == "relative-first" else None
+    reference = middle_square(first) if options.motion == "relative-first" and first is not None else None
+    if frames:
+        _say_what_is_cut(str(options.driving), frames[0], progress)
+    stems = [path.stem for path in options.source]
     for path in options.source:
         source = read_image(path)
+        _say_what_is_cut(str(path), source, progress)
+        called = path.stem if stems.count(path.stem) == 1 else str(path)
         for driving, name in zip(frames or [source], names, strict=True):
-            label = f"{path.stem}, {name}" if len(frames) > 1 else path.stem
-            yield Face(label, f"{path.name} driven by {name or 'itself'}", source, driving, reference)
+            label = f"{called}, {name}" if len(frames) > 1 else called
+            where = f"{path.name if called == path.stem else path} driven by {name or 'itself'}"
+            yield Face(label, where, middle_square(source), middle_square(driving), reference)
+
+
+def _say_what_is_cut(name: str, image: np.ndarray, progress: Progress) -> None:
+    height, width = image.shape[:2]
+    if height != width:
+        side = min(height, width)
+        progress.say(f"{name} is {width}x{height}: its middle {side}x{side} is used; crop it yourself to choose")
 
 
 def _listed_faces(options: InspectOptions, progress: Progress) -> Iterator[Face]:

@@ -35,17 +35,18 @@ def labels(files: Sequence[Path]) -> list[str]:
     Raises:
         TalkbenchError: a file is damaged.
     """
-    names = [_name(file) for file in files]
-    steps = [_step(file) for file in files]
-    texts = [str(file) for file in files]
-    for depth in range(1, max((len(folders) for folders, _ in names), default=0) + 1):
+    names, steps = [_name(file) for file in files], [_step(file) for file in files]
+    depths = [1] * len(files)
+    for _ in range(max((len(folders) for folders, _ in names), default=0)):
         texts = [
             "/".join((*folders[-depth:], *own)) + ("" if step is None else f", step {step}")
-            for (folders, own), step in zip(names, steps, strict=True)
+            for (folders, own), depth, step in zip(names, depths, steps, strict=True)
         ]
-        if len({*texts}) == len(files):
+        alike = [texts.count(text) > 1 for text in texts]
+        if not any(alike):
             return texts
-    return [f"{text} ({file.name})" for text, file in zip(texts, files, strict=True)]
+        depths = [depth + more for depth, more in zip(depths, alike, strict=True)]
+    return [f"{text} ({file.name})" for text, file in zip(texts, files, strict=True)]  # of equal names but the ending
 
 
 def file_ending(texts: Sequence[str], hashes: Sequence[str]) -> str:

@@ -63,7 +63,7 @@ def conditioned_memory(
             name = f"{model.label}, " if len(models) > 1 else ""
             blocks += [(f"{name}{label}", _grid(row, chosen)) for label, row in zip(labels, rows, strict=True)]
             continue
-        side = draw.enlargement(rows.shape[-1]) * rows.shape[-1]
+        side = draw.enlargement(rows.shape[-1], len(chosen)) * rows.shape[-1]
         images = [np.zeros((side, side, 3), np.uint8), *(resize(seen.source, side) for seen in model.seen)]
         lines = list(zip(labels, images, rows, strict=True))
         blocks.append((model.label, draw.face_rows(lines, [str(channel) for channel in chosen])))
@@ -110,7 +110,7 @@ def motion(models: Sequence[ShownModel], parts: Sequence[str]) -> Picture:
     keys, caption = _motion_words(models[0].seen[0], parts, full)
     *first, last = parts
     title = f"{', '.join(first)} and {last}" if first else last
-    return Picture("motion", title.capitalize(), draw.with_legend(draw.joined(blocks), keys), caption, "scales below")
+    return Picture("motion", title.capitalize(), draw.with_legend(draw.joined(blocks), keys), caption)
 
 
 def _motion_words(seen: Seen, parts: Sequence[str], full: float) -> tuple[list[tuple[np.ndarray, str]], str]:
@@ -118,12 +118,13 @@ def _motion_words(seen: Seen, parts: Sequence[str], full: float) -> tuple[list[t
     keys, captions = [], ["The source as the driving frame moves it."]
     if "keypoints" in parts:
         where = "as transferred, in what is generated" if seen.transferred else "in the driving frame"
-        captions.append(f"A keypoint has the same colour in the source and {where}.")
+        captions.append(f"A keypoint has the same mark in the source and {where}.")
     if "flow" in parts:
         keys.append((draw.wheel(64), f"flow: full colour from {full:.1f} of {len(seen.source)} pixels on"))
         captions.append(
-            "Flow: from where in the source each pixel is fetched; the hue is the direction to there as from the "
-            f"middle of the wheel, white is none, and the colour is full from {full:.1f} pixels on (1 % go further)."
+            "Flow: from where in the source each pixel is fetched; the hue and the arrows are the direction to there, "
+            "the hue as from the middle of the wheel, white is none, and the colour is full from "
+            f"{full:.1f} pixels on (1 % go further)."
         )
         if seen.inside.deformed is not None:
             captions.append("Warped: the source as the flow alone has it.")
@@ -149,13 +150,13 @@ def _motion_cells(
     if inside.driving_points is not None and "keypoints" in parts and seen.transferred:
         yield "keypoints", draw.with_points(large(seen.generated), _shares(inside.driving_points))
     if flow is not None:
-        yield "flow", draw.flow_colours(flow, full)
+        yield "flow", draw.with_rim(draw.with_arrows(draw.flow_colours(flow, full), flow, full))
         if inside.deformed is not None:
             yield "warped", large(first_image(inside.deformed))
     if "occlusion" in parts:
         assert inside.occlusion is not None
         keep = F.interpolate(inside.occlusion.float(), source.shape[:2], mode="bilinear")
-        yield "occlusion", draw.heat(as_array(keep[0, 0]), 0, 1, "gray")
+        yield "occlusion", draw.with_rim(draw.heat(as_array(keep[0, 0]), 0, 1, "gray"))
     yield "generated", large(seen.generated)
 
 

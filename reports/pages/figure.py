@@ -129,7 +129,7 @@ def _upright(label: str, height: int, text: int) -> Image.Image:
     from PIL import Image, ImageDraw
 
     strip = Image.new("RGB", (height, 2 * text), "white")
-    lines, font = _fitted(label, height, 2 * text, text)
+    lines, font = _fitted(label, height - text // 2, 2 * text, text)
     ImageDraw.Draw(strip).multiline_text((height // 2, text), lines, "black", font, "mm", spacing=0, align="center")
     return strip.rotate(90, expand=True)
 

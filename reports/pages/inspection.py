@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from PIL import ImageDraw
 
 GAP = 2  # black pixels between two channels of a memory, at its own size (docs/specs/mcnet.md "Figures")
-TILE = 64  # side in pixels that a channel is enlarged to at least, by a whole factor
+TILE, LARGE_TILE = 64, 128  # side in pixels that one of many, or of a few, channels is enlarged to at least
+FEW = 16  # channels
 TEXT = 18  # height of letters in pixels
+ARROWS = 9  # in a row and in a column of a picture of flow
 SMOOTH = 4  # what is drawn upon images is drawn that much larger first, for smooth edges
 
 
@@ -91,7 +93,7 @@ def tiled(tiles: np.ndarray, columns: int) -> np.ndarray:
 def channel_grid(tiles: np.ndarray, columns: int, numbers: Sequence[int]) -> np.ndarray:
     """Grey tiles (N, h, w) enlarged, each row with the `numbers` of its channels beside it."""
     image = coloured(tiled(tiles, columns))
-    factor = enlargement(tiles.shape[1])
+    factor = enlargement(tiles.shape[1], len(tiles))
     starts = range(0, len(tiles), columns)
     labels = [_span(numbers[start : start + columns]) for start in starts]
     return labelled(enlarged(image, factor), labels, factor * (tiles.shape[1] + GAP))
@@ -109,7 +111,7 @@ def face_rows(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], heads: Sequenc
 
     Faces are of the tiles' enlarged side.
     """
-    factor = enlargement(rows[0][2].shape[1])
+    factor = enlargement(rows[0][2].shape[1], len(heads))
     lines = []
     for _, face, tiles in rows:
         line = enlarged(coloured(tiled(tiles, len(tiles))), factor)
@@ -121,9 +123,9 @@ def face_rows(rows: Sequence[tuple[str, np.ndarray, np.ndarray]], heads: Sequenc
     return labelled(image, [label for label, *_ in rows], step, ["", *heads])
 
 
-def enlargement(side: int) -> int:
-    """The whole factor that makes a channel large enough to see."""
-    return math.ceil(TILE / side)
+def enlargement(side: int, count: int) -> int:
+    """The whole factor that makes each of so many channels large enough to see."""
+    return math.ceil((LARGE_TILE if count <= FEW else TILE) / side)
 
 
 def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
@@ -140,16 +142,17 @@ def labelled(image: np.ndarray, rows: Sequence[str], step: int, heads: Sequence[
     """The image on white, with labels left of its rows and above its columns, which begin every `step` pixels."""
     from PIL import Image, ImageDraw
 
-    letters = font(TEXT)
-    left = round(max((letters.getlength(row) for row in rows), default=0)) + TEXT
-    top = 2 * TEXT if any(heads) else 0
+    size = max(TEXT, min(24, step // 6))
+    letters = font(size)
+    left = round(max((letters.getlength(row) for row in rows), default=0)) + size
+    top = 2 * size if any(heads) else 0
     canvas = Image.new("RGB", (left + image.shape[1], top + image.shape[0]), "white")
     canvas.paste(Image.fromarray(image), (left, top))
     pen = ImageDraw.Draw(canvas)
     for number, row in enumerate(rows):
-        pen.text((left - TEXT // 2, top + number * step + step // 2), row, "black", letters, "rm")
+        pen.text((left - size // 2, top + number * step + step // 2), row, "black", letters, "rm")
     for number, head in enumerate(heads):
-        pen.text((left + number * step + step // 2, TEXT), head, "black", letters, "mm")
+        pen.text((left + number * step + step // 2, size), head, "black", letters, "mm")
     return np.asarray(canvas)
 
 
@@ -160,17 +163,22 @@ def joined(parts: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
     if len(parts) == 1:
         return parts[0][1]
     size = max(TEXT, parts[0][1].shape[1] // 60)
-    space, letters = 2 * size, font(round(1.2 * size))
+    letters, line = font(round(1.2 * size)), 2 * size
+    titles = [broken(title, letters, max(image.shape[1], 12 * size) - size) for title, image in parts]
+    tops = [line * len(lines) for lines in titles]
     beside = parts[0][1].shape[0] > parts[0][1].shape[1]
-    widths = [max(image.shape[1], round(letters.getlength(title))) for title, image in parts]
-    heights = [image.shape[0] + space for _, image in parts]
-    gaps = space * (len(parts) - 1)
+    tops = [max(tops)] * len(parts) if beside else tops
+    widths = [max(image.shape[1], 12 * size) for _, image in parts]
+    heights = [image.shape[0] + top for (_, image), top in zip(parts, tops, strict=True)]
+    gaps = line * (len(parts) - 1)
     whole = (sum(widths) + gaps, max(heights)) if beside else (max(widths), sum(heights) + gaps)
     canvas, x, y = Image.new("RGB", whole, "white"), 0, 0
-    for (title, image), width, height in zip(parts, widths, heights, strict=True):
-        ImageDraw.Draw(canvas).text((x, y + size), title, "black", letters, "lm")
-        canvas.paste(Image.fromarray(image), (x, y + space))
-        x, y = (x + width + space, y) if beside else (x, y + height + space)
+    pen = ImageDraw.Draw(canvas)
+    for (_, image), lines, top, width, height in zip(parts, titles, tops, widths, heights, strict=True):
+        for number, text in enumerate(lines):
+            pen.text((x + size // 2, y + line * number + size), text, "black", letters, "lm")
+        canvas.paste(Image.fromarray(image), (x, y + top))
+        x, y = (x + width + line, y) if beside else (x, y + height + line)
     return np.asarray(canvas)
 
 
@@ -232,6 +240,35 @@ def flow_colours(flow: np.ndarray, full: float) -> np.ndarray:
     return np.round(255 * hsv_to_rgb(hsv)).astype(np.uint8)
 
 
+def with_rim(image: np.ndarray) -> np.ndarray:
+    """The image with a grey rim, without which one that is white could not be seen on white."""
+    image = image.copy()
+    image[[0, -1]] = image[:, [0, -1]] = 190
+    return image
+
+
+def with_arrows(image: np.ndarray, flow: np.ndarray, full: float) -> np.ndarray:
+    """Arrows upon an image (H, W, 3) that say where displacements (H, W, 2) lead: one in every `ARROWS`-th of its side,
+    as long as that where the length is `full` or more; none where it is almost nothing."""
+    side = len(image)
+    starts = (np.arange(ARROWS) + 0.5) / ARROWS
+    points = np.stack(np.meshgrid(starts, starts), axis=-1).reshape(-1, 2)
+    rows, columns = (points[:, ::-1] * side).astype(int).T
+    steps = flow[rows, columns] / full
+    lengths = np.hypot(*steps.T)
+    steps = steps / np.maximum(lengths, 1)[:, None] * 0.9 / ARROWS
+    long = lengths > 0.08
+
+    def mark(pen: ImageDraw.ImageDraw, number: int, centre: np.ndarray, size: int) -> None:
+        way = size * steps[long][number]
+        across, width = np.array([-way[1], way[0]]), round(size / 220)
+        corners = [(float(x), float(y)) for x, y in centre + np.array([way / 2, across / 4, -across / 4])]
+        pen.line([*(centre - way / 2), *centre], "black", width)
+        pen.polygon(corners, "black")
+
+    return _marked(image, points[long], mark)
+
+
 def heat(values: np.ndarray, low: float, high: float, colours: str = "magma") -> np.ndarray:
     """Values (H, W) in a perceptually uniform colour map, from `low` to `high`."""
     import matplotlib
@@ -240,12 +277,12 @@ def heat(values: np.ndarray, low: float, high: float, colours: str = "magma") ->
     return np.asarray(matplotlib.colormaps[colours](share, bytes=True)[..., :3])
 
 
-def heat_cell(values: np.ndarray, side: int, ends: Ends, colours: str, unit: str, letter: str = "") -> np.ndarray:
+def heat_cell(values: np.ndarray, side: int, ends: Ends, colours: str, unit: str, sign: str = "") -> np.ndarray:
     """A square map in colours from one of its `ends` to the other, as large as `side` says, with its smallest and
-    largest value in a corner, after the `letter` of its scale."""
+    largest value in a corner, after the `sign` of its scale."""
     places = np.arange(side) * len(values) // side
     text = range_words((float(values.min()), float(values.max())), unit)
-    return stamped(heat(values, *ends, colours)[places][:, places], f"{letter}  {text}" if letter else text)
+    return stamped(heat(values, *ends, colours)[places][:, places], f"{sign}  {text}" if sign else text)
 
 
 def range_words(ends: Ends, unit: str) -> str:
@@ -261,7 +298,7 @@ def stamped(image: np.ndarray, text: str) -> np.ndarray:
 
     canvas = Image.fromarray(image)
     pen: ImageDraw.ImageDraw = ImageDraw.Draw(canvas)
-    letters = font(max(10, image.shape[0] // 16))
+    letters = font(max(10, image.shape[0] // 14))
     margin, bottom = letters.size // 3, image.shape[0] - 1
     width = letters.getlength(text)
     pen.rectangle((0, bottom - letters.size - 2 * margin, width + 2 * margin, bottom), "black")
@@ -288,8 +325,9 @@ def with_legend(image: np.ndarray, keys: Sequence[tuple[np.ndarray, str]]) -> np
 
     if not keys:
         return image
-    letters, left = font(TEXT), 2 * TEXT
-    height = max(len(key) for key, _ in keys) + TEXT
+    size = max(TEXT, image.shape[1] // 90)
+    letters, left = font(size), 2 * TEXT
+    height = max(size, *(len(key) for key, _ in keys)) + TEXT
     widths = [key.shape[1] + TEXT // 2 + round(letters.getlength(text)) + 2 * TEXT for key, text in keys]
     places, x, line = [], left, 0
     for width in widths:
