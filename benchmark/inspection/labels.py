@@ -36,7 +36,7 @@ def labels(files: Sequence[Path]) -> list[str]:
         TalkbenchError: a file is damaged.
     """
     names, steps = [_name(file) for file in files], [_step(file) for file in files]
-    depths = [1] * len(files)
+    depths, texts = [1] * len(files), list[str]()
     for _ in range(max((len(folders) for folders, _ in names), default=0)):
         texts = [
             "/".join((*folders[-depth:], *own)) + ("" if step is None else f", step {step}")

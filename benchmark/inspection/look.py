@@ -51,11 +51,9 @@ def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[
         models = [ShownModel(model.label, model.method, [_look(model, face) for face in faces]) for model in models]
     if faces:
         chosen = _present(chosen, models[0], options.what)
-    places = ""
+    places, notes = "", list[str]()
     if "attention" in chosen:
         models, places, notes = with_places(models, [face.driving for face in faces], options.at)
-        for note in notes:
-            progress.say(note)
     folder = options.out or Path("inspect") / models[0].method.name.replace("@", "-")
     ending = _ending(models) if options.checkpoint else ""
     about = [*_about(options, models, faces), *([("places", places)] if places else [])]
@@ -64,6 +62,8 @@ def inspect(options: InspectOptions, progress: Progress | None = None) -> tuple[
         lines = _lines(picture, models, subject(options, faces), places)
         title = f"{picture.title} · {models[0].method.name}"
         pictures.append(replace(picture, name=picture.name + ending, image=headed(picture.image, title, lines)))
+    for note in notes:  # not before the pictures can be drawn: what keeps them from that matters more
+        progress.say(note)
     for picture in pictures:
         write_atomic(folder / f"{picture.name}.png", picture.png)
     write_atomic(folder / f"index{ending}.html", page(f"Inside {models[0].method.name}", about, pictures))

@@ -9,6 +9,7 @@ import base64
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,7 @@ class Picture:
     caption: str
     scale: str = ""
 
-    @property
+    @cached_property
     def png(self) -> bytes:
         """The file, which holds the caption too."""
         return to_png(self.image, 300, f"{self.title}. {self.caption}")
