@@ -48,9 +48,13 @@ def places(
 )  # fmt: skip
 @click.option(
     "--checkpoint", type=PATH, multiple=True,
-    help="Weights: the authors' .pth.tar or a .safetensors. Repeatable: the pictures show several side by side.",
+    help="Weights: the authors' .pth.tar, or weights.safetensors or best.safetensors of bench train. Repeatable: the "
+    "pictures show several side by side, each named by its training and step.  [default: those of bench weights list]",
 )  # fmt: skip
-@click.option("--source", type=PATH, multiple=True, help="Image of a face, cropped to the head. Repeatable.")
+@click.option(
+    "--source", type=PATH, multiple=True,
+    help="Image of a face, cropped to the head; of one that is not square the middle is used. Repeatable.",
+)  # fmt: skip
 @click.option(
     "--driving", type=PATH, help="Image or video of the driver, or a folder of frames.  [default: the source]"
 )
@@ -91,19 +95,29 @@ def places(
     "left-eye, nose, mouth, cheek, corner]",
 )  # fmt: skip
 @OPTIONS["device"]
-@click.option("--out", type=PATH, help="Folder to write to.  [default: inspect/<method>]")
+@click.option(
+    "--out", type=PATH,
+    help="Folder to write to. With --checkpoint the names of its files end with training and step.  "
+    "[default: inspect/<method>]",
+)  # fmt: skip
 @OPTIONS["set"]
 def command(**options: Any) -> None:
     """Draw what happens inside a method.
 
     It draws the memory of faces that the method has learned (memory), what the memory becomes for certain faces
     (conditioned-memory), where the method looks in it (attention), and how the source is moved (keypoints, flow,
-    occlusion). The pictures are PNG files; a page explains them.
+    occlusion). The pictures are PNG files with a title; a page explains them. A method without a memory shows how the
+    source is moved.
+
+    The weights of mcnet@demo come with talkbench, and the faces of the data set demo are fetched the first time. The
+    places whose attention is drawn follow the landmarks of the face once bench weights pull face-landmarker has fetched
+    their model.
 
     \b
-    bench inspect mcnet
-    bench inspect mcnet --what memory --checkpoint with.safetensors --checkpoint without.safetensors
+    bench inspect mcnet@demo
+    bench inspect mcnet --what memory --checkpoint with/weights.safetensors --checkpoint without/weights.safetensors
     bench inspect mcnet --what conditioned-memory --source ann.png --source bob.png
+    bench inspect mcnet --what attention --at nose --at mouth --at 0.1,0.9
     bench inspect fomm --what keypoints,flow --source ann.png --driving clip.mp4 --motion relative-first
     """
     from talkbench.benchmark.cli.progress import RunDisplay

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
 
 if TYPE_CHECKING:
     from talkbench.metrics.interface import Extractor
@@ -47,9 +48,8 @@ def parse_place(text: str) -> str | Point:
     try:
         x, y = map(float, text.split(","))
     except ValueError as error:
-        names = ", ".join(FIXED)
         raise TalkbenchError(
-            f"there is no place {text!r}; choose among {names}, or give X,Y in shares of width and height"
+            f"there is no place {text!r}: {nearest(text, FIXED)}; or give X,Y in shares of width and height"
         ) from error
     if not (0 <= x < 1 and 0 <= y < 1):
         raise TalkbenchError(f"{text!r} is outside of the picture, whose X and Y are from 0 to 1")

@@ -69,10 +69,15 @@ def test_a_place_by_name_or_by_shares():
     assert parse_place(" 0.25, .5") == (0.25, 0.5)
 
 
-@pytest.mark.parametrize("text", ["nsoe", "", "0.5", "0.1,0.2,0.3", "a,b"])
+@pytest.mark.parametrize("text", ["", "0.5", "0.1,0.2,0.3", "a,b"])
 def test_no_place(text):
-    with pytest.raises(TalkbenchError, match=rf"no place '{text}'; choose among right-eye, .*corner, or give X,Y"):
+    with pytest.raises(TalkbenchError, match=rf"no place '{text}': known: cheek, .*; or give X,Y in shares of width"):
         parse_place(text)
+
+
+def test_the_nearest_name_is_offered():
+    with pytest.raises(TalkbenchError, match=r"no place 'nsoe': did you mean nose\?; or give X,Y"):
+        parse_place("nsoe")
 
 
 @pytest.mark.parametrize("text", ["1,0", "-0.1,0.5", "nan,0.5", "0.5,inf"])
