@@ -48,8 +48,9 @@ def places(
 )  # fmt: skip
 @click.option(
     "--checkpoint", type=PATH, multiple=True,
-    help="Weights: the authors' .pth.tar, or weights.safetensors or best.safetensors of bench train. Repeatable: the "
-    "pictures show several side by side, each named by its training and step.  [default: those of bench weights list]",
+    help="Weights: the authors' .pth.tar, or what bench train writes: weights.safetensors, best.safetensors, a state. "
+    "Repeatable: the pictures show several side by side, each named by its training and step.  [default: those of "
+    "bench weights list]",
 )  # fmt: skip
 @click.option(
     "--source", type=PATH, multiple=True,

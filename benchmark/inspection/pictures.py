@@ -78,7 +78,8 @@ def conditioned_memory(
 
 def _grid(tiles: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
     """As in the authors' pictures: a few channels in rows of six, many in rows of sixteen."""
-    return draw.channel_grid(tiles, COLUMNS if len(tiles) > len(PAPER_CHANNELS) else CHOSEN_COLUMNS, numbers)
+    columns = COLUMNS if len(tiles) > len(PAPER_CHANNELS) else CHOSEN_COLUMNS
+    return draw.channel_grid(tiles, min(columns, len(tiles)), numbers)
 
 
 def _some(chosen: Sequence[int], memory: np.ndarray) -> str:

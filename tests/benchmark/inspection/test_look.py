@@ -73,10 +73,10 @@ def test_the_memory_is_drawn_channel_by_channel(bench, model, place):
 
 
 def test_chosen_channels_share_a_scale_where_that_is_asked_for(bench, model, place):
-    asked = ("--channels", "3, 9,33", "--scaling", "shared")
+    asked = ("--channels", "3, 9,33,40", "--scaling", "shared")
     assert bench("inspect", "mcnet@demo", "--what", "memory", *asked).code == 0
-    learned = model.memory()[0, [3, 9, 33]].detach().numpy()
-    tiles = channels_of(read_image(place / "inspect" / "mcnet-demo" / "memory.png"), 16, 6, 8, 3)
+    learned = model.memory()[0, [3, 9, 33, 40]].detach().numpy()
+    tiles = channels_of(read_image(place / "inspect" / "mcnet-demo" / "memory.png"), 16, 4, 8, 4)
     scaled = 255 * (learned - learned.min()) / (learned.max() - learned.min())
     assert np.array_equal(tiles, np.round(scaled))
     assert (
