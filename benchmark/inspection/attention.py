@@ -58,7 +58,7 @@ def attention(models: Sequence[ShownModel], places: Sequence[str | Point], scali
     all places, and over how many positions of the memory each place spreads its attention.
 
     Args:
-        scaling: ``alike``: maps share a colour scale where their values are alike (`group_scales`); ``each``: every map
+        scaling: ``alike``: maps share a colour scale where their values are alike (`share_scales`); ``each``: every map
             has its own; ``shared``: all have one.
     """
     lookups = [[_lookups(seen) for seen in model.seen] for model in models]
@@ -84,16 +84,20 @@ def attention(models: Sequence[ShownModel], places: Sequence[str | Point], scali
     if scaling != "each":
         keys = [*_bars(scales, ATTENTION), *_bars(spread_scales, SPREAD)]
         told = _told({"attention": scales, "spread": spread_scales})
-    first = every[0].maps[0]  # which may leave the memory's border out
-    caption = (
-        f"What the compensated maps look up in the memory, level by level: over its {'×'.join(map(str, first.shape))} "
-        "positions the attention of the numbered places, then its mean over all places of the map. 1× is the share of "
-        "a position when attention is even. Spread: for each place of the map, over how many of the "
-        f"{first.size} positions it spreads its attention (2 to the power of the entropy): 1 is a single position, "
-        f"{first.size} is even attention, which takes the same from the memory everywhere. {_SCALINGS[scaling]}"
-    )
+    caption = _caption(every[0].maps[0], scaling)
     image = draw.with_legend(draw.joined(blocks), keys)
     return Picture("attention", "Attention over the memory", image, caption, told)
+
+
+def _caption(values: np.ndarray, scaling: str) -> str:
+    """What is to be seen, for maps over the memory's positions as `values` is one, which may leave its border out."""
+    return (
+        f"What the compensated maps look up in the memory, level by level: over its {'×'.join(map(str, values.shape))} "
+        "positions the attention of the numbered places, then its mean over all places of the map. 1× is the share of "
+        "a position when attention is even. Spread: for each place of the map, over how many of the "
+        f"{values.size} positions it spreads its attention (2 to the power of the entropy): 1 is a single position, "
+        f"{values.size} is even attention, which takes the same from the memory everywhere. {_SCALINGS[scaling]}"
+    )
 
 
 _SCALINGS = {

@@ -65,6 +65,11 @@ class Face:
 
 
 def read_faces(options: InspectOptions, progress: Progress) -> list[Face]:
+    """The faces that the options name: images of one's own, or pairs of a data set.
+
+    Raises:
+        TalkbenchError: options that do not go together, or what they name is not there or cannot be read.
+    """
     if options.source:
         if options.dataset or options.pairs:
             raise TalkbenchError("--source is an image of your own; leave --dataset and --pairs out, or --source")

@@ -53,7 +53,8 @@ def share_scales(rows: Sequence[Sequence[np.ndarray]], scaling: str, letters: It
     groups = _groups(joint) if scaling == "alike" else [[*range(len(rows))]]
     shared: dict[int, Scale] = {}
     for group in groups:
-        low, high = _joint([joint[number] for number in group])
+        uneven = [joint[number] for number in group if not _is_even(joint[number])]
+        low, high = _joint(uneven or [joint[number] for number in group])
         low = min(low, high - EVEN * abs(high))  # or noise would fill the colours
         scale = Scale((low, high), letter=next(letters) if len(groups) > 1 else "")
         shared |= dict.fromkeys(group, scale)
@@ -88,11 +89,12 @@ def _is_small(ends: Ends, row: Ends) -> bool:
 
 
 def _is_even(ends: Ends) -> bool:
-    return _width(ends) < EVEN * abs(ends[1])
+    return _width(ends) <= EVEN * abs(ends[1])
 
 
 def _range(values: np.ndarray) -> Ends:
-    return float(values.min()), float(values.max())
+    finite = values[np.isfinite(values)]  # weights that hold NaN are looked at as well
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def _joint(ranges: Sequence[Ends]) -> Ends:

@@ -56,3 +56,10 @@ def test_each_and_shared_are_taken_at_their_word():
     maps = rows([(0, 10), (0.9, 1.1)], [(5, 6), (5, 5.5)])
     assert ends(share_scales(maps, "each", iter(ascii_uppercase))) == [[(0, 10), (0.9, 1.1)], [(5, 6), (5, 5.5)]]
     assert ends(share_scales(maps, "shared", iter(ascii_uppercase))) == [[(0, 10)] * 2] * 2
+
+
+def test_maps_without_numbers_ask_for_no_scale():
+    nothing = [np.full((1, 2), np.nan)]
+    scales = share_scales([nothing, *rows([(0.5, 1)]), nothing], "alike", iter(ascii_uppercase))
+    assert ends(scales) == [[(0.5, 1)]] * 3
+    assert signs(scales) == [[""]] * 3
