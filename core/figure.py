@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ SMALLEST = 192
 
 TEXT = 0.11
 """Height of the labels as a share of an image's: seven columns over the width of a page give about 8 points."""
+
+LEAST, LINE = 11, 1.2
+"""Least height of letters in pixels, and the height of a line as a multiple of its letters'."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def draw(grid: Grid) -> np.ndarray:
     height, width = factor * height, factor * width
     gap, text = max(2, width // 64), round(TEXT * height)
     line = round(1.3 * text)
-    heads = [_fitted(label, width, text) for label in grid.columns]
+    heads = [_fitted(label, width, 2 * round(LINE * text), text) for label in grid.columns]
     above, below = (line if grid.title else 0), (line if grid.captions else 0)
     left = 2 * text if any(label for label, _ in grid.rows) else gap
     top = above + gap + line * max(1 + lines.count("\n") for lines, _ in heads)
@@ -127,13 +131,35 @@ def error_colours(difference: np.ndarray) -> np.ndarray:
     return np.asarray(colours[..., :3])
 
 
-def _fitted(label: str, width: int, size: int) -> tuple[str, FreeTypeFont]:
-    """The label, cut before its ``@`` into two lines and made smaller where it is wider than its column."""
+def broken(text: str, letters: FreeTypeFont, width: float) -> list[str]:
+    """The text in lines that are not wider than `width`: broken at spaces, and inside of words that are too long."""
+    lines = [""]
+    for word in text.split(" "):
+        line = f"{lines[-1]} {word}" if lines[-1] else word
+        if letters.getlength(line) <= width:
+            lines[-1] = line
+            continue
+        lines += [""] if lines[-1] else []
+        for letter in word:
+            lines += [""] if lines[-1] and letters.getlength(lines[-1] + letter) > width else []
+            lines[-1] += letter
+    return lines
+
+
+def _fitted(label: str, width: int, height: int, size: int) -> tuple[str, FreeTypeFont]:
+    """The label in lines, cut before its ``@`` or at spaces where it is wider than `width`; the letters are of that
+    `size`, or as much smaller as `width` and `height` ask for. What is too long for the smallest ends with ``…``."""
     if font(size).getlength(label) > width:
         label = label.replace("@", "\n@")
-    while size > 6 and max(font(size).getlength(line) for line in label.split("\n")) > width:
-        size -= 1
-    return label, font(size)
+    for letters in map(font, range(size, LEAST - 1, -1)):
+        lines = [line for part in label.split("\n") for line in broken(part, letters, width)]
+        whole = max(map(letters.getlength, re.split("[ \n]", label))) <= width  # no word is cut
+        if whole and LINE * letters.size * len(lines) <= height:
+            return "\n".join(lines), letters
+    room = max(1, int(height // (LINE * LEAST)))
+    if len(lines) > room:
+        lines = [*lines[: room - 1], f"{lines[room - 1][:-1]}…"]
+    return "\n".join(lines), letters
 
 
 def _upright(label: str, height: int, text: int) -> Image.Image:
@@ -141,8 +167,8 @@ def _upright(label: str, height: int, text: int) -> Image.Image:
     from PIL import Image, ImageDraw
 
     strip = Image.new("RGB", (height, 2 * text), "white")
-    lines, font = _fitted(label, height, text)
-    ImageDraw.Draw(strip).text((height // 2, text), lines, "black", font, "mm")
+    lines, font = _fitted(label, height - text // 2, 2 * text, text)
+    ImageDraw.Draw(strip).multiline_text((height // 2, text), lines, "black", font, "mm", spacing=0, align="center")
     return strip.rotate(90, expand=True)
 
 

@@ -33,17 +33,10 @@ def channels(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 
 def places(
     _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[float, float], ...] | None:
-    points = []
-    for value in values:
-        try:
-            x, y = map(float, value.split(","))
-        except ValueError as error:
-            raise click.BadParameter(f"{value!r} is not of the form X,Y") from error
-        if not (0 <= x < 1 and 0 <= y < 1):
-            raise click.BadParameter(f"{value!r} is outside of the picture, whose X and Y are from 0 to 1")
-        points.append((x, y))
-    return tuple(points) or None
+) -> tuple[str | tuple[float, float], ...] | None:
+    from talkbench.benchmark.inspection.places import parse_place
+
+    return tuple(map(parse_place, values)) or None
 
 
 @click.command()
@@ -55,9 +48,14 @@ def places(
 )  # fmt: skip
 @click.option(
     "--checkpoint", type=PATH, multiple=True,
-    help="Weights: the authors' .pth.tar or a .safetensors. Repeatable: the pictures show several side by side.",
+    help="Weights: the authors' .pth.tar, or what bench train writes: weights.safetensors, best.safetensors, a state. "
+    "Repeatable: the pictures show several side by side, each named by its training and step.  [default: those of "
+    "bench weights list]",
 )  # fmt: skip
-@click.option("--source", type=PATH, multiple=True, help="Image of a face, cropped to the head. Repeatable.")
+@click.option(
+    "--source", type=PATH, multiple=True,
+    help="Image of a face, cropped to the head; of one that is not square the middle is used. Repeatable.",
+)  # fmt: skip
 @click.option(
     "--driving", type=PATH, help="Image or video of the driver, or a folder of frames.  [default: the source]"
 )
@@ -84,35 +82,48 @@ def places(
     "conditioned memory those of the paper's figures, or those that vary most]",
 )  # fmt: skip
 @click.option(
-    "--scaling", type=click.Choice(["each", "shared"]), default="each", show_default=True,
-    help="each: every tile goes from its own smallest value to its own largest; shared: all tiles have one scale.",
+    "--scaling", type=click.Choice(["each", "shared"]),
+    help="each: every tile goes from its own smallest value to its own largest; shared: all tiles have one scale.  "
+    "[default: each for channels of the memory; attention shares a scale where values are alike]",
 )  # fmt: skip
 @click.option(
     "--level", type=POSITIVE, help="Side of the map whose conditioned memory is drawn.  [default: the smallest]"
 )
 @click.option(
-    "--at", callback=places, multiple=True, metavar="X,Y",
-    help="Place whose attention is drawn, in shares of width and height. Repeatable.  [default: eyes, mouth, forehead, "
-    "corner]",
+    "--at", callback=places, multiple=True, metavar="PLACE",
+    help="Place whose attention is drawn: right-eye, left-eye (the person's), nose, mouth, cheek, forehead, chin or "
+    "corner, by the landmarks of the face; or X,Y in shares of width and height. Repeatable.  [default: right-eye, "
+    "left-eye, nose, mouth, cheek, corner]",
 )  # fmt: skip
 @OPTIONS["device"]
-@click.option("--out", type=PATH, help="Folder to write to.  [default: inspect/<method>]")
+@click.option(
+    "--out", type=PATH,
+    help="Folder to write to. With --checkpoint the names of its files end with training and step.  "
+    "[default: inspect/<method>]",
+)  # fmt: skip
 @OPTIONS["set"]
 def command(**options: Any) -> None:
     """Draw what happens inside a method.
 
     It draws the memory of faces that the method has learned (memory), what the memory becomes for certain faces
     (conditioned-memory), where the method looks in it (attention), and how the source is moved (keypoints, flow,
-    occlusion). The pictures are PNG files; a page explains them.
+    occlusion). The pictures are PNG files with a title; a page explains them. A method without a memory shows how the
+    source is moved.
+
+    The weights of mcnet@demo come with talkbench, and the faces of the data set demo are fetched the first time. The
+    places whose attention is drawn follow the landmarks of the face once bench weights pull face-landmarker has fetched
+    their model.
 
     \b
-    bench inspect mcnet
-    bench inspect mcnet --what memory --checkpoint with.safetensors --checkpoint without.safetensors
+    bench inspect mcnet@demo
+    bench inspect mcnet --what memory --checkpoint with/weights.safetensors --checkpoint without/weights.safetensors
     bench inspect mcnet --what conditioned-memory --source ann.png --source bob.png
+    bench inspect mcnet --what attention --at nose --at mouth --at 0.1,0.9
     bench inspect fomm --what keypoints,flow --source ann.png --driving clip.mp4 --motion relative-first
     """
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.inspection.look import InspectOptions, inspect
+    from talkbench.benchmark.inspection.faces import InspectOptions
+    from talkbench.benchmark.inspection.look import inspect
 
     chosen = {name: value for name, value in options.items() if value is not None}
     with RunDisplay() as display:

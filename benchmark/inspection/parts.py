@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.registry import nearest
 
 ALL = "all"
 OF_MEMORY = ("memory", "conditioned-memory", "attention")
@@ -22,5 +23,5 @@ def chosen_parts(names: Sequence[str]) -> list[str]:
     """
     for name in names:
         if name not in (*WHAT, ALL):
-            raise TalkbenchError(f"there is no {name!r} to look at; choose among {', '.join((*WHAT, ALL))}")
+            raise TalkbenchError(f"there is no {name!r} to look at: {nearest(name, (*WHAT, ALL))}")
     return [what for what in WHAT if what in names or ALL in names]

@@ -13,6 +13,7 @@ from talkbench.core.images import read_image, resize, to_tensor, write_png
 from talkbench.datasets.videos import VideoClip
 from talkbench.methods.cards import find_weights
 from talkbench.methods.checkpoints import save_states
+from talkbench.metrics.extractors import registry as extractors
 from talkbench.reports.pages.inspection import GAP, enlarged, flow_colours, grey, heat, heat_cell, joined
 
 
@@ -59,23 +60,25 @@ def test_the_memory_is_drawn_channel_by_channel(bench, model, place):
     assert result.out.splitlines()[0] == "picture seen/memory.png"
     learned = model.memory()[0].detach().numpy()
     picture = read_image(place / "seen" / "memory.png")
-    tiles = channels_of(picture, 16, 16, 4, 64)
+    count, side, _ = learned.shape
+    tiles = channels_of(picture, side, 16, 64 // side, count)
     low, high = learned.min(axis=(1, 2), keepdims=True), learned.max(axis=(1, 2), keepdims=True)
     assert np.array_equal(tiles, np.round(255 * (learned - low) / (high - low)))
     with Image.open(place / "seen" / "memory.png") as file:
         assert "Each is scaled by itself" in file.text["Description"]
     page = (place / "seen" / "index.html").read_text()
-    assert "All 64 channels" in page
+    assert f"All {count} channels" in page
     assert model.checkpoint_sha256 in page
     assert page.count('src="data:image/png;base64,') == page.count("<img") == 1
     assert "<script" not in page
 
 
 def test_chosen_channels_share_a_scale_where_that_is_asked_for(bench, model, place):
-    asked = ("--channels", "3, 9,33", "--scaling", "shared")
+    asked = ("--channels", "3, 9,13,10", "--scaling", "shared")
     assert bench("inspect", "mcnet@demo", "--what", "memory", *asked).code == 0
-    learned = model.memory()[0, [3, 9, 33]].detach().numpy()
-    tiles = channels_of(read_image(place / "inspect" / "mcnet-demo" / "memory.png"), 16, 6, 4, 3)
+    learned = model.memory()[0, [3, 9, 13, 10]].detach().numpy()
+    side = learned.shape[-1]
+    tiles = channels_of(read_image(place / "inspect" / "mcnet-demo" / "memory.png"), side, 4, 128 // side, 4)
     scaled = 255 * (learned - learned.min()) / (learned.max() - learned.min())
     assert np.array_equal(tiles, np.round(scaled))
     assert (
@@ -84,23 +87,30 @@ def test_chosen_channels_share_a_scale_where_that_is_asked_for(bench, model, pla
     )
 
 
-def test_two_checkpoints_side_by_side(bench, model, place):
-    """As with and without the consistency loss."""
+def test_two_checkpoints_of_one_name_side_by_side(bench, model, place):
+    """As with and without the consistency loss: their folders and steps tell them apart."""
     states = {part: network.state_dict() for part, network in model.networks.items()}
     changed = {part: {key: value.clone() for key, value in state.items()} for part, state in states.items()}
     changed["generator"]["mbUnit.mb"].neg_()
     for name, weights in (("with", states), ("without", changed)):
-        save_states(weights, place / f"{name}.safetensors", {"method": "mcnet@demo"})
-    files = ("--checkpoint", "with.safetensors", "--checkpoint", "without.safetensors")
+        save_states(weights, place / name / "weights.safetensors", {"method": "mcnet@demo", "steps": 30})
+    files = ("--checkpoint", "with/weights.safetensors", "--checkpoint", "without/weights.safetensors")
     result = bench("inspect", "mcnet@demo", "--what", "memory", *files, "--out", "both")
     assert result.code == 0, result.err
-    picture = read_image(place / "both" / "memory.png")
-    height = 4 * (4 * (16 + GAP) - GAP)
-    second = channels_of(picture, 16, 16, 4, 64)
-    first = channels_of(picture[: (picture.shape[0] - 2 * height) // 3 + height], 16, 16, 4, 64)
+    (path,) = (place / "both").glob("memory-with-step-30-and-without-step-30-*.png")
+    picture = read_image(path)
+    count, side = model.memory().shape[1:3]
+    height = 64 // side * (-(-count // 16) * (side + GAP) - GAP)
+    second = channels_of(picture, side, 16, 64 // side, count)
+    upper = picture[: picture.shape[0] - height - 80]  # a gap and a label between
+    first = channels_of(upper, side, 16, 64 // side, count)
     assert np.array_equal(first, grey(model.memory()[0].detach().numpy(), "each"))
     assert np.abs(255.0 - first - second).max() <= 1, "the negative"
-    assert "that with and without learned" in (place / "both" / "index.html").read_text()
+    (page,) = (place / "both").glob("index-*.html")
+    assert "(with, step 30; without, step 30)" in page.read_text()
+    alone = [bench("inspect", "mcnet@demo", "--what", "memory", *files[two : two + 2]).out for two in (0, 2)]
+    assert "memory-with-step-30-" in alone[0]
+    assert "memory-without-step-30-" in alone[1]
     assert "is named twice" in bench("inspect", "mcnet@demo", *files[:2] * 2).complaint()
 
 
@@ -110,36 +120,80 @@ def test_the_memory_conditioned_on_faces(bench, model, people, faces, place):
     result = bench("inspect", "mcnet@demo", "--what", "conditioned-memory", *sources, *chosen, "--out", "seen")
     assert result.code == 0, result.err
     picture = read_image(place / "seen" / "conditioned-memory.png")
-    rows = channels_of(picture, 16, 3, 4, 9).reshape(3, 3, 16, 16)
+    count, side = model.memory().shape[1:3]
+    rows = channels_of(picture, side, 3, 128 // side, 9).reshape(3, 3, side, side)
     assert np.array_equal(rows[0], grey(model.memory()[0, 5:8].detach().numpy(), "each"))
     for row, image in zip(rows[1:], people.values(), strict=True):
         memory = inside(model, image, image).compensations[32].memory[0, 5:8].numpy()
         assert np.array_equal(row, grey(memory, "each"))
     assert (rows[1] != rows[2]).any()
     page = (place / "seen" / "index.html").read_text()
-    assert "3 of the 64 channels: first as in the meta memory" in page
+    assert f"3 of the {count} channels: first as in the meta memory" in page
     assert "single-face.png driven by itself" in page
 
 
 def test_attention_and_what_it_spreads_over(bench, model, people, faces, place):
     source, driving = faces
     command = ("inspect", "mcnet@demo", "--what", "attention", "--source", source, "--driving", driving)
-    result = bench(*command, "--at", "0.5,0.25", "--out", "seen")
+    result = bench(*command, "--at", "0.5,0.25", "--scaling", "each", "--out", "seen")
     assert result.code == 0, result.err
     picture = read_image(place / "seen" / "attention.png")
     seen = inside(model, *people.values()).compensations[16]
     weights = torch.softmax(seen.query[0].flatten(1).T @ seen.key[0].flatten(1) / 4, dim=1)
     np.testing.assert_allclose(seen.attention()[0], weights, rtol=1e-5)
-    spread = 2 ** -(weights * weights.log2()).sum(1)  # 256 where attention is even
-    assert 1 <= spread.min() < spread.max() <= 256
+    count = seen.key[0, 0].numel()
+    spread = 2 ** -(weights * weights.log2()).sum(1)  # the count where attention is even
+    assert 1 <= spread.min() < spread.max() <= count
     side, step = 256, 260
     top = picture.shape[0] - 4 - 3 * step
-    columns = [(256 * weights[4 * 16 + 8], "magma"), (256 * weights.mean(0), "magma"), (spread, "viridis")]
+    columns = [(count * weights[4 * 16 + 8], "magma"), (count * weights.mean(0), "magma"), (spread, "viridis")]
     for number, (values, colours) in enumerate(columns):
         left = picture.shape[1] - (3 - number) * step
         cell = picture[top : top + 192, left : left + side]  # the numbers are below
-        wanted = enlarged(heat(values.view(16, 16).numpy(), values.min().item(), values.max().item(), colours), 16)
+        width = int(len(values) ** 0.5)
+        tile = heat(values.view(width, width).numpy(), values.min().item(), values.max().item(), colours)
+        wanted = enlarged(tile, side // width)
         assert np.abs(cell.astype(int) - wanted[:192]).max() <= 3
+
+
+class Blind:
+    """Finds the same landmarks in every image that is not dark: all at one point, but for a chin below the picture."""
+
+    name = "mp478"
+
+    def problem(self):
+        return None
+
+    def extract(self, images):
+        points = np.full((68, 2), 64.0)
+        points[8] = 64, 300
+        return [points if image.max() > 0.5 else None for image in images]
+
+
+def test_places_follow_the_landmarks_of_the_driving_frame(bench, faces, place, monkeypatch):
+    extractors.get("mp478")  # read before it is replaced
+    monkeypatch.setitem(extractors._factories, "mp478", Blind)
+    write_png(place / "dark.png", np.full((256, 256, 3), 9, np.uint8))
+    sources = ("--source", faces[0], "--source", "dark.png")
+    result = bench("inspect", "mcnet@demo", "--what", "attention", *sources, "--at", "mouth", "--at", "chin")
+    assert result.code == 0, result.err
+    assert result.err.splitlines() == [
+        "no face is found (mp478) in dark: places are fixed shares there",
+        f"outside of the picture, and moved to its edge: chin of {faces[0].removesuffix('.png')}",
+    ]
+    page = (place / "inspect" / "mcnet-demo" / "index.html").read_text()
+    assert "by the landmarks (mp478) of the driving frames, but fixed in dark" in page
+
+
+def test_an_image_that_is_not_square_is_cut_to_its_middle(bench, people, place):
+    square = people["single-face"]
+    write_png(place / "wide.png", np.pad(square, ((0, 0), (60, 60), (0, 0))))
+    write_png(place / "square.png", square)
+    files = [("--source", f"{name}.png", "--out", name) for name in ("wide", "square")]
+    wide, _ = (bench("inspect", "mcnet@demo", "--what", "keypoints", *options) for options in files)
+    assert wide.err == "wide.png is 376x256: its middle 256x256 is used; crop it yourself to choose\n"
+    images = [read_image(place / name / "motion.png")[-256:] for name in ("wide", "square")]
+    assert np.array_equal(images[0][:, 60:], images[1][:, 60:])  # beside the labels
 
 
 def test_motion_of_a_video_relative_to_its_first_frame(bench, faces, people, place):
@@ -159,7 +213,7 @@ def test_motion_of_a_video_relative_to_its_first_frame(bench, faces, people, pla
     )
 
 
-def test_everything_of_some_pairs(bench, clips, place):
+def test_everything_of_some_pairs(bench, model, clips, place):
     result = bench(
         "inspect", "mcnet@demo", "--dataset", "tiny", "--root", clips, "--pairs", "3,12", "--scaling", "shared"
     )
@@ -169,7 +223,9 @@ def test_everything_of_some_pairs(bench, clips, place):
     page = (place / "inspect" / "mcnet-demo" / "index.html").read_text()
     assert "pair 3 of tiny" in page
     assert "in all maps alike" in page
-    assert "12 of the 64 channels, those that vary most" in page
+    assert "places are fixed shares of the picture" in result.err
+    assert "bench weights pull face-landmarker" in result.err
+    assert f"12 of the {model.memory().shape[1]} channels, those that vary most" in page
 
 
 def test_clips_of_which_no_picture_is_published_are_left_out(bench, clips, place, monkeypatch):
@@ -200,24 +256,24 @@ def test_pictures_higher_than_wide_stand_beside_one_another():
 
 def test_a_constant_map_is_dark():
     assert grey(np.ones((2, 4, 4)), "each").max() == 0
-    assert heat_cell(np.ones((4, 4)), 64, None, "magma", "×")[:32].max() < 8
+    assert heat_cell(np.ones((4, 4)), 64, (1, 1), "magma", "×")[:32].max() < 8
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("mcnet", "--what", "memroy"), "there is no 'memroy' to look at; choose among memory, cond"),
+        (("mcnet", "--what", "memroy"), "there is no 'memroy' to look at: did you mean memory?"),
         (("mcnte",), "unknown method 'mcnte': did you mean mcnet"),
         (("fomm", "--what", "memory"), "fomm@vox-256 has no memory; leave memory out"),
         (("fomm", "--what", "flow"), "vox-cpk.pth.tar"),
-        (("mcnet@demo", "--what", "memory", "--channels", "3,64"), "has no channel 64; it has 0 to 63"),
+        (("mcnet@demo", "--what", "memory", "--channels", "3,9999"), "has no channel 9999; it has 0 to "),
         (("mcnet@demo", "--what", "memory", "--channels", "-1"), "'-1' is not numbers with commas between"),
         (("mcnet@demo", "--what", "memory", "--checkpoint", "none.safetensors"), "none.safetensors does not exist"),
         (("mcnet@demo", "--what", "flow", "--source", "none.png"), "cannot read the image none.png"),
         (("mcnet@demo", "--source", "a.png", "--dataset", "demo"), "leave --dataset and --pairs out, or --source"),
         (("mcnet@demo", "--driving", "a.mp4"), "--driving needs --source"),
         (("mcnet@demo", "--at", "0.5,1"), "'0.5,1' is outside of the picture"),
-        (("mcnet@demo", "--at", "middle"), "'middle' is not of the form X,Y"),
+        (("mcnet@demo", "--at", "middle"), "no place 'middle': "),
         (("mcnet@demo", "--motion", "absolut"), "unknown motion 'absolut'"),
     ],
 )
