@@ -77,8 +77,8 @@ def sha256_file(path: Path) -> str:
 def atomic_path(path: Path) -> Iterator[Path]:
     """A path to write to, of the same name, that is moved to `path` after fsync when the block ends well.
 
-    Missing folders are made. The file has the permissions that the user's umask gives, whatever wrote it. The temporary path lies in a hidden folder beside `path`, so that what a
-    killed process leaves behind is never taken for a result.
+    Missing folders are made. The file has the permissions that the user's umask gives, whatever wrote it. The temporary
+    path lies in a hidden folder beside `path`, so that what a killed process leaves behind is never taken for a result.
 
     Raises:
         TalkbenchError: the folder cannot be written, the disk is full, or the block could not use another file, which
@@ -126,7 +126,7 @@ def _permit(paths: Iterable[Path], hidden: Path) -> None:
     """Give files and folders the permissions that the user's umask gives: some libraries write for their user alone.
 
     Args:
-        hidden: a folder for a file that shows which these are; to ask for the umask itself is to change it for a moment.
+        hidden: a folder for a file that shows which these are, since to ask for the umask is to change it for a moment.
     """
     probe = hidden / ".umask"
     probe.touch()

@@ -22,6 +22,7 @@ from talkbench.core.registry import nearest
 from talkbench.datasets.best_frames import with_best
 from talkbench.datasets.clip_store import Store
 from talkbench.datasets.clips import has_two_frames
+from talkbench.datasets.fingerprints import fingerprint
 from talkbench.datasets.gaps import Gap
 from talkbench.datasets.interface import Clip
 from talkbench.datasets.official_lists import is_official_form, recognise
@@ -227,6 +228,10 @@ class Dataset(ABC):
     def identity(self, clip: str) -> str:
         """The person in `clip`; by default every clip shows another person."""
         return clip
+
+    def fingerprint(self, clip: str) -> str:
+        """What tells `clip` from others and from itself when it has changed, see `talkbench.datasets.fingerprints`."""
+        return fingerprint(self.store.path(clip))
 
     def read(self, frame: Frame) -> np.ndarray:
         """The image of `frame`, uint8 RGB (H, W, 3) at its stored size; raises as `Split.read`."""
