@@ -75,6 +75,7 @@ class Split:
         note, held_out: see `Listing`.
         list_sha256: of the file that the pairs were read from; "" for pairs that were drawn.
         videos_named: see `Dataset`; False for pairs of the caller's own.
+        part: what its pairs are drawn from, if not from the whole data set (``held-out``).
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Split:
         held_out: bool = False,
         list_sha256: str = "",
         videos_named: bool = False,
+        part: str = "",
     ) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
@@ -97,7 +99,7 @@ class Split:
         self.has_truth = has_truth(task)
         self.store, self.lengths = store or Store(root), lengths or {}
         self.note, self.held_out, self.list_sha256 = note, held_out, list_sha256
-        self.videos_named = videos_named
+        self.videos_named, self.part = videos_named, part
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -110,7 +112,7 @@ class Split:
 
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
-        details = self.store, self.lengths, self.note, self.held_out, self.list_sha256, self.videos_named
+        details = self.store, self.lengths, self.note, self.held_out, self.list_sha256, self.videos_named, self.part
         return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *details)
 
     def clip(self, name: str) -> Clip:

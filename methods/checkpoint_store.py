@@ -156,6 +156,8 @@ def add(path: Path, name: str = "") -> StoredCheckpoint:
         TalkbenchError: as `identify`, or the store cannot be written.
     """
     match, file, remarks = _identify(path, name)
+    if file.kind == "torch" and file.metadata:
+        raise TalkbenchError(f"{path} is the state of a training; make weights of it first: bench weights convert")
     target = _target(match, path, file.kind)
     copy(path, target)
     return StoredCheckpoint(match, target, note(target), tuple(remarks))
@@ -178,7 +180,8 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
     """Write a checkpoint, with the further files that its method needs, as one safetensors file.
 
     Only the method's networks are kept, under ``network/key``, with the method's name and the hash of the original
-    as metadata. `out` None: ``<method>.safetensors`` beside the original.
+    as metadata, beside what a file of ours says of its training. `out` None: ``<method>.safetensors`` beside the
+    original.
 
     Raises:
         TalkbenchError: as `identify`, a further file is missing, or `out` is no ``.safetensors`` or cannot be written.
@@ -197,7 +200,8 @@ def convert(path: Path, out: Path | None = None, name: str = "") -> tuple[Match,
         if "" not in stored:
             raise TalkbenchError(f"{other} is not the {part} of {match.method}; put its published file there")
         states[part] = stored[""]
-    save_states(states, out, {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)})
+    own = {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)}
+    save_states(states, out, {**file.metadata, **own})
     return match, out
 
 

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import Kind
 from talkbench.core.files import atomic_path
-from talkbench.core.tensor_files import read_tensors
+from talkbench.core.tensor_files import read_header, read_tensors
 from talkbench.core.text import visible
+from talkbench.methods.training_states import is_state, metadata_of, networks_of, remark
 
 State = dict[str, Tensor]
 Part = tuple[State, tuple[str, ...]]
@@ -66,7 +67,8 @@ def read_checkpoint(path: Path, method: str) -> CheckpointFile:
     """The state dicts in a checkpoint, without what wrappers and training programs put around them.
 
     These are ``module.`` and ``_orig_mod.`` in keys (DataParallel, ``torch.compile``), one of `WRAPPERS` around the
-    networks or before their keys, and the names of networks in the keys of a flat state dict (``generator.x``).
+    networks or before their keys, and the names of networks in the keys of a flat state dict (``generator.x``). Of the
+    state of a training of ours, the networks are taken that the training would end with.
 
     Raises:
         TalkbenchError: the file is missing, damaged or holds code; two of its keys are one key without the prefixes;
@@ -77,13 +79,17 @@ def read_checkpoint(path: Path, method: str) -> CheckpointFile:
     file = read_tensors(path)
     if not isinstance(file.content, dict):
         raise TalkbenchError(f"{path} holds a {type(file.content).__name__}, not the dictionary of a checkpoint")
+    content, how = file.content, _misnamed(path, file.kind)
+    metadata = _own_metadata(path, file.metadata)
     try:
-        parts = _parts(file.content, _misnamed(path, file.kind))
+        if is_state(content):
+            content, metadata, how = networks_of(content), metadata_of(content), (*how, remark(content))
+        parts = _parts(content, how)
     except ValueError as error:
         raise TalkbenchError(f"{path} {error}") from error
     states = {name: state for name, (state, _) in parts.items()}
     remarks = {name: how for name, (_, how) in parts.items()}
-    return CheckpointFile(file.kind, states, remarks, _own_metadata(path, file.metadata))
+    return CheckpointFile(file.kind, states, remarks, metadata)
 
 
 def read_states(path: Path, method: str) -> dict[str, State]:
@@ -120,12 +126,14 @@ def save_states(states: Mapping[str, Mapping[str, Tensor]], path: Path, metadata
 
 
 def read_metadata(path: Path) -> dict[str, object]:
-    """What `save_networks` stored beside the weights.
+    """What `save_networks` stored beside the weights, or what the state of a training says of itself; empty for other
+    files. No tensor is read.
 
     Raises:
         TalkbenchError: the file is damaged, or its metadata is not ours.
     """
-    return _own_metadata(path, read_tensors(path).metadata)
+    header = read_header(path)
+    return metadata_of(header.content) if is_state(header.content) else _own_metadata(path, header.metadata)
 
 
 def _own_metadata(path: Path, texts: Mapping[str, str]) -> dict[str, object]:

@@ -127,13 +127,13 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         return pairs
 
     def held_out(self) -> HeldOut:
-        """The frames that training never sees, of clips that can be read."""
-        ranges: HeldOut = dict.fromkeys(sorted(self._held_out))
+        """The frames that are held out, of clips that can be read."""
+        ranges: HeldOut = dict.fromkeys(self._kept)
         for clip in self.clips if self.config.validation and not self._held_out else ():
             with suppress(PairError):
-                kept = self.dataset.training_numbers(clip)[len(self._seen(clip)) :]
-                if len(kept):
-                    ranges[clip] = (kept[0], kept[-1])
+                numbers = self.dataset.training_numbers(clip)
+                if end := self._end(numbers):
+                    ranges[clip] = (numbers[-end], numbers[-1])
         return ranges
 
     def images(self, frames: Sequence[Frame]) -> Tensor:

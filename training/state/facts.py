@@ -77,7 +77,7 @@ def gather(pairs: FramePairs, kinds: Iterable[type], say: Say) -> Facts:
     clips = sorted({*pairs.clips, *held_out})
     if len(clips) > MANY:
         say(f"looking at {len(clips)} clips, so that other ones are not taken for these when the training goes on")
-    return Facts(pairs.config.dataset, fingerprints(clips, pairs.dataset.fingerprint), held_out, code(kinds))
+    return Facts(pairs.dataset.name, fingerprints(clips, pairs.dataset.fingerprint), held_out, code(kinds))
 
 
 def code(kinds: Iterable[type]) -> dict[str, Any]:
