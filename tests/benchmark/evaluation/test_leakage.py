@@ -99,7 +99,10 @@ def test_the_pairs_of_what_was_held_out(root: Path) -> None:
         ({"held_out": {}}, "their training held nothing out for --split held-out; train with --set validation=16"),
         ({"data": {"dataset": "demo", "id": "0"}}, "the weights were trained on demo, not on folder"),
         ({"held_out": {"x": None, "b/1": None}}, "1 of the 2 clips that the training held out are missing in"),
-        ({"data": {"dataset": "folder", "id": "0", "clips": {"b/1": "0"}}}, "or others than they were: b/1; bring them"),
+        (
+            {"data": {"dataset": "folder", "id": "0", "clips": {"b/1": "0"}}},
+            "or others than they were: b/1; bring them",
+        ),
     ],
 )
 def test_nothing_that_is_known_to_be_held_out(root: Path, facts: dict[str, object] | None, message: str) -> None:
