@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from talkbench.core.checkout import commit
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.paths import commit
 
 if TYPE_CHECKING:
     from talkbench.results.record import GitState

@@ -1,4 +1,5 @@
-"""Reading and writing checkpoints: the authors' files and what others make of them, ours as safetensors.
+"""Reading and writing checkpoints: the authors' files and what others make of them, ours as safetensors, and the states
+of trainings (``state/<step>.pt``), which `talkbench.training` writes.
 
 Nothing here runs code from a file, see `talkbench.core.tensor_files`.
 """
@@ -9,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,6 @@ from talkbench.core.file_kinds import Kind
 from talkbench.core.files import atomic_path
 from talkbench.core.tensor_files import read_header, read_tensors
 from talkbench.core.text import visible
-from talkbench.methods.training_states import is_state, metadata_of, networks_of, remark
 
 State = dict[str, Tensor]
 Part = tuple[State, tuple[str, ...]]
@@ -34,6 +34,8 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 PARALLEL = "its keys are read without 'module.'"
 """The remark on what DataParallel leaves, as in files of authors."""
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "weight_u", "weight_v")
+"""How the keys of buffers that training moves end, for states that do not name their buffers."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def read_checkpoint(path: Path, method: str) -> CheckpointFile:
     content, how = file.content, _misnamed(path, file.kind)
     metadata = _own_metadata(path, file.metadata)
     try:
-        if is_state(content):
-            content, metadata, how = networks_of(content), metadata_of(content), (*how, remark(content))
+        if _is_training(content):
+            content, metadata, how = _trained(content), _metadata_of(content), (*how, _step(content))
         parts = _parts(content, how)
     except ValueError as error:
         raise TalkbenchError(f"{path} {error}") from error
@@ -133,7 +135,7 @@ def read_metadata(path: Path) -> dict[str, object]:
         TalkbenchError: the file is damaged, or its metadata is not ours.
     """
     header = read_header(path)
-    return metadata_of(header.content) if is_state(header.content) else _own_metadata(path, header.metadata)
+    return _metadata_of(header.content) if _is_training(header.content) else _own_metadata(path, header.metadata)
 
 
 def _own_metadata(path: Path, texts: Mapping[str, str]) -> dict[str, object]:
@@ -290,3 +292,54 @@ def _plain(name: str, state: Mapping[Any, Tensor], how: tuple[str, ...]) -> Part
         plain[bare], keys[bare] = value, key
     told = f"its keys are read without {' and '.join(sorted(removed, reverse=True))}"
     return plain, (*how, told) if removed else how
+
+
+def _is_training(content: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether the content of a file is the state of a training."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("step"), int):
+        return False
+    return isinstance(content.get("config"), Mapping) and _is_flat(content.get("networks"))
+
+
+def _trained(state: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+    """The state dicts of the networks that a training would end with, and of the discriminator, by their names: with
+    the averaged parameters if the recipe has an average, as in its weights files.
+
+    Raises:
+        ValueError: an averaged parameter is missing; the message goes after the file's name.
+    """
+    networks, average = dict(state["networks"]), state.get("average")
+    if average:
+        buffers = state.get("buffers")
+        for key in networks:
+            if key.endswith(STATISTICS) if buffers is None else key in buffers:
+                continue
+            if not isinstance(average, Mapping) or f"module.{key}" not in average:
+                raise ValueError(f"is the state of a training whose average lacks {visible(key)}; take another state")
+            networks[key] = average[f"module.{key}"]
+    opponents = state.get("opponents")
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, value in {**networks, **(opponents if _is_flat(opponents) else {})}.items():
+        name, _, inner = key.partition(".")
+        parts.setdefault(name, {})[inner] = value
+    return parts
+
+
+def _metadata_of(state: Mapping[str, Any]) -> dict[str, object]:
+    """What a state says of itself, as weights files do; a state of before it did, what follows from its recipe."""
+    config, metadata = dict(state["config"]), state.get("metadata")
+    own = {"method": config.get("method"), "config": config, "steps": state["step"]}
+    return {**own, **metadata} if isinstance(metadata, Mapping) else own
+
+
+def _step(state: Mapping[str, Any]) -> str:
+    """What its networks are, in words."""
+    averaged = ", averaged over its steps" if state.get("average") else ""
+    return f"its networks are those of a training at step {state['step']}{averaged}"
+
+
+def _is_flat(value: object) -> TypeGuard[Mapping[str, Tensor]]:
+    """Whether it is the state dict of several networks."""
+    if not isinstance(value, Mapping):
+        return False
+    return all(isinstance(key, str) and isinstance(item, Tensor) for key, item in value.items())

@@ -13,8 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from talkbench.core.checkout import commit
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.paths import commit
 from talkbench.core.registry import distribution_of
 from talkbench.datasets.fingerprints import fingerprints
 from talkbench.training.data.pairs import FramePairs, HeldOut
