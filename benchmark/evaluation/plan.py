@@ -93,10 +93,10 @@ def prepare(
     gaps = describe_gaps(whole.gaps()) if task == "reconstruction" else ""
     for note in filter(None, (weights.note, whole.note, gaps)):
         progress.say(note)
-    seen = leakage(weights, whole, training, data, given=options.checkpoint is not None)
-    if seen.words:
-        (progress.warn if seen.frames else progress.say)(seen.words + offer(seen, whole, training))
     pairs = whole if options.limit is None else whole.head(options.limit)
+    seen = leakage(weights, pairs, training, data, given=options.checkpoint is not None)
+    if seen.words:
+        (progress.warn if seen.frames else progress.say)(seen.words + offer(seen, pairs, training))
     check_readable(pairs)
     size = _size(options, protocol, method, pairs, progress)
     if not options.metrics:  # the protocol's metrics that make no sense for the task are left out without a word
