@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.paths import commit
 
 if TYPE_CHECKING:
     from talkbench.results.record import GitState
@@ -88,15 +88,5 @@ def git_state() -> GitState | None:
     """The commit of the checkout that this package runs from; None outside a checkout."""
     from talkbench.results.record import GitState
 
-    root = Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(root), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
-
-    try:
-        return GitState(commit=git("rev-parse", "HEAD"), dirty=bool(git("status", "--porcelain")))
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    state = commit()
+    return GitState(commit=state[0], dirty=state[1]) if state else None

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,8 +77,8 @@ def sha256_file(path: Path) -> str:
 def atomic_path(path: Path) -> Iterator[Path]:
     """A path to write to, of the same name, that is moved to `path` after fsync when the block ends well.
 
-    Missing folders are made. The temporary path lies in a hidden folder beside `path`, so that what a
-    killed process leaves behind is never taken for a result.
+    Missing folders are made. The file has the permissions that the user's umask gives, whatever wrote it. The temporary
+    path lies in a hidden folder beside `path`, so that what a killed process leaves behind is never taken for a result.
 
     Raises:
         TalkbenchError: the folder cannot be written, the disk is full, or the block could not use another file, which
@@ -86,6 +86,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with _beside(path) as temporary:
         yield temporary
+        _permit([temporary], temporary.parent)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -106,6 +107,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     with _beside(path.absolute()) as temporary:
         temporary.mkdir()
         yield temporary
+        _permit(temporary.rglob("*"), temporary.parent)
         for file in temporary.rglob("*"):
             if file.is_file():
                 with file.open("rb") as stream:
@@ -118,6 +120,22 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             _check_free(path)
             raise
         _fsync_names(path.absolute().parent)
+
+
+def _permit(paths: Iterable[Path], hidden: Path) -> None:
+    """Give files and folders the permissions that the user's umask gives: some libraries write for their user alone.
+
+    Args:
+        hidden: a folder for a file that shows which these are, since to ask for the umask is to change it for a moment.
+    """
+    probe = hidden / ".umask"
+    probe.touch()
+    plain = probe.stat().st_mode & 0o666
+    for path in paths:
+        mode = plain | (plain & 0o444) >> 2 if path.is_dir() else plain
+        if not path.is_symlink() and path.stat().st_mode & 0o777 != mode:
+            with suppress(PermissionError):  # where the file system has none
+                path.chmod(mode)
 
 
 def _fsync_names(folder: Path) -> None:

@@ -1,8 +1,9 @@
-"""Where files live: the cache folder, and paths from lists kept inside their root."""
+"""Where files live: the cache folder, paths from lists kept inside their root, the checkout that the code is from."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
@@ -24,3 +25,20 @@ def inside(root: Path, relative: str) -> Path:
     if not path.is_relative_to(root.resolve()):
         raise TalkbenchError(f"path {relative!r} leaves the data root {root}; use paths below it")
     return path
+
+
+def commit() -> tuple[str, bool] | None:
+    """The commit of the checkout that this package runs from, and whether there are changes not committed; None outside
+    a checkout, and where git cannot be asked."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -49,17 +49,33 @@ def read_tensors(path: Path) -> TensorFile:
     return TensorFile(kind, _read_torch(path), {})
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, object], dict[str, str]]:
+def read_header(path: Path) -> TensorFile:
+    """As `read_tensors`, without the values of tensors: of safetensors the metadata alone, of a zip of ``torch.save``
+    what its tensors stand in, which are read when they are used. Of older files nothing is read.
+
+    Raises:
+        TalkbenchError: as `read_tensors`.
+    """
+    kind = checkpoint_kind(path)
+    if kind == "safetensors":
+        return TensorFile(kind, {}, _read_safetensors(path, whole=False)[1])
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    return TensorFile(kind, _read_torch(path, mapped=True) if is_zip else {}, {})
+
+
+def _read_safetensors(path: Path, whole: bool = True) -> tuple[dict[str, object], dict[str, str]]:
     from safetensors import safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            keys = file.keys() if whole else ()
+            return {key: file.get_tensor(key) for key in keys}, dict(file.metadata() or {})
     except Exception as error:  # its own, torch's for types that it lacks, those of the file system
         raise TalkbenchError(f"{path} is not a readable safetensors file ({_line(error)}); get it anew") from error
 
 
-def _read_torch(path: Path) -> object:
+def _read_torch(path: Path, mapped: bool = False) -> object:
     import torch
 
     try:
@@ -69,7 +85,8 @@ def _read_torch(path: Path) -> object:
             torch.serialization.safe_globals(_numpy_values()),
         ):
             warnings.simplefilter("ignore")
-            content: object = torch.load(file, map_location="cpu", weights_only=True)
+            source = str(path.absolute()) if mapped else file
+            content: object = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped or None)
             return content
     except Exception as error:  # torch, pickle, zipfile and struct each have errors of their own for damage
         code = CODE.search(str(error))

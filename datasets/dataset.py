@@ -22,6 +22,7 @@ from talkbench.core.registry import nearest
 from talkbench.datasets.best_frames import with_best
 from talkbench.datasets.clip_store import Store
 from talkbench.datasets.clips import has_two_frames
+from talkbench.datasets.fingerprints import fingerprint
 from talkbench.datasets.gaps import Gap
 from talkbench.datasets.interface import Clip
 from talkbench.datasets.official_lists import is_official_form, recognise
@@ -74,6 +75,7 @@ class Split:
         note, held_out: see `Listing`.
         list_sha256: of the file that the pairs were read from; "" for pairs that were drawn.
         videos_named: see `Dataset`; False for pairs of the caller's own.
+        part: what its pairs are drawn from, if not from the whole data set (``held-out``).
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Split:
         held_out: bool = False,
         list_sha256: str = "",
         videos_named: bool = False,
+        part: str = "",
     ) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
@@ -96,7 +99,7 @@ class Split:
         self.has_truth = has_truth(task)
         self.store, self.lengths = store or Store(root), lengths or {}
         self.note, self.held_out, self.list_sha256 = note, held_out, list_sha256
-        self.videos_named = videos_named
+        self.videos_named, self.part = videos_named, part
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -109,7 +112,7 @@ class Split:
 
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
-        details = self.store, self.lengths, self.note, self.held_out, self.list_sha256, self.videos_named
+        details = self.store, self.lengths, self.note, self.held_out, self.list_sha256, self.videos_named, self.part
         return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *details)
 
     def clip(self, name: str) -> Clip:
@@ -227,6 +230,10 @@ class Dataset(ABC):
     def identity(self, clip: str) -> str:
         """The person in `clip`; by default every clip shows another person."""
         return clip
+
+    def fingerprint(self, clip: str) -> str:
+        """What tells `clip` from others and from itself when it has changed, see `talkbench.datasets.fingerprints`."""
+        return fingerprint(self.store.path(clip))
 
     def read(self, frame: Frame) -> np.ndarray:
         """The image of `frame`, uint8 RGB (H, W, 3) at its stored size; raises as `Split.read`."""

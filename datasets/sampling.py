@@ -106,3 +106,23 @@ def cross_identity(clips: Clips, identity: Callable[[str], str], seed: int, coun
 def reconstruction(clips: Clips) -> list[Pair]:
     """The first frame of each clip as the source of all its frames."""
     return [Pair(Frame(name, clips[name][0]), Frame(name, number)) for name in sorted(clips) for number in clips[name]]
+
+
+def possible_or_drawn(task: str, clips: Clips, identity: Callable[[str], str], seed: int) -> list[Pair]:
+    """All possible pairs of a task in a few clips, or `COUNT` that are drawn from those of more.
+
+    Raises:
+        TalkbenchError: there are none.
+    """
+    if task == "reconstruction":
+        return reconstruction(clips)
+    frames = {name: [Frame(name, number) for number in clips[name]] for name in sorted(clips)}
+    if task == "same-identity":
+        if 0 < sum(len(own) * (len(own) - 1) for own in frames.values()) <= COUNT:
+            return [Pair(a, b) for own in frames.values() for a in own for b in own if a != b]
+        return same_identity(clips, seed, videos=None)
+    everything = [(identity(name), frame) for name, own in frames.items() for frame in own]
+    few = len(everything) ** 2 <= COUNT
+    if few and (pairs := [Pair(a, b) for one, a in everything for other, b in everything if one != other]):
+        return pairs
+    return cross_identity(clips, identity, seed)

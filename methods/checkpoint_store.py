@@ -156,6 +156,8 @@ def add(path: Path, name: str = "") -> StoredCheckpoint:
         TalkbenchError: as `identify`, or the store cannot be written.
     """
     match, file, remarks = _identify(path, name)
+    if file.kind == "torch" and file.metadata:
+        raise TalkbenchError(f"{path} is the state of a training; make weights of it first: bench weights convert")
     target = _target(match, path, file.kind)
     copy(path, target)
     return StoredCheckpoint(match, target, note(target), tuple(remarks))

@@ -1,4 +1,5 @@
-"""Reading and writing checkpoints: the authors' files and what others make of them, ours as safetensors.
+"""Reading and writing checkpoints: the authors' files and what others make of them, ours as safetensors, and the states
+of trainings (``state/<step>.pt``), which `talkbench.training` writes.
 
 Nothing here runs code from a file, see `talkbench.core.tensor_files`.
 """
@@ -9,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import Kind
 from talkbench.core.files import atomic_path
-from talkbench.core.tensor_files import read_tensors
+from talkbench.core.tensor_files import read_header, read_tensors
 from talkbench.core.text import visible
 
 State = dict[str, Tensor]
@@ -33,6 +34,8 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 PARALLEL = "its keys are read without 'module.'"
 """The remark on what DataParallel leaves, as in files of authors."""
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked", "weight_u", "weight_v")
+"""How the keys of buffers that training moves end, for states that do not name their buffers."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def read_checkpoint(path: Path, method: str) -> CheckpointFile:
     """The state dicts in a checkpoint, without what wrappers and training programs put around them.
 
     These are ``module.`` and ``_orig_mod.`` in keys (DataParallel, ``torch.compile``), one of `WRAPPERS` around the
-    networks or before their keys, and the names of networks in the keys of a flat state dict (``generator.x``).
+    networks or before their keys, and the names of networks in the keys of a flat state dict (``generator.x``). Of the
+    state of a training of ours, the networks are taken that the training would end with.
 
     Raises:
         TalkbenchError: the file is missing, damaged or holds code; two of its keys are one key without the prefixes;
@@ -77,13 +81,17 @@ def read_checkpoint(path: Path, method: str) -> CheckpointFile:
     file = read_tensors(path)
     if not isinstance(file.content, dict):
         raise TalkbenchError(f"{path} holds a {type(file.content).__name__}, not the dictionary of a checkpoint")
+    content, how = file.content, _misnamed(path, file.kind)
+    metadata = _own_metadata(path, file.metadata)
     try:
-        parts = _parts(file.content, _misnamed(path, file.kind))
+        if _is_training(content):
+            content, metadata, how = _trained(content), _metadata_of(content), (*how, _step(content))
+        parts = _parts(content, how)
     except ValueError as error:
         raise TalkbenchError(f"{path} {error}") from error
     states = {name: state for name, (state, _) in parts.items()}
     remarks = {name: how for name, (_, how) in parts.items()}
-    return CheckpointFile(file.kind, states, remarks, _own_metadata(path, file.metadata))
+    return CheckpointFile(file.kind, states, remarks, metadata)
 
 
 def read_states(path: Path, method: str) -> dict[str, State]:
@@ -132,12 +140,14 @@ def halved(path: Path, state: Mapping[str, Tensor]) -> State:
 
 
 def read_metadata(path: Path) -> dict[str, object]:
-    """What `save_networks` stored beside the weights.
+    """What `save_networks` stored beside the weights, or what the state of a training says of itself; empty for other
+    files. No tensor is read.
 
     Raises:
         TalkbenchError: the file is damaged, or its metadata is not ours.
     """
-    return _own_metadata(path, read_tensors(path).metadata)
+    header = read_header(path)
+    return _metadata_of(header.content) if _is_training(header.content) else _own_metadata(path, header.metadata)
 
 
 def _own_metadata(path: Path, texts: Mapping[str, str]) -> dict[str, object]:
@@ -294,3 +304,54 @@ def _plain(name: str, state: Mapping[Any, Tensor], how: tuple[str, ...]) -> Part
         plain[bare], keys[bare] = value, key
     told = f"its keys are read without {' and '.join(sorted(removed, reverse=True))}"
     return plain, (*how, told) if removed else how
+
+
+def _is_training(content: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether the content of a file is the state of a training."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("step"), int):
+        return False
+    return isinstance(content.get("config"), Mapping) and _is_flat(content.get("networks"))
+
+
+def _trained(state: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+    """The state dicts of the networks that a training would end with, and of the discriminator, by their names: with
+    the averaged parameters if the recipe has an average, as in its weights files.
+
+    Raises:
+        ValueError: an averaged parameter is missing; the message goes after the file's name.
+    """
+    networks, average = dict(state["networks"]), state.get("average")
+    if average:
+        buffers = state.get("buffers")
+        for key in networks:
+            if key.endswith(STATISTICS) if buffers is None else key in buffers:
+                continue
+            if not isinstance(average, Mapping) or f"module.{key}" not in average:
+                raise ValueError(f"is the state of a training whose average lacks {visible(key)}; take another state")
+            networks[key] = average[f"module.{key}"]
+    opponents = state.get("opponents")
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, value in {**networks, **(opponents if _is_flat(opponents) else {})}.items():
+        name, _, inner = key.partition(".")
+        parts.setdefault(name, {})[inner] = value
+    return parts
+
+
+def _metadata_of(state: Mapping[str, Any]) -> dict[str, object]:
+    """What a state says of itself, as weights files do; a state of before it did, what follows from its recipe."""
+    config, metadata = dict(state["config"]), state.get("metadata")
+    own = {"method": config.get("method"), "config": config, "steps": state["step"]}
+    return {**own, **metadata} if isinstance(metadata, Mapping) else own
+
+
+def _step(state: Mapping[str, Any]) -> str:
+    """What its networks are, in words."""
+    averaged = ", averaged over its steps" if state.get("average") else ""
+    return f"its networks are those of a training at step {state['step']}{averaged}"
+
+
+def _is_flat(value: object) -> TypeGuard[Mapping[str, Tensor]]:
+    """Whether it is the state dict of several networks."""
+    if not isinstance(value, Mapping):
+        return False
+    return all(isinstance(key, str) and isinstance(item, Tensor) for key, item in value.items())

@@ -128,6 +128,8 @@ class DatasetInfo(StrictModel):
         pairs: how many the run evaluates.
         pairs_sha256: canonical hash of their list.
         pairs_file: file the list came from, or ``built-in``.
+        part: what the pairs were drawn from, if not from the whole data set: ``held-out``, the frames that the training
+            of the weights did not see; empty in records older than the field.
         list_sha256: of that file's bytes, which tells whether it is a published list; empty for pairs that were drawn,
             and in records older than the field.
         videos_named: whether the data set's lists say which videos are meant; of a folder of the user's own they do
@@ -149,6 +151,7 @@ class DatasetInfo(StrictModel):
     pairs: int = Field(ge=0)
     pairs_sha256: str
     pairs_file: str = "built-in"
+    part: str = ""
     list_sha256: str = ""
     videos_named: bool = True
     image_size: int = Field(gt=0)
@@ -190,6 +193,8 @@ class RunRecord(StrictModel):
     Attributes:
         quantisation: how generated images became 8-bit ones: ``round`` or ``floor``.
         jpeg_quality: quality at which all images were stored as JPEG before they were scored; None: they were not.
+        seen: in words, what the weights have seen of the pairs in training; empty for nothing that is known, and in
+            records older than the field.
         random: whether the method was seen to draw random numbers. It draws them anew for every batch, so its numbers
             follow from the batch size too.
         threads: that PyTorch computed with on the CPU; None in records older than the field.
@@ -216,6 +221,7 @@ class RunRecord(StrictModel):
     precision: str = "float32"
     seed: int = 0
     random: bool = False
+    seen: str = ""
     libraries: dict[str, str]
     platform: str
     git: GitState | None = None
@@ -257,13 +263,14 @@ class RunRecord(StrictModel):
     def protocol_of(self, metric: str) -> dict[str, object]:
         """How a number was asked for, by field: task, motion, pair list, metric (variant, version, package, backend,
         extractor with its version and weights, aggregation), image size, resizing, quantisation, JPEG quality, the rule
-        for missing faces and, where no list says which videos are meant, the data id.
+        for missing faces; where no list says which videos are meant, the data id; and the part that pairs were drawn
+        from.
 
         Fields that a record is too old to have are left out, so that its ids stay what they were.
         """
         spec, data = self.metric(metric), self.dataset
         content = "" if data.videos_named else data.data_id
-        later = {"resizing": data.resizing, "distribution": spec.distribution, "data_id": content}
+        later = {"resizing": data.resizing, "distribution": spec.distribution, "data_id": content, "part": data.part}
         return {
             "task": data.task,
             "motion": data.motion,
@@ -324,10 +331,10 @@ class RunRecord(StrictModel):
 
 
 _BESIDE = {
-    *("run_id", "created", "command", "unavailable", "git"),
+    *("run_id", "created", "command", "unavailable", "git", "seen"),
     *("batch_size", "random", "threads", "device_name", "platform"),
 }
-_DATA_BESIDE = ("pairs_file", "list_sha256", "stored_size", "stored_sizes", "data_id")
+_DATA_BESIDE = ("pairs_file", "part", "list_sha256", "stored_size", "stored_sizes", "data_id")
 _METHOD_IDENTITY = ("name", "version", "distribution", "checkpoint_sha256", "settings", "resolution", "frames")
 
 

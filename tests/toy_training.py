@@ -98,6 +98,9 @@ class Toy:
     def identity(self, clip: str) -> str:
         return clip[0]
 
+    def fingerprint(self, clip: str) -> str:
+        return f"{clip} {self.frames[clip]}"
+
     def read(self, wanted: Frame) -> np.ndarray:
         if (wanted.clip, wanted.index) in self.broken:
             raise PairError("undecodable-frame", f"{wanted.clip} {wanted.index} is damaged")

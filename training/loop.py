@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,9 @@ from talkbench.training.objectives.turn import Losses, alone
 from talkbench.training.optimisers import make_optimisers
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.draw import Draw
+from talkbench.training.state.facts import Facts, continued, gather
 from talkbench.training.state.interrupts import held_back
 from talkbench.training.state.log import Log
-from talkbench.training.state.origin import read_origin
 from talkbench.training.terms import not_finite
 from talkbench.training.validation.validation import Validation
 from talkbench.training.world import World
@@ -87,7 +87,11 @@ class Trainer:
 
     Attributes:
         continued: whether a state was there to continue from.
+        facts: what the training is, known to the main process.
+        about: what states and weights files are to say besides, such as the weights that the training began with.
     """
+
+    facts: Facts
 
     def __init__(
         self,
@@ -116,7 +120,8 @@ class Trainer:
         self.checkpoints, self._lines = Checkpoints(folder), Log(folder)
         self.validation = Validation(pairs, world.device) if world.main else None
         self.step, self.latest, self._usual = 0, dict[str, float](), math.nan
-        state = world.share(self.checkpoints.load(self._recipe, progress.say) if world.main else None)
+        self.about = dict[str, object]()
+        state = world.share(self._load() if world.main else None)
         self.continued = state is not None
         if state is not None:
             self._restore(state)
@@ -267,21 +272,24 @@ class Trainer:
         return named
 
     def write_weights(self, path: Path, metadata: Mapping[str, object]) -> None:
-        """Write `states` to a safetensors file, with what the training began with among its metadata."""
+        """Write `states` to a safetensors file, with what the training is and `metadata` of its own."""
         from talkbench.methods.checkpoints import save_states
 
-        origin = read_origin(self.folder)
-        facts = {
+        save_states(self.states(), path, {**self._metadata(brief=True), **metadata})
+
+    def _metadata(self, brief: bool = False) -> dict[str, Any]:
+        """What states and weights files say of themselves; `brief`: see `Facts.content`."""
+        return {
             "method": self.config.method,
             "config": self.config.model_dump(mode="json"),
             "epochs": self.step // self.batches.per_epoch,
             "steps": self.step,
             "losses": self.latest,
-            "torch": torch.__version__,
-            **(asdict(origin) if origin else {}),
+            "torch": str(torch.__version__),
+            **self.facts.content(brief),
             **({"left_out": sorted(self.objective.left_out)} if self.objective.left_out else {}),
+            **self.about,
         }
-        save_states(self.states(), path, {**facts, **metadata})
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -308,7 +316,9 @@ class Trainer:
         state: dict[str, Any] = {
             "step": self.step,
             "config": self._recipe,
+            "metadata": self._metadata(),
             "networks": self.networks.state_dict(),
+            "buffers": [name for name, _ in self.networks.named_buffers()],
             "opponents": self.opponents.state_dict(),
             "optimisers": {turn.name: own.state_dict() for turn, own in zip(self.turns, self.optimisers, strict=True)},
             "average": self.average.state_dict() if self.average is not None else None,
@@ -317,6 +327,14 @@ class Trainer:
             "usual": self._usual,
         }
         self.checkpoints.save(self.step, state)
+
+    def _load(self) -> dict[str, Any] | None:
+        """The state to continue from, if there is one, and what the training is."""
+        state, say = self.checkpoints.load(self._recipe, self.progress.say), self.progress.say
+        self.facts = gather(self.pairs, [type(self.method), type(self.objective), type(self.pairs.dataset)], say)
+        if state is not None:
+            self.facts = continued(self.facts, state.get("metadata"), self.folder, say)
+        return state
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.step, self._usual = state["step"], state["usual"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +131,11 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
         if world.main:
             sweep(folder)
             sha256 = method.checkpoint_sha256 if options.checkpoint else None
-            beginning = check_origin(folder, options.checkpoint, sha256, Checkpoints(folder).begun())
+            beginning = check_origin(folder, options.checkpoint, sha256, Checkpoints(folder), progress.say)
         trainer = Trainer(method, config, pairs, folder, image_loss, world, options.loop, progress)
+        trainer.about = {"command": options.command, "perceptual": comparison}
+        if beginning:
+            trainer.about |= asdict(beginning)
         if options.checkpoint and not trainer.continued:
             load_opponents(trainer.opponents, options.checkpoint, config.method, progress.say)
         if world.main:  # now, so that a folder that cannot be written is noticed before the first epoch
@@ -150,8 +152,7 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
         trainer.run()
         path = folder / "weights.safetensors"
         if world.main:
-            origin = {"command": options.command, "talkbench": version("talkbench"), "perceptual": comparison}
-            trainer.write_weights(path, origin)
+            trainer.write_weights(path, {})
     return path
 
 

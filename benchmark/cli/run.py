@@ -49,6 +49,10 @@ if TYPE_CHECKING:
 @OPTIONS["motion"]
 @OPTIONS["checkpoint"]
 @OPTIONS["pairs"]
+@click.option(
+    "--split", type=click.Choice(["held-out"]),
+    help="In place of a pair list: pairs of frames that the training of the --checkpoint held out and never saw.",
+)  # fmt: skip
 @OPTIONS["root"]
 @click.option(
     "--metrics", callback=metric_names,
@@ -96,6 +100,7 @@ def command(**options: Any) -> None:
     bench run --method all --dataset all --task all
     bench run --method mcnet --dataset demo --task cross-identity --motion relative-first
     bench run --method mcnet --dataset demo --protocol fomm-video
+    bench run --method mcnet --dataset folder --root mine --split held-out --checkpoint state/00001000.pt
     bench run --method copy-source --dataset demo --image-size 128 --metrics l1,psnr
     bench run --frames results --name mymethod --dataset demo
     """

@@ -22,6 +22,7 @@ class RunOptions:
     frames: Path | None = None
     name: str | None = None
     pairs: Path | None = None
+    split: str | None = None
     root: Path | None = None
     metrics: tuple[str, ...] = ()
     limit: int | None = None

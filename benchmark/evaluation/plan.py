@@ -15,6 +15,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from talkbench import datasets, methods, metrics
 from talkbench.benchmark.environment import choose_device
 from talkbench.benchmark.evaluation.given_frames import ORIGIN, GivenFrames, check_name
+from talkbench.benchmark.evaluation.leakage import leakage, offer
 from talkbench.benchmark.evaluation.motions import check_motion, implied_settings
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.protocol import Protocol
@@ -22,14 +23,13 @@ from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.record import IN_MEMORY
 from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.evaluation.shortfall import each_reason, remarks
+from talkbench.benchmark.evaluation.trainings import Training, held_out, read_training
 from talkbench.benchmark.progress import Progress
-from talkbench.core.dataset_cards import may_have_seen
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import stored_size
 from talkbench.core.registry import nearest
 from talkbench.datasets.gaps import describe_gaps
-from talkbench.methods.cards import Weights, card, find_weights
-from talkbench.methods.checkpoints import read_metadata
+from talkbench.methods.cards import Weights, find_weights
 from talkbench.methods.interface import Method
 from talkbench.metrics import Extractor, Metric
 from talkbench.metrics.interface import broken
@@ -45,6 +45,8 @@ class Setup:
         size: side in pixels of the images that the method and the metrics get.
         unavailable: the metrics that were asked for and cannot be computed.
         remarks: what to tell the user of these.
+        training: what the weights say of their training; None if they say nothing.
+        seen: what they have seen of the pairs, in words; "" if nothing is known of that.
     """
 
     protocol: Protocol
@@ -57,6 +59,8 @@ class Setup:
     extractors: dict[str, Extractor]
     unavailable: list[UnavailableMetric]
     remarks: list[str]
+    training: Training | None = None
+    seen: str = ""
 
 
 def prepare(
@@ -80,14 +84,19 @@ def prepare(
     if options.frames is None and method is None:
         implied = implied_settings(weights.method, options.motion, datasets.has_truth(task))
         method = create_method(weights, {**implied, **options.settings})
-    whole = data.split(task, pairs=options.pairs, motion=options.motion) if data is not None else split
-    assert whole is not None
+    training = read_training(weights)
+    if data is not None:
+        whole = _split(options, task, data, training)
+    else:
+        assert split is not None
+        whole = split
     gaps = describe_gaps(whole.gaps()) if task == "reconstruction" else ""
     for note in filter(None, (weights.note, whole.note, gaps)):
         progress.say(note)
-    if leak := leakage(weights, whole, given=options.checkpoint is not None):
-        progress.warn(leak)
     pairs = whole if options.limit is None else whole.head(options.limit)
+    seen = leakage(weights, pairs, training, data, given=options.checkpoint is not None)
+    if seen.words:
+        (progress.warn if seen.frames else progress.say)(seen.words + offer(seen, pairs, training))
     check_readable(pairs)
     size = _size(options, protocol, method, pairs, progress)
     if not options.metrics:  # the protocol's metrics that make no sense for the task are left out without a word
@@ -104,33 +113,21 @@ def prepare(
     source = _given_frames(options, whole, len(pairs), size, progress) if method is None else method
     extractors = choose_extractors(chosen, device)
     told = each_reason(unavailable) if options.verbose else lines
-    return Setup(protocol, device, weights, source, pairs, size, chosen, extractors, unavailable, told)
+    facts = training, seen.words
+    return Setup(protocol, device, weights, source, pairs, size, chosen, extractors, unavailable, told, *facts)
 
 
-def leakage(weights: Weights, split: datasets.Split, given: bool = False) -> str:
-    """In words, what `weights` may have seen of `split` in training; "" for nothing, or where it is not known what they
-    were trained on. That is told by a file that ``bench train`` has written; else by the method's card, unless the user
-    has `given` the file."""
-    trained = _trained_on(weights, given) if split.videos_named else ""
-    tested = datasets.card(split.dataset)
-    if not trained or not may_have_seen(datasets.card(trained), tested, split.held_out):
-        return ""
-    if trained == tested.resplit_of:
-        return f"{weights.method} was trained on {trained}, with the very clips of these pairs; train on {tested.name}"
-    return (
-        f"{weights.method} was trained on {trained}, and these pairs are not known to be of its test part: it may have "
-        "seen these people"
-    )
+def _split(options: RunOptions, task: str, data: datasets.Dataset, training: Training | None) -> datasets.Split:
+    """The pairs that the options ask for.
 
-
-def _trained_on(weights: Weights, given: bool) -> str:
-    """The data set that the weights were trained on; "" if there are none, or it is not known."""
-    if weights.path is None:
-        return ""
-    recipe = read_metadata(weights.path).get("config") if weights.path.suffix == ".safetensors" else None
-    if isinstance(recipe, dict):
-        return str(recipe.get("dataset", ""))
-    return "" if given else card(weights.method).training_data
+    Raises:
+        TalkbenchError: as `datasets.Dataset.split`, or as `held_out`.
+    """
+    if options.split is None:
+        return data.split(task, pairs=options.pairs, motion=options.motion)
+    if options.pairs:
+        raise TalkbenchError("--split draws its own pairs; leave either --pairs or --split out")
+    return held_out(data, task, options.motion, training)
 
 
 def choose_extractors(chosen: Iterable[Metric], device: torch.device) -> dict[str, Extractor]:

@@ -52,7 +52,8 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
             motion=split.motion,
             pairs=len(split),
             pairs_sha256=split.sha256,
-            pairs_file=options.pairs.name if options.pairs else "built-in",
+            pairs_file=options.pairs.name if options.pairs else split.part or "built-in",
+            part=split.part,
             list_sha256=split.list_sha256,
             videos_named=split.videos_named,
             image_size=setup.size,
@@ -72,6 +73,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
         jpeg_quality=options.jpeg_quality or protocol.jpeg_quality.value,
         aggregation="mean over " + " and over ".join(protocol.means.value),
         missing_faces=protocol.missing_faces.value,
+        seen=setup.seen,
     )
 
 
@@ -79,6 +81,7 @@ def _method(setup: Setup) -> MethodInfo:
     method, weights = setup.method, setup.weights
     if isinstance(method, GivenFrames):
         return MethodInfo(name=method.name, origin=weights.origin, frames=method.info)
+    trained = setup.training.step if setup.training else ""
     try:
         return MethodInfo(
             name=method.name,
@@ -86,7 +89,7 @@ def _method(setup: Setup) -> MethodInfo:
             distribution=distribution_of(type(method)),
             checkpoint=weights.path.name if weights.path else None,
             checkpoint_sha256=state_sha256(method) if weights.origin == IN_MEMORY else method.checkpoint_sha256,
-            origin=weights.origin,
+            origin=", ".join(filter(None, (weights.origin, trained))),
             settings=method.settings,
             resolution=method.resolution,
             ranked=method.ranked,

@@ -118,6 +118,8 @@ def _published_weights(record: RunRecord) -> bool:
 
 def _leakage(record: RunRecord, trained_on: str) -> bool | None:
     """Whether the weights may have been trained on people or videos of the pairs; see `EntryInfo`."""
+    if record.seen:
+        return True
     if record.method.checkpoint is None and record.method.frames is None:
         return False
     sets = [name.strip() for name in trained_on.split(",")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +12,8 @@ from typing import ClassVar
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.text import printable
 from talkbench.datasets.dataset import Dataset, Listing
-from talkbench.datasets.pairs import Frame, Pair
 from talkbench.datasets.registration import registry
-from talkbench.datasets.sampling import COUNT, cross_identity, reconstruction, same_identity
+from talkbench.datasets.sampling import possible_or_drawn
 
 SEED = 0
 NAMED = 3  # files that the note names
@@ -65,7 +64,8 @@ class Folder(Dataset):
         clips, faults = self.clips
         if not clips:
             raise TalkbenchError(faults[0] if faults else f"{self.root} holds no videos and no frames; add some")
-        return Listing(_draw(clips, self.identity)[task](), str(self.root), self._content.note)
+        drawn = possible_or_drawn(task, clips, self.identity, SEED)
+        return Listing(drawn, str(self.root), self._content.note)
 
     @property
     def clips(self) -> tuple[dict[str, Sequence[int]], list[str]]:
@@ -116,35 +116,3 @@ class _Content:
             "files passed over, no frames of a clip": others and f"{len(self.passed_over)}, {others}",
         }
         return "; ".join(f"{what}: {names}" for what, names in several.items() if names)
-
-
-def _draw(clips: dict[str, Sequence[int]], identity: Callable[[str], str]) -> dict[str, Callable[[], list[Pair]]]:
-    """Functions that make the pairs of each task: all possible pairs, or `COUNT` drawn from them."""
-    frames = {name: [Frame(name, number) for number in numbers] for name, numbers in clips.items()}
-
-    def same() -> list[Pair]:
-        if 0 < sum(len(numbers) * (len(numbers) - 1) for numbers in clips.values()) <= COUNT:
-            return [
-                Pair(source, driving)
-                for name in sorted(clips)
-                for source in frames[name]
-                for driving in frames[name]
-                if driving != source
-            ]
-        return same_identity(clips, SEED, videos=None)
-
-    def cross() -> list[Pair]:
-        everything = [frame for name in sorted(clips) for frame in frames[name]]
-        if len(everything) ** 2 <= COUNT:
-            people = [identity(frame.clip) for frame in everything]
-            pairs = [
-                Pair(source, driving)
-                for source, person in zip(everything, people, strict=True)
-                for driving, other in zip(everything, people, strict=True)
-                if person != other
-            ]
-            if pairs:
-                return pairs
-        return cross_identity(clips, identity, SEED)
-
-    return {"same-identity": same, "cross-identity": cross, "reconstruction": lambda: reconstruction(clips)}

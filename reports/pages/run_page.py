@@ -125,6 +125,8 @@ def _story(record: RunRecord) -> str:
         f"Images were compared at {data.image_size}×{data.image_size} pixels, {_STORED[record.quantisation]} 8 bits"
         + (f"; stored frames of {', '.join(data.resized)} were resized to that first." if data.resized else "."),
     ]
+    if record.seen:
+        sentences.append(f"Seen in training: {record.seen}.")
     if record.jpeg_quality:
         sentences.append(
             f"All of them went through JPEG files of quality {record.jpeg_quality} before they were scored."
@@ -227,6 +229,7 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("weights", method.checkpoint or "none"),
             ("sha256 of the weights", method.checkpoint_sha256 or "none"),
             ("origin", method.origin or "not stated"),
+            *([("seen in training", record.seen)] if record.seen else []),
             ("resolution", f"{method.resolution} px" if method.resolution else "any"),
             *((name, str(value)) for name, value in method.settings.items()),
             *_frames(record),
@@ -235,7 +238,7 @@ def _details(record: RunRecord) -> dict[str, list[tuple[str, str]]]:
             ("data set", data.name),
             ("task", data.task),
             ("motion", data.motion),
-            ("pairs", f"{data.pairs}, list {data.pairs_file}"),
+            ("pairs", f"{data.pairs}, " + (f"{data.part} of the training" if data.part else f"list {data.pairs_file}")),
             ("sha256 of the pair list", data.pairs_sha256),
             ("data id", data.data_id or "none: the run has not ended, or is older than data ids"),
             ("image size", f"{data.image_size} px"),

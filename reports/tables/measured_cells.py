@@ -144,6 +144,8 @@ def finish(cells: Sequence[MeasuredCell]) -> None:
             known = f"data id {cell.data_id}: comparable only with cells of the same data id"
             cell.notes.append(known if cell.data_id else OLDER)
     for cell in present:
+        if seen := cell.run.record.seen:
+            cell.notes.append(f"seen in training: {seen}")
         total = cell.run.record.dataset.pairs
         if cell.result and (text := coverage(cell.result, total)):
             cell.notes.append(text)

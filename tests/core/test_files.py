@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import (
@@ -26,6 +28,7 @@ from talkbench.core.files import (
 from talkbench.core.images import read_image
 from talkbench.core.yaml_files import read_yaml
 from talkbench.datasets.pairs import read_text
+from talkbench.methods.checkpoints import save_states
 
 
 def test_hashes_agree_with_hashlib(tmp_path):
@@ -43,13 +46,28 @@ def test_writes_text_and_bytes_into_folders_it_makes(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "bytes", "text.txt"]
 
 
-def test_permissions_follow_the_umask(tmp_path):
-    before = os.umask(0o027)
+def write_for_oneself(path: Path) -> None:
+    """As safetensors does: a temporary file that only its user reads is moved to its place."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        Path(file.name).replace(path)
+
+
+@pytest.mark.parametrize(("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750), (0, 0o666, 0o777)])
+def test_permissions_follow_the_umask_whatever_wrote_the_file(tmp_path, umask, file, folder):
+    before = os.umask(umask)
     try:
         write_atomic(tmp_path / "file", "")
+        with atomic_path(tmp_path / "moved") as temporary:
+            write_for_oneself(temporary)
+        with atomic_folder(tmp_path / "folder") as temporary:
+            Path(tempfile.mkdtemp(dir=temporary)).replace(temporary / "inner")
+            write_for_oneself(temporary / "inner" / "moved")
+        save_states({"net": {"weight": torch.zeros(1)}}, tmp_path / "weights.safetensors", {})
     finally:
         os.umask(before)
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+    for path in tmp_path.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (folder if path.is_dir() else file), path
+    assert len(list(tmp_path.rglob("*"))) == 6
 
 
 def test_the_temporary_path_keeps_the_name(tmp_path):

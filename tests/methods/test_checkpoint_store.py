@@ -273,6 +273,24 @@ def test_a_checkpoint_in_half_precision_has_the_same_numbers_rounded(tmp_path: P
         checkpoint_store.convert(path, out, half=True)
 
 
+def test_a_state_of_a_training_becomes_weights_before_it_is_stored(tmp_path: Path) -> None:
+    trained = methods.create("mcnet@demo")
+    flat = {f"{name}.{key}": value for name, net in trained.networks.items() for key, value in net.state_dict().items()}
+    recipe = {"method": "mcnet@demo", "dataset": "folder"}
+    path = saved(tmp_path / "00000007.pt", {"step": 7, "config": recipe, "networks": flat, "average": None})
+    with pytest.raises(
+        TalkbenchError, match=r"00000007.pt is the state of a training; make weights of it first: bench"
+    ):
+        checkpoint_store.add(path)
+    match, out = checkpoint_store.convert(path)
+    assert match.method == "mcnet@demo"
+    metadata = read_metadata(out)
+    assert (metadata["steps"], metadata["config"], metadata["converted_from"]) == (7, recipe, "00000007.pt")
+    converted = methods.create("mcnet@demo", weights=out).networks
+    for name, net in trained.networks.items():
+        assert all(torch.equal(value, converted[name].state_dict()[key]) for key, value in net.state_dict().items())
+
+
 def test_what_was_trained_here_can_be_written_as_the_authors_do(tmp_path: Path) -> None:
     trained = methods.create("mcnet@demo")
     path = tmp_path / "best.safetensors"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
 
@@ -25,6 +26,9 @@ TRIES = 10  # so many frames in a row may be unreadable before training stops
 
 Item = tuple[int, int]
 """Epoch and index, which together with the seed determine a sample."""
+
+HeldOut = dict[str, tuple[int, int] | None]
+"""By clip, the first and the last of the frames that training never sees; None: the whole clip."""
 
 Sample = tuple[Tensor, str, str]
 """Source and driving frame, uint8 (2, 3, H, W); their names; and the faults of frames that were drawn before them."""
@@ -121,6 +125,16 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         if count and not pairs:
             say("no clip is long enough to hold frames out for validation, so nothing tells which weights are the best")
         return pairs
+
+    def held_out(self) -> HeldOut:
+        """The frames that are held out, of clips that can be read."""
+        ranges: HeldOut = dict.fromkeys(self._kept)
+        for clip in self.clips if self.config.validation and not self._held_out else ():
+            with suppress(PairError):
+                numbers = self.dataset.training_numbers(clip)
+                if end := self._end(numbers):
+                    ranges[clip] = (numbers[-end], numbers[-1])
+        return ranges
 
     def images(self, frames: Sequence[Frame]) -> Tensor:
         """The frames as they are, uint8 (N, 3, H, W)."""

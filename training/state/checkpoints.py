@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,25 @@ class Checkpoints:
         files = self._files()
         for path in reversed(files):
             try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                state = _read(path)
                 state_recipe = _complete(state["config"])
             except Exception:  # torch reports damage in many ways
-                say(f"{path} cannot be read, so the state before it is taken")
+                before = "" if path == files[0] else ", so the state before it is taken"
+                say(f"{path} cannot be read{before}")
                 continue
             self._check(state_recipe, recipe)
             return state
         if files:
             raise TalkbenchError(f"no state in {self.folder} can be read; delete it to begin anew")
         return None
+
+    def metadata(self) -> dict[str, Any]:
+        """What the latest state that can be read says of itself; empty if there is none, or it says nothing."""
+        for path in reversed(self._files()):
+            with suppress(Exception):  # as above
+                metadata: dict[str, Any] = _read(path).get("metadata", {})
+                return metadata
+        return {}
 
     def _check(self, old: Mapping[str, object], new: Mapping[str, object]) -> None:
         changed = sorted(key for key in {*old, *new} - FREE if old.get(key) != new.get(key))
@@ -80,6 +90,11 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]*.pt"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
 
 
 def _complete(recipe: Mapping[str, object]) -> dict[str, object]:

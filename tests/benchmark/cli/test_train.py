@@ -109,8 +109,12 @@ def test_two_processes_do_not_train_into_one_folder(train, place, monkeypatch):
 def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, place):
     assert train("--out", "one").code == 0
     assert train("--out", "three", "--workers", 2).code == 0
-    weights = [(place / out / "state" / "00000004.pt").read_bytes() for out in ("one", "three")]
-    assert weights[0] == weights[1]
+    states = [torch.load(place / out / "state" / "00000004.pt") for out in ("one", "three")]
+    for state in states:
+        assert state.pop("metadata")["training_id"]  # each of its own
+        torch.save(state, place / "state.pt")
+        state["bytes"] = (place / "state.pt").read_bytes()
+    assert states[0]["bytes"] == states[1]["bytes"]
     assert log(place / "one") == log(place / "three")
 
 
@@ -187,9 +191,19 @@ def test_a_training_keeps_to_the_weights_that_it_began_with(train, place, monkey
         assert (facts["checkpoint"], facts["checkpoint_sha256"]) == ("x.pth", sha256_file(place / "x.pth"))
     assert train("--out", "fresh", "--set", "steps=1").code == 0
     assert "began with fresh weights, not with x.pth" in complaint(train("--out", "fresh", "--checkpoint", "x.pth"))
-    (place / "fresh" / "training.json").unlink()  # as trainings were before
+    note = (place / "fresh" / "training.json").read_text()
+    (place / "fresh" / "training.json").write_text("{")
+    assert "began with fresh weights, not with x.pth" in complaint(train("--out", "fresh", "--checkpoint", "x.pth"))
+    again = train("--out", "fresh")
+    assert again.code == 0
+    assert again.err.startswith("fresh/training.json is damaged (")
+    assert "); it is written anew from the last state" in again.err
+    assert (place / "fresh" / "training.json").read_text() == note
+    (place / "fresh" / "training.json").unlink()
+    for path in (place / "fresh" / "state").iterdir():  # as trainings were before
+        torch.save({**torch.load(path), "metadata": {}}, path)
     assert "weights that it has not noted" in complaint(train("--out", "fresh", "--checkpoint", "x.pth"))
-    assert train("--out", "fresh").code == 0
+    assert "does not say which clips it has seen" in train("--out", "fresh").err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,6 +144,14 @@ def test_people_seen_and_not_seen_in_training_have_a_row_each(run: Callable[...,
     (mark,) = table.blocks[0].lines[-1].cells[3].marks
     assert dict(table.notes)[mark] == "other clips than the published ones, of which no list was released"
     assert touched([run("mcnet", "voxceleb1-seen", l1=0.03)]) == ["s5"]
+
+
+def test_what_weights_have_seen_in_training_is_a_mark(run: Callable[..., Run]) -> None:
+    plain = run("mcnet", "voxceleb1", l1=0.03)
+    seen = replace(plain, record=plain.record.model_copy(update={"seen": "mcnet was trained on these clips"}))
+    for one, noted in ((plain, False), (seen, True)):
+        notes = [text for _, text in published_table([one]).notes]
+        assert ("seen in training: mcnet was trained on these clips" in notes) == noted
 
 
 def test_another_rule_for_missing_faces_is_a_departure(make_store: MakeStore) -> None:

@@ -16,7 +16,8 @@ from file_server import FileServer, serving
 from raw_videos import write_hdtf
 
 from talkbench import datasets
-from talkbench.benchmark.evaluation.plan import leakage
+from talkbench.benchmark.evaluation.leakage import leakage
+from talkbench.benchmark.evaluation.trainings import read_training
 from talkbench.datasets import Frame, Pair, official_lists
 from talkbench.datasets.external import ExternalDataset
 from talkbench.datasets.pairs import write_pairs
@@ -168,10 +169,10 @@ def test_what_a_method_may_have_seen(tmp_path, monkeypatch):
     official_lists = data.split("same-identity")
     own = data.split("same-identity", pairs=data.root / "lists/vox_evaluation.csv")
     weights = Weights("mcnet", tmp_path / "00000099-checkpoint.pth.tar", "a link")
-    assert [leakage(weights, split) for split in (official_lists, official_lists.head(1))] == ["", ""]
-    assert "was trained on voxceleb1, and these pairs are not known to be" in leakage(weights, own)
-    assert leakage(weights, own, given=True) == ""
-    assert leakage(replace(weights, method="tpsm@ted-384"), own) == ""
+    assert [leakage(weights, split).words for split in (official_lists, official_lists.head(1))] == ["", ""]
+    assert "was trained on voxceleb1, and these pairs are not known to be" in leakage(weights, own).words
+    assert leakage(weights, own, given=True).words == ""
+    assert leakage(replace(weights, method="tpsm@ted-384"), own).words == ""
 
 
 def test_what_weights_have_seen_of_the_split_anew(tmp_path, monkeypatch):
@@ -183,11 +184,12 @@ def test_what_weights_have_seen_of_the_split_anew(tmp_path, monkeypatch):
     write_pairs(root / "lists" / "voxceleb1-seen.csv", pairs)
     split = datasets.create("voxceleb1-seen", root).split("same-identity")
     published = Weights("mcnet", tmp_path / "00000099-checkpoint.pth.tar", "a link")
-    assert "was trained on voxceleb1, with the very clips of these pairs" in leakage(published, split)
+    assert "was trained on voxceleb1, with the very clips of these pairs" in leakage(published, split).words
     for trained, seen in (("voxceleb1", True), ("voxceleb1-seen", False), ("hdtf", False)):
         path = tmp_path / f"{trained}.safetensors"
         save_states({"net": {"weight": torch.zeros(1)}}, path, {"config": {"dataset": trained}})
-        assert bool(leakage(Weights("mcnet", path, "given"), split, given=True)) == seen
+        weights = Weights("mcnet", path, "given")
+        assert leakage(weights, split, read_training(weights), given=True).frames == seen
 
 
 def test_run_without_the_data(bench):
