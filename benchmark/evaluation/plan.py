@@ -23,7 +23,7 @@ from talkbench.benchmark.evaluation.record import IN_MEMORY
 from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.evaluation.shortfall import each_reason, remarks
 from talkbench.benchmark.progress import Progress
-from talkbench.core.dataset_cards import may_have_seen
+from talkbench.core.dataset_cards import may_have_seen, set_names
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.datasets.gaps import describe_gaps
@@ -110,9 +110,10 @@ def leakage(weights: Weights, split: datasets.Split, given: bool = False) -> str
     """In words, what `weights` may have seen of `split` in training; "" for nothing, or where it is not known what they
     were trained on. That is told by a file that ``bench train`` has written; else by the method's card, unless the user
     has `given` the file."""
-    trained = _trained_on(weights, given) if split.videos_named else ""
+    sets = set_names(_trained_on(weights, given)) if split.videos_named else []
     tested = datasets.card(split.dataset)
-    if not trained or not may_have_seen(datasets.card(trained), tested, split.held_out):
+    trained = next((name for name in sets if may_have_seen(datasets.card(name), tested, split.held_out)), "")
+    if not trained:
         return ""
     if trained == tested.resplit_of:
         return f"{weights.method} was trained on {trained}, with the very clips of these pairs; train on {tested.name}"
@@ -123,7 +124,7 @@ def leakage(weights: Weights, split: datasets.Split, given: bool = False) -> str
 
 
 def _trained_on(weights: Weights, given: bool) -> str:
-    """The data set that the weights were trained on; "" if there are none, or it is not known."""
+    """The data sets that the weights were trained on, with commas between; "" if there are none, or it is not known."""
     if weights.path is None:
         return ""
     recipe = read_metadata(weights.path).get("config") if weights.path.suffix == ".safetensors" else None
