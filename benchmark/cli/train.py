@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def _roots(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> Roots:
-    """One folder, or folders by the names of their data sets."""
+    """One folder, the last that is given, or folders by the names of their data sets."""
     from talkbench import datasets
 
     parts = [value.partition("=") for value in values]
     named = {name: Path(folder) for name, _, folder in parts if folder and name in datasets.registry.names()}
-    if not values or (len(values) == 1 and not named):
-        return Path(values[0]) if values else None
+    if values and not named:
+        return Path(values[-1])
     if len(named) < len(values):
-        raise click.BadParameter("several folders are given; say which data set each is of, NAME=FOLDER")
-    return named
+        raise click.BadParameter("say once of each folder which data set it is of, NAME=FOLDER")
+    return named or None
 
 
 @click.command()

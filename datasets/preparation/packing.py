@@ -94,7 +94,7 @@ def _pack_clip(store: Store, name: str, out: Path) -> list[CutOutcome]:
             return [CutOutcome(name, name, "there")]
         faults: list[str] = []
         damage = clip.damage.removeprefix(f"{clip.path}: ")
-        write_pack(target, _frames(clip, faults), not clip.name(clip.numbers[0]), damage, source)
+        write_pack(target, _frames(clip, store.root, faults), not clip.name(clip.numbers[0]), damage, source)
     except PairError as error:
         return [CutOutcome(printable(name), printable(name), error.reason, error.message)]
     lost = f"{len(faults)} of {len(clip)} frames cannot be decoded: {faults[0]}" if faults else ""
@@ -138,15 +138,19 @@ def _source(clip: Clip) -> str:
     return digest.hexdigest()
 
 
-def _frames(clip: Clip, faults: list[str]) -> Iterator[tuple[str, bytes]]:
+def _frames(clip: Clip, root: Path, faults: list[str]) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of a clip's frames.
 
     Args:
+        root: image files that are links lead to files below it.
         faults: of frames of a video that do not decode; these have no bytes.
     """
     for number in clip.numbers:
         if name := clip.name(number):
-            yield name, _bytes(clip.file(number))
+            file = clip.file(number)
+            if file.is_symlink() and not file.resolve().is_relative_to(root.resolve()):
+                raise PairError("outside-root", f"{file} is a link that leaves the data root {root}; copy the file")
+            yield name, _bytes(file)
             continue
         try:
             yield f"{number:07d}.webp", _encoded(clip.read(number))

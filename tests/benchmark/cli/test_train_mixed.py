@@ -61,8 +61,8 @@ def test_two_data_sets(train, data, place):
         (("folder,nothing",), "unknown dataset 'nothing'"),
         (("folder,folder",), "dataset: Value error, name each data set once, with commas between"),
         (("folder,voxceleb2", "--root", "data"), "there is no folder"),
-        (("folder,voxceleb2", "--root", "a", "--root", "b"), "say which data set each is of, NAME=FOLDER"),
-        (("folder,voxceleb2", "--root", "folder=a", "--root", "b"), "say which data set each is of, NAME=FOLDER"),
+        (("folder,voxceleb2", "--root", "folder=a", "--root", "b"), "which data set it is of, NAME=FOLDER"),
+        (("folder,voxceleb2", "--root", "folder=a", "--root", "folder=b"), "say once of each folder"),
         (("folder,voxceleb2", "--root", "hdtf=a"), "--root names a folder of hdtf, which is not trained on"),
         (("folder,voxceleb2", "--set", "shares={hdtf: 2}"), "hdtf is none of them"),
     ],
@@ -78,7 +78,7 @@ def test_an_ablation_has_one_data_set(bench, data):
 
 
 def test_packed_clips_train_to_the_same_weights(bench, train, data, place):
-    assert bench("data", "pack", "folder", "--root", data / "folder", "--out", "packed").code == 0
+    assert bench("data", "pack", "folder", "--root", data / "folder", "--out", "packed", "--workers", 1).code == 0
     for root, out in ((data / "folder", "plain"), ("packed", "again")):
         result = train("--dataset", "folder", "--root", root, "--out", out)
         assert result.code == 0, result.err

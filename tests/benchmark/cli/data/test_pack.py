@@ -1,6 +1,7 @@
 """`bench data pack` as a user meets it, and the commands that read what it has packed."""
 
 import resource
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pack(bench):
-    return lambda root, out, *options: bench("data", "pack", "folder", "--root", root, "--out", out, *options)
+    """Packs a folder in this process; options given here come last and so win."""
+    usual = ("data", "pack", "folder", "--workers", "1")
+    return lambda root, out, *options: bench(*usual, "--root", root, "--out", out, *options)
 
 
 def words(result) -> str:
@@ -62,7 +65,7 @@ def test_from_packing_to_checking(bench, pack, root, place):
 
 
 def test_a_run_on_packed_frames_is_the_run_on_the_files(bench, score, clips, place):
-    assert bench("data", "pack", "tiny", "--root", clips, "--out", "packed").code == 0
+    assert bench("data", "pack", "tiny", "--root", clips, "--out", "packed", "--workers", 1).code == 0
     plain = score("--out", "one")
     record, values = plain.record, plain.values("l1")
     packed = score("--root", "packed", "--out", "two")
@@ -119,18 +122,21 @@ def test_what_cannot_be_packed(bench, pack, root, place):
 
 def test_what_lies_outside_the_root_is_not_packed(pack, root, tmp_path):
     (root / "train" / "link").symlink_to(tmp_path)
+    write_png(tmp_path / "other.png", np.zeros((16, 16, 3), np.uint8))
+    (root / CLIP / "0000003.png").symlink_to(tmp_path / "other.png")
     result = pack(root, "packed")
     assert result.code == 1
-    assert "leaves the data root" in words(result)
-    assert "made 4 of 5 clips" in words(result)
+    assert "'train/link' leaves the data root" in words(result)
+    assert "0000003.png is a link that leaves the data root" in words(result)
+    assert "made 3 of 5 clips" in words(result)
 
 
-def test_a_full_disk_takes_one_line(pack, root, place):
-    pack(root, "first")  # so that nothing is compiled while no file can grow
+def test_a_full_disk_takes_one_line(pack, root, place, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it would be cut off, and Python would not notice
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
     try:
-        result = pack(root, "packed", "--workers", "1")
+        result = pack(root, "packed")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert result.code == 2
