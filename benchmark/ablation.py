@@ -16,6 +16,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.methods.cards import demo_name
 from talkbench.reports.tables.layout import Layout, LayoutRow, keys, load_layout
+from talkbench.training.data.mixed import root_of
 from talkbench.training.loop import TrainProgress
 from talkbench.training.session import TrainOptions, recipe, train
 
@@ -77,12 +78,15 @@ def train_ablation(
     for method in methods(name, options.config):
         own = replace(options, method=method, out=place / method)
         try:
+            dataset, *others = recipe(own).sets
+            if others:
+                raise TalkbenchError(f"it would be scored on one data set; leave {', '.join(others)} out")
             with training() as display:
                 display.say(f"{method}: {own.out}")
                 weights = train(own, display)
-            dataset = recipe(own).dataset
+            root = root_of(dataset, [dataset], options.root)
             scored = RunOptions(
-                method, dataset, checkpoint=weights, root=options.root, metrics=METRICS, device=device,
+                method, dataset, checkpoint=weights, root=root, metrics=METRICS, device=device,
                 out=place / method / "run", resume=True, several=True, tracking_uri=tracking_uri(uri, RUNS),
                 command=options.command, wait=options.wait,
             )  # fmt: skip

@@ -127,6 +127,11 @@ class DatasetCard(Card):
         return frozenset({*published, *own} - {""})
 
 
+def set_names(text: str) -> list[str]:
+    """The names of data sets between commas, as recipes and cards have them; none of ""."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def may_have_seen(trained: DatasetCard, tested: DatasetCard, held_out: bool) -> bool | None:
     """Whether weights that were trained on the data set `trained` may have seen a test of `tested`: its clips and,
     unless people are meant to be seen (`DatasetCard.resplit_of`), its people. None: the two have no clips in common.

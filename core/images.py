@@ -35,15 +35,18 @@ class TooDeep(PairError):
     """An image has more than 8 bits per channel."""
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, data: bytes | None = None) -> np.ndarray:
     """An image file as uint8 RGB (H, W, 3), upright; grey becomes RGB, what is transparent becomes black.
+
+    Args:
+        data: see `open_image`.
 
     Raises:
         PairError: ``undecodable-frame``, see `open_image`; or the file is truncated.
     """
     from PIL import ImageOps
 
-    with open_image(path) as image:
+    with open_image(path, data) as image:
         upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:
             return on_black(np.asarray(upright.convert("RGBA")))
@@ -154,13 +157,16 @@ def squared(image: np.ndarray, fit: str) -> np.ndarray:
     return np.pad(image, ((top, side - height - top), (left, side - width - left), (0, 0)))
 
 
-def stored_size(path: Path) -> tuple[int, int]:
+def stored_size(path: Path, data: bytes | None = None) -> tuple[int, int]:
     """Width and height in pixels of an image file as stored; the image is not decoded.
+
+    Args:
+        data: see `open_image`.
 
     Raises:
         PairError: ``undecodable-frame``, see `open_image`.
     """
-    with open_image(path) as image:
+    with open_image(path, data) as image:
         return image.size
 
 

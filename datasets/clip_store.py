@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from talkbench.core.paths import inside
 from talkbench.datasets.clips import is_image, open_clip
 from talkbench.datasets.gaps import Gap, gap_of
 from talkbench.datasets.interface import Clip
+from talkbench.datasets.packs import PACK, is_pack
 from talkbench.datasets.videos import is_video
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
@@ -30,6 +31,11 @@ class Survey:
 
     clips: list[str]
     passed_over: list[str]
+
+    def only(self, is_clip: Callable[[str], bool]) -> Survey:
+        """Without the clips that are none of the data set's."""
+        clips = [name for name in self.clips if is_clip(name)]
+        return Survey(clips, [*self.passed_over, *(name for name in self.clips if not is_clip(name))])
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,14 @@ class Store:
     continuous: bool = True
 
     def path(self, name: str) -> Path:
-        """Where the clip `name` is, or would be.
+        """Where the clip `name` is, a folder, a video or a pack; or would be.
 
         Raises:
             TalkbenchError: `name` leads out of the root, or there are two such clips.
         """
-        places = [inside(self.root, f"{folder}/{name}" if folder != "." else name) for folder in self.folders]
+        names = (name, f"{name}{PACK}") if name != "." else (name,)
+        paths = [path if folder == "." else f"{folder}/{path}" for folder in self.folders for path in names]
+        places = [inside(self.root, path) for path in paths]
         existing = [place for place in dict.fromkeys(places) if place.exists()]
         if len(existing) > 1:
             raise TalkbenchError(f"there are two clips {name}: {existing[0]} and {existing[1]}; remove one of them")
@@ -80,7 +88,10 @@ class Store:
     def gap(self, name: str) -> Gap | None:
         """The frames that are missing within the clip `name`; None also if it cannot be read, or is a video."""
         try:
-            return gap_of(self.open(name), self.numbered) if self.continuous and self.path(name).is_dir() else None
+            path = self.path(name)
+            if not self.continuous or (path.is_file() and not is_pack(path)):
+                return None
+            return gap_of(self.open(name), self.numbered)
         except (TalkbenchError, OSError, ValueError):
             return None
 
@@ -91,8 +102,8 @@ class Store:
     def survey(self) -> Survey:
         """All that may be a clip, sorted within each folder, and all that is none.
 
-        Clips are folders with images, links to folders, and videos. Images beside videos are thumbnails and the like
-        and no clip, and so are those at the top of the root beside any other clip.
+        Clips are folders with images, links to folders, videos, and packs. Images beside videos are thumbnails and the
+        like and no clip, and so are those at the top of the root beside any other clip.
         """
         clips: list[str] = []
         passed_over: list[str] = []
@@ -102,13 +113,14 @@ class Store:
             for place, below, files in os.walk(top):
                 below[:] = sorted(name for name in below if name[0] != ".")
                 here = Path(place).relative_to(top)
-                images, videos, rest = files_by_kind(Path(place), files)
+                packs = [name.removesuffix(PACK) for name in files if is_pack(name) and name[0] != "."]
+                images, videos, rest = files_by_kind(Path(place), [name for name in files if not is_pack(name)])
                 if here == Path() and not videos:
                     at_top = images
                 elif images and not videos:
                     clips.append(here.as_posix())
                 links = [name for name in below if (top / here / name).is_symlink()]
-                clips += [(here / name).as_posix() for name in sorted([*links, *videos])]
+                clips += [(here / name).as_posix() for name in sorted([*links, *videos, *packs])]
                 passed_over += [(here / name).as_posix() for name in (rest + images if videos else rest)]
             if at_top and clips:
                 passed_over += at_top

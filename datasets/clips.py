@@ -1,18 +1,19 @@
-"""Clips: a folder of image files or a video file, read frame by frame with exact indices."""
+"""Clips: a folder of image files, a pack of them, or a video file, read frame by frame with exact indices."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.images import holds_picture, read_image
+from talkbench.core.images import holds_picture, read_image, stored_size
 from talkbench.datasets.interface import Clip
+from talkbench.datasets.packs import Pack, is_pack
 from talkbench.datasets.videos import VideoClip
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
@@ -28,21 +29,21 @@ class FolderClip(Clip):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.files = sorted(image_files(path), key=_natural)
+        self.files = [path / name for name in _by_place(path, image_names(path))]
         if not self.files:
             raise TalkbenchError(f"{path} holds no frames, PNG, JPEG or the like; give a folder of frames or a video")
-        frames: dict[tuple[tuple[int, str], ...], Path] = {}
-        for file in self.files:
-            other = frames.setdefault(tuple(_natural(Path(file.stem))), file)
-            if other != file:
-                both = " and ".join(sorted((file.name, other.name)))
-                raise TalkbenchError(f"{path}: {both} are both one frame; remove one of them")
 
     def __len__(self) -> int:
         return len(self.files)
 
     def file(self, index: int) -> Path:
         return self.files[index]
+
+    def name(self, index: int) -> str:
+        return self.files[index].name
+
+    def stored_size(self, index: int) -> tuple[int, int]:
+        return stored_size(self.files[index])
 
     def _read(self, index: int) -> np.ndarray:
         return read_image(self.files[index])
@@ -87,23 +88,16 @@ class ListedClip(Clip):
         return frame
 
 
-class NumberedClip(Clip):
-    """The images of a folder by the numbers in their names (`file_number`): a frame keeps its number even
-    if others are missing. Files without a number are no frames."""
+class _NumberedFiles(Clip):
+    """A clip that has its frames by number.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        files: the names of the image files by the numbers of the frames.
+    """
+
+    def __init__(self, path: Path, files: dict[int, str]) -> None:
         super().__init__(path)
-        self._files: dict[int, str] = {}
-        for name in image_names(path):
-            number = file_number(name)
-            if number in self._files:
-                both = " and ".join(sorted((name, self._files[number])))
-                raise TalkbenchError(f"{path}: {both} are both frame {number}; remove one of them")
-            if number is not None:
-                self._files[number] = name
-        self._numbers = sorted(self._files)
-        if not self._files:
-            raise TalkbenchError(f"{path} holds no frames with numbers in their names; prepare this clip anew")
+        self._files, self._numbers = files, sorted(files)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -111,6 +105,9 @@ class NumberedClip(Clip):
     @property
     def numbers(self) -> Sequence[int]:
         return self._numbers
+
+    def name(self, index: int) -> str:
+        return self._files[index]
 
     def read(self, index: int) -> np.ndarray:
         """The frame with the number `index`.
@@ -122,18 +119,59 @@ class NumberedClip(Clip):
             raise PairError("missing-frame", f"{self.path} has no frame {index}; prepare this clip anew")
         return self._read(index)
 
+
+class NumberedClip(_NumberedFiles):
+    """The images of a folder by the numbers in their names (`file_number`): a frame keeps its number even
+    if others are missing. Files without a number are no frames."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _by_number(path, image_names(path)))
+
     def file(self, index: int) -> Path:
         return self.path / self._files[index]
+
+    def stored_size(self, index: int) -> tuple[int, int]:
+        return stored_size(self.file(index))
 
     def _read(self, index: int) -> np.ndarray:
         return read_image(self.file(index))
 
 
-def open_clip(path: Path, numbered: bool = False) -> Clip:
-    """The clip at `path`: a folder of images, or a video file, whatever its ending.
+class PackedClip(_NumberedFiles):
+    """The frames of a pack, as those of the folder or the video that it was made from.
 
     Args:
-        numbered: frames in a folder go by the number in their names, not by their place.
+        numbered: see `open_clip`.
+    """
+
+    def __init__(self, path: Path, numbered: bool = False) -> None:
+        self._pack, self._numbered = Pack(path), numbered
+        names = self._pack.names
+        super().__init__(path, _by_number(path, names) if numbered else dict(enumerate(_by_place(path, names))))
+        self.damage = self._pack.facts.damage and f"{path}: {self._pack.facts.damage}"
+
+    def read(self, index: int) -> np.ndarray:
+        """See `NumberedClip`, or `FolderClip` where frames go by their place."""
+        return super().read(index) if self._numbered else Clip.read(self, index)
+
+    def name(self, index: int) -> str:
+        return "" if self._pack.facts.video else self._files[index]
+
+    def stored_size(self, index: int) -> tuple[int, int]:
+        return self._pack.stored_size(self._files[index])
+
+    def __reduce__(self) -> tuple[type[PackedClip], tuple[Path, bool]]:
+        return PackedClip, (self.path, self._numbered)
+
+    def _read(self, index: int) -> np.ndarray:
+        return self._pack.read(self._files[index])
+
+
+def open_clip(path: Path, numbered: bool = False) -> Clip:
+    """The clip at `path`: a folder of images, a pack by its ending, or a video file, whatever its ending.
+
+    Args:
+        numbered: frames in a folder or a pack go by the number in their names, not by their place.
 
     Raises:
         TalkbenchError: what is at `path` cannot be read as a clip.
@@ -142,6 +180,8 @@ def open_clip(path: Path, numbered: bool = False) -> Clip:
     if path.is_dir():
         return NumberedClip(path) if numbered else FolderClip(path)
     if path.is_file():
+        if is_pack(path):
+            return PackedClip(path, numbered)
         try:
             return VideoClip(path)
         except TalkbenchError as error:
@@ -180,6 +220,41 @@ def file_number(name: str) -> int | None:
     return int(digits[-1]) if digits else None
 
 
-def _natural(file: Path) -> list[tuple[int, str]]:
-    parts = re.findall(r"(\d+)|(\D+)", file.name)
+def _by_place(path: Path, names: Iterable[str]) -> list[str]:
+    """The names of image files in natural order.
+
+    Raises:
+        TalkbenchError: two of them are one frame of the clip at `path`.
+    """
+    ordered = sorted(names, key=_natural)
+    frames: dict[tuple[tuple[int, str], ...], str] = {}
+    for name in ordered:
+        other = frames.setdefault(tuple(_natural(Path(name).stem)), name)
+        if other != name:
+            both = " and ".join(sorted((name, other)))
+            raise TalkbenchError(f"{path}: {both} are both one frame; remove one of them")
+    return ordered
+
+
+def _by_number(path: Path, names: Iterable[str]) -> dict[int, str]:
+    """The names of image files by the numbers in them.
+
+    Raises:
+        TalkbenchError: two of them are one frame of the clip at `path`, or none has a number.
+    """
+    files: dict[int, str] = {}
+    for name in names:
+        number = file_number(name)
+        if number in files:
+            both = " and ".join(sorted((name, files[number])))
+            raise TalkbenchError(f"{path}: {both} are both frame {number}; remove one of them")
+        if number is not None:
+            files[number] = name
+    if not files:
+        raise TalkbenchError(f"{path} holds no frames with numbers in their names; prepare this clip anew")
+    return files
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    parts = re.findall(r"(\d+)|(\D+)", name)
     return [(int(digits), "") if digits else (-1, text) for digits, text in parts]

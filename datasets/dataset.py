@@ -20,7 +20,7 @@ from talkbench.core.files import sha256_file
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
 from talkbench.datasets.best_frames import with_best
-from talkbench.datasets.clip_store import Store
+from talkbench.datasets.clip_store import Store, Survey
 from talkbench.datasets.clips import has_two_frames
 from talkbench.datasets.fingerprints import fingerprint
 from talkbench.datasets.gaps import Gap
@@ -243,6 +243,10 @@ class Dataset(ABC):
     def store(self) -> Store:
         """Where the clips are."""
         return Store(self.root)
+
+    def survey(self) -> Survey:
+        """All clips on the disk, by their paths below the root, and all else there."""
+        return Store(self.root).survey()
 
     @cached_property
     def card_path(self) -> Path:

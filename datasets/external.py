@@ -16,9 +16,10 @@ from talkbench.core.dataset_cards import DatasetCard, TaskCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import home
 from talkbench.core.registry import nearest
-from talkbench.datasets.clip_store import Store
+from talkbench.datasets.clip_store import Store, Survey
 from talkbench.datasets.dataset import Dataset, Listing, Split
 from talkbench.datasets.official_lists import Naming, OfficialList, is_official_form, read_official, recognise
+from talkbench.datasets.packs import PACK
 from talkbench.datasets.pairs import Pair, highest_frames, read_text
 from talkbench.datasets.registration import cards, create
 from talkbench.datasets.sampling import cross_identity, reconstruction, same_identity
@@ -178,11 +179,14 @@ class ExternalDataset(Dataset):
         """The clips below `folder`, by their names alone, without those of the test part."""
         with os.scandir(self.root / folder) as entries:
             for entry in entries:
-                name = entry.name if folder == "." else f"{folder}/{entry.name}"
+                name = (entry.name if folder == "." else f"{folder}/{entry.name}").removesuffix(PACK)
                 if self.card.naming.parse(name):
                     yield name
                 elif entry.is_dir(follow_symlinks=False) and name != "test":
                     yield from self._below(name)
+
+    def survey(self) -> Survey:
+        return super().survey().only(lambda path: self.card.naming.parse(path) is not None)
 
     def identity(self, clip: str) -> str:
         return self.card.naming.person(self._clip_name(clip))

@@ -18,7 +18,7 @@ from talkbench.core.dataset_cards import DatasetCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import Bar, RemoteFile, copy, digest, fetch
 from talkbench.core.paths import home
-from talkbench.datasets.clip_store import Store
+from talkbench.datasets.clip_store import Store, Survey
 from talkbench.datasets.dataset import Dataset, Listing
 from talkbench.datasets.official_lists import raw_url
 from talkbench.datasets.pairs import Pair, highest_frames
@@ -130,7 +130,11 @@ class FetchedDataset(Dataset):
 
     def has_clip(self, clip: str) -> bool:
         """Whether `clip` is prepared."""
-        return (self.root / clip).is_dir() and any((self.root / clip).iterdir())
+        path = self.store.path(clip)
+        return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+    def survey(self) -> Survey:
+        return super().survey().only(self.card.videos.__contains__)
 
     def wanting(self) -> list[str]:
         """The clips that are neither prepared nor there as videos."""

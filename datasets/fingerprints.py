@@ -10,6 +10,7 @@ from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.clips import image_names
+from talkbench.datasets.packs import Pack, is_pack
 
 PIECE = 1 << 14
 """Bytes that are read at a place."""
@@ -21,7 +22,7 @@ READERS = 8
 def fingerprint(path: Path) -> str:
     """12 digits of a sha256: of a folder over the number of its frames, and of its first, middle and last frame by
     their names the size and the first `PIECE` bytes; of a video over the size of its file and as many bytes at its
-    beginning, middle and end. "" for what cannot be read.
+    beginning, middle and end; of a pack that of the clip that it was made from. "" for what cannot be read.
 
     Frames elsewhere in a clip may change unnoticed. In return a clip costs three short reads, whatever its length.
     """
@@ -32,9 +33,11 @@ def fingerprint(path: Path) -> str:
             digest.update(f"{len(names)} frames\n".encode())
             for place in sorted({0, len(names) // 2, len(names) - 1}) if names else ():
                 _add(digest.update, path / names[place], (0.0,))
+        elif is_pack(path):
+            return Pack(path).facts.source
         else:
             _add(digest.update, path, (0.0, 0.5, 1.0))
-    except OSError:
+    except (OSError, TalkbenchError):
         return ""
     return digest.hexdigest()[:12]
 

@@ -39,9 +39,10 @@ def gap_of(clip: Clip, from_zero: bool) -> Gap | None:
         from_zero: the first frame is known to have the number 0. Else numbers may begin anywhere, and those that mostly
             do not go up by one are taken for something other than a count.
     """
-    if not clip.path.is_dir():
+    names = [clip.name(index) for index in clip.numbers]
+    if not all(names):
         return None
-    named = [file_number(clip.file(index).name) for index in clip.numbers]
+    named = [file_number(name) for name in names]
     numbers = sorted({number for number in named if number is not None})
     if not numbers or None in named:
         return None

@@ -53,6 +53,19 @@ class Clip(ABC):
         """The file that frame `index` is in."""
         return self.path
 
+    def name(self, index: int) -> str:
+        """The name of the image file that frame `index` is, or was before it was packed; "" for a frame of a video."""
+        return ""
+
+    def stored_size(self, index: int) -> tuple[int, int]:
+        """Width and height of frame `index` as stored, or the other way round where it has to be turned.
+
+        Raises:
+            PairError: as `read`.
+        """
+        height, width = self.read(index).shape[:2]
+        return width, height
+
     @abstractmethod
     def __len__(self) -> int: ...
 

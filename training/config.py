@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -104,7 +104,9 @@ class TrainConfig(Optimisation):
     """A training recipe.
 
     Attributes:
-        method, dataset: the method to train, and the data set to train it on.
+        method, dataset: the method to train, and the data set to train it on; several with commas between, or a list.
+        shares: of several data sets, how many times an epoch has each person of a set, where it is not once
+            (``{hdtf: 2}``); of clips, where these are drawn.
         stage: which part of the method's training it is; ``main``, or what its objectives offer (``avd``).
         fine_tunes: the configuration whose weights the training may begin with, in place of the method's own; "": none.
         epochs: passes over the data; an epoch has every person (or clip) `repeats` times, without the last, incomplete
@@ -133,6 +135,7 @@ class TrainConfig(Optimisation):
 
     method: str
     dataset: str
+    shares: dict[str, Annotated[int, Field(gt=0)]] = {}
     stage: str = MAIN
     fine_tunes: str = ""
     epochs: int = Field(gt=0)
@@ -164,6 +167,30 @@ class TrainConfig(Optimisation):
             return content
         common = {name: content[name] for name in Optimisation.model_fields if name in content}
         return {**content, "turns": {name: {**common, **own} for name, own in turns.items()}}
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """Names between commas, also of a list."""
+        names = value if isinstance(value, list) else [value]
+        if not all(isinstance(name, str) for name in names):
+            return value
+        listed = [name.strip() for name in ",".join(names).split(",")]
+        if not all(listed) or len({*listed}) < len(listed):
+            raise ValueError("name each data set once, with commas between")
+        return ",".join(listed)
+
+    @model_validator(mode="after")
+    def _shares_of_sets(self) -> Self:
+        for name in self.shares:
+            if name not in self.sets or len(self.sets) == 1:
+                raise ValueError(f"shares are of several data sets that are trained on, and {name} is none of them")
+        return self
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The names of the data sets."""
+        return tuple(self.dataset.split(","))
 
     def turn(self, name: str) -> Optimisation:
         """How the networks of a turn learn."""

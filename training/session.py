@@ -21,6 +21,7 @@ from talkbench.metrics import weights
 from talkbench.training import objectives
 from talkbench.training.beginning import load_opponents, start
 from talkbench.training.config import MAIN, TrainConfig, load_config
+from talkbench.training.data.mixed import Roots, training_data
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
@@ -44,7 +45,7 @@ class TrainOptions:
     config: str | None = None
     dataset: str | None = None
     out: Path | None = None
-    root: Path | None = None
+    root: Roots = None
     checkpoint: Path | None = None
     vgg: Path | None = None
     changes: Mapping[str, object] = field(default_factory=dict)
@@ -97,10 +98,10 @@ def recipe(options: TrainOptions) -> TrainConfig:
         changes["dataset"] = options.dataset
     source = find_recipe(options.config or default, family_name)[0]
     config = load_config(source, changes)
-    card = datasets.card(config.dataset)
-    if card.evaluation_only:
-        reason = f"which is for evaluation only ({card.licence})"
-        raise TalkbenchError(f"nothing is trained on {config.dataset}, {reason}; choose another data set")
+    for card in map(datasets.card, config.sets):
+        if card.evaluation_only:
+            reason = f"which is for evaluation only ({card.licence})"
+            raise TalkbenchError(f"nothing is trained on {card.name}, {reason}; choose another data set")
     named = full_name(options.method)
     alike = "@" in options.method or config.method.partition("@")[0] == named.partition("@")[0]
     if not alike or family(config.method) != family(named):
@@ -118,11 +119,11 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
 
     torch.manual_seed(config.seed)
     stage = "" if config.stage == MAIN else f"-{config.stage}"
-    folder = options.out or Path("checkpoints") / f"{config.method}-{config.dataset}{stage}"
+    folder = options.out or Path("checkpoints") / f"{config.method}-{'+'.join(config.sets)}{stage}"
     method = start(config, options.checkpoint, world.share(Checkpoints(folder).begun()), progress.say)
     if method.resolution is None:
         raise TalkbenchError(f"{method.name} has no resolution, which training resizes frames to; give its class one")
-    pairs = FramePairs(datasets.create(config.dataset, root=options.root), config, method.resolution)
+    pairs = FramePairs(training_data(config.sets, options.root), config, method.resolution)
     notes: list[str] = []
     image_loss, comparison = _image_loss(method, config, options.vgg, notes.append)
     bound, say = (FOREVER, progress.say) if options.wait else (READERS_END, None)

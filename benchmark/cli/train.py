@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,21 @@ from talkbench.benchmark.cli.options import EXISTING, OPTIONS, PATH, dataset_nam
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
+    from talkbench.training.data.mixed import Roots
     from talkbench.training.session import TrainOptions
+
+
+def _roots(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> Roots:
+    """One folder, the last that is given, or folders by the names of their data sets."""
+    from talkbench import datasets
+
+    parts = [value.partition("=") for value in values]
+    named = {name: Path(folder) for name, _, folder in parts if folder and name in datasets.registry.names()}
+    if values and not named:
+        return Path(values[-1])
+    if len(named) < len(values):
+        raise click.BadParameter("say once of each folder which data set it is of, NAME=FOLDER")
+    return named or None
 
 
 @click.command()
@@ -25,10 +40,17 @@ if TYPE_CHECKING:
     help="A recipe of bench list recipes, or a .yaml file. demo is for the small form of any variant.  [default: the "
     "method's]",
 )
-@click.option("--dataset", callback=dataset_names, help="Data set in place of the recipe's; see: bench list datasets.")
+@click.option(
+    "--dataset", callback=dataset_names, metavar="NAME[,NAME…]",
+    help="Data set in place of the recipe's, or several to train on together; see: bench list datasets.",
+)  # fmt: skip
 @click.option("--out", type=PATH, help="Folder of the training run.  [default: checkpoints/<method>-<dataset>, or "
               "ablations/<name>-<config>]")  # fmt: skip
-@OPTIONS["root"]
+@click.option(
+    "--root", multiple=True, callback=_roots, metavar="[NAME=]FOLDER",
+    help="Folder of the data set's clips. Of several data sets NAME=FOLDER for each, or one folder that has one of "
+    "each name.  [default: in the cache folder]",
+)  # fmt: skip
 @click.option(
     "--set", "changes", multiple=True, callback=settings, metavar="NAME=VALUE",
     help="An entry of the recipe, e.g. --set epochs=150 --set weights.consistency=0. Repeatable.",
@@ -79,6 +101,7 @@ def command(**options: Any) -> None:
     \b
     bench train --method mcnet --config demo
     bench train --method mcnet --dataset voxceleb1 --root data/voxceleb1
+    bench train --method mcnet --dataset voxceleb1,hdtf --root voxceleb1=data/voxceleb1 --root hdtf=data/hdtf
     bench train --method mcnet@pe10 --dataset voxceleb1 --set precision=bf16 --compile
     bench train --method mcnet@ted-384 --dataset ted-talks --root data/ted-talks
     bench train --ablation table2 --config demo

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from talkbench import datasets
 from talkbench.benchmark.evaluation.trainings import Training
-from talkbench.core.dataset_cards import may_have_seen
+from talkbench.core.dataset_cards import may_have_seen, set_names
 from talkbench.core.errors import PairError
 from talkbench.datasets import Frame
 from talkbench.datasets.fingerprints import fingerprint, fingerprints
@@ -103,9 +103,10 @@ def _by_clips(
 
 def _by_name(weights: Weights, split: datasets.Split, training: Training | None, given: bool) -> Leakage:
     """As `leakage`, by the names of data sets."""
-    trained = _trained_on(weights, training, given) if split.videos_named else ""
+    sets = set_names(_trained_on(weights, training, given)) if split.videos_named else []
     tested = datasets.card(split.dataset)
-    if not trained or not may_have_seen(datasets.card(trained), tested, split.held_out):
+    trained = next((name for name in sets if may_have_seen(datasets.card(name), tested, split.held_out)), "")
+    if not trained:
         return NOTHING
     if trained == tested.resplit_of:
         words = f"{weights.method} was trained on {trained}, with the very clips of these pairs; train on {tested.name}"
@@ -118,7 +119,7 @@ def _by_name(weights: Weights, split: datasets.Split, training: Training | None,
 
 
 def _trained_on(weights: Weights, training: Training | None, given: bool) -> str:
-    """The data set that the weights were trained on; "" if there are none, or it is not known."""
+    """The data sets that the weights were trained on, with commas between; "" if there are none, or it is not known."""
     if weights.path is None:
         return ""
     if training:

@@ -26,7 +26,6 @@ from talkbench.benchmark.evaluation.shortfall import each_reason, remarks
 from talkbench.benchmark.evaluation.trainings import Training, held_out, read_training
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.images import stored_size
 from talkbench.core.registry import nearest
 from talkbench.datasets.gaps import describe_gaps
 from talkbench.methods.cards import Weights, find_weights
@@ -86,6 +85,7 @@ def prepare(
         method = create_method(weights, {**implied, **options.settings})
     training = read_training(weights)
     if data is not None:
+        training = training and training.on(data.name)
         whole = _split(options, task, data, training)
     else:
         assert split is not None
@@ -266,13 +266,13 @@ def commonest_side(split: datasets.Split) -> int:
     """The shorter side in pixels that most driving frames are stored with, whatever the order of the pairs; of two that
     are as common the larger one. Frames that cannot be read do not count."""
     sides: Counter[int] = Counter()
-    of_file: dict[Path, int] = {}
+    of_file: dict[tuple[Path, str], int] = {}
     for frame in sorted({pair.driving for pair in split}):
         try:
             clip = split.clip(frame.clip)
-            file = clip.file(frame.index)
+            file = clip.file(frame.index), clip.name(frame.index)
             if file not in of_file:
-                of_file[file] = min(stored_size(file) if file != clip.path else split.read(frame).shape[:2])
+                of_file[file] = min(clip.stored_size(frame.index))
             sides[of_file[file]] += 1
         except (PairError, LookupError):  # the latter: a clip that is there lacks the frame
             continue

@@ -19,6 +19,7 @@ from talkbench.benchmark.evaluation.given_frames import GivenFrames
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame, Split
+from talkbench.datasets.packs import is_pack
 from talkbench.results.content import FrameContent, content_of
 
 CACHED_FRAMES = 256
@@ -135,7 +136,8 @@ class Reader:
             path = self.images.frames.video(key)
             return key if path is None else crc32(os.fsencode(path))
         try:
-            video = self.images.split.store.path(key.clip).is_file()
+            place = self.images.split.store.path(key.clip)
+            video = place.is_file() and not is_pack(place)
         except (TalkbenchError, OSError, ValueError):  # reading the frame will say what is wrong
             video = False
         return crc32(os.fsencode(key.clip)) + (0 if video else key.index)

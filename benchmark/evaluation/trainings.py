@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from talkbench import datasets
+from talkbench.core.dataset_cards import set_names
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.datasets import Frame
@@ -21,6 +23,9 @@ HELD_OUT = "held-out"
 TASKS = ("same-identity", "cross-identity", "reconstruction")
 SEED = 0
 NAMED = 3  # clips that a message names
+
+
+T = TypeVar("T")
 
 
 class TrainingData(BaseModel):
@@ -68,6 +73,22 @@ class Training(BaseModel):
         if self.steps is None:
             return ""
         return f"step {self.steps} of " + (f"the training {self.training_id}" if self.training_id else "its training")
+
+    def on(self, name: str) -> Training:
+        """The part of a training on several data sets that was on the one called `name`; another training as it is.
+
+        Clips of several data sets have the name of theirs before their own, see `talkbench.training.data.mixed`.
+        """
+        if self.data is None or name not in set_names(self.data.dataset) or name == self.data.dataset:
+            return self
+        prefix = f"{name}:"
+
+        def own(names: Mapping[str, T]) -> dict[str, T]:
+            return {key.removeprefix(prefix): value for key, value in names.items() if key.startswith(prefix)}
+
+        data = TrainingData(dataset=name, id=self.data.id, clips=own(self.data.clips))
+        held_out = None if self.held_out is None else own(self.held_out)
+        return self.model_copy(update={"data": data, "held_out": held_out})
 
     def saw(self, clip: str, index: int) -> bool:
         """Whether a step may have seen a frame of a clip of the training."""

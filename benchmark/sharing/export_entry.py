@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from talkbench import datasets, methods
 from talkbench.benchmark.sharing.figure import ShownRun
-from talkbench.core.dataset_cards import may_have_seen
+from talkbench.core.dataset_cards import may_have_seen, set_names
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame
@@ -122,12 +122,12 @@ def _leakage(record: RunRecord, trained_on: str) -> bool | None:
         return True
     if record.method.checkpoint is None and record.method.frames is None:
         return False
-    sets = [name.strip() for name in trained_on.split(",")]
+    sets = set_names(trained_on)
     tested = datasets.card(record.dataset.name)
     official = {entry.sha256 for entry in tested.lists.values() if entry.held_out} - {""}
     held_out = record.dataset.list_sha256 in official
     seen = [may_have_seen(datasets.card(name), tested, held_out) for name in sets]
-    if not set(sets) <= set(datasets.registry.names()):
+    if not sets or not set(sets) <= set(datasets.registry.names()):
         return True if any(one is not None for one in seen) else None
     return any(seen)
 

@@ -15,6 +15,7 @@ from talkbench.core.files import sha256_file, write_atomic
 from talkbench.datasets.clip_store import files_by_kind
 from talkbench.datasets.dataset import Split
 from talkbench.datasets.gaps import Gap
+from talkbench.datasets.packs import is_pack
 from talkbench.datasets.pairs import Frame, Pair
 
 Size = tuple[int, int]
@@ -117,8 +118,8 @@ def _difference(file: Path, root: Path, manifest: Manifest) -> PairError | None:
 
 
 def list_files(root: Path) -> list[str]:
-    """The names below `root` of all images and videos there (`files_by_kind`), in the order of their bytes; no links,
-    no hidden files.
+    """The names below `root` of all images, videos (`files_by_kind`) and packs there, in the order of their bytes; no
+    links, no hidden files.
 
     Raises:
         TalkbenchError: there are no such files, or a name contains a line end.
@@ -127,7 +128,8 @@ def list_files(root: Path) -> list[str]:
     for folder, below, files in os.walk(root):
         below[:] = [subfolder for subfolder in below if subfolder[0] != "."]
         images, videos, _ = files_by_kind(Path(folder), files)
-        for path in (Path(folder) / file for file in (*images, *videos)):
+        packs = [file for file in files if is_pack(file) and file[0] != "."]
+        for path in (Path(folder) / file for file in (*images, *videos, *packs)):
             if not path.is_symlink():
                 names.append(path.relative_to(root).as_posix())
     broken = next((name for name in names if "\n" in name or "\r" in name), None)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from talkbench.core.dataset_cards import may_have_seen
+from talkbench.core.dataset_cards import may_have_seen, set_names
 from talkbench.reports.cards import Cards
 from talkbench.reports.data_ids import NONE, OLDER
 from talkbench.reports.leaderboard.board import (
@@ -236,4 +236,6 @@ def _leakage(entry: Entry, cards: Cards) -> bool | None:
         return info.leakage
     trained = info.training_data or cards.method(entry.record.method.name).training_data
     tested = cards.dataset(data.name)
-    return may_have_seen(cards.dataset(trained), tested, data.list_sha256 in tested.held_out)
+    held_out = data.list_sha256 in tested.held_out
+    seen = [may_have_seen(cards.dataset(name), tested, held_out) for name in set_names(trained)]
+    return None if set(seen) <= {None} else any(seen)

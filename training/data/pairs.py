@@ -17,6 +17,7 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Dataset, Frame
 from talkbench.training.config import TrainConfig
+from talkbench.training.data.mixed import by_set, share
 
 CACHE_BYTES = 1 << 28
 MANY_PEOPLE = 8  # from here on whole people are held out for validation: one in eight, and no more than eight
@@ -57,16 +58,17 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         everyone = sorted({dataset.identity(clip) for clip in clips})
         self._held_out: set[str] = set()
         if config.validation and len(everyone) >= MANY_PEOPLE:
-            self._held_out = {*_spread(everyone, min(len(everyone) // MANY_PEOPLE, MANY_PEOPLE))}
+            for people_of_set in by_set(everyone, config.sets):
+                self._held_out |= {*_spread(people_of_set, _count(people_of_set))}
         self._kept = [clip for clip in clips if dataset.identity(clip) in self._held_out]
         self.clips = [clip for clip in clips if dataset.identity(clip) not in self._held_out]
-        people = defaultdict(list)
+        people = defaultdict[str, list[str]](list)
         for clip in self.clips:
             people[dataset.identity(clip) if config.sampling == "identity" else clip].append(clip)
-        self.people = [people[name] for name in sorted(people)]
+        self.people = [people[name] for name in sorted(people) for _ in range(share(name, config.shares))]
         self._size = size
         if config.sampling == "frame":
-            counts = np.array([len(self._numbers(clip)) for clip in self.clips])
+            counts = np.array([share(clip, config.shares) * len(self._numbers(clip)) for clip in self.clips])
             self._odds = counts / counts.sum()
 
     def __len__(self) -> int:
@@ -110,8 +112,12 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         Args:
             say: called with one line for each pair that is left out, since it cannot be read.
         """
-        count, pairs = self.config.validation, []
-        clips = _spread(self._kept or self.clips, count)
+        count, pairs = self.config.validation, list[tuple[Frame, Frame]]()
+        sets, clips = self.config.sets, list[str]()
+        for number, clips_of_set in enumerate(by_set(self._kept or self.clips, sets)):
+            clips += _spread(clips_of_set, (count + number) // len(sets))
+            if count and not clips_of_set:
+                say(f"nobody of {sets[number]} is held out for validation, since there is one person only")
         for turn, clip in enumerate(clips):
             rng = np.random.default_rng((self.config.seed, turn))
             try:
@@ -175,9 +181,14 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         return seen[: (len(seen) + 1) // 2], numbers[len(numbers) - self._end(numbers) :]
 
 
+def _count(people: Sequence[str]) -> int:
+    """How many people of a data set are held out: one of each `MANY_PEOPLE`, if that leaves one to train on."""
+    return min(max(len(people) // MANY_PEOPLE, 1), MANY_PEOPLE, len(people) - 1)
+
+
 def _spread(names: Sequence[str], count: int) -> list[str]:
-    """`count` of the names, evenly spread."""
-    return [names[index * len(names) // count] for index in range(count)]
+    """`count` of the names, evenly spread; none of none."""
+    return [names[index * len(names) // count] for index in range(count if names else 0)]
 
 
 def augment(frames: np.ndarray, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:

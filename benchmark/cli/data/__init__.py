@@ -24,6 +24,7 @@ def command() -> None:
     bench data fetch-lists hdtf --root data/hdtf
     bench data prepare voxceleb1 --raw downloads --out data/voxceleb1
     bench data verify hdtf --root data/hdtf
+    bench data pack voxceleb1 --root data/voxceleb1 --out packed/voxceleb1
     bench data export-pairs --dataset demo --out pairs
     """
 

@@ -116,22 +116,23 @@ class Demo(Dataset):
                 fetched, the folder cannot be written, or a clip in it has lost frames.
         """
         wanted = [name for name in CLIPS if name in clips]
-        if any(not (self.root / name).is_dir() for name in wanted):
+        if any(not self.store.path(name).exists() for name in wanted):
             from talkbench.core.console import VisibleConsole
 
             console = VisibleConsole(stderr=True, soft_wrap=True)
             with locked(self.root, "is preparing the demo clips in", FOREVER, console.print):
                 sweep(self.root)
-                missing = [name for name in wanted if not (self.root / name).is_dir()]
+                missing = [name for name in wanted if not self.store.path(name).exists()]
                 sources = {name: self.find_source(name, console) for name in missing}
                 for name, source in sources.items():
                     _write_frames(name, source, self.root / name, console)
         for name in wanted:
-            count = len(list(image_names(self.root / name)))
+            path = self.store.path(name)
+            what = "folder" if path.is_dir() else "pack"
+            count = len(list(image_names(path))) if path.is_dir() else len(self.store.open(name))
             if count != CLIPS[name].frames:
                 raise TalkbenchError(
-                    f"{self.root / name} has {count} frames instead of {CLIPS[name].frames}; delete the folder, it is "
-                    "made anew"
+                    f"{path} has {count} frames instead of {CLIPS[name].frames}; delete the {what}, it is made anew"
                 )
 
     def find_source(self, clip: str, console: VisibleConsole | None = None) -> Path:
