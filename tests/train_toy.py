@@ -10,8 +10,9 @@ from toy_training import SIZE, Toy, adversarial, small_tpsm
 
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1
+from talkbench.training.progress import TrainProgress
 from talkbench.training.world import join
 
 FRAMES = {name: list(range(12)) for name in "abcd"}

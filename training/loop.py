@@ -24,39 +24,16 @@ from talkbench.training.data.pairs import FramePairs
 from talkbench.training.objectives.objective import GENERATOR
 from talkbench.training.objectives.turn import Losses, alone
 from talkbench.training.optimisers import make_optimisers
+from talkbench.training.progress import Reports, TrainProgress
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import held_back
-from talkbench.training.state.log import Log
 from talkbench.training.state.origin import read_origin
 from talkbench.training.validation import METRICS, Validation
 from talkbench.training.world import World
 
-LOG_EVERY_STEPS = 20
 EXPLOSION = 30  # times the usual total loss
 USUAL = 0.99  # share of the past in the usual loss
-
-
-class TrainProgress:
-    """The events that a training run reports; this class ignores them, subclasses show them."""
-
-    def begin(self, config: TrainConfig, folder: Path) -> None:
-        """Training begins, or goes on."""
-
-    def say(self, line: str) -> None:
-        """One line for the user."""
-
-    def step(self, step: int, total: int, images: int, losses: dict[str, float]) -> None:
-        """`step` of `total` is done, of `images` pairs; its weighted losses."""
-
-    def log(self, step: int, values: dict[str, float]) -> None:
-        """Values worth keeping: losses now and then, validation metrics after every epoch."""
-
-    def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
-        """`epoch` epochs are done; `values` are the losses of the last step and the validation metrics."""
-
-    def picture(self, step: int, path: Path) -> None:
-        """The validation pairs have been drawn into the image file `path`."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +89,13 @@ class Trainer:
         if objective.left_out:
             self._recipe["left out"] = sorted(objective.left_out)
         check_alike(world, [type(image_loss).__name__, *(f"no {term}" for term in sorted(objective.left_out))])
-        self.checkpoints, self._lines = Checkpoints(folder), Log(folder)
+        self.checkpoints = Checkpoints(folder)
         self.validation = Validation(pairs, world.device, progress.say) if world.main else None
         self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
         state = world.share(self.checkpoints.load(self._recipe, progress.say) if world.main else None)
         self.continued = state is not None
         if state is not None:
             self._restore(state)
-        if world.main:
-            self._lines.back_to(self.step)
         self._statistics = [*self.networks.buffers(), *self.opponents.buffers()]
         self._before = [buffer.clone() for buffer in self._statistics]
         if options.compiled:
@@ -130,6 +105,8 @@ class Trainer:
         if world.size > 1:
             self._shares = [DistributedDataParallel(turn, find_unused_parameters=turn.idle) for turn in self.turns]
         self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
+        self.reports = Reports(folder, self.batches, config.batch_size, progress, world.main)
+        self.reports.back_to(self.step)
 
     def run(self) -> None:
         """Train up to the last step, saving, logging and validating on the way.
@@ -160,13 +137,10 @@ class Trainer:
 
     def _report(self) -> bool:
         """Report the last step, and the epoch if that ended with it; returns whether it did."""
-        self.progress.step(self.step, self.batches.total, self.config.batch_size, self.latest)
-        if self.step % LOG_EVERY_STEPS == 0:
-            self._log(self.latest)
-        epoch, more = divmod(self.step, self.batches.per_epoch)
-        end = not more or self.step == self.batches.total
+        self.reports.step(self.step, self.latest)
+        end = self.batches.ends_epoch(self.step)
         if end:
-            self.progress.epoch(epoch, self.step, {**self.latest, **self._validate()})
+            self.reports.epoch(self.step, {**self.latest, **self._validate()})
         return end
 
     def passes(self, images: Tensor) -> Iterator[Losses]:
@@ -247,7 +221,7 @@ class Trainer:
             values = self.validation.run(self.method, path)
         self.objective.train()
         named = {f"validation/{name}": value for name, value in values.items()}
-        self._log(named)
+        self.reports.log(self.step, named)
         self.progress.picture(self.step, path)
         if values[METRICS[0]] < self.best:
             self.best = values[METRICS[0]]
@@ -283,12 +257,6 @@ class Trainer:
             yield
         finally:
             _swap(pairs)
-
-    def _log(self, values: dict[str, float]) -> None:
-        if not self.world.main:
-            return
-        self._lines.append({"step": self.step, "epoch": self.step // self.batches.per_epoch, **values})
-        self.progress.log(self.step, values)
 
     def _save(self) -> None:
         if not self.world.main:

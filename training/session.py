@@ -23,8 +23,9 @@ from talkbench.training import objectives
 from talkbench.training.beginning import load_opponents, start
 from talkbench.training.config import MAIN, TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
+from talkbench.training.progress import TrainProgress
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.origin import check_origin, write_origin
 from talkbench.training.world import World, join

@@ -10,7 +10,7 @@ from talkbench.benchmark.cli.progress import RunDisplay
 from talkbench.benchmark.tracking import tracking_uri
 from talkbench.benchmark.training_tracker import RUNS, TrainingTracker
 from talkbench.training.config import TrainConfig
-from talkbench.training.loop import TrainProgress
+from talkbench.training.progress import TrainProgress
 
 
 class TrainDisplay(TrainProgress):

@@ -17,8 +17,9 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.methods.checkpoints import save_states
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1, load_vgg19
+from talkbench.training.progress import TrainProgress
 from talkbench.training.world import World, join
 
 FRAMES = {name: list(range(20)) for name in "ab"}
@@ -169,7 +170,7 @@ def test_a_full_disk_under_weights_and_log(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     trained = trainer(tmp_path)
     with full_disk(4), pytest.raises(TalkbenchError, match=r"cannot write .*log.jsonl: File too large; see to it"):
-        trained._log({"total": 1.0})
+        trained.reports.log(1, {"total": 1.0})
 
 
 def test_the_log_goes_on_where_the_state_does(whole: Whole, tmp_path: Path) -> None:
@@ -294,13 +295,12 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_is_not_finite_leaves_no_trace_in_the_state(tmp_path: Path) -> None:
-    stopped = trainer(tmp_path)
-
     def spoil(step: int) -> None:
         if step == 3:
             stopped.passes = lambda images: passes(images * float("nan"))
 
-    passes, stopped.progress = stopped.passes, Heard(spoil)
+    stopped = trainer(tmp_path, Heard(spoil))
+    passes = stopped.passes
     with pytest.raises(TalkbenchError, match="the loss is nan at step 3, usually"):
         stopped.run()
     state = torch.load(tmp_path / "state" / "00000003.pt", weights_only=True)

@@ -18,9 +18,10 @@ from talkbench.training import session
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.feed import Batches
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1, equivariance, keypoint_distance
 from talkbench.training.objectives.transform import EquivarianceTransform
+from talkbench.training.progress import TrainProgress
 from talkbench.training.session import TrainOptions
 from talkbench.training.state.draw import Draw
 from talkbench.training.validation import Validation

@@ -52,6 +52,10 @@ class Batches:
         """Steps that are left."""
         return max(0, self.total - self._start)
 
+    def ends_epoch(self, step: int) -> bool:
+        """Whether an epoch, or the training, ends with `step`, from 1."""
+        return step % self.per_epoch == 0 or step == self.total
+
     def __iter__(self) -> Iterator[list[Item]]:
         order, shuffled = np.empty(0, int), -1
         for step in range(self._start, self.total):

@@ -18,7 +18,7 @@ from talkbench.core.files import sha256_file
 from talkbench.core.images import write_png
 from talkbench.core.locks import locked
 from talkbench.methods.checkpoints import read_metadata
-from talkbench.training import loop, session
+from talkbench.training import progress, session
 from talkbench.training.config import load_config
 from talkbench.training.objectives.losses import MultiScaleL1
 
@@ -253,7 +253,7 @@ def test_frames_that_cannot_be_read(train, faces, place):
 
 
 def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, monkeypatch):
-    monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
+    monkeypatch.setattr(progress, "LOG_EVERY_STEPS", 1)
     assert train("--set", "steps=3").code == 0
     rest = train()
     assert rest.code == 0
