@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -18,16 +17,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.interface import Method
 from talkbench.training import objectives
+from talkbench.training.collapse import CollapseWatch
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.feed import Batches, feed, reading
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.objectives.objective import GENERATOR
 from talkbench.training.objectives.turn import Losses, alone
 from talkbench.training.optimisers import make_optimisers
-from talkbench.training.progress import Reports, TrainProgress
-from talkbench.training.state.checkpoints import Checkpoints
+from talkbench.training.progress import Reports, TrainProgress, learning_rates
+from talkbench.training.state.checkpoints import Checkpoints, SaveTimer
 from talkbench.training.state.draw import Draw
-from talkbench.training.state.interrupts import held_back
+from talkbench.training.state.interrupts import end_by, held_back
 from talkbench.training.state.origin import read_origin
 from talkbench.training.validation import METRICS, Validation
 from talkbench.training.world import World
@@ -43,12 +43,14 @@ class LoopOptions:
     Attributes:
         workers: processes that read frames; 0: this process reads them.
         compiled: whether the step is compiled by ``torch.compile``.
-        save_minutes: a state is saved after each epoch, and after so many minutes without one.
+        save_minutes: see `SaveTimer`; a state is also saved after each epoch.
+        log_every: steps from one line of the log to the next.
     """
 
     workers: int = 0
     compiled: bool = False
     save_minutes: float = 5.0
+    log_every: int = 20
 
 
 class Trainer:
@@ -92,6 +94,7 @@ class Trainer:
         self.checkpoints = Checkpoints(folder)
         self.validation = Validation(pairs, world.device, progress.say) if world.main else None
         self.step, self.latest, self.best, self._usual = 0, dict[str, float](), math.inf, math.nan
+        self.norm = math.nan
         state = world.share(self.checkpoints.load(self._recipe, progress.say) if world.main else None)
         self.continued = state is not None
         if state is not None:
@@ -105,8 +108,14 @@ class Trainer:
         if world.size > 1:
             self._shares = [DistributedDataParallel(turn, find_unused_parameters=turn.idle) for turn in self.turns]
         self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
-        self.reports = Reports(folder, self.batches, config.batch_size, progress, world.main)
-        self.reports.back_to(self.step)
+        if self.step > self.batches.total:
+            raise TalkbenchError(
+                f"{folder} is at step {self.step}, and this recipe ends at step {self.batches.total}; leave out the "
+                "--set that shortens it, or choose another --out"
+            )
+        self.collapse = CollapseWatch(method, self.objective, progress.say)
+        self.reports = Reports(folder, self.batches, config.batch_size, options.log_every, progress, world.main)
+        self.reports.go_on(self.step, state.get("reports", {}) if state else {})
 
     def run(self) -> None:
         """Train up to the last step, saving, logging and validating on the way.
@@ -114,33 +123,38 @@ class Trainer:
         Raises:
             TalkbenchError: the loss is no longer finite or explodes (the state before that step is saved and the batch
                 named), a frame cannot be read, a process that reads frames has died, or the disk is full.
-            KeyboardInterrupt: after Ctrl-C, once the step is done and its state saved.
+            KeyboardInterrupt: after Ctrl-C in one of the processes, once the step is done and its state saved.
+            Terminated: in the same way after SIGTERM or SIGUSR1.
         """
         self.objective.train()
         batches = feed(self.pairs, self.batches, self.options.workers, self.world.device)
         with held_back() as interrupted, reading(), closing(batches):
-            saved, told = time.monotonic(), {""}
+            timer, told = SaveTimer(self.options.save_minutes), {""}
+            self.reports.begin()
             for images, names, faults in batches:
                 for fault in {*faults} - told:
                     self.progress.say(fault)
                 told |= {*faults}
                 self._train_step(images, names)
-                end = self._report()
-                stop = self.world.any(interrupted())
-                if end or stop or time.monotonic() - saved > 60 * self.options.save_minutes:
+                end = self._report(images)
+                stop = self.world.largest(interrupted())
+                if timer.due() or end or stop:
                     self._save()
-                    saved = time.monotonic()
+                    timer.saved()
                 if stop:
-                    raise KeyboardInterrupt
+                    raise end_by(stop)
         self._shares = [*self.turns]  # the processes part
         self.objective.eval()
 
-    def _report(self) -> bool:
-        """Report the last step, and the epoch if that ended with it; returns whether it did."""
-        self.reports.step(self.step, self.latest)
+    def _report(self, images: Tensor) -> bool:
+        """Report the last step, which was on `images`, and the epoch if that ended with it; returns whether it did."""
+        optimisers = {turn.name: optimiser for turn, optimiser in zip(self.turns, self.optimisers, strict=True)}
+        self.reports.step(self.step, self.latest, self.norm, learning_rates(optimisers))
         end = self.batches.ends_epoch(self.step)
         if end:
-            self.reports.epoch(self.step, {**self.latest, **self._validate()})
+            self.reports.epoch(self.step, self._validate())
+        if end and self.world.main:
+            self.collapse.look(images.to(self.world.device), self.step)
         return end
 
     def passes(self, images: Tensor) -> Iterator[Losses]:
@@ -190,9 +204,9 @@ class Trainer:
             own["total"].backward()
             losses = {**losses, **{name: term.detach() for name, term in own.items() if name not in losses}}
         values = self.world.mean(torch.stack(list(losses.values())))
-        *terms, norm = torch.cat([values, self.clip()[None]]).tolist()  # one wait for the device
+        *terms, self.norm = torch.cat([values, self.clip()[None]]).tolist()  # one wait for the device
         self.latest = dict(zip(losses, terms, strict=True))
-        self._check(norm, names)
+        self._check(self.norm, names)
         self.update()
         self.step += 1
 
@@ -271,6 +285,7 @@ class Trainer:
             "random": torch.get_rng_state(),
             "best": self.best,
             "usual": self._usual,
+            "reports": self.reports.state(),
         }
         self.checkpoints.save(self.step, state)
 

@@ -19,7 +19,7 @@ from talkbench.core.locks import FOREVER, locked
 from talkbench.methods.cards import family, full_name, recipe_name
 from talkbench.methods.interface import Method
 from talkbench.metrics import weights
-from talkbench.training import objectives
+from talkbench.training import objectives, threads
 from talkbench.training.beginning import load_opponents, start
 from talkbench.training.config import MAIN, TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
@@ -61,10 +61,10 @@ def train(options: TrainOptions, progress: TrainProgress | None = None) -> Path:
         TalkbenchError: the recipe is invalid, data is missing, the loss explodes, another process trains into `out`, or
             the training there began with another checkpoint.
     """
-    config = recipe(options)
     # Heatmaps and their gradients fade into denormal numbers, which make a CPU several times slower.
     torch.set_flush_denormal(True)
     with join(options.device) as world:
+        config = recipe(options)
         if not progress or not world.main:
             progress = TrainProgress()
         return _train(options, config, world, progress)
@@ -133,7 +133,9 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
             progress.say(note)
         for term, reason in trainer.objective.left_out.items():
             progress.say(f"no {term} term, which the weights file records: {reason}")
-        progress.begin(config, folder)
+        if options.device.type == "cpu":
+            progress.say(threads.note())
+        progress.begin(config, folder, {"command": options.command, "root": str(pairs.dataset.root or "")})
         if trainer.step:
             progress.say(f"continuing {folder} at step {trainer.step}")
         trainer.run()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talkbench.benchmark.cli.progress import RunDisplay
-from talkbench.benchmark.tracking import tracking_uri
+from talkbench.benchmark.cli.progress import STDERR, RunDisplay
+from talkbench.benchmark.tracking import LEAVING, tracking_uri
 from talkbench.benchmark.training_tracker import RUNS, TrainingTracker
 from talkbench.training.config import TrainConfig
 from talkbench.training.progress import TrainProgress
@@ -35,25 +36,27 @@ class TrainDisplay(TrainProgress):
         if kind is None:
             self._tracker.finish()
         else:
-            self._tracker.flush()
+            self._tracker.flush(LEAVING)
             self._tracker.__exit__(kind, error, trace)
 
-    def begin(self, config: TrainConfig, folder: Path) -> None:
+    def begin(self, config: TrainConfig, folder: Path, facts: Mapping[str, object]) -> None:
         self.begun = True
-        self._tracker.start(config, folder)
+        self._tracker.start(config, folder, facts)
 
     def say(self, line: str) -> None:
         self._bar.say(line)
 
     def step(self, step: int, total: int, images: int, losses: dict[str, float]) -> None:
-        self._bar.reach(step * images, total * images, f"loss {losses['total']:.2f}")
+        if STDERR.is_terminal:  # elsewhere the lines of the log are enough
+            self._bar.reach(step * images, total * images, f"loss {losses['total']:.2f}")
 
     def log(self, step: int, values: dict[str, float]) -> None:
         self._tracker.log(step, values)
 
     def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
-        means = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._bar.say(f"epoch {epoch}, step {step}: {means}")
+        if values:
+            means = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+            self._bar.say(f"epoch {epoch}, step {step}: {means}")
 
     def picture(self, step: int, path: Path) -> None:
         self._tracker.picture(path)

@@ -15,11 +15,12 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.clip_store import forget
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.pairs import FramePairs, Item
+from talkbench.training.state.interrupts import ignore_others
 
 AHEAD = 4  # batches that each process reads in advance
 DIED = (
-    "a process that reads frames has died, for lack of memory perhaps; the same command continues, with fewer "
-    "--workers if it happens again"
+    "a process that reads frames has died, for lack of memory perhaps; repeat the command, with fewer --workers if it "
+    "happens again"
 )
 
 
@@ -139,5 +140,6 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin(_worker: int) -> None:
-    """Close the open videos, which a forked process must not share with its parent."""
+    """Close the open videos, which a forked process must not share with its parent, and leave the end to that."""
+    ignore_others()
     forget()
