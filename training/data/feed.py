@@ -102,7 +102,11 @@ def feed(pairs: FramePairs, batches: Batches, workers: int, device: torch.device
         raise TalkbenchError(DIED) from error
     finally:
         if workers:  # an error would keep them, and torch would go on reporting one that has died
-            read._shutdown_workers()  # type: ignore[attr-defined]
+            try:
+                read._shutdown_workers()  # type: ignore[attr-defined]
+            finally:
+                for process in read._workers:  # type: ignore[attr-defined]
+                    process.kill()  # one that hangs: SIGTERM does not end it, and Python's end would wait for it
 
 
 @contextmanager

@@ -294,6 +294,13 @@ def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, mo
     assert json.loads(data.dataset.source)["root"].endswith("faces0")
 
 
+def test_a_training_that_fails_has_failed_in_mlflow(store, train, monkeypatch):
+    monkeypatch.setattr(MultiScaleL1, "forward", lambda _loss, prediction, _: prediction.mean() * float("nan"))
+    assert "the loss is nan at step 0" in complaint(train())
+    experiment = store.get_experiment_by_name("train/folder")
+    assert [run.info.status for run in store.search_runs([experiment.experiment_id])] == ["FAILED"]
+
+
 def test_a_training_that_begins_anew_in_its_folder_is_another_run_in_mlflow(store, train, place):
     for _ in range(2):
         assert train("--set", "steps=1").code == 0
