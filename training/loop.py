@@ -24,7 +24,7 @@ from talkbench.training.data.pairs import FramePairs
 from talkbench.training.objectives.objective import GENERATOR
 from talkbench.training.objectives.turn import Losses, alone
 from talkbench.training.optimisers import make_optimisers
-from talkbench.training.progress import Reports, TrainProgress, learning_rates
+from talkbench.training.progress import Reports, TrainProgress
 from talkbench.training.state.checkpoints import Checkpoints, SaveTimer
 from talkbench.training.state.draw import Draw
 from talkbench.training.state.interrupts import end_by, held_back
@@ -148,8 +148,8 @@ class Trainer:
 
     def _report(self, images: Tensor) -> bool:
         """Report the last step, which was on `images`, and the epoch if that ended with it; returns whether it did."""
-        optimisers = {turn.name: optimiser for turn, optimiser in zip(self.turns, self.optimisers, strict=True)}
-        self.reports.step(self.step, self.latest, self.norm, learning_rates(optimisers))
+        rates = {turn.name: own.param_groups[0]["lr"] for turn, own in zip(self.turns, self.optimisers, strict=True)}
+        self.reports.step(self.step, self.latest, self.norm, rates)
         end = self.batches.ends_epoch(self.step)
         if end:
             self.reports.epoch(self.step, self._validate())

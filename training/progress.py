@@ -8,8 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
 
-import torch
-
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.feed import Batches
 from talkbench.training.state.log import Log
@@ -81,13 +79,14 @@ class Reports:
         self._began = self._clock = time.monotonic()
 
     def step(self, step: int, losses: dict[str, float], norm: float, rates: Mapping[str, float]) -> None:
-        """`step` is done, with these weighted losses, this norm of the gradients and these learning rates."""
+        """`step` is done, with these weighted losses, this norm of the gradients and these learning rates, by what they
+        are of."""
         self._progress.step(step, self._batches.total, self._images, losses)
         self._steps += 1
         for name, value in {**losses, NORM: norm}.items():
             self._since.setdefault(name, []).append(value)
         if step % self._every == 0 or self._batches.ends_epoch(step):
-            self._line(step, rates)
+            self._line(step, learning_rates(rates))
 
     def epoch(self, step: int, values: dict[str, float]) -> None:
         """An epoch, or the training, ends with `step`; `values` are the validation metrics."""
@@ -121,18 +120,8 @@ class Reports:
         return self._before + time.monotonic() - self._began
 
 
-def learning_rates(optimisers: Mapping[str, torch.optim.Optimizer]) -> dict[str, float]:
-    """The learning rates of the last step by their names in the log: a single one if all are equal, else one for each
-    turn, or for each group of its parameters that has a name.
-
-    Args:
-        optimisers: by the names of their turns.
-    """
-    rates = {
-        group.get("name", turn): float(group["lr"])
-        for turn, optimiser in optimisers.items()
-        for group in optimiser.param_groups
-    }
+def learning_rates(rates: Mapping[str, float]) -> dict[str, float]:
+    """The learning rates of a step by their names in the log: a single one if all are equal, else one for each name."""
     if len({*rates.values()}) == 1:
         return {LR: next(iter(rates.values()))}
     return {f"{LR}/{name}": rate for name, rate in rates.items()}
