@@ -17,7 +17,7 @@ from talkbench.core.registry import nearest
 from talkbench.methods.cards import demo_name
 from talkbench.reports.tables.layout import Layout, LayoutRow, keys, load_layout
 from talkbench.training.data.mixed import root_of
-from talkbench.training.loop import TrainProgress
+from talkbench.training.progress import TrainProgress
 from talkbench.training.session import TrainOptions, recipe, train
 
 TABLES = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}

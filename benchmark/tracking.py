@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from talkbench.core.errors import TalkbenchError
+from talkbench.core.errors import TalkbenchError, Terminated
 from talkbench.core.locks import locked
 from talkbench.results.record import RunRecord
 from talkbench.results.rows import Summary
@@ -125,8 +125,9 @@ class Mirror:
         thread.start()
         try:
             thread.join(max(seconds, 0.0))
-        except KeyboardInterrupt:
-            self._client = None  # it may hang, and nothing more is asked of it
+        except KeyboardInterrupt as stop:
+            if not isinstance(stop, Terminated):  # then there is a moment to say so
+                self._client = None  # it may hang, and nothing more is asked of it
             raise
         if not result:
             raise TimeoutError(f"no answer within {round(max(seconds, 0.0), 1):g} s")

@@ -1,5 +1,7 @@
-"""The two kinds of failure: one that ends a command, and one that costs a single pair; and a library that does not
-load."""
+"""The two kinds of failure: one that ends a command, and one that costs a single pair; the end that another process
+asks for; and a library that does not load."""
+
+import signal
 
 
 class TalkbenchError(Exception):
@@ -7,7 +9,12 @@ class TalkbenchError(Exception):
 
     The message is one line that names the thing at fault and the remedy; the command line prints
     it without a traceback and exits with code 2.
+
+    Attributes:
+        told: whether another process that works on the same thing has told it already.
     """
+
+    told = False
 
 
 class PairError(TalkbenchError):
@@ -25,6 +32,14 @@ class PairError(TalkbenchError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class Terminated(KeyboardInterrupt):
+    """Another process asks this one to end, by the signal `number`; what can be kept has been."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 NO_MEMORY = ("failed to map segment", "cannot allocate memory", "cannot apply additional memory protection")

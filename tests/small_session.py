@@ -7,7 +7,7 @@ from toy_training import Toy
 
 from talkbench.methods.interface import Method
 from talkbench.training import session
-from talkbench.training.loop import TrainProgress
+from talkbench.training.progress import TrainProgress
 from talkbench.training.session import TrainOptions
 
 

@@ -16,8 +16,9 @@ from talkbench.methods.registration import families
 from talkbench.training import objectives
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1
+from talkbench.training.progress import TrainProgress
 from talkbench.training.world import World, join
 
 CPU = torch.device("cpu")

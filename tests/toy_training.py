@@ -1,6 +1,7 @@
 """A toy data set for training: frames that show their clip and number as colours."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -81,7 +82,7 @@ class Toy:
         broken: frames that cannot be read.
     """
 
-    name = "toy"
+    name, root = "toy", Path("toys")
 
     def __init__(self, frames: dict[str, list[int]] | None = None, broken: Iterable[tuple[str, int]] = ()) -> None:
         self.frames, self.broken = frames or FRAMES, set(broken)

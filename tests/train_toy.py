@@ -2,16 +2,19 @@
 ``adversarial``: with a discriminator, and ``avd``: the second stage of TPSM."""
 
 import os
+import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 from toy_training import SIZE, Toy, adversarial, small_tpsm
 
+from talkbench.core.errors import Terminated
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1
+from talkbench.training.progress import TrainProgress
 from talkbench.training.world import join
 
 FRAMES = {name: list(range(12)) for name in "abcd"}
@@ -55,4 +58,7 @@ def work(output: Connection, environment: dict[str, str], *arguments: object) ->
     """What a process of its own does: `main`, its words into a pipe, with variables as ``torchrun`` sets them."""
     os.dup2(output.fileno(), 1)
     os.environ |= environment
-    main(*arguments)
+    try:
+        main(*arguments)
+    except Terminated as end:
+        sys.exit(128 + end.number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,46 +17,24 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.interface import Method
 from talkbench.training import objectives
+from talkbench.training.collapse import CollapseWatch
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.feed import Batches, feed, reading
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.objectives.objective import GENERATOR
 from talkbench.training.objectives.turn import Losses, alone
 from talkbench.training.optimisers import make_optimisers
-from talkbench.training.state.checkpoints import Checkpoints
+from talkbench.training.progress import Reports, TrainProgress
+from talkbench.training.state.checkpoints import Checkpoints, SaveTimer
 from talkbench.training.state.draw import Draw
 from talkbench.training.state.facts import Facts, continued, gather
-from talkbench.training.state.interrupts import held_back
-from talkbench.training.state.log import Log
+from talkbench.training.state.interrupts import end_by, held_back
 from talkbench.training.terms import not_finite
 from talkbench.training.validation.validation import Validation
 from talkbench.training.world import World
 
-LOG_EVERY_STEPS = 20
 EXPLOSION = 30  # times the usual total loss
 USUAL = 0.99  # share of the past in the usual loss
-
-
-class TrainProgress:
-    """The events that a training run reports; this class ignores them, subclasses show them."""
-
-    def begin(self, config: TrainConfig, folder: Path) -> None:
-        """Training begins, or goes on."""
-
-    def say(self, line: str) -> None:
-        """One line for the user."""
-
-    def step(self, step: int, total: int, images: int, losses: dict[str, float]) -> None:
-        """`step` of `total` is done, of `images` pairs; its weighted losses."""
-
-    def log(self, step: int, values: dict[str, float]) -> None:
-        """Values worth keeping: losses now and then, validation metrics after every epoch."""
-
-    def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
-        """`epoch` epochs are done; `values` are the losses of the last step and the validation metrics."""
-
-    def picture(self, step: int, path: Path) -> None:
-        """The validation pairs have been drawn into the image file `path`."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +44,14 @@ class LoopOptions:
     Attributes:
         workers: processes that read frames; 0: this process reads them.
         compiled: whether the step is compiled by ``torch.compile``.
-        save_minutes: a state is saved after each epoch, and after so many minutes without one.
+        save_minutes: see `SaveTimer`; a state is also saved after each epoch.
+        log_every: steps from one line of the log to the next.
     """
 
     workers: int = 0
     compiled: bool = False
     save_minutes: float = 5.0
+    log_every: int = 20
 
 
 class Trainer:
@@ -117,16 +96,14 @@ class Trainer:
         if objective.left_out:
             self._recipe["left out"] = sorted(objective.left_out)
         check_alike(world, [type(image_loss).__name__, *(f"no {term}" for term in sorted(objective.left_out))])
-        self.checkpoints, self._lines = Checkpoints(folder), Log(folder)
+        self.checkpoints = Checkpoints(folder)
         self.validation = Validation(pairs, world.device) if world.main else None
         self.step, self.latest, self._usual = 0, dict[str, float](), math.nan
-        self.about = dict[str, object]()
+        self.norm, self.about = math.nan, dict[str, object]()
         state = world.share(self._load() if world.main else None)
         self.continued = state is not None
         if state is not None:
             self._restore(state)
-        if world.main:
-            self._lines.back_to(self.step)
         self._statistics = [*self.networks.buffers(), *self.opponents.buffers()]
         self._before = [buffer.clone() for buffer in self._statistics]
         if options.compiled:
@@ -136,6 +113,14 @@ class Trainer:
         if world.size > 1:
             self._shares = [DistributedDataParallel(turn, find_unused_parameters=turn.idle) for turn in self.turns]
         self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
+        if self.step > self.batches.total:
+            raise TalkbenchError(
+                f"{folder} is at step {self.step}, and this recipe ends at step {self.batches.total}; leave out the "
+                "--set that shortens it, or choose another --out"
+            )
+        self.collapse = CollapseWatch(method, self.objective, progress.say)
+        self.reports = Reports(folder, self.batches, config.batch_size, options.log_every, progress, world.main)
+        self.reports.go_on(self.step, state.get("reports", {}) if state else {})
 
     def run(self) -> None:
         """Train up to the last step, saving, logging and validating on the way.
@@ -143,7 +128,8 @@ class Trainer:
         Raises:
             TalkbenchError: the loss is no longer finite or explodes (the state before that step is saved and the batch
                 named), a frame cannot be read, a process that reads frames has died, or the disk is full.
-            KeyboardInterrupt: after Ctrl-C, once the step is done and its state saved.
+            KeyboardInterrupt: after Ctrl-C in one of the processes, once the step is done and its state saved.
+            Terminated: in the same way after SIGTERM or SIGUSR1.
         """
         for note in self.validation.notes if self.validation is not None else ():
             self.progress.say(note)
@@ -151,19 +137,20 @@ class Trainer:
         over = self._over()
         batches = feed(self.pairs, self.batches, self.options.workers, self.world.device)
         with held_back() as interrupted, reading(), closing(batches):
-            saved, told = time.monotonic(), {""}
+            timer, told = SaveTimer(self.options.save_minutes), {""}
+            self.reports.begin()
             for images, names, faults in () if over else batches:
                 for fault in {*faults} - told:
                     self.progress.say(fault)
                 told |= {*faults}
                 self._train_step(images, names)
-                end = self._report()
-                stop = self.world.any(interrupted())
-                if end or stop or time.monotonic() - saved > 60 * self.options.save_minutes:
+                end = self._report(images)
+                stop = self.world.largest(interrupted())
+                if timer.due() or end or stop:
                     self._save()
-                    saved = time.monotonic()
+                    timer.saved()
                 if stop:
-                    raise KeyboardInterrupt
+                    raise end_by(stop)
                 if end and self._over():
                     break
         self._shares = [*self.turns]  # the processes part
@@ -175,15 +162,15 @@ class Trainer:
         """Whether the main process has seen so many validations without a better one that the training ends."""
         return bool(self.world.share(self.validation is not None and self.validation.best.over))
 
-    def _report(self) -> bool:
-        """Report the last step, and the epoch if that ended with it; returns whether it did."""
-        self.progress.step(self.step, self.batches.total, self.config.batch_size, self.latest)
-        if self.step % LOG_EVERY_STEPS == 0:
-            self._log(self.latest)
-        epoch, more = divmod(self.step, self.batches.per_epoch)
-        end = not more or self.step == self.batches.total
+    def _report(self, images: Tensor) -> bool:
+        """Report the last step, which was on `images`, and the epoch if that ended with it; returns whether it did."""
+        rates = {turn.name: own.param_groups[0]["lr"] for turn, own in zip(self.turns, self.optimisers, strict=True)}
+        self.reports.step(self.step, self.latest, self.norm, rates)
+        end = self.batches.ends_epoch(self.step)
         if end:
-            self.progress.epoch(epoch, self.step, {**self.latest, **self._validate()})
+            self.reports.epoch(self.step, self._validate())
+        if end and self.world.main:
+            self.collapse.look(images.to(self.world.device), self.step)
         return end
 
     def passes(self, images: Tensor) -> Iterator[Losses]:
@@ -233,9 +220,9 @@ class Trainer:
             own["total"].backward()
             losses = {**losses, **{name: term.detach() for name, term in own.items() if name not in losses}}
         values = self.world.mean(torch.stack(list(losses.values())))
-        *terms, norm = torch.cat([values, self.clip()[None]]).tolist()  # one wait for the device
+        *terms, self.norm = torch.cat([values, self.clip()[None]]).tolist()  # one wait for the device
         self.latest = dict(zip(losses, terms, strict=True))
-        self._check(norm, names)
+        self._check(self.norm, names)
         self.update()
         self.step += 1
 
@@ -265,7 +252,7 @@ class Trainer:
             epoch = self.step // self.batches.per_epoch
             named, best = self.validation.run(self.method, path, self.step, epoch)
         self.objective.train()
-        self._log(named)
+        self.reports.log(self.step, named)
         self.progress.picture(self.step, path)
         if best:
             self.write_weights(self.folder / "best.safetensors", self.validation.facts())
@@ -304,12 +291,6 @@ class Trainer:
         finally:
             _swap(pairs)
 
-    def _log(self, values: dict[str, float]) -> None:
-        if not self.world.main:
-            return
-        self._lines.append({"step": self.step, "epoch": self.step // self.batches.per_epoch, **values})
-        self.progress.log(self.step, values)
-
     def _save(self) -> None:
         if not self.world.main:
             return
@@ -325,6 +306,7 @@ class Trainer:
             "random": torch.get_rng_state(),
             "best": self.validation.best.state() if self.validation is not None else math.inf,
             "usual": self._usual,
+            "reports": self.reports.state(),
         }
         self.checkpoints.save(self.step, state)
 

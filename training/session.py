@@ -18,13 +18,14 @@ from talkbench.core.locks import FOREVER, locked
 from talkbench.methods.cards import card_file, demo_name, family, full_name, is_demo, recipe_name
 from talkbench.methods.interface import Method
 from talkbench.metrics import weights
-from talkbench.training import objectives
+from talkbench.training import objectives, threads
 from talkbench.training.beginning import load_opponents, start
 from talkbench.training.config import MAIN, TrainConfig, load_config
 from talkbench.training.data.mixed import Roots, training_data
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
+from talkbench.training.progress import TrainProgress
 from talkbench.training.recipe_files import find_recipe
 from talkbench.training.state.checkpoints import Checkpoints
 from talkbench.training.state.origin import check_origin, write_origin
@@ -62,11 +63,11 @@ def train(options: TrainOptions, progress: TrainProgress | None = None) -> Path:
         TalkbenchError: the recipe is invalid, data is missing, the loss explodes, another process trains into `out`, or
             the training there began with another checkpoint.
     """
-    config = recipe(options)
-    best_metric(config)  # before anything is loaded
     # Heatmaps and their gradients fade into denormal numbers, which make a CPU several times slower.
     torch.set_flush_denormal(True)
     with join(options.device) as world:
+        config = recipe(options)
+        best_metric(config)  # before anything is loaded
         if not progress or not world.main:
             progress = TrainProgress()
         return _train(options, config, world, progress)
@@ -147,7 +148,11 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
             progress.say(note)
         for term, reason in trainer.objective.left_out.items():
             progress.say(f"no {term} term, which the weights file records: {reason}")
-        progress.begin(config, folder)
+        if options.device.type == "cpu":
+            progress.say(threads.note())
+        if world.main:
+            facts = {"command": options.command, "root": str(pairs.dataset.root), "data_id": trainer.facts.data_id}
+            progress.begin(config, folder, facts)
         if trainer.step:
             progress.say(f"continuing {folder} at step {trainer.step}")
         trainer.run()

@@ -42,13 +42,13 @@ class World:
             values /= self.size
         return values
 
-    def any(self, value: bool) -> bool:
-        """Whether `value` is true in at least one process."""
+    def largest(self, value: int) -> int:
+        """The largest `value` of all processes."""
         if self.size == 1:
             return value
-        votes = torch.tensor(float(value), device=self.device)
-        distributed.all_reduce(votes)
-        return bool(votes)
+        values = torch.tensor(value, device=self.device)
+        distributed.all_reduce(values, distributed.ReduceOp.MAX)
+        return int(values)
 
     def share(self, value: Any) -> Any:
         """The `value` of the main process."""
@@ -71,6 +71,8 @@ class World:
 def join(device: torch.device) -> Iterator[World]:
     """Connect the processes that ``torchrun`` has started, each on its own GPU if `device` is CUDA.
 
+    A TalkbenchError of the block that several processes raise is marked as told in all but the first of them.
+
     Raises:
         TalkbenchError: environment variables that ``torchrun`` sets are missing or invalid.
     """
@@ -85,9 +87,21 @@ def join(device: torch.device) -> Iterator[World]:
     try:
         yield World(device, distributed.get_rank(), size)
         distributed.barrier()  # nobody leaves while others still talk to it
+    except TalkbenchError as error:
+        error.told = _told(str(error))
+        raise
     finally:
         gc.collect()  # what still refers to the group would take its threads along when the interpreter ends
         distributed.destroy_process_group()
+
+
+def _told(message: str) -> bool:
+    """Whether another process has ended with the same message."""
+    try:
+        store = distributed.distributed_c10d._get_default_store()
+        return bool(store.add(f"told: {message}", 1) > 1)
+    except RuntimeError:  # the process that holds what they share has ended
+        return False
 
 
 def _size() -> int:

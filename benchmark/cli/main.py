@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import click
 
 from talkbench.benchmark import cli
 from talkbench.benchmark.cli.groups import CONTEXT, FolderGroup
-from talkbench.core.errors import TalkbenchError, is_out_of_memory
+from talkbench.core.errors import TalkbenchError, Terminated, is_out_of_memory
 from talkbench.core.text import visible, visible_output
 
 HELPERS = {"groups", "main", "options", "print", "progress", "train_progress"}
@@ -26,7 +28,7 @@ def _main() -> None:
     try:
         bench.main(prog_name="bench", standalone_mode=False)
     except TalkbenchError as error:
-        _stop(str(error), 2)
+        _stop("" if error.told else str(error), 2)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "bench"
         _stop(f"{error.format_message().rstrip('.')}; see {where} --help", 2)
@@ -37,8 +39,11 @@ def _main() -> None:
             raise
         reason = str(error).strip() or "no more is to be had"
         _stop(f"out of memory ({reason}); end other programs, or allow this one more than {_allowed()}", 2)
-    except (click.Abort, KeyboardInterrupt):
-        _stop("stopped; to go on, repeat the command (a single bench run with --resume)", 130)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        end = stop.__cause__  # click makes its own exception of every KeyboardInterrupt
+        by, number = (f" by {end}", end.number) if isinstance(end, Terminated) else ("", signal.SIGINT)
+        line = f"stopped{by}; to go on, repeat the command (a single bench run with --resume)"
+        _stop("" if os.environ.get("RANK", "0") != "0" else line, 128 + number)  # of many processes one tells it
 
 
 def _allowed() -> str:
@@ -50,7 +55,8 @@ def _allowed() -> str:
 
 
 def _stop(message: str, code: int) -> None:
-    click.echo(f"bench: {visible(' '.join(message.splitlines()))}", err=True)
+    if message:
+        click.echo(f"bench: {visible(' '.join(message.splitlines()))}", err=True)
     sys.exit(code)
 
 

@@ -67,7 +67,11 @@ def _roots(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 @click.option("--compile", "compiled", is_flag=True, help="Compile the training step with torch.compile.")
 @click.option(
     "--save-minutes", type=click.FloatRange(min=0, min_open=True), default=5, show_default=True,
-    help="Minutes after which the state is saved; it is also saved after every epoch.",
+    help="Minutes after which the state is saved, for the first time after one; it is also saved after every epoch.",
+)  # fmt: skip
+@click.option(
+    "--log-every", type=click.IntRange(min=1), default=20, show_default=True,
+    help="Steps after which a line has the means of the losses since the line before.",
 )  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["device"]
@@ -75,7 +79,8 @@ def _roots(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 def command(**options: Any) -> None:
     """Train a method.
 
-    If training is stopped or killed, the same command continues from the last state and gives the same weights. The
+    If training is stopped or killed, the same command continues from the last state and gives the same weights. After
+    Ctrl-C, SIGTERM or SIGUSR1 that is the state after the step at hand, and the exit code is 130, 143 or 138. The
     result is weights.safetensors, which bench run takes as --checkpoint. Beside it are best.safetensors, the weights
     with the best value on the validation pairs (--set best=akd@mp68 chooses by landmarks, --set patience=5 stops where
     that gets no better), pictures of these pairs after every epoch, and log.jsonl.
@@ -112,6 +117,7 @@ def command(**options: Any) -> None:
     from talkbench.benchmark.environment import choose_device
     from talkbench.training.loop import LoopOptions
     from talkbench.training.session import TrainOptions, train
+    from talkbench.training.state.interrupts import terminable
 
     name = options.pop("device")
     device = choose_device(name)
@@ -120,18 +126,21 @@ def command(**options: Any) -> None:
         workers=_workers(device.type) if workers is None else workers,
         compiled=options.pop("compiled"),
         save_minutes=options.pop("save_minutes"),
+        log_every=options.pop("log_every"),
     )
     chosen = TrainOptions(**options, loop=loop, device=device, command=typed())
     if ablation:
-        _train_rows(ablation, chosen, uri, name)
+        with terminable():
+            _train_rows(ablation, chosen, uri, name)
         return
-    with TrainDisplay(uri) as display:
+    with terminable(), TrainDisplay(uri) as display:
         weights = train(chosen, display)
     if display.begun:
         click.echo(f"weights {weights}")
 
 
 def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) -> None:
+    import shlex
     from functools import partial
 
     from talkbench.benchmark.ablation import DEMO, folder, train_ablation
@@ -144,8 +153,9 @@ def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) 
         click.echo(f"{row.method:28} {row.fault or row.folder}")
     if failed:
         raise TalkbenchError(f"{failed} of the rows failed; repeat the command to try them again")
-    source = f"--ablation {name}" if options.config == DEMO else f"{folder(name, options.config, options.out)}/*/run"
-    click.echo(f"table   bench tables {source}")
+    layout = [f"--ablation {name}"] if options.config == DEMO else []
+    runs = [f"{shlex.quote(str(folder(name, options.config, options.out)))}/*/run"] if options.out or not layout else []
+    click.echo(" ".join(["table   bench tables", *layout, *runs]))
 
 
 def _workers(device: str) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talkbench.benchmark.cli.progress import RunDisplay
-from talkbench.benchmark.tracking import tracking_uri
+from talkbench.benchmark.cli.progress import STDERR, RunDisplay
+from talkbench.benchmark.tracking import LEAVING, tracking_uri
 from talkbench.benchmark.training_tracker import RUNS, TrainingTracker
 from talkbench.training.config import TrainConfig
-from talkbench.training.loop import TrainProgress
+from talkbench.training.progress import TrainProgress
 from talkbench.training.validation.scores import beside
 
 
@@ -36,24 +37,26 @@ class TrainDisplay(TrainProgress):
         if kind is None:
             self._tracker.finish()
         else:
-            self._tracker.flush()
+            self._tracker.flush(LEAVING)
             self._tracker.__exit__(kind, error, trace)
 
-    def begin(self, config: TrainConfig, folder: Path) -> None:
+    def begin(self, config: TrainConfig, folder: Path, facts: Mapping[str, object]) -> None:
         self.begun = True
-        self._tracker.start(config, folder)
+        self._tracker.start(config, folder, facts)
 
     def say(self, line: str) -> None:
         self._bar.say(line)
 
     def step(self, step: int, total: int, images: int, losses: dict[str, float]) -> None:
-        self._bar.reach(step * images, total * images, f"loss {losses['total']:.2f}")
+        if STDERR.is_terminal:  # elsewhere the lines of the log are enough
+            self._bar.reach(step * images, total * images, f"loss {losses['total']:.2f}")
 
     def log(self, step: int, values: dict[str, float]) -> None:
         self._tracker.log(step, values)
 
     def epoch(self, epoch: int, step: int, values: dict[str, float]) -> None:
-        self._bar.say(f"epoch {epoch}, step {step}: {', '.join(beside(values))}")
+        if values:
+            self._bar.say(f"epoch {epoch}, step {step}: {', '.join(beside(values))}")
 
     def picture(self, step: int, path: Path) -> None:
         self._tracker.picture(path)

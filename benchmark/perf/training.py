@@ -35,8 +35,9 @@ from talkbench.core.images import to_uint8, write_png
 from talkbench.training import objectives
 from talkbench.training.data.feed import feed
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss
+from talkbench.training.progress import TrainProgress
 from talkbench.training.session import TrainOptions, recipe
 from talkbench.training.world import World
 

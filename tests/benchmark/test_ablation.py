@@ -58,3 +58,9 @@ def test_rows_are_trained_scored_and_printed(bench, demo, monkeypatch: pytest.Mo
     assert "DEMO SIZE: small models" in table
     assert "Baseline: mcnet@baseline-demo" in table
     assert "FOMM+ IICM + MCM: fomm@memory-demo" in table
+    rows.remove("mcnet@mcm-demo")
+    elsewhere = bench(*command, "--tracking-uri", "off", "--device", "cpu", "--out", "my rows")
+    line = elsewhere.out.splitlines()[-1]
+    assert line == "table   bench tables --ablation table2 'my rows'/*/run"
+    found = sorted(Path("my rows").glob("*/run"))  # what a shell makes of it
+    assert "Baseline: mcnet@baseline-demo" in bench("tables", "--ablation", "table2", *found).out

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -13,12 +14,13 @@ import pytest
 import torch
 from toy_training import SIZE, Toy, tiny
 
-from talkbench.core.errors import TalkbenchError
+from talkbench.core.errors import TalkbenchError, Terminated
 from talkbench.methods.checkpoints import save_states
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1, load_vgg19
+from talkbench.training.progress import TrainProgress
 from talkbench.training.world import World, join
 
 FRAMES = {name: list(range(20)) for name in "ab"}
@@ -150,11 +152,16 @@ Whole = tuple[Trainer, Heard, Path]
 
 def test_a_full_disk_costs_no_more_than_what_was_not_saved(whole: Whole, tmp_path: Path) -> None:
     stopped = trainer(tmp_path)
+    with full_disk(1000), pytest.raises(TalkbenchError, match=r"begins anew, since there is no state yet"):
+        stopped.checkpoints.save(0, {"weights": torch.zeros(1000)})
     stopped.batches.total = 2
     stopped.run()
     more = trainer(tmp_path)
     room = (whole[2] / "best.safetensors").stat().st_size + 1000  # a state holds the moments of Adam, too
-    with pytest.raises(TalkbenchError, match=r"cannot write .*00000004.pt: .*; free some space"), full_disk(room):
+    with (
+        pytest.raises(TalkbenchError, match=r"cannot write .*00000004.pt: .*; free some .* from the last state"),
+        full_disk(room),
+    ):
         more.run()
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["00000002.pt"]
     rest = trainer(tmp_path)
@@ -168,8 +175,11 @@ def test_a_full_disk_under_weights_and_log(tmp_path: Path) -> None:
         save_states({"generator": {"weight": torch.zeros(1000)}}, tmp_path / "best.safetensors", {})
     assert list(tmp_path.iterdir()) == []
     trained = trainer(tmp_path)
-    with full_disk(4), pytest.raises(TalkbenchError, match=r"cannot write .*log.jsonl: File too large; see to it"):
-        trained._log({"total": 1.0})
+    with (
+        full_disk(4),
+        pytest.raises(TalkbenchError, match=r"cannot write .*log.jsonl: File too large; see to it.* begins anew"),
+    ):
+        trained.reports.log(1, {"total": 1.0})
 
 
 def test_the_log_goes_on_where_the_state_does(whole: Whole, tmp_path: Path) -> None:
@@ -186,8 +196,13 @@ def test_the_log_goes_on_where_the_state_does(whole: Whole, tmp_path: Path) -> N
     log.write_text(log.read_text() + '{"step": 3, "epoch": 1, "total": 1}\n{"step": 4, "ep')
     rest = trainer(tmp_path)
     rest.run()
-    assert log.read_text() == (whole[2] / "log.jsonl").read_text()
-    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [2, 4, 6]
+    lines, whole_lines = (
+        [json.loads(line) for line in path.read_text().splitlines()] for path in (log, whole[2] / "log.jsonl")
+    )
+    for line in (*lines, *whole_lines):  # of what is measured only the names are the same
+        line |= dict.fromkeys(line.keys() & {"seconds", "images_per_second"})
+    assert lines == whole_lines
+    assert [line["step"] for line in lines] == [2, 2, 4, 4, 6, 6]
 
 
 def test_a_damaged_state_gives_way_to_the_one_before_aloud(whole: Whole, tmp_path: Path) -> None:
@@ -230,7 +245,7 @@ def test_a_reading_process_that_dies(whole: Whole, tmp_path: Path) -> None:
                 process.kill()
 
     with pytest.raises(
-        TalkbenchError, match=r"a process that reads frames has died.*; the same command continues"
+        TalkbenchError, match=r"a process that reads frames has died.*; repeat the command, with fewer"
     ) as end:
         trainer(tmp_path, Heard(kill), workers=1, repeats=20, epochs=1, steps=20).run()
     assert "\n" not in str(end.value)
@@ -266,25 +281,47 @@ def test_frames_of_the_validation_that_cannot_be_read_are_left_out(tmp_path: Pat
     assert heard.said[0].startswith("no clip is long enough to hold frames out for validation")
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_ctrl_c_within_a_step_stops_after_it(whole: Whole, tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGINT, 0), (signal.SIGINT, 1), (signal.SIGTERM, 0), (signal.SIGUSR1, 1)]
+)
+def test_a_signal_within_a_step_stops_after_it(whole: Whole, tmp_path: Path, number: int, workers: int) -> None:
     stopped = trainer(tmp_path, workers=workers)
     terms, calls = stopped.turns[0].terms, []
 
     def interrupted(*arguments: object) -> object:
         calls.append(1)
         if len(calls) == 3:
-            signal.raise_signal(signal.SIGINT)
+            for process in multiprocessing.active_children():  # to those that read it comes as well
+                os.kill(process.pid, number)
+            signal.raise_signal(number)
         return terms(*arguments)
 
-    stopped.turns[0].terms = interrupted
-    with pytest.raises(KeyboardInterrupt):
+    before, stopped.turns[0].terms = signal.getsignal(number), interrupted
+    with pytest.raises(KeyboardInterrupt) as end:
         stopped.run()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert isinstance(end.value, Terminated) == (number != signal.SIGINT)
+    assert signal.getsignal(number) is before
     rest = trainer(tmp_path)
     assert rest.step == 3
     rest.run()
     assert same(rest, whole[0])
+
+
+def test_a_state_is_there_after_the_first_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[int] = []
+    running = trainer(tmp_path, repeats=20, epochs=1, steps=6)
+    running.checkpoints.save = lambda step, state: saved.append(step)  # type: ignore[method-assign]
+    times = iter(range(0, 10_000, 25))
+    monkeypatch.setattr("talkbench.training.state.checkpoints.SaveTimer.__init__.__defaults__", (lambda: next(times),))
+    running.run()
+    assert saved == [2, 6]  # the next step would end after more than a minute; and the end
+
+
+def test_a_recipe_that_ends_before_the_step_at_hand_is_refused(tmp_path: Path) -> None:
+    trainer(tmp_path, steps=4).run()
+    with pytest.raises(TalkbenchError, match=r"is at step 4, and this recipe ends at step 3; leave out the --set that"):
+        trainer(tmp_path, steps=3)
+    assert trainer(tmp_path, steps=4).step == 4
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
@@ -296,13 +333,12 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_is_not_finite_leaves_no_trace_in_the_state(tmp_path: Path) -> None:
-    stopped = trainer(tmp_path)
-
     def spoil(step: int) -> None:
         if step == 3:
             stopped.passes = lambda images: passes(images * float("nan"))
 
-    passes, stopped.progress = stopped.passes, Heard(spoil)
+    stopped = trainer(tmp_path, Heard(spoil))
+    passes = stopped.passes
     with pytest.raises(TalkbenchError, match="the loss is nan at step 3, usually"):
         stopped.run()
     state = torch.load(tmp_path / "state" / "00000003.pt", weights_only=True)

@@ -23,13 +23,13 @@ class Training(NamedTuple):
     printed: TextIO
 
 
-def start(folder: Path, kind: str, **environment: object) -> Training:
+def start(folder: Path, kind: str, steps: int = STEPS, **environment: object) -> Training:
     """Forked from a process that has imported what takes longer than the training, and has done nothing else."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["torch._dynamo", "torch.distributed", "talkbench.training.loop"])
     reader, writer = context.Pipe(duplex=False)
     variables = {**os.environ, **{key: str(value) for key, value in environment.items()}}
-    process = context.Process(target=work, args=(writer, variables, folder, STEPS, kind))
+    process = context.Process(target=work, args=(writer, variables, folder, steps, kind))
     process.start()
     writer.close()
     return Training(process, os.fdopen(os.dup(reader.fileno())))
@@ -88,3 +88,19 @@ def test_a_killed_training_continues_to_the_very_same_weights(whole: Whole, tmp_
     assert 1 < rest[0, 0] <= 8
     np.testing.assert_array_equal(rest, curve[-len(rest) :])
     assert (tmp_path / "weights.safetensors").read_bytes() == weights.read_bytes()
+
+
+def test_all_processes_end_alike_where_one_is_told_to_and_lose_no_step(tmp_path: Path) -> None:
+    meeting = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    together = [start(tmp_path, "adversarial", 1000, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in (0, 1)]
+    steps: list[int] = []
+    with together[0].printed as printed:
+        for line in printed:
+            steps.append(int(line.split()[0]))
+            if steps[-1] == 3:
+                together[1].process.terminate()
+    for training in together:
+        training.process.join(240)
+    assert [training.process.exitcode for training in together] == [128 + signal.SIGTERM] * 2
+    assert steps[-1] < 1000
+    assert sorted(path.name for path in (tmp_path / "state").iterdir())[-1] == f"{steps[-1]:08d}.pt"

@@ -15,11 +15,12 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.clip_store import forget
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.pairs import FramePairs, Item
+from talkbench.training.state.interrupts import ignore_others
 
 AHEAD = 4  # batches that each process reads in advance
 DIED = (
-    "a process that reads frames has died, for lack of memory perhaps; the same command continues, with fewer "
-    "--workers if it happens again"
+    "a process that reads frames has died, for lack of memory perhaps; repeat the command, with fewer --workers if it "
+    "happens again"
 )
 
 
@@ -51,6 +52,10 @@ class Batches:
     def __len__(self) -> int:
         """Steps that are left."""
         return max(0, self.total - self._start)
+
+    def ends_epoch(self, step: int) -> bool:
+        """Whether an epoch, or the training, ends with `step`, from 1."""
+        return step % self.per_epoch == 0 or step == self.total
 
     def __iter__(self) -> Iterator[list[Item]]:
         order, shuffled = np.empty(0, int), -1
@@ -97,7 +102,11 @@ def feed(pairs: FramePairs, batches: Batches, workers: int, device: torch.device
         raise TalkbenchError(DIED) from error
     finally:
         if workers:  # an error would keep them, and torch would go on reporting one that has died
-            read._shutdown_workers()  # type: ignore[attr-defined]
+            try:
+                read._shutdown_workers()  # type: ignore[attr-defined]
+            finally:
+                for process in read._workers:  # type: ignore[attr-defined]
+                    process.kill()  # one that hangs: SIGTERM does not end it, and Python's end would wait for it
 
 
 @contextmanager
@@ -135,5 +144,6 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin(_worker: int) -> None:
-    """Close the open videos, which a forked process must not share with its parent."""
+    """Close the open videos, which a forked process must not share with its parent, and leave the end to that."""
+    ignore_others()
     forget()

@@ -79,15 +79,20 @@ class FOMMObjective(Objective):
 
     def more(self, outputs: Outputs) -> Losses:
         """Further terms."""
-        return {}
+        return self.separation(outputs)
 
     def spread(self, outputs: Outputs) -> Losses:
-        """The terms on how far the keypoints of source and driving frame are apart, for methods that have them."""
+        """The terms on how far the keypoints of source and driving frame are apart, for methods that have both."""
         both = outputs.source.value, outputs.driving.value
-        terms = {"kp_distance": torch.stack([keypoint_distance(value) for value in both]).sum()}
-        if self.weights.kp_separation:
-            terms["kp_separation"] = torch.stack([keypoint_separation(value) for value in both]).sum()
-        return terms
+        distance = torch.stack([keypoint_distance(value) for value in both]).sum()
+        return {"kp_distance": distance, **self.separation(outputs)}
+
+    def separation(self, outputs: Outputs) -> Losses:
+        """The term that pushes the keypoints of source and driving frame apart, if it has a weight."""
+        if not self.weights.kp_separation:
+            return {}
+        both = outputs.source.value, outputs.driving.value
+        return {"kp_separation": torch.stack([keypoint_separation(value) for value in both]).sum()}
 
 
 def parts(keypoints: Keypoints) -> tuple[Keypoints, Keypoints, Keypoints]:

@@ -175,10 +175,10 @@ def keypoint_distance(keypoints: Tensor, threshold: float = 0.2) -> Tensor:
     """Mean over all ordered pairs (B, K, 2) of 1 − sign(distance − 0.2); the diagonal counts as 0
     (docs/specs/mcnet.md 5.1).
 
-    The sign has no gradient: the term changes the reported loss, not the training, as in the authors' code. For the
-    effect that the paper intends, see `keypoint_separation`.
+    The sign has no gradient: the term changes the loss that the authors' code reports, not the training. It is
+    detached, so it stays out of our total. For the effect that the paper intends, see `keypoint_separation`.
     """
-    return (1 - torch.sign(_distances(keypoints, threshold) - threshold)).mean()
+    return (1 - torch.sign(_distances(keypoints.detach(), threshold) - threshold)).mean()
 
 
 def keypoint_separation(keypoints: Tensor, threshold: float = 0.2) -> Tensor:

@@ -56,15 +56,21 @@ class Turn(nn.Module):
         self.learned = [parameter for parameter in networks.parameters() if parameter.requires_grad]
 
     def forward(self, source: Tensor, driving: Tensor, random: Any, left: Any) -> tuple[Losses, Any]:
-        """The weighted terms, and their sum as ``total``; and what the next turn needs.
+        """The weighted terms, and what the next turn needs. ``total`` is the sum of those that have a gradient; a term
+        without one is only reported.
 
         Raises:
             TalkbenchError: no step can be taken by these terms.
         """
         terms, left = self.terms(source, driving, random, left)
         losses = weighted(terms, self.weights, self.owner)
-        losses["total"] = torch.stack(list(losses.values())).sum()
+        losses["total"] = torch.stack([losses[name] for name, term in terms.items() if teaches(term)]).sum()
         return losses, left
+
+
+def teaches(term: Tensor) -> bool:
+    """Whether something can be learned by a term: whether it has a gradient, where gradients are computed at all."""
+    return term.requires_grad or not torch.is_grad_enabled()
 
 
 def named(networks: Mapping[str, nn.Module]) -> nn.ModuleDict:

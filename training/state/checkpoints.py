@@ -1,7 +1,8 @@
-"""The states of a training run on disk: complete, atomic, the last few kept."""
+"""The states of a training run on disk: complete, atomic, the last few kept; and when the next one is due."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from talkbench.core.files import atomic_path, sweep
 from talkbench.training.config import TrainConfig
 
 KEPT = 2
+FIRST_MINUTES = 1.0
 # Entries that may change when a run is continued, since the steps before do not depend on them.
 FREE = {"epochs", "steps", "validation", "patience"}
 
@@ -28,6 +30,10 @@ class Checkpoints:
         """Whether there is a state."""
         return bool(self._files())
 
+    def sequel(self) -> str:
+        """How the same command goes on after a failure, in words."""
+        return "it continues from the last state" if self.begun() else "it begins anew, since there is no state yet"
+
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write a state, then delete all but the last few.
 
@@ -40,7 +46,7 @@ class Checkpoints:
             except RuntimeError as error:  # torch's writer has its own words for a full disk
                 raise TalkbenchError(
                     f"cannot write {self.folder / temporary.name}: {str(error).splitlines()[0]}; free some space, then "
-                    "run the same command: it continues from the state before"
+                    f"run the same command: {self.sequel()}"
                 ) from error
         for old in self._files()[:-KEPT]:
             old.unlink()
@@ -95,6 +101,33 @@ class Checkpoints:
 def _read(path: Path) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
+
+
+class SaveTimer:
+    """When a state is due: the first one of this process a minute after its beginning, the others `minutes` after the
+    one before; earlier than that if the next step would end later, and in any case after a step.
+
+    So a process that is killed with SIGKILL loses no more than that, and a step more where steps are slower.
+
+    Args:
+        now: the time in seconds.
+    """
+
+    def __init__(self, minutes: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._minutes, self._now = minutes, now
+        self._step = now()  # the end of the last one
+        self._due = self._step + 60 * min(minutes, FIRST_MINUTES)
+
+    def due(self) -> bool:
+        """Whether a state is to be saved now, when a step has ended; called after every step."""
+        now = self._now()
+        took, self._step = now - self._step, now
+        return now + took > self._due
+
+    def saved(self) -> None:
+        """A state has been saved."""
+        self._step = self._now()
+        self._due = self._step + 60 * self._minutes
 
 
 def _complete(recipe: Mapping[str, object]) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
+from talkbench.training.state.checkpoints import Checkpoints
 
 
 class Log:
@@ -29,21 +30,24 @@ class Log:
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise TalkbenchError(
-                f"cannot write {self._path}: {error.strerror}; see to it, then run the same command: it continues from "
-                "the last state"
+                f"cannot write {self._path}: {error.strerror}; see to it, then run the same command: "
+                f"{Checkpoints(self._path.parent).sequel()}"
             ) from error
 
-    def back_to(self, step: int) -> None:
-        """Drop the lines after `step`, which a continued run logs again, and the half line that a killed run may leave.
+    def back_to(self, step: int) -> list[dict[str, Any]]:
+        """Drop the lines after `step`, which a continued run logs again, and the half line that a killed run may leave;
+        returns the entries that stay.
 
         Raises:
             TalkbenchError: the file cannot be written.
         """
         if not self._path.exists():
-            return
+            return []
         kept = []
         for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
             with suppress(ValueError):
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-        write_atomic(self._path, "".join(kept))
+                entry = json.loads(line)
+                if entry["step"] <= step:
+                    kept.append((line, entry))
+        write_atomic(self._path, "".join(line + "\n" for line, _ in kept))
+        return [entry for _, entry in kept]

@@ -3,6 +3,7 @@
 import copy
 import json
 import multiprocessing
+import re
 import shutil
 import signal
 import sys
@@ -14,13 +15,15 @@ import pytest
 import torch
 from toy_training import SIZE, frame, tiny
 
+from talkbench.benchmark.environment import git_state
 from talkbench.core.files import sha256_file
 from talkbench.core.images import write_png
 from talkbench.core.locks import locked
 from talkbench.methods.checkpoints import read_metadata
-from talkbench.training import loop, session
+from talkbench.training import session
 from talkbench.training.config import load_config
 from talkbench.training.objectives.losses import MultiScaleL1
+from talkbench.training.progress import SECONDS, SPEED
 
 
 @pytest.fixture(scope="session")
@@ -67,18 +70,23 @@ def log(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
+def unmeasured(lines: list[dict]) -> list[dict]:
+    """The lines of a log without what depends on the machine."""
+    return [{key: value for key, value in line.items() if key not in {SECONDS, SPEED}} for line in lines]
+
+
 def test_a_training_from_start_to_end(train, place):
     result = train()
     assert result.code == 0, result.err
     assert result.out == "weights out/weights.safetensors\n"
     lines = result.err.splitlines()
     assert lines[0].startswith("no VGG-19 weights (bench weights pull vgg19, or --vgg")
-    epochs = [line for line in lines if line.startswith("epoch ")]
-    assert [line.partition(":")[0] for line in epochs] == ["epoch 1, step 2", "epoch 2, step 4"]
-    assert all("total" in line and "validation/psnr" in line for line in epochs)
-    assert lines[-1].startswith("loss ")
-    assert "8/8" in lines[-1]
-    assert "pairs/s" in lines[-1]
+    told = [line for line in lines if line.startswith(("epoch ", "step "))]
+    assert [line.partition(":")[0] for line in told] == ["step 2/4", "epoch 1, step 2", "step 4/4", "epoch 2, step 4"]
+    for line in told[::2]:
+        assert re.search(r"total [\d.]+, lr 0.0005, gradient [\d.]+, [\d.]+ images/s, 0:00:\d\d$", line), line
+    assert all("validation/psnr" in line for line in told[1::2])
+    assert told[-1] == lines[-1]  # there is no bar where nobody watches
     files = {path.name for path in (place / "out").iterdir()} - {".lock"}
     assert files == {
         "best.safetensors",
@@ -93,7 +101,7 @@ def test_a_training_from_start_to_end(train, place):
     assert again.code == 0, again.err
     assert "continuing out at step 4" in again.err
     assert "epoch 3, step 6" in again.err
-    assert [entry["step"] for entry in log(place / "out")] == [2, 4, 6]
+    assert [entry["step"] for entry in log(place / "out")] == [2, 2, 4, 4, 6, 6]
     assert complaint(train("--set", "lr=0.1")).endswith(
         "out was made with another config (lr: 0.0005, now 0.1); choose another --out or delete that folder"
     )
@@ -115,7 +123,7 @@ def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, plac
         torch.save(state, place / "state.pt")
         state["bytes"] = (place / "state.pt").read_bytes()
     assert states[0]["bytes"] == states[1]["bytes"]
-    assert log(place / "one") == log(place / "three")
+    assert unmeasured(log(place / "one")) == unmeasured(log(place / "three"))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +147,7 @@ def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, plac
         (("--set", "patience=0"), "patience: Input should be greater than 0"),
         (("--set", "patience=2", "--set", "validation=0"), "patience counts validations, and this recipe has none"),
         (("--set", "epochs"), "'epochs' is not of the form name=value; see bench train --help"),
+        (("--log-every", "0"), "Invalid value for '--log-every'"),
         (("--set", "batch_size=100"), "an epoch of 4 samples does not fill a batch of 100; raise repeats"),
         (("--method", "mcnet@dmo"), "did you mean mcnet@demo"),
         (("--method", "oracle"), "oracle cannot be trained"),
@@ -211,23 +220,31 @@ def test_cuda_without_a_gpu(train):
     assert complaint(train("--device", "cuda")).endswith("try --device cpu")
 
 
-def test_stopped_by_ctrl_c(train, place, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGINT, 130, "stopped"), (signal.SIGTERM, 143, "stopped by SIGTERM")],
+)
+def test_stopped_by_a_signal(store, train, place, monkeypatch, number, code, words):
     whole = train("--out", "whole")
     loss, calls = MultiScaleL1.forward, []
 
     def interrupted(*arguments):
         calls.append(1)
         if len(calls) == 3:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return loss(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(MultiScaleL1, "forward", interrupted)
         stopped = train("--workers", 1)
-    assert stopped.code == 130
-    assert stopped.err.splitlines()[-1].startswith("bench: stopped; to go on, repeat the command")
+    assert stopped.code == code
+    assert stopped.err.splitlines()[-1].startswith(f"bench: {words}; to go on, repeat the command")
     assert "Traceback" not in stopped.err
-    rest = train()
+    experiment = store.get_experiment_by_name("train/folder")
+    runs = store.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    rest = train()  # the folder is free again
     assert "continuing out at step 3" in rest.err
     assert rest.code == whole.code == 0
     last = [torch.load(place / out / "state" / "00000004.pt", weights_only=True) for out in ("out", "whole")]
@@ -271,9 +288,8 @@ def test_frames_that_cannot_be_read(train, faces, place):
 
 
 def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, monkeypatch):
-    monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
-    assert train("--set", "steps=3").code == 0
-    rest = train()
+    assert train("--set", "steps=3", "--log-every", 1).code == 0
+    rest = train("--log-every", 1)
     assert rest.code == 0
     assert "warning" not in rest.err
     experiment = store.get_experiment_by_name("train/folder")
@@ -287,6 +303,20 @@ def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, mo
         assert history == {entry["step"]: entry[name] for entry in log(place / "out") if name in entry}
     pictures = [file.path for file in store.list_artifacts(tracked.info.run_id, "pictures")]
     assert pictures == [f"pictures/{step:08d}.png" for step in (2, 3, 4)]
+    files = {file.path for file in store.list_artifacts(tracked.info.run_id)}
+    assert files == {"pictures", "recipe.yaml", "weights.safetensors", "best.safetensors"}
+    assert tracked.data.tags["mlflow.source.name"].startswith("bench ")
+    assert tracked.data.tags["mlflow.source.git.commit"] == git_state().commit
+    (data,) = tracked.inputs.dataset_inputs
+    assert data.dataset.name == "folder"
+    assert json.loads(data.dataset.source)["root"].endswith("faces0")
+
+
+def test_a_training_that_fails_has_failed_in_mlflow(store, train, monkeypatch):
+    monkeypatch.setattr(MultiScaleL1, "forward", lambda _loss, prediction, _: prediction.mean() * float("nan"))
+    assert "the loss is nan at step 0" in complaint(train())
+    experiment = store.get_experiment_by_name("train/folder")
+    assert [run.info.status for run in store.search_runs([experiment.experiment_id])] == ["FAILED"]
 
 
 def test_a_training_that_begins_anew_in_its_folder_is_another_run_in_mlflow(store, train, place):

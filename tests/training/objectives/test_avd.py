@@ -17,9 +17,10 @@ from talkbench.methods.interface import Method
 from talkbench.methods.mraa.regions import Regions
 from talkbench.training.config import LossWeights, TrainConfig
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.avd import MRAAAVDObjective, TPSMAVDObjective
 from talkbench.training.objectives.losses import MultiScaleL1
+from talkbench.training.progress import TrainProgress
 from talkbench.training.state.draw import Draw
 from talkbench.training.world import World
 

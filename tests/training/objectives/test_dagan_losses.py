@@ -64,7 +64,7 @@ def step(golden: Golden, perceptual: PerceptualLoss) -> SimpleNamespace:
     made, prediction = made.results[0], left[0]
     with torch.no_grad():
         depth = method._disparity(prediction)
-    terms = {**second, **first}
+    terms = {**second, **first, "total": first["total"] + first["kp_distance"]}  # no gradient, so in the authors' only
     fake, real = recorder.outputs[""][:2]
     return SimpleNamespace(
         terms={NAMES.get(name, name): term for name, term in terms.items()}, gradients=gradients,

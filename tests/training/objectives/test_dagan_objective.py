@@ -13,9 +13,10 @@ from talkbench.methods.dagan.model import DaGANConfig
 from talkbench.training import objectives
 from talkbench.training.config import LossWeights, TrainConfig
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.dagan import DaGANObjective
 from talkbench.training.objectives.losses import MultiScaleL1
+from talkbench.training.progress import TrainProgress
 from talkbench.training.state.draw import Draw
 from talkbench.training.world import World
 

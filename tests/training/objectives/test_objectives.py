@@ -79,7 +79,8 @@ from talkbench.methods.registration import families
 from talkbench.training import objectives
 from talkbench.training.config import LossWeights, TrainConfig
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.loop import LoopOptions, Trainer, TrainProgress
+from talkbench.training.loop import LoopOptions, Trainer
+from talkbench.training.progress import TrainProgress
 from talkbench.training.objectives.losses import MultiScaleL1
 from talkbench.training.world import World
 method = methods.create("tiny")
