@@ -310,13 +310,13 @@ def turn(trainer: Trainer, images: Tensor, clock: Clock, compiled: bool = False)
         watch = within(trainer.objective.image_loss, clock)
     with watch as perceptual:
         forward, backward, start = 0.0, 0.0, clock()
-        for losses in trainer.passes(images):
+        for losses in trainer.learner.passes(images, trainer.step):
             middle = clock()
             losses["total"].backward()
             end = clock()
             forward, backward, start = forward + middle - start, backward + end - middle, end
-        trainer.clip()
-        trainer.update()
+        trainer.learner.clip()
+        trainer.learner.update(trainer.step)
         optimiser = clock() - start
     inside = sum(perceptual)
     return {"forward": forward - inside, "perceptual": inside, "backward": backward, "optimiser": optimiser}

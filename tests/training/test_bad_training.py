@@ -298,9 +298,9 @@ def test_a_batch_that_is_not_finite_leaves_no_trace_in_the_state(tmp_path: Path)
 
     def spoil(step: int) -> None:
         if step == 3:
-            stopped.passes = lambda images: passes(images * float("nan"))
+            stopped.learner.passes = lambda images, step: passes(images * float("nan"), step)
 
-    passes, stopped.progress = stopped.passes, Heard(spoil)
+    passes, stopped.progress = stopped.learner.passes, Heard(spoil)
     with pytest.raises(TalkbenchError, match="the loss is nan at step 3, usually"):
         stopped.run()
     state = torch.load(tmp_path / "state" / "00000003.pt", weights_only=True)

@@ -45,7 +45,7 @@ def test_each_turn_teaches_its_own_networks(tmp_path: Path) -> None:
     running = trainer(tmp_path)
     running.objective.train()
     judge = running.opponents["discriminator"]
-    turns = running.passes(images())
+    turns = running.learner.passes(images(), 0)
     first = next(turns)
     assert {"adversarial", "feature_matching", "consistency"} < first.keys()
     first["total"].backward()
@@ -68,7 +68,7 @@ def test_the_discriminator_sees_the_prediction_that_it_taught(tmp_path: Path) ->
     running.opponents["discriminator"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
     calls = []
     running.networks["generator"].register_forward_hook(lambda *_: calls.append(1))
-    for losses in running.passes(images()):
+    for losses in running.learner.passes(images(), 0):
         losses["total"].backward()
     (fake, keypoints), (real, _), *again = seen
     assert fake.requires_grad
