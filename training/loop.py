@@ -62,11 +62,13 @@ class LoopOptions:
         workers: processes that read frames; 0: this process reads them.
         compiled: whether the step is compiled by ``torch.compile``.
         save_minutes: a state is saved after each epoch, and after so many minutes without one.
+        keep_every: the states after each so-many-th epoch are kept, beside the last ones; 0: none.
     """
 
     workers: int = 0
     compiled: bool = False
     save_minutes: float = 5.0
+    keep_every: int = 0
 
 
 class Trainer:
@@ -97,6 +99,8 @@ class Trainer:
         self.method, self.config, self.pairs, self.folder = method, config, pairs, folder
         self.world, self.options, self.progress = world, options, progress
         objective = objectives.create(method, image_loss, config.weights, config.sync_batchnorm, config.stage)
+        objective.freeze(config.freeze)
+        objective.fixed_norms = config.norms == "running"
         self.objective = objective.to(world.device)
         self._recipe = {**config.model_dump(mode="json"), "image loss": type(image_loss).__name__}
         if objective.left_out:
@@ -109,7 +113,10 @@ class Trainer:
         self.continued = state is not None
         self.step: int = state["step"] if state else 0
         self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
+        self.checkpoints.every = options.keep_every * self.batches.per_epoch
         self.learner = Learner(self.objective, config, world, self.batches, options.compiled)
+        for note in self.learner.notes:
+            progress.say(note)
         self.networks, self.opponents, self.turns = self.learner.networks, self.learner.opponents, self.learner.turns
         if state is not None:
             self._restore(state)

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     "--save-minutes", type=click.FloatRange(min=0, min_open=True), default=5, show_default=True,
     help="Minutes after which the state is saved; it is also saved after every epoch.",
 )  # fmt: skip
+@click.option(
+    "--keep-every", type=click.IntRange(min=1), metavar="N",
+    help="Keep the state of every N-th epoch.  [default: the last two states alone]",
+)  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["device"]
 @OPTIONS["wait"]
@@ -92,6 +96,7 @@ def command(**options: Any) -> None:
         workers=_workers(device.type) if workers is None else workers,
         compiled=options.pop("compiled"),
         save_minutes=options.pop("save_minutes"),
+        keep_every=options.pop("keep_every") or 0,
     )
     chosen = TrainOptions(**options, loop=loop, device=device, command=typed())
     if ablation:

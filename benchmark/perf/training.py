@@ -213,7 +213,7 @@ class Bench:
 
     def trainer(self, name: str, mode: str, batch_size: int) -> Trainer:
         """The trainer of a method with the method's own recipe and fresh weights from a fixed seed."""
-        changes: dict[str, object] = {"batch_size": batch_size, "repeats": batch_size, "validation": 0}
+        changes: dict[str, object] = {"batch_size": batch_size, "repeats": batch_size, "validation": 0, "accumulate": 1}
         changes["precision"] = "bf16" if "bf16" in mode else "float32"
         if not find_spec("torchvision"):  # which jitters
             changes["jitter"] = 0

@@ -13,15 +13,19 @@ from talkbench.core.files import atomic_path, sweep
 from talkbench.training.config import TrainConfig
 
 KEPT = 2
-# Entries that may change when a run is continued, since the steps before do not depend on them.
+# Entries that may change when a run is continued, since the steps before do not depend on them; but see `_free`.
 FREE = {"epochs", "steps", "validation"}
 
 
 class Checkpoints:
-    """``<folder>/state/<step>.pt``, the last `KEPT` of them."""
+    """``<folder>/state/<step>.pt``, the last `KEPT` of them.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "state"
+    Args:
+        every: the states of each so-many-th step are kept, too; 0: none.
+    """
+
+    def __init__(self, folder: Path, every: int = 0) -> None:
+        self.folder, self.every = folder / "state", every
 
     def begun(self) -> bool:
         """Whether there is a state."""
@@ -42,7 +46,8 @@ class Checkpoints:
                     "run the same command: it continues from the state before"
                 ) from error
         for old in self._files()[:-KEPT]:
-            old.unlink()
+            if not self.every or int(old.stem) % self.every:
+                old.unlink()
 
     def load(self, recipe: Mapping[str, object], say: Callable[[str], None]) -> dict[str, Any] | None:
         """The latest state that can be read; None if the run is new.
@@ -70,7 +75,7 @@ class Checkpoints:
         return None
 
     def _check(self, old: Mapping[str, object], new: Mapping[str, object]) -> None:
-        changed = sorted(key for key in {*old, *new} - FREE if old.get(key) != new.get(key))
+        changed = sorted(key for key in {*old, *new} - _free(old) if old.get(key) != new.get(key))
         if changed:
             key = changed[0]
             raise TalkbenchError(
@@ -80,6 +85,14 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]*.pt"))
+
+
+def _free(recipe: Mapping[str, object]) -> set[str]:
+    """The entries that may change: a learning rate that falls as a cosine depends on how long the training is."""
+    turns = recipe.get("turns")
+    settings = [recipe, *(turns.values() if isinstance(turns, dict) else ())]
+    cosine = any(own.get("schedule") == "cosine" for own in settings)
+    return FREE - {"epochs", "steps"} if cosine else FREE
 
 
 def _complete(recipe: Mapping[str, object]) -> dict[str, object]:
