@@ -143,7 +143,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def terms(self, source: Tensor, driving: Tensor, random: Any) -> Losses:
-        """The unweighted terms of the first turn, by their names in `LossWeights`."""
+        """The unweighted terms of the first turn, by their names in `LossWeights`, each a mean over the samples."""
 
     def step(self, source: Tensor, driving: Tensor, random: Any) -> tuple[Losses, Any]:
         """The `terms`, and what the discriminator is to judge, detached: the prediction and the driving keypoints.

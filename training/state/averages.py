@@ -74,7 +74,9 @@ def _read(path: Path) -> tuple[States, dict[str, Any]]:
     content = read_tensors(path).content
     if not isinstance(content, dict) or not {"networks", "config", "step"} <= content.keys():
         file = read_checkpoint(path, "an average")
-        return file.states, file.metadata
+        if not file.named:
+            raise TalkbenchError(f"{path} does not name its networks; name them first: bench weights convert")
+        return {name: file.states[name] for name in file.named}, file.metadata
     averaged = content.get("average") or {}
     states = States()
     for key, value in {**content["networks"], **content.get("opponents", {})}.items():

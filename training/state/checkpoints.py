@@ -20,12 +20,12 @@ FREE = {"epochs", "steps", "validation"}
 class Checkpoints:
     """``<folder>/state/<step>.pt``, the last `KEPT` of them.
 
-    Args:
-        every: the states of each so-many-th step are kept, too; 0: none.
+    Attributes:
+        every: states of multiples of so many steps are kept, too; 0: none.
     """
 
-    def __init__(self, folder: Path, every: int = 0) -> None:
-        self.folder, self.every = folder / "state", every
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.every = folder / "state", 0
 
     def begun(self) -> bool:
         """Whether there is a state."""
