@@ -82,7 +82,9 @@ def _read(path: Path) -> tuple[States, dict[str, Any]]:
     for key, value in {**content["networks"], **content.get("opponents", {})}.items():
         name, _, inner = key.partition(".")
         states.setdefault(name, {})[inner] = averaged.get(f"module.{key}", value)
-    return states, {"method": content["config"].get("method"), "config": content["config"], "steps": content["step"]}
+    config = content["config"]
+    own = {"method": config.get("method"), "config": config, "steps": content["step"]}
+    return states, {**own, **content.get("metadata", {})}
 
 
 def _check_fit(first: Path, expected: States, path: Path, states: States) -> None:
