@@ -91,7 +91,7 @@ def test_turns_have_settings_of_their_own(tmp_path: Path) -> None:
         generator, running.networks["generator"].parameters(), strict=True)]  # fmt: skip
     assert max(moved) == pytest.approx(2e-4, rel=1e-2)
     assert running.config.turn("discriminator").clip_grad is None
-    assert running.config.turn("discriminator").rate(1) == pytest.approx(1e-6)
+    assert running.learner.rates(2)["discriminator"] == pytest.approx(1e-6)
 
 
 @pytest.mark.parametrize("ema", [None, 0.5])
