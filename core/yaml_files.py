@@ -95,7 +95,8 @@ def no_truth_value(model: type[BaseModel], value: object, info: ValidationInfo) 
     of all fields of a `model`."""
     kind = model.model_fields[str(info.field_name)].annotation
     numbers = any(part in (int, float) for part in _parts(kind))
-    if numbers and any(isinstance(item, bool) for item in (value if isinstance(value, list) else [value])):
+    items = value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]
+    if numbers and any(isinstance(item, bool) for item in items):
         raise ValueError("a number is needed, not true or false")
     return value
 

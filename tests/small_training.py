@@ -79,11 +79,11 @@ def step(trainer: Trainer, images: Tensor) -> dict[str, float]:
     trainer.step = EPOCH * trainer.batches.per_epoch
     trainer.objective.train()
     found: dict[str, Tensor] = {}
-    for losses in trainer.passes(images):
+    for losses in trainer.learner.passes(images, trainer.step):
         losses["total"].backward()
         found = {**{name: loss.detach() for name, loss in losses.items()}, **found}
     values = trainer.world.mean(torch.stack(list(found.values()))).tolist()
-    return {**dict(zip(found, values, strict=True)), "norm": trainer.clip().item()}
+    return {**dict(zip(found, values, strict=True)), "norm": trainer.learner.clip().item()}
 
 
 def main() -> None:

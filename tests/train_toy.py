@@ -1,5 +1,6 @@
 """Trains the toy model of `toy_training` as one of several processes, or one that can be killed. The kinds are
-``adversarial``: with a discriminator, and ``avd``: the second stage of TPSM."""
+``adversarial``: with a discriminator, ``portions``: the same, each share of a batch in two portions, and ``avd``: the
+second stage of TPSM."""
 
 import os
 import sys
@@ -23,6 +24,10 @@ FRAMES = {name: list(range(12)) for name in "abcd"}
 OWN = {"discriminator": {"lr": 1e-5, "betas": (0.0, 0.9)}}
 KINDS = {
     "adversarial": (adversarial, {"method": "mcnet@demo", "turns": OWN, "weights": {"adversarial": 1}}),
+    "portions": (
+        adversarial,
+        {"method": "mcnet@demo", "weights": {"adversarial": 1}, "accumulate": 2, "norms": "running", "warmup": 3},
+    ),
     "avd": (small_tpsm, {"method": "tpsm@demo", "stage": "avd"}),
 }
 

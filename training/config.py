@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +13,7 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
+    PositiveFloat,
     ValidationError,
     field_validator,
     model_validator,
@@ -78,7 +80,10 @@ class Optimisation(BaseModel):
 
     Attributes:
         optimiser: ``adam``, or ``sgd`` with momentum 0.9.
-        lr: learning rate; divided by ten at each of the epochs `milestones`.
+        lr: learning rate.
+        schedule: ``milestones``: the rate is divided by ten at each of the epochs `milestones`; ``cosine``: it falls to
+            `end_factor` times itself by the last step, as half a cosine, and `milestones` have no effect.
+        warmup: steps in which the rate rises in a line to what the schedule says; a cosine begins after them.
         betas: decay of Adam's averages.
         weight_decay: weight decay, coupled.
         clip_grad: largest norm of the gradients of a network; None: no limit.
@@ -90,14 +95,22 @@ class Optimisation(BaseModel):
 
     optimiser: Literal["adam", "sgd"] = "adam"
     lr: float = Field(default=2e-4, gt=0)
-    betas: tuple[Beta, Beta] = (0.5, 0.999)
+    schedule: Literal["milestones", "cosine"] = "milestones"
     milestones: list[NonNegativeInt] = []
+    end_factor: float = Field(default=0.0, ge=0, lt=1)
+    warmup: int = Field(default=0, ge=0)
+    betas: tuple[Beta, Beta] = (0.5, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
     clip_grad: float | None = Field(default=10.0, gt=0)
 
-    def rate(self, epoch: int) -> float:
-        """The learning rate in `epoch`, from 0."""
-        return self.lr * 0.1 ** sum(epoch >= milestone for milestone in self.milestones)
+    def factor(self, step: int, per_epoch: int, total: int) -> float:
+        """By what the learning rates are multiplied in `step`, from 0, of `total` steps, `per_epoch` an epoch."""
+        warm = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        if self.schedule == "cosine":
+            past = max(0, step - self.warmup) / max(1, total - self.warmup)
+            return warm * (self.end_factor + (1 - self.end_factor) * (1 + math.cos(math.pi * past)) / 2)
+        epoch = step // per_epoch
+        return float(warm * 0.1 ** sum(epoch >= milestone for milestone in self.milestones))
 
 
 class TrainConfig(Optimisation):
@@ -116,10 +129,16 @@ class TrainConfig(Optimisation):
             its frames, so that a short one is not learned by heart.
         frame_step: only every so many-th frame of a clip is drawn.
         batch_size: frame pairs per step, over all processes.
-        optimiser, lr, betas, milestones, weight_decay, clip_grad: see `Optimisation`; of all networks, but for what
-            `turns` says.
+        accumulate: each process computes its share of a batch in so many equal portions, for which less memory is
+            enough; their gradients are added up before they are applied.
+        optimiser, lr, schedule, milestones, end_factor, warmup, betas, weight_decay, clip_grad: see `Optimisation`; of
+            all networks, but for what `rates` and `turns` say.
+        rates: learning rates of networks in place of `lr`, by the network's name (``kp_detector``, ``discriminator``).
         turns: what is different where a step has several turns, by the turn's name (``discriminator``).
-        sync_batchnorm: batch norm sees the batches of all processes.
+        freeze: the names of networks of the method that stay as they are.
+        norms: ``batch``: batch norm has the statistics of what is computed together: with `accumulate`, of a portion;
+            ``running``: its running statistics, which stay as they are.
+        sync_batchnorm: batch norm sees what all processes compute together.
         flip_time, flip_horizontal: whether pairs may be swapped or mirrored.
         image_loss: what compares prediction and driving frame, ``perceptual``, ``multi-scale-l1`` or ``l1``; "": what
             the method is trained by, and ``multi-scale-l1`` in the place of ``perceptual`` if VGG-19's file is missing.
@@ -144,7 +163,11 @@ class TrainConfig(Optimisation):
     sampling: Literal["identity", "clip", "frame"] = "identity"
     frame_step: int = Field(default=1, gt=0)
     batch_size: int = Field(gt=0)
+    accumulate: int = Field(default=1, gt=0)
+    rates: dict[str, PositiveFloat] = {}
     turns: dict[str, Optimisation] = {}
+    freeze: list[str] = []
+    norms: Literal["batch", "running"] = "batch"
     sync_batchnorm: bool = True
     flip_time: bool = True
     flip_horizontal: bool = True
@@ -236,7 +259,11 @@ def _read(name: str, path: Path, seen: tuple[str, ...] = ()) -> dict[str, Any]:
         raise TalkbenchError(f"training config {path}: it holds no entries; see the recipes that ship with talkbench")
     base = _read(*find_recipe(str(content.pop("extends"))), (*seen, name)) if "extends" in content else {}
     groups = {}
-    for group, held in (("weights", "a factor for each loss"), ("turns", "the settings of each turn")):
+    for group, held in (
+        ("weights", "a factor for each loss"),
+        ("turns", "the settings of each turn"),
+        ("rates", "a learning rate for each network"),
+    ):
         own = content.get(group) or {}
         if not isinstance(own, dict):
             raise TalkbenchError(f"training config {path}: {group} is {own!r:.40} and has to hold {held}")

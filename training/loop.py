@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.interface import Method
@@ -21,14 +19,11 @@ from talkbench.training.collapse import CollapseWatch
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.feed import Batches, feed, reading
 from talkbench.training.data.pairs import FramePairs
-from talkbench.training.objectives.objective import GENERATOR
-from talkbench.training.objectives.turn import Losses, alone
-from talkbench.training.optimisers import make_optimisers
 from talkbench.training.progress import Reports, TrainProgress
 from talkbench.training.state.checkpoints import Checkpoints, SaveTimer
-from talkbench.training.state.draw import Draw
 from talkbench.training.state.facts import Facts, continued, gather
 from talkbench.training.state.interrupts import end_by, held_back
+from talkbench.training.step import Learner
 from talkbench.training.terms import not_finite
 from talkbench.training.validation.validation import Validation
 from talkbench.training.world import World
@@ -46,12 +41,14 @@ class LoopOptions:
         compiled: whether the step is compiled by ``torch.compile``.
         save_minutes: see `SaveTimer`; a state is also saved after each epoch.
         log_every: steps from one line of the log to the next.
+        keep_every: the states after each so-many-th epoch are kept, beside the last ones; 0: none.
     """
 
     workers: int = 0
     compiled: bool = False
     save_minutes: float = 5.0
     log_every: int = 20
+    keep_every: int = 0
 
 
 class Trainer:
@@ -86,33 +83,28 @@ class Trainer:
         self.method, self.config, self.pairs, self.folder = method, config, pairs, folder
         self.world, self.options, self.progress = world, options, progress
         objective = objectives.create(method, image_loss, config.weights, config.sync_batchnorm, config.stage)
+        objective.freeze(config.freeze)
+        objective.fixed_norms = config.norms == "running"
         self.objective = objective.to(world.device)
-        self.networks, self.opponents = objective.networks, objective.opponents
-        self.turns = objective.turns()
-        self.optimisers = make_optimisers(self.turns, config, world.device)
-        average = get_ema_multi_avg_fn(config.ema) if config.ema else None
-        self.average = AveragedModel(self.networks, multi_avg_fn=average) if average else None
         self._recipe = {**config.model_dump(mode="json"), "image loss": type(image_loss).__name__}
         if objective.left_out:
             self._recipe["left out"] = sorted(objective.left_out)
         check_alike(world, [type(image_loss).__name__, *(f"no {term}" for term in sorted(objective.left_out))])
         self.checkpoints = Checkpoints(folder)
         self.validation = Validation(pairs, world.device) if world.main else None
-        self.step, self.latest, self._usual = 0, dict[str, float](), math.nan
+        self.latest, self._usual = dict[str, float](), math.nan
         self.norm, self.about = math.nan, dict[str, object]()
         state = world.share(self._load() if world.main else None)
         self.continued = state is not None
+        self.step: int = state["step"] if state else 0
+        self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
+        self.checkpoints.every = options.keep_every * self.batches.per_epoch
+        self.learner = Learner(self.objective, config, world, self.batches, options.compiled)
+        for note in self.learner.notes:
+            progress.say(note)
+        self.networks, self.opponents, self.turns = self.learner.networks, self.learner.opponents, self.learner.turns
         if state is not None:
             self._restore(state)
-        self._statistics = [*self.networks.buffers(), *self.opponents.buffers()]
-        self._before = [buffer.clone() for buffer in self._statistics]
-        if options.compiled:
-            for turn in self.turns:
-                turn.terms = torch.compile(turn.terms)
-        self._shares: list[nn.Module] = [*self.turns]
-        if world.size > 1:
-            self._shares = [DistributedDataParallel(turn, find_unused_parameters=turn.idle) for turn in self.turns]
-        self.batches = Batches(len(pairs), config, self.step, world.rank, world.size)
         if self.step > self.batches.total:
             raise TalkbenchError(
                 f"{folder} is at step {self.step}, and this recipe ends at step {self.batches.total}; leave out the "
@@ -153,7 +145,7 @@ class Trainer:
                     raise end_by(stop)
                 if end and self._over():
                     break
-        self._shares = [*self.turns]  # the processes part
+        self.learner.part()
         self.objective.eval()
         for line in self.validation.end() if self.validation is not None else ():
             self.progress.say(line)
@@ -164,8 +156,7 @@ class Trainer:
 
     def _report(self, images: Tensor) -> bool:
         """Report the last step, which was on `images`, and the epoch if that ended with it; returns whether it did."""
-        rates = {turn.name: own.param_groups[0]["lr"] for turn, own in zip(self.turns, self.optimisers, strict=True)}
-        self.reports.step(self.step, self.latest, self.norm, rates)
+        self.reports.step(self.step, self.latest, self.norm, self.learner.rates(self.step - 1))
         end = self.batches.ends_epoch(self.step)
         if end:
             self.reports.epoch(self.step, self._validate())
@@ -173,57 +164,14 @@ class Trainer:
             self.collapse.look(images.to(self.world.device), self.step)
         return end
 
-    def passes(self, images: Tensor) -> Iterator[Losses]:
-        """The turns of a step, one after another, for this process's share, uint8 (B, 2, 3, H, W), of the batch.
-
-        After each, when its weighted losses are taken, its gradients are to be computed.
-        """
-        device, batches = self.world.device, self.batches
-        images = images.to(device, non_blocking=True).float() / 255
-        epoch = self.step // batches.per_epoch
-        draw = Draw(self.config.seed, self.step, self.config.batch_size, batches.first, len(images), device, epoch)
-        random, left = self.objective.random(draw), None
-        for turn, share in zip(self.turns, self._shares, strict=True):
-            with alone(turn, self.turns):
-                with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-                    losses, left = share(images[:, 0], images[:, 1], random, left)
-                yield losses
-
-    def clip(self) -> Tensor:
-        """Limit the norm of each group's gradients; returns the largest norm before that."""
-        norms = [
-            nn.utils.clip_grad_norm_(group, self.config.turn(turn.name).clip_grad or math.inf, turn.clip_type)
-            for turn in self.turns
-            for group in turn.clipped
-        ]
-        return torch.stack([norm.to(self.world.device) for norm in norms]).max()  # that of idle networks is on the CPU
-
-    def update(self) -> None:
-        """The optimisers' part of a step: apply the gradients and clear them."""
-        for turn, optimiser in zip(self.turns, self.optimisers, strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = self.config.turn(turn.name).rate(self.step // self.batches.per_epoch)
-            optimiser.step()
-            optimiser.zero_grad()
-        if self.average is not None:
-            self.average.update_parameters(self.networks)
-
     def states(self) -> dict[str, dict[str, Tensor]]:
-        """The state of every network that is the result, averaged if the recipe says so; and of the opponents."""
-        with self._averaged():
-            return {name: network.state_dict() for name, network in (*self.networks.items(), *self.opponents.items())}
+        """See `Learner.states`."""
+        return self.learner.states()
 
     def _train_step(self, images: Tensor, names: list[str]) -> None:
-        _copy(self._before, self._statistics)
-        losses: Losses = {}
-        for own in self.passes(images):
-            own["total"].backward()
-            losses = {**losses, **{name: term.detach() for name, term in own.items() if name not in losses}}
-        values = self.world.mean(torch.stack(list(losses.values())))
-        *terms, self.norm = torch.cat([values, self.clip()[None]]).tolist()  # one wait for the device
-        self.latest = dict(zip(losses, terms, strict=True))
+        self.latest, self.norm = self.learner.teach(images, self.step)
         self._check(self.norm, names)
-        self.update()
+        self.learner.update(self.step)
         self.step += 1
 
     def _check(self, norm: float, names: list[str]) -> None:
@@ -232,7 +180,7 @@ class Trainer:
         if math.isfinite(sum(self.latest.values()) + norm) and total <= EXPLOSION * usual:
             self._usual = USUAL * usual + (1 - USUAL) * total
             return
-        _copy(self._statistics, self._before)  # the step has moved the running statistics already
+        self.learner.take_back()
         self._save()
         before = f", usually {usual:.4g}" if math.isfinite(usual) else ""
         batch = ", ".join(name for names in self.world.gather(names) for name in names)
@@ -248,7 +196,7 @@ class Trainer:
             return {}
         path = self.folder / "pictures" / f"{self.step:08d}.png"
         self.objective.eval()
-        with self._averaged():
+        with self.learner.averaged():
             epoch = self.step // self.batches.per_epoch
             named, best = self.validation.run(self.method, path, self.step, epoch)
         self.objective.train()
@@ -278,19 +226,6 @@ class Trainer:
             **self.about,
         }
 
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """Within the block the networks have their averaged weights; batch norm keeps its own statistics."""
-        if self.average is None:
-            yield
-            return
-        pairs = list(zip(self.networks.parameters(), self.average.module.parameters(), strict=True))
-        _swap(pairs)
-        try:
-            yield
-        finally:
-            _swap(pairs)
-
     def _save(self) -> None:
         if not self.world.main:
             return
@@ -298,11 +233,8 @@ class Trainer:
             "step": self.step,
             "config": self._recipe,
             "metadata": self._metadata(),
-            "networks": self.networks.state_dict(),
             "buffers": [name for name, _ in self.networks.named_buffers()],
-            "opponents": self.opponents.state_dict(),
-            "optimisers": {turn.name: own.state_dict() for turn, own in zip(self.turns, self.optimisers, strict=True)},
-            "average": self.average.state_dict() if self.average is not None else None,
+            **self.learner.state(),
             "random": torch.get_rng_state(),
             "best": self.validation.best.state() if self.validation is not None else math.inf,
             "usual": self._usual,
@@ -319,16 +251,10 @@ class Trainer:
         return state
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.step, self._usual = state["step"], state["usual"]
+        self._usual = state["usual"]
         if self.validation is not None:
             self.validation.best.restore(state["best"], self.validation.notes.append)
-        self.networks.load_state_dict(state["networks"])
-        self.opponents.load_state_dict(state.get("opponents", {}))
-        moments = state.get("optimisers") or {GENERATOR: state["optimiser"]}  # states of before there were turns
-        for turn, optimiser in zip(self.turns, self.optimisers, strict=True):
-            optimiser.load_state_dict(moments[turn.name])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        self.learner.restore(state)
         torch.set_rng_state(state["random"])
 
 
@@ -347,13 +273,3 @@ def check_alike(world: World, terms: list[str]) -> None:
             f"the processes would learn by different terms ({'; '.join(sorted(every))}), since they have other model "
             "files; bring the same ones to every machine, see bench weights list"
         )
-
-
-def _copy(to: list[Tensor], values: list[Tensor]) -> None:
-    if to:  # there is none in networks without batch norm
-        torch._foreach_copy_(to, values)
-
-
-def _swap(pairs: list[tuple[nn.Parameter, nn.Parameter]]) -> None:
-    for first, second in pairs:
-        first.data, second.data = second.data, first.data

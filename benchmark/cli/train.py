@@ -73,6 +73,10 @@ def _roots(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     "--log-every", type=click.IntRange(min=1), default=20, show_default=True,
     help="Steps after which a line has the means of the losses since the line before.",
 )  # fmt: skip
+@click.option(
+    "--keep-every", type=click.IntRange(min=1), metavar="N",
+    help="Keep the state of every N-th epoch.  [default: the last two states alone]",
+)  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["device"]
 @OPTIONS["wait"]
@@ -127,6 +131,7 @@ def command(**options: Any) -> None:
         compiled=options.pop("compiled"),
         save_minutes=options.pop("save_minutes"),
         log_every=options.pop("log_every"),
+        keep_every=options.pop("keep_every") or 0,
     )
     chosen = TrainOptions(**options, loop=loop, device=device, command=typed())
     if ablation:

@@ -214,7 +214,7 @@ class Bench:
 
     def trainer(self, name: str, mode: str, batch_size: int) -> Trainer:
         """The trainer of a method with the method's own recipe and fresh weights from a fixed seed."""
-        changes: dict[str, object] = {"batch_size": batch_size, "repeats": batch_size, "validation": 0}
+        changes: dict[str, object] = {"batch_size": batch_size, "repeats": batch_size, "validation": 0, "accumulate": 1}
         changes |= {"best": "l1", "patience": None}  # which needs no model file
         changes["precision"] = "bf16" if "bf16" in mode else "float32"
         if not find_spec("torchvision"):  # which jitters
@@ -312,13 +312,13 @@ def turn(trainer: Trainer, images: Tensor, clock: Clock, compiled: bool = False)
         watch = within(trainer.objective.image_loss, clock)
     with watch as perceptual:
         forward, backward, start = 0.0, 0.0, clock()
-        for losses in trainer.passes(images):
+        for losses in trainer.learner.passes(images, trainer.step):
             middle = clock()
             losses["total"].backward()
             end = clock()
             forward, backward, start = forward + middle - start, backward + end - middle, end
-        trainer.clip()
-        trainer.update()
+        trainer.learner.clip()
+        trainer.learner.update(trainer.step)
         optimiser = clock() - start
     inside = sum(perceptual)
     return {"forward": forward - inside, "perceptual": inside, "backward": backward, "optimiser": optimiser}

@@ -335,10 +335,10 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
 def test_a_batch_that_is_not_finite_leaves_no_trace_in_the_state(tmp_path: Path) -> None:
     def spoil(step: int) -> None:
         if step == 3:
-            stopped.passes = lambda images: passes(images * float("nan"))
+            stopped.learner.passes = lambda images, step: passes(images * float("nan"), step)
 
     stopped = trainer(tmp_path, Heard(spoil))
-    passes = stopped.passes
+    passes = stopped.learner.passes
     with pytest.raises(TalkbenchError, match="the loss is nan at step 3, usually"):
         stopped.run()
     state = torch.load(tmp_path / "state" / "00000003.pt", weights_only=True)

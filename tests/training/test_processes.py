@@ -53,7 +53,7 @@ def free_port() -> int:
 Whole = tuple[str, np.ndarray, Path]
 
 
-@pytest.fixture(scope="module", params=["adversarial", "avd"])
+@pytest.fixture(scope="module", params=["adversarial", "portions", "avd"])
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """A kind of training, and the losses and the weights of one process that nobody disturbs."""
     folder = tmp_path_factory.mktemp("whole")

@@ -279,8 +279,8 @@ def test_a_recipe_that_extends_itself_is_refused(tmp_path: Path) -> None:
 def test_recipes_say_how_the_paper_and_the_code_differ() -> None:
     paper, released = load_config("mcnet/paper"), load_config("mcnet/released")
     assert (released.epochs, released.repeats, released.batch_size, released.milestones) == (100, 75, 64, [80])
-    assert released.rate(79) == 2e-4
-    assert released.rate(80) == pytest.approx(2e-5)
+    assert released.lr * released.factor(79, 1, 100) == 2e-4
+    assert released.lr * released.factor(80, 1, 100) == pytest.approx(2e-5)
     different = {"clip_grad", "weights"}
     assert {key for key, value in released if getattr(paper, key) != value} == different
     assert paper.weights.equivariance_jacobian == 0

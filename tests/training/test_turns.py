@@ -46,7 +46,7 @@ def test_each_turn_teaches_its_own_networks(tmp_path: Path) -> None:
     running = trainer(tmp_path)
     running.objective.train()
     judge = running.opponents["discriminator"]
-    turns = running.passes(images())
+    turns = running.learner.passes(images(), 0)
     first = next(turns)
     assert {"adversarial", "feature_matching", "consistency"} < first.keys()
     first["total"].backward()
@@ -69,7 +69,7 @@ def test_the_discriminator_sees_the_prediction_that_it_taught(tmp_path: Path) ->
     running.opponents["discriminator"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
     calls = []
     running.networks["generator"].register_forward_hook(lambda *_: calls.append(1))
-    for losses in running.passes(images()):
+    for losses in running.learner.passes(images(), 0):
         losses["total"].backward()
     (fake, keypoints), (real, _), *again = seen
     assert fake.requires_grad
@@ -92,7 +92,7 @@ def test_turns_have_settings_of_their_own(tmp_path: Path) -> None:
         generator, running.networks["generator"].parameters(), strict=True)]  # fmt: skip
     assert max(moved) == pytest.approx(2e-4, rel=1e-2)
     assert running.config.turn("discriminator").clip_grad is None
-    assert running.config.turn("discriminator").rate(1) == pytest.approx(1e-6)
+    assert running.learner.rates(2)["discriminator"] == pytest.approx(1e-6)
 
 
 @pytest.mark.parametrize("ema", [None, 0.5])

@@ -47,6 +47,12 @@ class Batches:
         self.total = min(config.epochs * self.per_epoch, config.steps or config.epochs * self.per_epoch)
         self._samples, self._config, self._start = samples, config, start
         share = config.batch_size // size
+        if share % config.accumulate:
+            whole = f"a batch of {share}" if size == 1 else f"the {share} pairs that each of {size} processes has"
+            raise TalkbenchError(
+                f"training config: accumulate {config.accumulate} does not divide {whole}: take "
+                f"{' or '.join(map(str, divisors(share, config.accumulate)))}"
+            )
         self.first, self.count = rank * share, share
 
     def __len__(self) -> int:
@@ -65,6 +71,12 @@ class Batches:
                 order, shuffled = np.random.default_rng((self._config.seed, epoch)).permutation(self._samples), epoch
             begin = place * self._config.batch_size + self.first
             yield [(epoch, int(index)) for index in order[begin : begin + self.count]]
+
+
+def divisors(number: int, near: int) -> list[int]:
+    """The divisors of `number` next to `near`, below and above it."""
+    every = [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+    return [*[each for each in every if each < near][-1:], *[each for each in every if each > near][:1]]
 
 
 Batch = tuple[Tensor, list[str], list[str]]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
@@ -55,7 +56,9 @@ class Objective(nn.Module, ABC):
         stage: which part of their training it is.
         after: the stage that has to come before; "": none.
         plain: whether its image loss is the mean absolute difference alone, without VGG-19 and without a pyramid.
-        frozen: the names of networks that are run but do not learn; they stay as they are, in eval mode.
+        frozen: the names of networks that are run but do not learn; they stay as they are, in eval mode. `freeze` adds
+            to those of the class.
+        fixed_norms: whether batch norm has its running statistics in training too, and leaves them as they are.
         clip_type: the order of the norm by which the gradients of the method's networks are limited.
         idle: whether a parameter of theirs may get no gradient in some steps.
         compares_images: whether the image loss is among its terms.
@@ -77,6 +80,7 @@ class Objective(nn.Module, ABC):
     after: ClassVar[str] = ""
     plain: ClassVar[bool] = False
     frozen: tuple[str, ...] = ()
+    fixed_norms: bool = False
     clip_type: ClassVar[float] = 2.0
     idle: ClassVar[bool] = False
     compares_images: ClassVar[bool] = True
@@ -101,6 +105,22 @@ class Objective(nn.Module, ABC):
         self.image_loss, self.weights = image_loss, complete(weights, type(self), method.name)
         self.teachers, self.left_out = nn.ModuleDict(), dict[str, str]()
 
+    def freeze(self, names: Iterable[str]) -> None:
+        """Let further networks of the method stay as they are.
+
+        Raises:
+            TalkbenchError: there is no such network, or none is left that learns.
+        """
+        for name in names:
+            if name not in self.networks:
+                raise TalkbenchError(
+                    f"training config: freeze: there is no network {name}: {nearest(name, self.networks)}"
+                )
+            self.networks[name].requires_grad_(False)
+        self.frozen = tuple(dict.fromkeys((*self.frozen, *names)))
+        if {*self.networks} == {*self.frozen}:
+            raise TalkbenchError("training config: freeze: no network is left that learns; freeze fewer")
+
     def turns(self) -> list[Turn]:
         """The turns of a step, in their order."""
         learning = named({name: net for name, net in self.networks.items() if name not in self.frozen})
@@ -111,10 +131,13 @@ class Objective(nn.Module, ABC):
         return [first, *([Turn(DISCRIMINATOR, self.opponents, self._judge, self.weights)] if self.opponents else [])]
 
     def train(self, mode: bool = True) -> Self:
-        """Frozen networks stay in eval mode."""
+        """Frozen networks, and with `fixed_norms` all batch norms, stay in eval mode."""
         super().train(mode)
         for name in self.frozen:
             self.networks[name].eval()
+        for module in self.modules() if self.fixed_norms else ():
+            if isinstance(module, _BatchNorm):
+                module.eval()
         return self
 
     def forward(self, source: Tensor, driving: Tensor, draw: Draw) -> Losses:
@@ -131,7 +154,8 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def terms(self, source: Tensor, driving: Tensor, random: Any) -> Losses:
-        """The unweighted terms of the first turn, scalars, by their names in `LossWeights` and `own_terms`."""
+        """The unweighted terms of the first turn by their names in `LossWeights` and `own_terms`: scalars, each a mean
+        over the samples."""
 
     def step(self, source: Tensor, driving: Tensor, random: Any) -> tuple[Losses, Any]:
         """The `terms`, and what the discriminator is to judge, detached: the prediction and the driving keypoints.

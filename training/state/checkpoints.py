@@ -16,15 +16,19 @@ from talkbench.training.config import TrainConfig
 
 KEPT = 2
 FIRST_MINUTES = 1.0
-# Entries that may change when a run is continued, since the steps before do not depend on them.
+# Entries that may change when a run is continued, since the steps before do not depend on them; but see `_free`.
 FREE = {"epochs", "steps", "validation", "patience"}
 
 
 class Checkpoints:
-    """``<folder>/state/<step>.pt``, the last `KEPT` of them."""
+    """``<folder>/state/<step>.pt``, the last `KEPT` of them.
+
+    Attributes:
+        every: states of multiples of so many steps are kept, too; 0: none.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "state"
+        self.folder, self.every = folder / "state", 0
 
     def begun(self) -> bool:
         """Whether there is a state."""
@@ -49,7 +53,8 @@ class Checkpoints:
                     f"run the same command: {self.sequel()}"
                 ) from error
         for old in self._files()[:-KEPT]:
-            old.unlink()
+            if not self.every or int(old.stem) % self.every:
+                old.unlink()
 
     def load(self, recipe: Mapping[str, object], say: Callable[[str], None]) -> dict[str, Any] | None:
         """The latest state that can be read; None if the run is new.
@@ -86,7 +91,7 @@ class Checkpoints:
         return {}
 
     def _check(self, old: Mapping[str, object], new: Mapping[str, object]) -> None:
-        changed = sorted(key for key in {*old, *new} - FREE if old.get(key) != new.get(key))
+        changed = sorted(key for key in {*old, *new} - _free(old) if old.get(key) != new.get(key))
         if changed:
             key = changed[0]
             raise TalkbenchError(
@@ -128,6 +133,14 @@ class SaveTimer:
         """A state has been saved."""
         self._step = self._now()
         self._due = self._step + 60 * self._minutes
+
+
+def _free(recipe: Mapping[str, object]) -> set[str]:
+    """The entries that may change: a learning rate that falls as a cosine depends on how long the training is."""
+    turns = recipe.get("turns")
+    settings = [recipe, *(turns.values() if isinstance(turns, dict) else ())]
+    cosine = any(own.get("schedule") == "cosine" for own in settings)
+    return FREE - {"epochs", "steps"} if cosine else FREE
 
 
 def _complete(recipe: Mapping[str, object]) -> dict[str, object]:

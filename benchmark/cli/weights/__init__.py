@@ -13,7 +13,7 @@ def command() -> None:
 
     talkbench downloads nothing unless you ask. list says what each file is for and where it is published; pull
     downloads the files that a program can download; add stores a file that you have downloaded. For a machine without
-    network, export copies the files of another machine.
+    network, export copies the files of another machine. average makes one file of several states of a training.
 
     \b
     bench weights list --missing

@@ -49,7 +49,7 @@ def test_a_repeated_batch_is_learned(name: str, tmp_path: Path) -> None:
         losses = step(trainer, images)
         assert all(map(math.isfinite, losses.values())), losses
         assert [parameter.shape for parameter in learned if parameter.grad is None] == []
-        trainer.update()
+        trainer.learner.update(trainer.step)
         totals.append(losses["total"])
     assert totals[-1] < 0.97 * totals[0]
     assert not any(map(torch.equal, learned, before))

@@ -74,5 +74,5 @@ def test_a_session_needs_no_vgg_and_says_none_is_missing(tmp_path: Path, monkeyp
 
 def test_the_recipe_is_that_of_the_authors_script() -> None:
     recipe = load_config("x2face/released")
-    assert (recipe.optimiser, recipe.lr, recipe.batch_size, recipe.rate(2999)) == ("sgd", 1e-3, 16, 1e-3)
+    assert (recipe.optimiser, recipe.lr, recipe.batch_size, recipe.factor(2999, 1, 3000)) == ("sgd", 1e-3, 16, 1)
     assert (recipe.flip_time, recipe.flip_horizontal, recipe.jitter) == (False, False, 0)
