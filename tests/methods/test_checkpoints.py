@@ -85,7 +85,7 @@ def test_another_configuration_is_told_by_its_keys(trained: Method, tmp_path: Pa
     message = str(caught.value)
     assert "1 missing keys: final.bias" in message
     assert "1 unexpected keys: extra" in message
-    assert "1 misshapen keys: final.weight (3, 99, 7, 7) instead of (3, 16, 7, 7)" in message
+    assert "1 misshapen keys: final.weight (3, 99, 7, 7) instead of (3, 12, 7, 7)" in message
 
 
 def test_another_method_is_told_by_its_parts(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from goldens import image
 
 from talkbench import methods
 from talkbench.core.errors import TalkbenchError
-from talkbench.methods import cards
-from talkbench.methods.x2face import X2Face
+from talkbench.methods import cards, checkpoint_store
+from talkbench.methods.checkpoints import save_networks
+from talkbench.methods.x2face import VARIANTS, X2Face
 from talkbench.methods.x2face.model import X2FaceConfig, X2FaceNetwork, combine, displaced_grid, sample
 
 NARROW = X2FaceConfig(widths=(4,) * 7)
@@ -23,7 +24,7 @@ NARROW = X2FaceConfig(widths=(4,) * 7)
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks as deep as the real ones with few channels."""
-    monkeypatch.setattr(X2Face, "config", NARROW)
+    monkeypatch.setitem(VARIANTS, "", NARROW)
     torch.manual_seed(0)
 
 
@@ -167,3 +168,12 @@ def test_the_card_says_where_the_weights_are(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
     with pytest.raises(TalkbenchError, match=r"x2face: x2face_model_forpython3\.pth .* is not in"):
         cards.find_weights("x2face")
+
+
+def test_a_file_of_our_own_training_loads(tmp_path: Path) -> None:
+    """The name of its only network, ``state_dict``, is also one that wrappers have."""
+    trained, path = X2Face("demo"), tmp_path / "weights.safetensors"
+    save_networks(trained.networks, path, {"method": "x2face@demo"})
+    assert checkpoint_store.identify(path).method == "x2face@demo"
+    stored = X2Face("demo", weights=path).network.state_dict()
+    assert all(torch.equal(value, stored[key]) for key, value in trained.network.state_dict().items())
