@@ -261,7 +261,7 @@ def _parts(content: Mapping[Any, Any], how: tuple[str, ...], depth: int = 0) -> 
         separator = "/" if any("/" in key for key in state) else "."
         dotted = () if separator == "/" else ("the names of its networks begin its keys",)
         for name, group in _groups(state, separator).items():
-            if not unwrap(name, group, told) or separator == "/":  # which only our own files have, after networks' names
+            if not unwrap(name, group, told) or separator == "/":  # which only our own files have, behind each name
                 add(name, _plain(name, group, (*told, *dotted)))
     return parts
 
