@@ -9,8 +9,11 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do $$p $(SU
 PIP_INDEX = $(VENV)/bin/python -m pip config list | sed -n "s/.*\.index-url='\(.*\)'/\1/p" | head -n 1
 WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}"; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
 
+# The small models whose weights ship.
+CONTEST := mcnet@demo,fomm@demo,tpsm@demo,x2face@demo
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo site test constraints clean
+.PHONY: help venv demo entries site test constraints clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +36,13 @@ $(VENV)/bin/uv:
 demo: $(STAMP)  ## score MCNet on the demo clips
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
 	$(VENV)/bin/bench run --method mcnet --dataset demo --protocol talkbench-offline
+
+entries: $(STAMP)  ## score the small models that ship, and the yardsticks, and write results/entries anew
+	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
+	$(VENV)/bin/bench run --method $(CONTEST),copy-source,oracle --dataset demo --task same-identity,reconstruction,cross-identity \
+		--protocol talkbench-offline --image-size 128 --save-frames --out runs/contest
+	rm -rf $(patsubst %,results/entries/*--demo--%--absolute,same-identity reconstruction cross-identity)
+	$(VENV)/bin/bench results export runs/contest/*
 
 site: $(STAMP)  ## build the leaderboard of results/entries into site/
 	$(VENV)/bin/bench leaderboard build --out site
