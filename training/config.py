@@ -82,7 +82,7 @@ class Optimisation(BaseModel):
         optimiser: ``adam``, or ``sgd`` with momentum 0.9.
         lr: learning rate.
         schedule: ``milestones``: the rate is divided by ten at each of the epochs `milestones`; ``cosine``: it falls to
-            `end_factor` times itself by the last step, as half a cosine, and `milestones` have no effect.
+            `end_factor` times itself after the last step, as half a cosine, and `milestones` have no effect.
         warmup: steps in which the rate rises in a line to what the schedule says; a cosine begins after them.
         betas: decay of Adam's averages.
         weight_decay: weight decay, coupled.
@@ -276,6 +276,8 @@ def _fault(error: ValidationError) -> str:
     faults = error.errors()
     first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])  # a slip before a gap
     where = ".".join(map(str, first["loc"]))
+    if first["type"] == "list_type":
+        return f"{where}: a list is meant: {where}=[{first['input']}]"
     if first["type"] != "extra_forbidden":
         return f"{where}: {first['msg']}"
     model = Optimisation if first["loc"][0] == "turns" else TrainConfig

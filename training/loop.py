@@ -129,12 +129,13 @@ class Trainer:
         over = self._over()
         batches = feed(self.pairs, self.batches, self.options.workers, self.world.device)
         with held_back() as interrupted, reading(), closing(batches):
-            timer, told = SaveTimer(self.options.save_minutes), {""}
+            timer, told = SaveTimer(self.options.save_minutes), set[str]()
             self.reports.begin()
             for images, names, faults in () if over else batches:
-                for fault in {*faults} - told:
-                    self.progress.say(fault)
-                told |= {*faults}
+                for fault in "\n".join(faults).splitlines():
+                    if fault not in told:
+                        self.progress.say(fault)
+                    told.add(fault)
                 self._train_step(images, names)
                 end = self._report(images)
                 stop = self.world.largest(interrupted())

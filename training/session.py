@@ -21,7 +21,7 @@ from talkbench.metrics import weights
 from talkbench.training import objectives, threads
 from talkbench.training.beginning import load_opponents, start
 from talkbench.training.config import MAIN, TrainConfig, load_config
-from talkbench.training.data.mixed import Roots, training_data
+from talkbench.training.data.mixed import Roots, folders, training_data
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer
 from talkbench.training.objectives.losses import MultiScaleL1, PerceptualLoss, load_vgg19
@@ -151,7 +151,7 @@ def _train(options: TrainOptions, config: TrainConfig, world: World, progress: T
         if options.device.type == "cpu":
             progress.say(threads.note())
         if world.main:
-            facts = {"command": options.command, "root": str(pairs.dataset.root), "data_id": trainer.facts.data_id}
+            facts = {"command": options.command, "root": folders(pairs.dataset), "data_id": trainer.facts.data_id}
             progress.begin(config, folder, facts)
         if trainer.step:
             progress.say(f"continuing {folder} at step {trainer.step}")

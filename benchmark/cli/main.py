@@ -42,7 +42,8 @@ def _main() -> None:
     except (click.Abort, KeyboardInterrupt) as stop:
         end = stop.__cause__  # click makes its own exception of every KeyboardInterrupt
         by, number = (f" by {end}", end.number) if isinstance(end, Terminated) else ("", signal.SIGINT)
-        line = f"stopped{by}; to go on, repeat the command (a single bench run with --resume)"
+        again = " (a single bench run with --resume)" if "train" not in sys.argv[1:2] else ""
+        line = f"stopped{by}; to go on, repeat the command{again}"
         _stop("" if os.environ.get("RANK", "0") != "0" else line, 128 + number)  # of many processes one tells it
 
 

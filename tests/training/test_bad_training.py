@@ -260,6 +260,8 @@ def test_frames_that_cannot_be_read(tmp_path: Path, workers: int) -> None:
     broken = Toy(FRAMES, broken=[("a", number) for number in range(0, 18, 4)])
     trainer(tmp_path / "some", heard, broken, workers).run()
     assert any("a 4 is damaged" in line for line in heard.said)
+    assert len({*heard.said}) == len(heard.said)  # each is told once, however many there are in a sample
+    assert all(line.count("is damaged") < 2 for line in heard.said)
     everything = Toy(FRAMES, broken=[(clip, number) for clip in "ab" for number in range(18)])
     with pytest.raises(
         TalkbenchError, match=r"^10 frames in a row cannot be read, the last: \w \d+ is damaged; see"

@@ -233,7 +233,7 @@ def test_entries_that_fit_no_training(tmp_path: Path, changes: dict[str, object]
         ("rates.generator", True, "rates: Value error, a number is needed, not true or false"),
         ("rates.generator", float("nan"), "rates.generator: Input should be"),
         ("rates", 3, "rates: Input should be a valid dictionary"),
-        ("freeze", "generator", "freeze: Input should be a valid list"),
+        ("freeze", "generator", r"freeze: a list is meant: freeze=\[generator\]"),
         ("norms", "frozen", "norms: Input should be 'batch' or 'running'"),
     ],
 )

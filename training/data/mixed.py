@@ -82,6 +82,13 @@ class Mixed(Dataset):
         return self.parts[name], own
 
 
+def folders(dataset: Dataset) -> str:
+    """Where the clips are, of each data set if there are several; "" for a data set without a folder."""
+    if isinstance(dataset, Mixed):
+        return ", ".join(f"{name}={folders(part)}" for name, part in dataset.parts.items())
+    return str(getattr(dataset, "root", ""))
+
+
 def by_set(names: Sequence[str], sets: Sequence[str]) -> list[list[str]]:
     """The names of clips or people by their data set, in the order of `sets`."""
     if len(sets) == 1:

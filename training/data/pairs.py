@@ -32,7 +32,8 @@ HeldOut = dict[str, tuple[int, int] | None]
 """By clip, the first and the last of the frames that training never sees; None: the whole clip."""
 
 Sample = tuple[Tensor, str, str]
-"""Source and driving frame, uint8 (2, 3, H, W); their names; and the faults of frames that were drawn before them."""
+"""Source and driving frame, uint8 (2, 3, H, W); their names; and the faults of frames that were drawn before them, a
+line each."""
 
 
 class FramePairs(torch.utils.data.Dataset[Sample]):
@@ -93,7 +94,7 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
                 faults.append(str(error))
                 continue
             pair = torch.from_numpy(augment(frames, self.config, rng)).permute(0, 3, 1, 2)
-            return pair.contiguous(), f"{clip} {first} and {second}", "; ".join(faults)
+            return pair.contiguous(), f"{clip} {first} and {second}", "\n".join(faults)
         raise TalkbenchError(f"{TRIES} frames in a row cannot be read, the last: {faults[-1]}; see bench data verify")
 
     def _clip(self, index: int, rng: np.random.Generator) -> str:

@@ -66,11 +66,11 @@ def best_metric(config: TrainConfig) -> Metric:
     if config.patience and not config.validation:
         raise TalkbenchError("patience counts validations, and this recipe has none; set validation, or no patience")
     metric = metrics.create(config.best)
-    if problem := _problem(metric):
-        raise TalkbenchError(f"best: {metric.name} {problem}; or choose another metric, best=l1 needs nothing")
     if metric.history or metric.aggregation == "set":
         kind = "of consecutive frames" if metric.history else "of whole sets of frames"
         raise TalkbenchError(f"best: {metric.name} is {kind}, not of single pairs; choose another, such as l1")
+    if problem := _problem(metric):
+        raise TalkbenchError(f"best: {metric.name} {problem}; or choose another metric, best=l1 needs nothing")
     return metric
 
 

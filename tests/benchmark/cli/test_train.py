@@ -15,6 +15,7 @@ import pytest
 import torch
 from toy_training import SIZE, frame, tiny
 
+from talkbench import datasets
 from talkbench.benchmark.environment import git_state
 from talkbench.core.files import sha256_file
 from talkbench.core.images import write_png
@@ -22,6 +23,7 @@ from talkbench.core.locks import locked
 from talkbench.methods.checkpoints import read_metadata
 from talkbench.training import session
 from talkbench.training.config import load_config
+from talkbench.training.data.mixed import Mixed, folders
 from talkbench.training.objectives.losses import MultiScaleL1
 from talkbench.training.progress import SECONDS, SPEED
 
@@ -238,7 +240,7 @@ def test_stopped_by_a_signal(store, train, place, monkeypatch, number, code, wor
         patch.setattr(MultiScaleL1, "forward", interrupted)
         stopped = train("--workers", 1)
     assert stopped.code == code
-    assert stopped.err.splitlines()[-1].startswith(f"bench: {words}; to go on, repeat the command")
+    assert stopped.err.splitlines()[-1] == f"bench: {words}; to go on, repeat the command"
     assert "Traceback" not in stopped.err
     experiment = store.get_experiment_by_name("train/folder")
     runs = store.search_runs([experiment.experiment_id])
@@ -368,3 +370,11 @@ def test_a_configuration_may_have_a_recipe_of_its_own(bench, monkeypatch, option
     wanted = load_config(recipe)
     changed = {"method": options[1], "dataset": "ted-talks"} if "ted-talks" in options else {}
     assert trained == [wanted.model_copy(update=changed)]
+
+
+def test_several_data_sets_are_trained_on_and_their_folders_told(train, faces, monkeypatch):
+    sets = Mixed({name: datasets.create("folder", root=faces) for name in ("folder", "demo")})
+    monkeypatch.setattr(session, "training_data", lambda *_: sets)
+    result = train("--dataset", "folder,demo", "--tracking-uri", "off")
+    assert result.code == 0, result.err
+    assert folders(sets) == f"folder={faces}, demo={faces}"

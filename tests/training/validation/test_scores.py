@@ -45,8 +45,9 @@ def test_a_best_that_cannot_be_computed_is_refused(changes, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_metric_of_whole_sets_does_not_choose(monkeypatch):
-    monkeypatch.setattr(scores, "_problem", lambda metric: None)
+@pytest.mark.parametrize("problem", [None, "needs weights: bench weights pull inception-fid"])
+def test_a_metric_of_whole_sets_does_not_choose_with_or_without_its_model(monkeypatch, problem):
+    monkeypatch.setattr(scores, "_problem", lambda metric: problem)
     with pytest.raises(TalkbenchError, match="best: fid is of whole sets of frames, not of single pairs"):
         best_metric(config(best="fid"))
 
