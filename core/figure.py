@@ -151,7 +151,7 @@ def _fitted(label: str, width: int, height: int, size: int) -> tuple[str, FreeTy
     `size`, or as much smaller as `width` and `height` ask for. What is too long for the smallest ends with ``…``."""
     if font(size).getlength(label) > width:
         label = label.replace("@", "\n@")
-    for letters in map(font, range(size, LEAST - 1, -1)):
+    for letters in map(font, range(size, min(size, LEAST) - 1, -1)):
         lines = [line for part in label.split("\n") for line in broken(part, letters, width)]
         whole = max(map(letters.getlength, re.split("[ \n]", label))) <= width  # no word is cut
         if whole and LINE * letters.size * len(lines) <= height:

@@ -1,5 +1,6 @@
 """A toy data set for training: frames that show their clip and number as colours."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,10 +18,18 @@ from talkbench.methods.mcnet import MCNet
 from talkbench.methods.mcnet.memory import MemoryConfig
 from talkbench.methods.mcnet.model import Generator, MCNetConfig
 from talkbench.methods.tpsm import TPSM
-from talkbench.methods.tpsm.model import DenseMotionNetwork, InpaintingNetwork, TPSMConfig
+from talkbench.methods.tpsm.model import BackgroundPredictor, DenseMotionNetwork, InpaintingNetwork, TPSMConfig
+from talkbench.methods.tpsm.model import KeypointDetector as ResNetDetector
+from talkbench.training.progress import SECONDS, SPEED
 
 FRAMES = {"a": [0, 1, 2, 5], "b": [7, 8]}
 SIZE = 32
+
+
+def unmeasured(folder: Path) -> list[dict[str, float]]:
+    """The lines of a training's log without what depends on the machine."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in {SECONDS, SPEED}} for line in lines]
 
 
 def frame(clip: str, number: int) -> np.ndarray:
@@ -48,6 +57,8 @@ def small_tpsm() -> TPSM:
     method = methods.create("tpsm@demo")
     config = TPSMConfig(SIZE, dense_motion=HourglassConfig(8, 16, num_blocks=2), block_expansion=8, max_features=16)
     method.config, method.resolution = config, SIZE
+    method.kp_detector = ResNetDetector(config.num_tps, config.resnet_width)
+    method.bg_predictor = BackgroundPredictor(config.resnet_width)
     method.dense_motion_network = DenseMotionNetwork(config.num_tps, config.dense_motion)
     method.inpainting_network = InpaintingNetwork(config)
     method.networks = {name: getattr(method, name) for name in method.networks}

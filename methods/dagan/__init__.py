@@ -153,4 +153,4 @@ class DaGAN(Method[SourceMaps, Keypoints]):
 
 registry.register("dagan")(partial(DaGAN, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"dagan@{_variant}", listed=_variant != "demo")(partial(DaGAN, variant=_variant))
+    registry.register(f"dagan@{_variant}")(partial(DaGAN, variant=_variant))

@@ -112,7 +112,7 @@ class FOMM(Method[SourceMaps, Keypoints]):
 
 registry.register("fomm")(partial(FOMM, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"fomm@{_variant}", listed=_variant != "demo")(partial(FOMM, variant=_variant))
+    registry.register(f"fomm@{_variant}")(partial(FOMM, variant=_variant))
 for _size in ("", "-demo"):
     _name = f"fomm@memory{_size}"
     registry.register(_name, listed=not _size)(partial(MCNet, variant=(_name, CONFIGS[_name])))

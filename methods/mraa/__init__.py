@@ -139,4 +139,4 @@ class MRAA(Method[SourceMaps, RegionMotion]):
 
 registry.register("mraa")(partial(MRAA, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"mraa@{_variant}", listed=_variant != "demo")(partial(MRAA, variant=_variant))
+    registry.register(f"mraa@{_variant}")(partial(MRAA, variant=_variant))

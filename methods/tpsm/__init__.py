@@ -171,6 +171,6 @@ def _avd_bottleneck(path: Path, name: str) -> int:
 
 registry.register("tpsm")(partial(TPSM, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"tpsm@{_variant}", listed="demo" not in _variant)(partial(TPSM, variant=_variant))
+    registry.register(f"tpsm@{_variant}", listed=_variant != "memory-demo")(partial(TPSM, variant=_variant))
 for _size in ("", "-demo"):
     registry.alias(f"mcnet@tpsm_backbone{_size}", f"tpsm@memory{_size}", listed=not _size)

@@ -118,8 +118,9 @@ class KeypointDetector(nn.Module):
 
     def __init__(self, num_tps: int, width: int) -> None:
         super().__init__()
+        head = _Head(8 * width, 2 * POINTS * num_tps)
         self.fg_encoder = resnet(18, "tpsm", width=width)
-        self.fg_encoder.fc = _Head(8 * width, 2 * POINTS * num_tps)
+        self.fg_encoder.fc = head
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):  # half precision moves the points by whole pixels

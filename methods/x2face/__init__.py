@@ -98,4 +98,4 @@ class X2Face(Method[Mosaic, DrivingGrid]):
 
 
 registry.register("x2face")(X2Face)
-registry.register("x2face@demo", listed=False)(partial(X2Face, variant="demo"))
+registry.register("x2face@demo")(partial(X2Face, variant="demo"))

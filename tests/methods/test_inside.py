@@ -82,7 +82,7 @@ def test_a_memory_shows_what_it_is_for_a_face(name, sides):
     assert list(inside.compensations) == sides
     assert (method.memory() is not None) == bool(sides)
     for compensation in inside.compensations.values():
-        assert compensation.memory.shape == method.memory().shape == (1, 64, 16, 16)
+        assert compensation.memory.shape == method.memory().shape == (1, 32, 16, 16)
 
 
 def test_the_flow_goes_from_the_driving_to_the_source_points(small):

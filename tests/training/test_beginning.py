@@ -77,9 +77,9 @@ def test_a_depth_network_is_loaded_or_missed_aloud(monkeypatch: pytest.MonkeyPat
     tiny = DaGANConfig(
         resolution=64, num_kp=5, kp_detector=SHAPE, dense_motion=SHAPE, block_expansion=8, max_features=32
     )
-    monkeypatch.setitem(dagan.VARIANTS, "demo", tiny)
-    config = TrainConfig(method="dagan@demo", dataset="toy", epochs=1, batch_size=2)
-    other, said = methods.create("dagan@demo"), []
+    monkeypatch.setitem(dagan.VARIANTS, dagan.DEFAULT, tiny)
+    config = TrainConfig(method="dagan", dataset="toy", epochs=1, batch_size=2)
+    other, said = methods.create("dagan"), []
     folder = tmp_path / "weights" / "dagan" / "depth_resnet18"
     folder.mkdir(parents=True)
     encoder = {**other.depth_encoder.state_dict(), "height": 256}
@@ -88,5 +88,5 @@ def test_a_depth_network_is_loaded_or_missed_aloud(monkeypatch: pytest.MonkeyPat
     assert [line.split(" (")[0] for line in said] == ["no depth.pth"]
     assert torch.equal(begun.depth_encoder.encoder.conv1.weight, other.depth_encoder.encoder.conv1.weight)
     torch.save({"x": torch.zeros(1)}, folder / "depth.pth")
-    with pytest.raises(TalkbenchError, match=r"depth.pth is not the depth_decoder of dagan@demo \(\d+ missing keys"):
+    with pytest.raises(TalkbenchError, match=r"depth.pth is not the depth_decoder of dagan \(\d+ missing keys"):
         start(config, None, False, said.append)

@@ -335,7 +335,9 @@ def test_a_session_ends_with_weights_that_tell_how_they_were_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TALKBENCH_HOME", str(tmp_path))
-    options = TrainOptions("mcnet", "demo", out=tmp_path / "out", changes={"steps": 1}, command="bench train …")
+    options = TrainOptions(
+        "mcnet", "demo", out=tmp_path / "out", changes={"steps": 1, "image_loss": ""}, command="bench train …"
+    )
     method = tiny()
     path, said = run_session(options, method, monkeypatch)
     assert sum("multi-scale L1 stands in" in line for line in said) == 1

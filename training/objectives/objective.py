@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
@@ -105,7 +105,7 @@ class Objective(nn.Module, ABC):
         self.image_loss, self.weights = image_loss, complete(weights, type(self), method.name)
         self.teachers, self.left_out = nn.ModuleDict(), dict[str, str]()
 
-    def freeze(self, names: Iterable[str]) -> None:
+    def freeze(self, names: Sequence[str]) -> None:
         """Let further networks of the method stay as they are.
 
         Raises:
@@ -118,7 +118,7 @@ class Objective(nn.Module, ABC):
                 )
             self.networks[name].requires_grad_(False)
         self.frozen = tuple(dict.fromkeys((*self.frozen, *names)))
-        if {*self.networks} == {*self.frozen}:
+        if names and {*self.networks} == {*self.frozen}:
             raise TalkbenchError("training config: freeze: no network is left that learns; freeze fewer")
 
     def turns(self) -> list[Turn]:

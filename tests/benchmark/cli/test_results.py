@@ -209,7 +209,7 @@ def test_what_the_card_of_a_method_says(tmp_path):
     said = describe(record, ExportOptions())
     assert (said.name, said.label) == ("mcnet.demo--demo--same-identity--absolute", "mcnet@demo")
     assert (said.year, said.links.paper) == (2023, "https://arxiv.org/abs/2307.09906")
-    assert said.parameters == 2897984
+    assert said.parameters == 1899564
     assert (said.training_data, said.leakage) == ("demo", True)  # other frames, but the same two people
     assert "weights: Apache-2.0" in said.licence
     other = record.model_copy(update={"method": record.method.model_copy(update={"origin": "checkpoint x.pth"})})

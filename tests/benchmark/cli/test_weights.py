@@ -88,7 +88,7 @@ def complaints(result) -> list[str]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_explained_with_an_example(bench, command):
-    assert COMMANDS == ["add", "convert", "export", "list", "pull", "verify"]
+    assert COMMANDS == ["add", "average", "convert", "export", "list", "pull", "verify"]
     result = bench("weights", command, "--help")
     assert result.code == 0
     assert f"bench weights {command}" in result.out.partition("\n")[2]
@@ -122,7 +122,7 @@ def test_the_list_says_what_a_file_is_for_where_it_is_and_under_which_licence(be
         ("csim", {"arcface-r50"}),
         ("body-pose", {"body-pose"}),
         ("ssim", set()),
-        ("fomm", {"fomm@vox-256", "fomm@vox-adv", "fomm@taichi", "fomm@taichi-adv"}),
+        ("fomm", {"fomm@vox-256", "fomm@vox-adv", "fomm@taichi", "fomm@taichi-adv", "fomm@demo"}),
     ],
 )
 def test_the_list_of_one_name(bench, server, name, files):
@@ -362,9 +362,12 @@ def test_verify_names_what_is_damaged(bench, server):
 def test_verify_watches_the_methods_checkpoints(bench, server, home, place):
     path = put(home / "weights" / "fomm" / "vox-cpk.pth.tar", b"checkpoint")
     note(path)
-    assert bench("weights", "verify", "fomm").out == f"as added  fomm@vox-256  {path}\n"
+    first, last = bench("weights", "verify", "fomm").out.splitlines()
+    assert first.split() == ["as", "added", "fomm@vox-256", str(path)]
+    assert last.startswith("ships with talkbench  fomm@demo")
     put(path, b"damaged")
-    line = bench("weights", "verify", "fomm").complaint()
-    assert line.startswith(
+    result = bench("weights", "verify", "fomm")
+    assert result.code == 2
+    assert result.err.splitlines()[-1].startswith(
         f"bench: {path} has neither the published sha256 nor the one it was added with; delete it and"
     )

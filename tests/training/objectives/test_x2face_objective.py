@@ -67,7 +67,7 @@ def test_a_session_needs_no_vgg_and_says_none_is_missing(tmp_path: Path, monkeyp
     options = TrainOptions("x2face", out=tmp_path / "out", changes=changes)
     path, said = run_session(options, small("x2face"), monkeypatch)
     metadata = read_metadata(path)
-    assert said == []
+    assert not [line for line in said if "VGG" in line or "multi-scale" in line]
     assert metadata["perceptual"] == "L1"
     assert set(metadata["losses"]) == {"l1", "total"}
 
