@@ -7,7 +7,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -35,6 +35,11 @@ def visible(text: str, keep: str = "") -> str:
     a\x1b[31mb
     """
     return _STEERING.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), text)
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first names of a list, for messages, safe for a terminal; ``nothing`` for none."""
+    return (", ".join(map(visible, names[:most])) or "nothing") + (", …" if len(names) > most else "")
 
 
 def printable(name: str) -> str:

@@ -19,13 +19,12 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.file_kinds import Kind
 from talkbench.core.files import atomic_path
 from talkbench.core.tensor_files import read_header, read_tensors
-from talkbench.core.text import visible
+from talkbench.core.text import few, visible
 
 State = dict[str, Tensor]
 Part = tuple[State, tuple[str, ...]]
 """A state dict, and in words how it was taken out of its file."""
 
-SHOWN = 3
 WRAPPERS = ("state_dict", "model_state_dict", "model", "params")
 """Under what training programs put the networks, or a flat state dict of them all."""
 DEPTH = 3
@@ -85,8 +84,10 @@ def read_checkpoint(path: Path, method: str) -> CheckpointFile:
     metadata = _own_metadata(path, file.metadata)
     try:
         if _is_training(content):
-            content, metadata, how = _trained(content), _metadata_of(content), (*how, _step(content))
-        parts = _parts(content, how)
+            metadata, how = _metadata_of(content), (*how, _step(content))
+            parts = {name: _plain(name, state, how) for name, state in _trained(content).items()}
+        else:
+            parts = _parts(content, how)
     except ValueError as error:
         raise TalkbenchError(f"{path} {error}") from error
     states = {name: state for name, (state, _) in parts.items()}
@@ -213,12 +214,6 @@ def not_finite(expected: Iterable[str], state: Mapping[str, Tensor]) -> str:
     return f"NaN or infinite values in {len(keys)} entries: {few(keys)}" if keys else ""
 
 
-def few(names: list[str]) -> str:
-    """The first names of a list, for messages, safe for a terminal."""
-    shown = ", ".join(map(visible, names[:SHOWN]))
-    return shown + (", …" if len(names) > SHOWN else "") if names else "nothing"
-
-
 def _misnamed(path: Path, kind: Kind) -> tuple[str, ...]:
     if (kind == "safetensors") == (path.suffix == ".safetensors"):
         return ()
@@ -261,7 +256,7 @@ def _parts(content: Mapping[Any, Any], how: tuple[str, ...], depth: int = 0) -> 
         separator = "/" if any("/" in key for key in state) else "."
         dotted = () if separator == "/" else ("the names of its networks begin its keys",)
         for name, group in _groups(state, separator).items():
-            if not unwrap(name, group, told) or separator == "/":  # which only our own files have, behind each name
+            if separator == "/" or not unwrap(name, group, told):  # our own files have nothing around their networks
                 add(name, _plain(name, group, (*told, *dotted)))
     return parts
 

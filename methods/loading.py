@@ -11,10 +11,10 @@ from torch import nn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
+from talkbench.core.text import few
 from talkbench.methods.checkpoints import (
     PARALLEL,
     CheckpointFile,
-    few,
     mismatch,
     mistyped,
     not_finite,

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
+from talkbench.core.text import few
 from talkbench.methods import cards
-from talkbench.methods.checkpoints import CheckpointFile, few, mismatch
+from talkbench.methods.checkpoints import CheckpointFile, mismatch
 from talkbench.methods.interface import Method
 from talkbench.methods.registration import create, registry
 

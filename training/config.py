@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from talkbench.core.dataset_cards import set_names
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import is_there
 from talkbench.core.registry import nearest
@@ -213,7 +214,7 @@ class TrainConfig(Optimisation):
     @property
     def sets(self) -> tuple[str, ...]:
         """The names of the data sets."""
-        return tuple(self.dataset.split(","))
+        return tuple(set_names(self.dataset))
 
     def turn(self, name: str) -> Optimisation:
         """How the networks of a turn learn."""

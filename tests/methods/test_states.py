@@ -28,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path]:
 
 def changed(trained: tuple[Trainer, Path], folder: Path, **changes: object) -> Path:
     """The state with other entries; None: without."""
-    content = {**torch.load(trained[1]), **changes}
+    content = {**torch.load(trained[1], weights_only=True), **changes}
     path = folder / "00000002.pt"
     torch.save({key: value for key, value in content.items() if value is not None}, path)
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -47,7 +46,6 @@ class Mixed(Dataset):
 
     def __init__(self, parts: Mapping[str, Dataset]) -> None:
         self.parts, self.name = dict(parts), ",".join(parts)
-        self.root = Path(os.path.commonpath([part.root for part in parts.values()]))  # where all of them lie
 
     def prepare(self) -> None:
         for part in self.parts.values():

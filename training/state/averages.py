@@ -11,7 +11,6 @@ from torch.nn.functional import normalize
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
-from talkbench.core.tensor_files import read_tensors
 from talkbench.methods.checkpoints import mismatch, mistyped, not_finite, read_checkpoint, save_states
 
 States = dict[str, dict[str, Tensor]]
@@ -71,20 +70,10 @@ def _check_names(paths: Sequence[Path], out: Path) -> None:
 
 def _read(path: Path) -> tuple[States, dict[str, Any]]:
     """The networks of a file that a training would end with, and what the file says of itself."""
-    content = read_tensors(path).content
-    if not isinstance(content, dict) or not {"networks", "config", "step"} <= content.keys():
-        file = read_checkpoint(path, "an average")
-        if not file.named:
-            raise TalkbenchError(f"{path} does not name its networks; name them first: bench weights convert")
-        return {name: file.states[name] for name in file.named}, file.metadata
-    averaged = content.get("average") or {}
-    states = States()
-    for key, value in {**content["networks"], **content.get("opponents", {})}.items():
-        name, _, inner = key.partition(".")
-        states.setdefault(name, {})[inner] = averaged.get(f"module.{key}", value)
-    config = content["config"]
-    own = {"method": config.get("method"), "config": config, "steps": content["step"]}
-    return states, {**own, **content.get("metadata", {})}
+    file = read_checkpoint(path, "an average")
+    if not file.named:
+        raise TalkbenchError(f"{path} does not name its networks; name them first: bench weights convert")
+    return {name: file.states[name] for name in file.named}, file.metadata
 
 
 def _check_fit(first: Path, expected: States, path: Path, states: States) -> None:

@@ -16,11 +16,9 @@ from typing import Any
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import commit
 from talkbench.core.registry import distribution_of
+from talkbench.core.text import few
 from talkbench.datasets.fingerprints import fingerprints
 from talkbench.training.data.pairs import FramePairs, HeldOut
-
-NAMED = 3
-"""Clips that a message names."""
 
 MANY = 2000
 """More clips than so many take long enough to look at that the user should know what is going on."""
@@ -131,11 +129,7 @@ def _difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
         "gone": sorted(old.keys() - new.keys()),
         "changed": sorted(clip for clip in old.keys() & new.keys() if old[clip] != new[clip]),
     }
-    return "; ".join(f"{len(clips)} {kind}: {_few(clips)}" for kind, clips in kinds.items() if clips)
-
-
-def _few(clips: list[str]) -> str:
-    return ", ".join(clips[:NAMED]) + (", …" if len(clips) > NAMED else "")
+    return "; ".join(f"{len(clips)} {kind}: {few(clips)}" for kind, clips in kinds.items() if clips)
 
 
 def _other_code(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ def command(dataset: str, root: Path | None, out: Path, workers: int, wait: bool
     bench train --method mcnet --dataset voxceleb1 --root packed/voxceleb1
     """
     from talkbench import datasets
-    from talkbench.benchmark.cli.print.clips import all_outcomes, report_outcomes
+    from talkbench.benchmark.cli.print.clips import all_outcomes, name_first, report_outcomes
     from talkbench.benchmark.cli.progress import say
     from talkbench.core.locks import FOREVER, locked
     from talkbench.core.text import printable
@@ -45,25 +45,15 @@ def command(dataset: str, root: Path | None, out: Path, workers: int, wait: bool
     data = datasets.create(dataset, root)
     clips, others = clips_to_pack(data)
     check_folders(data.root, out)
-    _name_first("not packed, as they are no clips", others)
+    name_first("not packed, as they are no clips", others)
     with locked(out, "is packing clips into", FOREVER if wait else 0.0, say):
         outcomes = all_outcomes(pack_clips(data, clips, out, workers), len(clips))
         report_outcomes(outcomes, out / "report.csv")
         packs = sorted(path for path in out.rglob(f"*{PACK}") if path.name[0] != ".")
     paths = {f"{clip}{PACK}" for clip in clips}
     older = [name for path in packs if (name := path.relative_to(out).as_posix()) not in paths]
-    _name_first(f"also there, of clips that are not in {printable(str(data.root))}", older)
+    name_first(f"also there, of clips that are not in {printable(str(data.root))}", older)
     size = sum(path.stat().st_size for path in packs)
     click.echo(f"packs   {len(packs)} files, {size / 1e6:.1f} MB   --dataset {dataset} --root {shlex.quote(str(out))}")
     if not all(outcome.good for outcome in outcomes):
         sys.exit(1)
-
-
-def _name_first(what: str, names: list[str]) -> None:
-    """One line that names the first of `names`, if there are any."""
-    from talkbench.benchmark.cli.print.faults import SHOWN
-    from talkbench.core.text import printable
-
-    if names:
-        more = " …" if len(names) > SHOWN else ""
-        click.echo(f"{what}: {len(names)} ({', '.join(map(printable, names[:SHOWN]))}{more})")

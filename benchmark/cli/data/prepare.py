@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
-from talkbench.benchmark.cli.print.faults import SHOWN, print_faults
+from talkbench.benchmark.cli.print.faults import print_faults
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
@@ -89,10 +89,9 @@ def command(
     """
     from dataclasses import replace
 
-    from talkbench.benchmark.cli.print.clips import all_outcomes, report_outcomes
+    from talkbench.benchmark.cli.print.clips import all_outcomes, name_first, report_outcomes
     from talkbench.benchmark.cli.progress import say
     from talkbench.core.locks import FOREVER, locked
-    from talkbench.core.text import printable
     from talkbench.datasets.preparation.cut import (
         STYLES,
         CutOutcome,
@@ -121,10 +120,7 @@ def command(
         listed = _cut_list(dataset, raw, set(videos), out, metadata, partition)
         outcomes = [CutOutcome(clip.clip, clip.video, clip.status, clip.detail) for clip in listed.unusable]
         total, batches = len(listed.cuts), cut_clips(listed.cuts, raw, out, style, workers)
-    if others:
-        more = " …" if len(others) > SHOWN else ""
-        shown = ", ".join(map(printable, others[:SHOWN]))
-        click.echo(f"passed over, as they hold no video: {len(others)} ({shown}{more})")
+    name_first("passed over, as they hold no video", others)
     report = out / "report.csv"
     with locked(out, "is preparing clips in", FOREVER if wait else 0.0, say):
         outcomes += all_outcomes(batches, total)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from talkbench.benchmark.cli.print.faults import print_faults
+from talkbench.benchmark.cli.print.faults import SHOWN, print_faults
 
 if TYPE_CHECKING:
     from talkbench.datasets.preparation.cut import CutOutcome
@@ -28,6 +28,15 @@ def all_outcomes(batches: Iterable[list[CutOutcome]], total: int) -> list[CutOut
             outcomes += batch
             display.advance(len(batch))
     return outcomes
+
+
+def name_first(what: str, names: Sequence[str]) -> None:
+    """Print a line that names the first of `names`, if there are any."""
+    from talkbench.core.text import printable
+
+    if names:
+        more = " …" if len(names) > SHOWN else ""
+        click.echo(f"{what}: {len(names)} ({', '.join(map(printable, names[:SHOWN]))}{more})")
 
 
 def report_outcomes(outcomes: Sequence[CutOutcome], path: Path) -> None:

@@ -113,7 +113,7 @@ def test_two_processes_do_not_train_into_one_folder(train, place, monkeypatch):
 def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, place):
     assert train("--out", "one").code == 0
     assert train("--out", "three", "--workers", 2).code == 0
-    states = [torch.load(place / out / "state" / "00000004.pt") for out in ("one", "three")]
+    states = [torch.load(place / out / "state" / "00000004.pt", weights_only=True) for out in ("one", "three")]
     for state in states:
         assert state.pop("metadata")["training_id"]  # each of its own
         torch.save(state, place / "state.pt")
@@ -211,7 +211,7 @@ def test_a_training_keeps_to_the_weights_that_it_began_with(train, place, monkey
     assert (place / "fresh" / "training.json").read_text() == note
     (place / "fresh" / "training.json").unlink()
     for path in (place / "fresh" / "state").iterdir():  # as trainings were before
-        torch.save({**torch.load(path), "metadata": {}}, path)
+        torch.save({**torch.load(path, weights_only=True), "metadata": {}}, path)
     assert "weights that it has not noted" in complaint(train("--out", "fresh", "--checkpoint", "x.pth"))
     assert "does not say which clips it has seen" in train("--out", "fresh").err
 

@@ -73,6 +73,16 @@ def test_a_state_with_a_moving_average_counts_as_that(tmp_path: Path) -> None:
     torch.testing.assert_close(mean["generator/norm.running_mean"], torch.full((3,), 15.0))
 
 
+def test_a_network_with_the_name_of_a_wrapper_is_averaged_once(tmp_path: Path) -> None:
+    """X2Face's only network is called ``state_dict``, and its parts have names of their own."""
+    paths = [tmp_path / f"{number}.safetensors" for number in (1, 3)]
+    for path, value in zip(paths, (1, 3), strict=True):
+        save_states({"state_dict": {"sampler.weight": torch.full((2,), float(value))}}, path, {"method": "x2face"})
+    average(paths, tmp_path / "mean.safetensors")
+    mean = load_file(tmp_path / "mean.safetensors")
+    assert {key: value.tolist() for key, value in mean.items()} == {"state_dict/sampler.weight": [2.0, 2.0]}
+
+
 def test_what_only_some_files_say_stands_with_them(tmp_path: Path) -> None:
     files = [weights(tmp_path / f"{name}.safetensors", 1, seed=name, data="x") for name in "ab"]
     average(files, tmp_path / "mean.safetensors")
