@@ -132,7 +132,7 @@ class Trainer:
             timer, told = SaveTimer(self.options.save_minutes), set[str]()
             self.reports.begin()
             for images, names, faults in () if over else batches:
-                for fault in "\n".join(faults).splitlines():
+                for fault in filter(None, "\n".join(faults).splitlines()):
                     if fault not in told:
                         self.progress.say(fault)
                     told.add(fault)

@@ -276,6 +276,10 @@ def test_frames_of_the_validation_that_cannot_be_read_are_left_out(tmp_path: Pat
     left, *_, about = trainer(tmp_path, data=data).validation.notes
     assert left.replace("18", "19") == "left out of validation: a 19 is damaged"
     assert about.startswith("validation: 1 pair of 1 person it is trained on")
+    many = [
+        line for line in trainer(tmp_path, data=data, validation=16).validation.notes if line.startswith("left out")
+    ]
+    assert len(many) == len({*many}) <= 2, "each reason is told once"
     heard = Heard()
     short = trainer(tmp_path, heard, Toy({"a": [0, 1, 2]}), steps=1)
     assert not short.validation

@@ -111,8 +111,9 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
         on, and the driving frame from the end that is held out.
 
         Args:
-            say: called with one line for each pair that is left out, since it cannot be read.
+            say: called with one line for each reason for which pairs are left out, since they cannot be read.
         """
+        faults = set[str]()
         count, pairs = self.config.validation, list[tuple[Frame, Frame]]()
         sets, clips = self.config.sets, list[str]()
         for number, clips_of_set in enumerate(by_set(self._kept or self.clips, sets)):
@@ -128,7 +129,9 @@ class FramePairs(torch.utils.data.Dataset[Sample]):
                     self.images((source, driving))
                     pairs.append((source, driving))
             except PairError as error:
-                say(f"left out of validation: {error}")
+                if str(error) not in faults:
+                    say(f"left out of validation: {error}")
+                faults.add(str(error))
         if count and not pairs:
             say("no clip is long enough to hold frames out for validation, so nothing tells which weights are the best")
         return pairs

@@ -182,10 +182,11 @@ def _write_frames(name: str, source: Path, folder: Path, console: VisibleConsole
 
     clip = CLIPS[name]
     video = VideoClip(source) if clip.frames > 1 else None
+    has_bar = video is not None and console.is_terminal  # elsewhere Rich prints an empty line
     with atomic_folder(folder) as temporary:
         if video:
             console.print(f"preparing the demo clip {name}, {clip.frames} frames, this one time")
-        for index in track(range(clip.frames), name, console=console, transient=True, disable=not video):
+        for index in track(range(clip.frames), name, console=console, transient=True, disable=not has_bar):
             image = video.read(index) if video else read_image(source)
             square = image[clip.top : clip.top + clip.side, clip.left : clip.left + clip.side]
             Image.fromarray(resize(square, SIZE)).save(temporary / f"{index:07d}.png", compress_level=3)

@@ -76,6 +76,7 @@ def test_a_training_from_start_to_end(train, place):
     assert result.code == 0, result.err
     assert result.out == "weights out/weights.safetensors\n"
     lines = result.err.splitlines()
+    assert all(lines), "no line is empty"
     assert re.fullmatch(r"computing with \d+ threads? on \d+ cores?.*", lines[0])
     told = [line for line in lines if line.startswith(("epoch ", "step "))]
     assert [line.partition(":")[0] for line in told] == ["step 2/4", "epoch 1, step 2", "step 4/4", "epoch 2, step 4"]
