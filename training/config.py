@@ -280,6 +280,6 @@ def _fault(error: ValidationError) -> str:
     if first["type"] == "list_type":
         return f"{where}: a list is meant: {where}=[{first['input']}]"
     if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg']}"
+        return ": ".join(filter(None, (where, first["msg"].removeprefix("Value error, "))))  # pydantic's own words
     model = Optimisation if first["loc"][0] == "turns" else TrainConfig
     return f"there is no entry {where}: {nearest(str(first['loc'][-1]), list(model.model_fields))}"

@@ -61,7 +61,7 @@ def test_two_data_sets(train, data, place):
     [
         (("folder,liveportrait-samples",), "nothing is trained on liveportrait-samples, which is for evaluation only"),
         (("folder,nothing",), "unknown dataset 'nothing'"),
-        (("folder,folder",), "dataset: Value error, name each data set once, with commas between"),
+        (("folder,folder",), "dataset: name each data set once, with commas between"),
         (("folder,voxceleb2", "--root", "data"), "there is no folder"),
         (("folder,voxceleb2", "--root", "folder=a", "--root", "b"), "which data set it is of, NAME=FOLDER"),
         (("folder,voxceleb2", "--root", "folder=a", "--root", "folder=b"), "say once of each folder"),
