@@ -141,7 +141,8 @@ def held_out(data: datasets.Dataset, task: str, motion: str, training: Training 
     if motion == "relative-first":
         pairs = [replace(pair, reference=Frame(pair.driving.clip, frames[pair.driving.clip][0])) for pair in pairs]
     count = sum(map(len, frames.values()))
-    note = f"these pairs are of {count} frames in {len(frames)} clip{'s' if len(frames) > 1 else ''} that the training of the weights held out"
+    clips = f"{len(frames)} clip{'s' if len(frames) > 1 else ''}"
+    note = f"these pairs are of {count} frames in {clips} that the training of the weights held out"
     return datasets.Split(
         data.name, task, motion, data.root, pairs, data.store, note=note, videos_named=data.videos_named, part=HELD_OUT
     )
