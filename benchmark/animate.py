@@ -16,7 +16,8 @@ from talkbench.benchmark.evaluation.motions import check_motion, implied_setting
 from talkbench.benchmark.evaluation.plan import create_method
 from talkbench.benchmark.poses import choose_landmarks, closest
 from talkbench.benchmark.progress import Progress
-from talkbench.benchmark.video_file import sound_of, write_video
+from talkbench.benchmark.videos.mp4 import write_video
+from talkbench.benchmark.videos.sound import sound_of
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import atomic_path
 from talkbench.core.images import FITS, read_image, resize, squared, to_tensor, to_uint8, write_png
@@ -90,7 +91,7 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> tuple[
         timeline = _timeline(driving, numbers)
         sound = _sound(driving, timeline, progress) if options.sound else iter(())
         with atomic_path(options.out) as temporary:
-            write_video(temporary, frames, size, timeline, sound)
+            write_video(temporary, frames, timeline, sound)
     return len(numbers), size
 
 

@@ -25,7 +25,7 @@ BELOW = {
 REST = {"*"}  # what no other floor names
 FLOORS = {
     "benchmark": [
-        {"cards", "environment", "poses", "probes", "progress", "tracking", "training_tracker"},
+        {"cards", "environment", "poses", "probes", "progress", "tracking", "training_tracker", "videos"},
         {"evaluation"},
         REST,
         {"cli", "notebook"},

@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 from made_videos import B_FRAMES, write_video
 
-from talkbench.benchmark.video_file import sound_of
-from talkbench.benchmark.video_file import write_video as write_film
+from talkbench.benchmark.videos.mp4 import write_video as write_film
+from talkbench.benchmark.videos.sound import sound_of
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets.clips import open_clip
@@ -151,7 +151,7 @@ def _write(path: Path, clip: VideoClip, images: dict[int, np.ndarray]) -> None:
         return
     frames = [resize(image, 32) for image in images.values()]
     with suppress(TalkbenchError):
-        write_film(path.with_suffix(".out.mp4"), frames, 32, clip.timeline, sound_of(path, clip.timeline))
+        write_film(path.with_suffix(".out.mp4"), frames, clip.timeline, sound_of(path, clip.timeline))
 
 
 def attack(path: Path) -> tuple[str, str]:

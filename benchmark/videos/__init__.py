@@ -1,0 +1,1 @@
+"""Writing moving pictures: videos with sound, and animations that need no player."""
