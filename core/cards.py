@@ -118,6 +118,7 @@ class VariantCard(ConfigurationCard):
         ranked: False for a yardstick that sees the true image.
         alike: published configurations that talkbench does not have, whose files have the same networks.
         recipe: training recipe, if it is another than the family's.
+        demo: of an ablation, the model that it is at demo size, if that has a name of its own.
     """
 
     of: str = ""
@@ -125,6 +126,7 @@ class VariantCard(ConfigurationCard):
     ranked: bool = True
     alike: Texts = ()
     recipe: str = ""
+    demo: str = ""
 
 
 class FamilyCard(PaperCard):

@@ -45,7 +45,8 @@ def _declarations(card: FamilyCard, folder: str) -> dict[str, Declaration]:
 
     declared = {name: declaration(name, own.of, own.listed) for name, own in card.configurations.items()}
     for name, own in card.ablations.items():
-        small = own.of and own.of + (DEMO if "@" in own.of else "@demo")
+        small = card.configurations.get(own.of, own).demo
+        small = small or (own.of and own.of + (DEMO if "@" in own.of else "@demo"))
         declared[f"{name}{DEMO}"] = declaration(f"{name}{DEMO}", small, listed=False)
     if card.default:
         bare = card.default.partition("@")[0]

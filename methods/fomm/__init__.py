@@ -113,7 +113,8 @@ class FOMM(Method[SourceMaps, Keypoints]):
 registry.register("fomm")(partial(FOMM, variant=DEFAULT))
 for _variant in VARIANTS:
     registry.register(f"fomm@{_variant}")(partial(FOMM, variant=_variant))
-for _size in ("", "-demo"):
-    _name = f"fomm@memory{_size}"
-    registry.register(_name, listed=not _size)(partial(MCNet, variant=(_name, CONFIGS[_name])))
-    registry.alias(f"mcnet@fomm_backbone{_size}", _name, listed=not _size)
+for _name, _config in CONFIGS.items():
+    registry.register(_name)(partial(MCNet, variant=(_name, _config)))
+registry.alias("mcnet@fomm_backbone", "fomm@memory")
+for _name in ("fomm@memory-demo", "mcnet@fomm_backbone-demo"):
+    registry.alias(_name, "fomm@demo-memory", listed=False)

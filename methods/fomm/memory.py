@@ -19,5 +19,5 @@ def of_fomms_depth(config: MCNetConfig) -> MCNetConfig:
 
 CONFIGS: dict[str, MCNetConfig] = {
     "fomm@memory": of_fomms_depth(SIZES[""]),
-    "fomm@memory-demo": of_fomms_depth(replace(SIZES["demo"], block_expansion=24)),
+    "fomm@demo-memory": of_fomms_depth(replace(SIZES["demo"], block_expansion=24)),
 }

@@ -46,7 +46,7 @@ VARIANTS: dict[str, TPSMConfig] = {
     "ted-384": TPSMConfig(resolution=384),
     "memory": TPSMConfig(memory=MemoryConfig()),
     "demo": DEMO,
-    "memory-demo": replace(DEMO, memory=MemoryConfig(channels=32, side=16)),
+    "demo-memory": replace(DEMO, memory=MemoryConfig(channels=32, side=16)),
 }
 AVD_BOTTLENECK = 128
 FIRST_BOTTLENECK = 64
@@ -171,6 +171,7 @@ def _avd_bottleneck(path: Path, name: str) -> int:
 
 registry.register("tpsm")(partial(TPSM, variant=DEFAULT))
 for _variant in VARIANTS:
-    registry.register(f"tpsm@{_variant}", listed=_variant != "memory-demo")(partial(TPSM, variant=_variant))
-for _size in ("", "-demo"):
-    registry.alias(f"mcnet@tpsm_backbone{_size}", f"tpsm@memory{_size}", listed=not _size)
+    registry.register(f"tpsm@{_variant}")(partial(TPSM, variant=_variant))
+registry.alias("mcnet@tpsm_backbone", "tpsm@memory")
+for _name in ("tpsm@memory-demo", "mcnet@tpsm_backbone-demo"):
+    registry.alias(_name, "tpsm@demo-memory", listed=False)

@@ -42,7 +42,7 @@ def test_rows_are_trained_scored_and_printed(bench, demo, monkeypatch: pytest.Mo
         save_networks(methods.create(options.method).networks, path, {"method": options.method})
         return path
 
-    rows = ["mcnet@baseline-demo", "mcnet@mcm-demo", "fomm@memory-demo"]
+    rows = ["mcnet@baseline-demo", "mcnet@mcm-demo", "fomm@demo-memory"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ablation, "train", train)
     monkeypatch.setattr(ablation, "methods", lambda _name, _config: rows)
@@ -57,7 +57,7 @@ def test_rows_are_trained_scored_and_printed(bench, demo, monkeypatch: pytest.Mo
     assert "demo size" in table
     assert "DEMO SIZE: small models" in table
     assert "Baseline: mcnet@baseline-demo" in table
-    assert "FOMM+ IICM + MCM: fomm@memory-demo" in table
+    assert "FOMM+ IICM + MCM: fomm@demo-memory" in table
     rows.remove("mcnet@mcm-demo")
     elsewhere = bench(*command, "--tracking-uri", "off", "--device", "cpu", "--out", "my rows")
     line = elsewhere.out.splitlines()[-1]

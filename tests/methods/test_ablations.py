@@ -48,7 +48,7 @@ def test_every_row_is_a_method_at_both_sizes_with_a_line_in_the_card(row: str) -
 
 
 def wider(name: str) -> Method:
-    """MCNet at demo size with the width of `fomm@memory-demo`."""
+    """MCNet at demo size with the width of `fomm@demo-memory`."""
     return MCNet((name, replace(SIZES["demo"], block_expansion=24, max_features=192)))
 
 
@@ -106,9 +106,9 @@ def test_how_many_places_the_memory_has(row: str, side: int) -> None:
         ("mcnet@pe10-demo", "mcnet@pe10-demo"),
         ("fomm", "fomm@demo"),
         ("fomm@vox-256", "fomm@demo"),
-        ("fomm@memory", "fomm@memory-demo"),
+        ("fomm@memory", "fomm@demo-memory"),
         ("tpsm@vox-256", "tpsm@demo"),
-        ("mcnet@tpsm_backbone", "tpsm@memory-demo"),
+        ("mcnet@tpsm_backbone", "tpsm@demo-memory"),
     ],
 )
 def test_the_small_model_of_a_name(name: str, small: str) -> None:

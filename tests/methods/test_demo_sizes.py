@@ -20,7 +20,7 @@ def test_every_method_that_can_be_trained_has_a_small_model() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [*SMALL, "fomm@memory-demo", "tpsm@memory-demo"])
+@pytest.mark.parametrize("name", [*SMALL, "fomm@demo-memory", "tpsm@demo-memory"])
 def test_small_models_have_two_million_values_and_fit_into_four_megabytes_of_half_precision(name: str) -> None:
     """Of those that the first stage of their training teaches: AVD networks learn afterwards, if at all."""
     method = methods.create(name)

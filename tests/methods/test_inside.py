@@ -68,8 +68,8 @@ def test_a_face_that_drives_itself_stays_where_it_is(small, module):
     ("name", "sides"),
     [
         ("mcnet@demo", [16, 32, 64]),
-        ("fomm@memory-demo", [32, 64]),
-        ("tpsm@memory-demo", [16, 32, 64]),
+        ("fomm@demo-memory", [32, 64]),
+        ("tpsm@demo-memory", [16, 32, 64]),
         ("mcnet@baseline-demo", []),
         ("tpsm@demo", []),
     ],

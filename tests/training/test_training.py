@@ -319,9 +319,9 @@ def test_the_recipe_of_a_method_is_that_of_its_card() -> None:
         ("mcnet@mcm-demo", "demo", "mcnet@mcm-demo"),
         ("mcnet@full", "demo", "mcnet@demo"),
         ("fomm@vox-256", "demo", "fomm@demo"),
-        ("fomm@memory", "demo", "fomm@memory-demo"),
-        ("tpsm@memory", "demo", "tpsm@memory-demo"),
-        ("tpsm@memory", "avd-demo", "tpsm@memory-demo"),
+        ("fomm@memory", "demo", "fomm@demo-memory"),
+        ("tpsm@memory", "demo", "tpsm@demo-memory"),
+        ("tpsm@memory", "avd-demo", "tpsm@demo-memory"),
     ],
 )
 def test_a_recipe_at_demo_size_trains_the_small_form_of_every_variant(method: str, config: str, small: str) -> None:

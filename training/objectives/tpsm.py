@@ -53,7 +53,7 @@ class Schedule:
 # By the configuration's name; those that are not here, of faces, have the defaults.
 SCHEDULES = {
     # VoxCeleb's in proportion to 10 epochs, where that has 100.
-    **{f"tpsm@{name}": Schedule(dropout_ramp=1, dropout_end=4, background=1) for name in ("demo", "memory-demo")},
+    **{f"tpsm@{name}": Schedule(dropout_ramp=1, dropout_end=4, background=1) for name in ("demo", "demo-memory")},
     "tpsm@taichi-256": Schedule(dropout_start=0.0, dropout_max=0.7, background=0),
     "tpsm@ted-384": Schedule(dropout_start=0.0, dropout_max=0.5, background=0),
 }

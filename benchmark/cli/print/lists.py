@@ -50,13 +50,13 @@ def print_list(kind: str, everything: bool = False) -> None:
 
 def _methods(everything: bool) -> Listing:
     """Models first, then yardsticks and what is only published, then the ablations, last these at demo size."""
-    from talkbench.methods.cards import card, describe, has_weights, is_ablation, is_demo, published_only
+    from talkbench.methods.cards import card, describe, family, has_weights, is_ablation, is_demo, published_only
     from talkbench.methods.registration import registry
 
     def row(name: str) -> tuple[tuple[int, str], tuple[str | Text, ...]]:
         own = card(name)
         place = 3 if is_ablation(name) else 2 if name in published_only() else 1 if own.yardstick else 0
-        place = 4 if is_demo(name) and not name.endswith("@demo") else place
+        place = 4 if is_demo(name) and name not in family(name).variants else place
         about = f"{describe(name)} (published numbers only)" if place == 2 else describe(name)
         here = None if place == 2 else has_weights(name)
         return (place, name), (name, str(own.year or ""), SIGNS[here], about)
