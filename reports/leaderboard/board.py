@@ -95,7 +95,8 @@ class BoardLine:
         key: name of the entry; "" for published lines.
         pictures: whether the entry has pictures for the comparison page.
         method: the method whose page the line links to.
-        yardstick: whether it is printed for scale and never ranked.
+        yardstick: whether it sees the true image; it is printed for scale and never ranked.
+        baseline: whether it does nothing; it is printed for scale, and ranked, but never called the best.
         incomplete: how many of the pairs were done; "" for all.
         coverage: smallest share of the pairs that any number was taken over; None if that is not known.
         fps: frames per second on `device`.
@@ -109,6 +110,7 @@ class BoardLine:
     pictures: bool = False
     method: str = ""
     yardstick: bool = False
+    baseline: bool = False
     incomplete: str = ""
     coverage: float | None = None
     fps: float | None = None
@@ -124,6 +126,31 @@ class BoardLine:
 
 
 @dataclass(frozen=True)
+class GapLine:
+    """A system that the leader is compared with: by person the gap as printed, and whether the leader is behind."""
+
+    label: str
+    cells: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
+class GapTable:
+    """How far the leader of a group is ahead of the others, for each of a few people.
+
+    Attributes:
+        role: of the people, as `Clustering.role`.
+        leader: the label of its line.
+        people: names, each with the number of its pairs.
+    """
+
+    role: str
+    leader: str
+    column: BoardColumn
+    people: tuple[tuple[str, int], ...]
+    lines: tuple[GapLine, ...]
+
+
+@dataclass(frozen=True)
 class BoardGroup:
     """Lines that one test made comparable.
 
@@ -131,6 +158,7 @@ class BoardGroup:
         facts: what the test was, in a few words each.
         legend: marks and what they stand for.
         remarks: sentences on the whole group.
+        gaps: where too few people are tested for intervals.
     """
 
     kind: Literal["measured", "published"]
@@ -140,11 +168,12 @@ class BoardGroup:
     facts: tuple[str, ...] = ()
     legend: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    gaps: tuple[GapTable, ...] = ()
 
     @property
     def main(self) -> int | None:
-        """The place of the first column that orders systems; the table is sorted by it at first."""
-        return next((number for number, column in enumerate(self.columns) if column.ranked), None)
+        """The place of the column that the table is sorted by at first."""
+        return main_column(self.lines, self.columns)
 
     @property
     def leaders(self) -> list[BoardLine]:
@@ -154,6 +183,11 @@ class BoardGroup:
             return []
         best = [line for line in self.lines if line.cells[self.main].best]
         return best or [line for line in self.lines if line.cells[self.main].leads]
+
+    @property
+    def few(self) -> bool:
+        """Whether too few people are tested for intervals and tests."""
+        return bool(self.gaps)
 
     @property
     def separated(self) -> bool:
@@ -203,10 +237,18 @@ class Board:
         return [group for group in self.groups if group.kind == kind]
 
 
+def main_column(lines: Sequence[BoardLine], columns: Sequence[BoardColumn]) -> int | None:
+    """The place of the first column in which two systems that do something may be compared, else of the first that
+    orders systems at all."""
+    ranked = [number for number, column in enumerate(columns) if column.ranked]
+    systems = [line for line in lines if not line.baseline]
+    telling = (number for number in ranked if sum(line.cells[number].compared for line in systems) > 1)
+    return next(telling, next(iter(ranked), None))
+
+
 def ordered(lines: Sequence[BoardLine], columns: Sequence[BoardColumn]) -> tuple[BoardLine, ...]:
-    """The lines from the best to the worst by the first column that orders systems; those that may not be compared
-    are last."""
-    main = next((number for number, column in enumerate(columns) if column.ranked), None)
+    """The lines from the best to the worst by the main column; those that may not be compared are last."""
+    main = main_column(lines, columns)
     if main is None:
         return tuple(sorted(lines, key=lambda line: (line.label, line.key)))
     sign = -1 if columns[main].direction == "higher" else 1
@@ -218,20 +260,30 @@ def ordered(lines: Sequence[BoardLine], columns: Sequence[BoardColumn]) -> tuple
     return tuple(sorted(lines, key=place))
 
 
-def compared(cells: Sequence[BoardCell], column: BoardColumn) -> list[BoardCell]:
-    """The cells of a column with `best`, `leads` and `bar` set in those that may be compared."""
+def compared(
+    cells: Sequence[BoardCell], column: BoardColumn, baselines: Sequence[bool] | None = None
+) -> list[BoardCell]:
+    """The cells of a column with `best`, `leads` and `bar` set in those that may be compared.
+
+    Args:
+        baselines: of which cells the line is a baseline, which is never the best; None: of none.
+    """
     values = [cell.value for cell in cells if cell.compared and cell.value is not None]
     if not values or not column.ranked:
         return list(cells)
+    sort = max if column.direction == "higher" else min
     worst, best = (min(values), max(values)) if column.direction == "higher" else (max(values), min(values))
     separated = any(cell.ranks and cell.ranks[0] > 1 for cell in cells)
-    texts = {cell.text for cell in cells if cell.compared and cell.value == best}
+    baselines = baselines or [False] * len(cells)
+    systems = [cell for cell, baseline in zip(cells, baselines, strict=True) if cell.compared and not baseline]
+    top = sort((cell.value for cell in systems if cell.value is not None), default=None)
+    texts = {cell.text for cell in systems if cell.value is not None and cell.value == top}
 
-    def finished(cell: BoardCell) -> BoardCell:
+    def finished(cell: BoardCell, baseline: bool) -> BoardCell:
         if not cell.compared or cell.value is None:
             return cell
         good = (cell.value - worst) / (best - worst) if best != worst else 1.0
-        first = separated and cell.ranks is not None and cell.ranks[0] == 1
-        return replace(cell, best=first, leads=cell.text in texts, bar=round(BARS * good))
+        first = separated and not baseline and cell.ranks is not None and cell.ranks[0] == 1
+        return replace(cell, best=first, leads=not baseline and cell.text in texts, bar=round(BARS * good))
 
-    return [finished(cell) for cell in cells]
+    return [finished(cell, baseline) for cell, baseline in zip(cells, baselines, strict=True)]

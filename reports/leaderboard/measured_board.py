@@ -15,9 +15,12 @@ from talkbench.reports.leaderboard.board import (
     BoardGroup,
     BoardLine,
     Clusters,
+    GapTable,
     compared,
+    main_column,
     ordered,
 )
+from talkbench.reports.leaderboard.gaps import gap_tables, stillness
 from talkbench.reports.numbers import coverage, format_interval, format_mean
 from talkbench.reports.runs import Run, by_clip
 from talkbench.reports.statistics.clusterings import clusterings, counts_of, in_words
@@ -97,22 +100,45 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clust
         Run(entry.record.model_copy(update={"run_id": entry.info.name}), entry.summary, entry.rows(), cluster, ranges)
         for entry in entries
     ]
+    baselines = [_is_baseline(entry, cards) for entry in entries]
     columns, table = [], []
     for name in dict.fromkeys(spec.name for run in runs for spec in run.record.metrics):
         numbers = [_number(entry, run, name) for entry, run in zip(entries, runs, strict=True)]
-        column, cells = _column(numbers)
+        column, cells = _column(numbers, baselines)
         columns.append(column)
         table.append(cells)
     lines = [_line(entry, tuple(cells[number] for cells in table), cards) for number, entry in enumerate(entries)]
+    lines = list(ordered(lines, columns))
     used = {cell.marks for cells in table for cell in cells}
+    gaps, remarks = _of_main_column(lines, columns, {run.record.run_id: run for run in runs})
     return BoardGroup(
         kind="measured",
         title=", ".join(filter(None, (facts[0].capitalize(), facts[1], older))),
         columns=tuple(columns),
-        lines=ordered(lines, columns),
+        lines=tuple(lines),
         facts=(*facts, *_data(entries), *_clusters(runs[0])),
         legend=tuple((mark, text) for mark, text in LEGEND.items() if mark in used),
+        remarks=remarks,
+        gaps=gaps,
     )
+
+
+def _of_main_column(
+    lines: Sequence[BoardLine], columns: Sequence[BoardColumn], runs: Mapping[str, Run]
+) -> tuple[tuple[GapTable, ...], tuple[str, ...]]:
+    """What there is to say of the metric that orders the lines: gaps between few people, and who hardly moves."""
+    main = main_column(lines, columns)
+    if main is None:
+        return (), ()
+    holder = next(run for run in runs.values() if run.summary.metric(columns[main].name))
+    still = stillness(lines, columns[main], main, holder.record.metric(columns[main].name))
+    return gap_tables(lines, columns, main, runs), still
+
+
+def _is_baseline(entry: Entry, cards: Cards) -> bool:
+    """Whether the method of an entry is a yardstick that is ranked, as what does nothing is."""
+    method = entry.record.method
+    return method.ranked and cards.method(method.name).yardstick
 
 
 def _data(entries: Sequence[Entry]) -> list[str]:
@@ -127,9 +153,9 @@ def _number(entry: Entry, run: Run, metric: str) -> _EntryNumber | None:
     return _EntryNumber(entry, run, spec, result) if spec and result else None
 
 
-def _column(numbers: Sequence[_EntryNumber | None]) -> tuple[BoardColumn, list[BoardCell]]:
+def _column(numbers: Sequence[_EntryNumber | None], baselines: Sequence[bool]) -> tuple[BoardColumn, list[BoardCell]]:
     """A metric with its cells; the protocol that most of them share is that of the column, and of the data under it
-    those that most of them share."""
+    those that most of them share. `baselines`: of which numbers the system does nothing."""
     present = [number for number in numbers if number]
     protocol = _commonest(number.protocol for number in present)
     data_id = _commonest(number.data_id for number in present if number.protocol == protocol)
@@ -152,7 +178,7 @@ def _column(numbers: Sequence[_EntryNumber | None]) -> tuple[BoardColumn, list[B
         replace(cell, compared=bool(number and number.run.record.run_id in ids))
         for cell, number in zip(cells, numbers, strict=True)
     ]
-    return column, compared(cells, column)
+    return column, compared(cells, column, baselines)
 
 
 def _commonest(names: Iterable[str]) -> str:
@@ -195,7 +221,7 @@ def _clusters(run: Run) -> list[str]:
         return []
     ways = clusterings(run.pair_rows(), run.cluster)
     texts = [in_words(way.role, len(way.names), "clip" if run.cluster is by_clip else "person") for way in ways]
-    few = ", too few for intervals and tests; bench compare shows the difference for each"
+    few = ", too few for intervals and tests"
     return [" and ".join(texts) + (few if min(counts_of(ways)) < FEWEST else "")]
 
 
@@ -211,6 +237,7 @@ def _line(entry: Entry, cells: tuple[BoardCell, ...], cards: Cards) -> BoardLine
         pictures=bool(info.thumbnails),
         method=record.method.name,
         yardstick=not record.method.ranked,
+        baseline=_is_baseline(entry, cards),
         incomplete=f"{entry.summary.pairs} of {record.dataset.pairs} pairs"
         if entry.summary.pairs != record.dataset.pairs
         else "",
