@@ -194,9 +194,17 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     if stored is None:
         raise TalkbenchError(
             f"{full}: {wanted}; put it there (bench weights add FILE --as {full}) or name it with --checkpoint"
+            f"{_shipped(full)}"
         )
     note = f"no official checkpoint of {full}, {wanted}; using the small {fallback} instead"
     return Weights(stored.method, stored.path, stored.origin, note)
+
+
+def _shipped(full: str) -> str:
+    """The offer of the small model of the same method, if that ships; "" if it does not."""
+    small = f"{full.partition('@')[0]}@demo"
+    there = small != full and small in family(full).variants and has_weights(small)
+    return f"; {small}, a small model, ships with talkbench" if there else ""
 
 
 def has_weights(name: str) -> bool | None:
