@@ -10,7 +10,7 @@ PIP_INDEX = $(VENV)/bin/python -m pip config list | sed -n "s/.*\.index-url='\(.
 WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}"; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
 
 # The small models whose weights ship.
-CONTEST := mcnet@demo,fomm@demo,tpsm@demo,x2face@demo
+CONTEST := mcnet@demo,mraa@demo,fomm@demo,tpsm@demo,x2face@demo
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo entries site test constraints clean
@@ -41,8 +41,9 @@ entries: $(STAMP)  ## score the small models that ship, and the yardsticks, and 
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
 	$(VENV)/bin/bench run --method $(CONTEST),copy-source,oracle --dataset demo --task same-identity,reconstruction,cross-identity \
 		--protocol talkbench-offline --image-size 128 --save-frames --out runs/contest
+	$(VENV)/bin/bench perf --method $(CONTEST),copy-source,oracle --size 128 --out runs/contest.csv
 	rm -rf $(patsubst %,results/entries/*--demo--%--absolute,same-identity reconstruction cross-identity)
-	$(VENV)/bin/bench results export runs/contest/*
+	$(VENV)/bin/bench results export runs/contest/* --perf runs/contest.csv
 
 site: $(STAMP)  ## build the leaderboard of results/entries into site/
 	$(VENV)/bin/bench leaderboard build --out site

@@ -147,10 +147,12 @@ def _cost(method: str, options: ExportOptions) -> dict[str, Any]:
     if not measured:
         raise TalkbenchError(f"{options.perf} has no row of {method}, float32, one frame at a time; run bench perf")
     row = measured[-1]
+    if not int(row["parameters"]):  # a yardstick, which computes nothing
+        return {}
     return {
         "frames_per_second": float(row["frames_per_second"]),
         "device": row["device"],
-        "parameters": int(row["parameters"]) or None,
+        "parameters": int(row["parameters"]),
     }
 
 

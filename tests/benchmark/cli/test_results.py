@@ -178,6 +178,11 @@ def test_speed_from_a_measurement(run, export, place):
     assert (info.frames_per_second, info.device, info.parameters) == (31.5, "NVIDIA H200", 7)
     (place / "other.csv").write_text((place / "perf.csv").read_text().replace("blend", "other"))
     assert "other.csv has no row of blend" in export("--perf", "other.csv", "--name", "again").complaint()
+    table = pd.read_csv(place / "perf.csv").assign(parameters=0, frames_per_second=1e6)
+    table.to_csv(place / "nothing.csv", index=False)
+    assert export("--perf", "nothing.csv", "--name", "nothing").code == 0
+    info = Entry.load(place / "entries/nothing").info
+    assert info.frames_per_second is None, "what computes nothing has no speed"
 
 
 def test_runs_that_cannot_be_exported(run, export, bench, place):
