@@ -78,7 +78,7 @@ def load_networks(
             remarks.append(f"{place}: {name} has {problem}")
     sha256 = {name: sha256_file(place) for name, place in {"": path, **files}.items()}
     if claim := claimed(path, file.metadata, sha256[""], method):
-        raise TalkbenchError(f"{path} is {claim}; expected {method}: run the method it belongs to with --method")
+        raise TalkbenchError(f"{path} is {claim}; expected {method}: name the method it belongs to, or other weights")
     for name, network in loadable.items():
         network.load_state_dict(with_counters(network.state_dict(), file.states[name]), strict=True)
     for remark in (*(f"{path}: {told}" for told in file.told(loadable) if told != PARALLEL), *remarks):
@@ -89,5 +89,5 @@ def load_networks(
 def _recognised(path: Path, file: CheckpointFile, method: str) -> str:
     """The error message for a checkpoint of other methods than `method`; "" if it belongs to none."""
     names = [match.method for match in recognise(path, file)]
-    said = f"{path} is {' or '.join(names)}; expected {method}: run the method it belongs to with --method"
+    said = f"{path} is {' or '.join(names)}; expected {method}: name the method it belongs to, or other weights"
     return said if names else ""
