@@ -260,6 +260,12 @@ class RunRecord(StrictModel):
         names = [spec.name for spec in self.metrics]
         raise TalkbenchError(f"run {self.run_id} has no metric {name!r}: {nearest(name, names)}")
 
+    @property
+    def ranking(self) -> MetricSpec | None:
+        """The first metric that ranks and values each pair by itself, by which the best and the worst are chosen; None:
+        the run has no such metric."""
+        return next((spec for spec in self.metrics if spec.ranks and spec.aggregation != "set"), None)
+
     def protocol_of(self, metric: str) -> dict[str, object]:
         """How a number was asked for, by field: task, motion, pair list, metric (variant, version, package, backend,
         extractor with its version and weights, aggregation), image size, resizing, quantisation, JPEG quality, the rule

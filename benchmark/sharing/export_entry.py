@@ -204,7 +204,7 @@ def chosen_pairs(rows: pd.DataFrame, record: RunRecord, kept: Sequence[int], cou
 def _ranked(rows: pd.DataFrame, record: RunRecord, numbers: Sequence[int]) -> list[int]:
     """The `numbers` of pairs from best to worst by the first metric of the run that ranks, those without a value left
     out; in their own order where no metric does."""
-    spec = next((spec for spec in record.metrics if spec.ranks and spec.aggregation != "set"), None)
+    spec = record.ranking
     if spec is None:
         return sorted(numbers)
     values = rows[(rows["metric"] == spec.name) & rows["value"].notna() & rows["pair"].isin(numbers)]

@@ -26,6 +26,7 @@ def write_video(
     timeline: Timeline,
     sound: Iterator[av.AudioFrame] | None = None,
     quality: int = FINE,
+    preset: str = "medium",
 ) -> None:
     """Write H.264 in yuv420p, with what a player needs first at the beginning of the file, and AAC.
 
@@ -35,6 +36,7 @@ def write_video(
         timeline: when each of them is shown.
         sound: see `sound_of`; None or empty: the video has none.
         quality: constant rate factor, 0 to 51, the lower the better.
+        preset: of x264, how much time it takes to make the file small.
 
     Raises:
         TalkbenchError: there is no frame, or the time stamps are such that no MP4 file can hold them.
@@ -51,7 +53,7 @@ def write_video(
         raise TalkbenchError(f"cannot write {path.name}: there is no frame")
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            pictures = container.add_stream("libx264", rate=rate, options={"crf": str(quality)})
+            pictures = container.add_stream("libx264", rate=rate, options={"crf": str(quality), "preset": preset})
             pictures.height, pictures.width = first.shape[:2]
             pictures.pix_fmt = "yuv420p"
             pictures.codec_context.time_base = tick
