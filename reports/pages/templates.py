@@ -15,9 +15,24 @@ from markupsafe import Markup
 from talkbench.reports.tables.table import CONTRADICTIONS, SYSTEMS
 
 
-def render(name: str, **context: Any) -> str:
-    """The template `name` with `context`; the style sheet is inlined and allowed by its hash alone."""
-    return _environment().get_template(name).render(**context)
+def render(name: str, *, player: bool = False, **context: Any) -> str:
+    """The template `name` with `context`; the style sheet is inlined and allowed by its hash alone.
+
+    Args:
+        player: whether the page has videos: it inlines the player, which is allowed by its hash as well.
+    """
+    style, scripts = text("style.css"), []
+    if player:
+        style, scripts = style + text("player.css"), [text("player.js")]
+    inlined = {"style": Markup(style), "scripts": list(map(Markup, scripts))}  # noqa: S704, our own files
+    rules = policy(style, scripts, videos=player)
+    return _environment().get_template(name).render(**inlined, policy=rules, **context)
+
+
+@cache
+def text(name: str) -> str:
+    """A style sheet or script of this folder; ``player.css`` and ``player.js`` are for all pages with videos."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def environment(folder: Path) -> Environment:
@@ -31,9 +46,11 @@ def environment(folder: Path) -> Environment:
     )
 
 
-def policy(style: str, scripts: Sequence[str] = ()) -> str:
-    """The content policy of a page: it allows this inlined style sheet, these inlined scripts and pictures, no more."""
+def policy(style: str, scripts: Sequence[str] = (), *, videos: bool = False) -> str:
+    """The content policy of a page: it allows this inlined style sheet, these inlined scripts, pictures and, where the
+    page has them, videos; no more."""
     allowed = f"script-src {' '.join(map(_digest, scripts))}; " if scripts else ""
+    allowed += "media-src 'self' file:; " if videos else ""
     return (
         f"default-src 'none'; style-src {_digest(style)}; {allowed}img-src 'self' file: data:; base-uri 'none'; "
         "form-action 'none'"
@@ -46,9 +63,6 @@ def _digest(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    folder = Path(__file__).parent
-    templates = environment(folder)
-    style = (folder / "style.css").read_text(encoding="utf-8")
-    templates.globals.update(style=Markup(style), policy=policy(style))  # noqa: S704, our own file
+    templates = environment(Path(__file__).parent)
     templates.globals.update(systems=SYSTEMS, contradictions=CONTRADICTIONS)
     return templates

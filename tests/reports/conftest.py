@@ -1,5 +1,7 @@
-"""Stored runs for the reports."""
+"""Stored runs for the reports, and a browser for their pages."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +24,12 @@ METRICS: list[dict[str, object]] = [
     },
 ]
 
+OPTIONS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
+    "--force-prefers-reduced-motion",
+)
+
 VOXCELEB = {
     "name": "voxceleb1",
     "task": "same-identity",
@@ -29,6 +37,37 @@ VOXCELEB = {
     "pairs_sha256": "a" * 64,
     "image_size": 256,
 }
+
+
+def missing():
+    """Why there is no browser to drive; "" if there is one."""
+    try:
+        import selenium  # noqa: F401
+    except ImportError:
+        return "selenium is not installed"
+    programs = ("chromium", "chromedriver")
+    return "".join(f"{name} is not installed; " for name in programs if shutil.which(name) is None)
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    """A headless Chromium whose reader wants less motion; one session for all tests."""
+    if missing():
+        if os.environ.get("CI"):
+            pytest.fail(f"the pages have to be tested in a browser: {missing()}")
+        pytest.skip(missing())
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+    browser = webdriver.Chrome(options=options, service=service)
+    browser.set_window_size(1400, 1000)
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture

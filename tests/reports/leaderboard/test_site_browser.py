@@ -1,7 +1,5 @@
-"""The leaderboard in a real browser: one session of a headless Chromium for all tests."""
+"""The leaderboard in a real browser."""
 
-import os
-import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,42 +13,7 @@ from talkbench.reports.leaderboard.build import build_site
 from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import load_entries
 
-OPTIONS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
-    "--force-prefers-reduced-motion",
-)
 DEMO = "boards/demo--same-identity.html"
-
-
-def missing():
-    """Why there is no browser to drive; "" if there is one."""
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
-        return "selenium is not installed"
-    programs = ("chromium", "chromedriver")
-    return "".join(f"{name} is not installed; " for name in programs if shutil.which(name) is None)
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    if missing():
-        if os.environ.get("CI"):
-            pytest.fail(f"the pages have to be tested in a browser: {missing()}")
-        pytest.skip(missing())
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    browser = webdriver.Chrome(options=options, service=service)
-    browser.set_window_size(1400, 1000)
-    yield browser
-    browser.quit()
 
 
 @pytest.fixture(scope="module")
