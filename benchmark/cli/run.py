@@ -82,6 +82,10 @@ if TYPE_CHECKING:
     "-v", "--verbose", is_flag=True, help="Say of each metric that cannot be computed here why, with files and URLs."
 )  # fmt: skip
 @click.option("--save-frames", is_flag=True, help="Keep every generated frame as PNG in the run's folder.")
+@click.option(
+    "--videos", type=click.IntRange(min=0), default=8, show_default=True,
+    help="Of runs of consecutive frames, for how many clips to leave a side-by-side video; 0: none.",
+)  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["set"]
 def command(**options: Any) -> None:

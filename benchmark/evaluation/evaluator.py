@@ -15,7 +15,7 @@ from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
 from talkbench.benchmark.evaluation.reader import ImageKey, ImageSource, Reader, ReadImage, result
-from talkbench.benchmark.evaluation.scorer import GeneratedFrame, Scorer, Scores
+from talkbench.benchmark.evaluation.scorer import GeneratedFrame, Pictured, Scorer, Scores
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import to_tensor, to_uint8
 from talkbench.datasets import Frame, Pair, Split
@@ -135,7 +135,7 @@ class Evaluator:
             draws does not depend on earlier batches.
         cache: features of real frames.
         workers: processes that read frames; 0: a thread of this one.
-        pictured: the numbers of the pairs of which pictures are drawn, see `Scorer`.
+        pictured: of which pairs pictures are drawn, see `Scorer`.
 
     Attributes:
         drew: whether the method has drawn random numbers so far.
@@ -152,7 +152,7 @@ class Evaluator:
         seed: int = 0,
         cache: FeatureCache | None = None,
         workers: int = 0,
-        pictured: Container[int] = (),
+        pictured: Pictured = lambda rows: (),
     ) -> None:
         self.method = method if isinstance(method, GivenFrames) else method.to(device)
         self.split, self.rules, self.device, self.seed = split, rules, device, seed

@@ -38,6 +38,7 @@ class RunOptions:
     strict: bool = False
     verbose: bool = False
     save_frames: bool = False
+    videos: int = 8
     tracking_uri: str | None = None
     settings: dict[str, object] = field(default_factory=dict)
     command: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +11,6 @@ from functools import cache
 from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from talkbench import datasets, metrics
 from talkbench.benchmark.environment import memory_advice, reproducible
@@ -23,10 +21,12 @@ from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.plan import Setup, prepare
 from talkbench.benchmark.evaluation.reader import ImageSource, choose_workers
 from talkbench.benchmark.evaluation.record import describe
-from talkbench.benchmark.evaluation.scorer import set_key
+from talkbench.benchmark.evaluation.scorer import Pictured, set_key
 from talkbench.benchmark.evaluation.seen import seen
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.tracking import Tracker, tracking_uri
+from talkbench.benchmark.videos.pictured_pairs import PICTURES, PicturedPairs
+from talkbench.benchmark.videos.run_videos import Images, RunVideos
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.images import write_png
@@ -47,8 +47,7 @@ from talkbench.results.summary import summarise
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN_PAIRS = 8
-ARTIFACTS = ("run.json", "summary.json", "index.html", "table.md", "pictures")
+ARTIFACTS = ("run.json", "summary.json", "index.html", "table.md", "pictures", "videos")
 
 
 @dataclass(frozen=True)
@@ -99,14 +98,17 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
         runs, before = store.folder.parent, len(store.done())
         with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
             tracker.start(record, runs)
-            contents = _evaluate(setup, store, options, progress)
+            pictured = PicturedPairs(setup.split.pairs, record.ranking)
+            videos = _videos(setup, store, options, progress)
+            contents = _evaluate(setup, store, options, progress, pictured, videos)
             record = with_contents(store.read_record(), contents)
             store.write_record(record)
             announce_sizes(record, progress)
             rows = store.rows()
             summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
             store.write_summary(summary)
-            page = _report(store, Run(record, summary), setup.split.has_truth)
+            videos.write(rows, record)
+            page = _report(store, Run(record, summary), setup.split.has_truth, pictured)
             tracker.finish(record, rows, summary, [store.folder / name for name in ARTIFACTS])
         _check_numbers(store.folder, rows, summary)
     return Finished(store, record, summary, page, tracker.holder, summary.pairs - before)
@@ -212,13 +214,33 @@ def _check_numbers(folder: Path, rows: pd.DataFrame, summary: Summary) -> None:
     )
 
 
-def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Progress) -> Contents:
+def _videos(setup: Setup, store: RunStore, options: RunOptions, progress: Progress) -> RunVideos:
+    """What keeps the frames of the run's clips for the videos that it leaves."""
+    images = image_source(setup)
+    source = Images(
+        real=lambda frame: images.read(frame).pixels,
+        saved=lambda number: store.folder / "frames" / frame_name(number),
+        saves=options.save_frames,
+        given=images.frames and images.frames.read,
+    )
+    return RunVideos(store.folder, setup.split, options.videos, source, progress.warn)
+
+
+def _evaluate(
+    setup: Setup,
+    store: RunStore,
+    options: RunOptions,
+    progress: Progress,
+    pictured: PicturedPairs,
+    videos: RunVideos,
+) -> Contents:
     """Evaluate the pairs that are not done yet; returns what the frames of all pairs decode to."""
     done, total = store.done(), len(setup.split)
     record = store.read_record()
     workers = choose_workers(options.workers, total - len(done))
-    pictured = set(np.linspace(0, total - 1, min(SHOWN_PAIRS, total)).round().astype(int).tolist())
-    work = evaluator(setup, record, workers, progress.warn, pictured)
+    if done:
+        pictured.resume(store)
+    work = evaluator(setup, record, workers, progress.warn, pictured.take)
     order = batches(setup.split.pairs, options.batch_size)
     log = ContentLog(store)
     store.forget_features(done)
@@ -229,7 +251,9 @@ def _evaluate(setup: Setup, store: RunStore, options: RunOptions, progress: Prog
             record = record.model_copy(update={"random": True})
             store.write_record(record)
         _write_pictures(outcome, store, pictured, setup.split.has_truth, options.save_frames)
+        videos.keep({item.number: item.frame for item in outcome.frames})
         keep(outcome, store)
+        pictured.forget_others(store.folder)
         progress.advance(len(outcome.numbers))
     return log.contents
 
@@ -244,7 +268,7 @@ def evaluator(
     record: RunRecord,
     workers: int,
     warn: Callable[[str], None] | None = None,
-    pictured: Container[int] = (),
+    pictured: Pictured = lambda rows: (),
 ) -> Evaluator:
     """The evaluator of the pairs of `setup`, by the rules in the `record`.
 
@@ -280,28 +304,32 @@ def set_values(record: RunRecord, store: RunStore) -> dict[str, float | None]:
     return values
 
 
-def _write_pictures(outcome: Outcome, store: RunStore, pictured: set[int], has_truth: bool, save_frames: bool) -> None:
+def _write_pictures(
+    outcome: Outcome, store: RunStore, pictured: PicturedPairs, has_truth: bool, save_frames: bool
+) -> None:
     for item in outcome.frames:
-        if item.number in pictured:
+        for name in pictured.names(item.number):
             picture = strip(item.source, item.driving, item.frame, error=has_truth)
-            write_png(store.folder / "pictures" / f"{item.number:06d}.png", picture)
+            write_png(store.folder / PICTURES / f"{name}.png", picture)
             if item.number in outcome.scores.seen:
                 driving, generated = map(seen, outcome.scores.seen[item.number])
-                write_seen(store.folder / seen_name(item.number), (item.driving, driving), (item.frame, generated))
+                write_seen(store.folder / seen_name(name), (item.driving, driving), (item.frame, generated))
         if save_frames:
             write_png(store.folder / "frames" / frame_name(item.number), item.frame)
 
 
-def seen_name(number: int) -> str:
-    """Where in a run's folder the picture of what the extractors saw of a pair is."""
-    return f"pictures/seen/{number:06d}.png"
+def seen_name(name: str) -> str:
+    """Where in a run's folder the picture of what the extractors saw is that belongs to the picture of that name."""
+    return f"{PICTURES}/seen/{name}.png"
 
 
-def _report(store: RunStore, result: Run, has_truth: bool) -> Path:
+def _report(store: RunStore, result: Run, has_truth: bool, pictured: PicturedPairs) -> Path:
     """Write the page, and the run beside published numbers of its test, if there are any, as Markdown; returns the
     page."""
     tables = tables_of(result)
     write_atomic(store.folder / "table.md", to_markdown(*tables))
-    pictures = sorted((store.folder / "pictures").glob("[0-9]*.png"))
-    strips = [Strip(f"pictures/{path.name}", int(path.stem), has_truth, seen_name(int(path.stem))) for path in pictures]
+    strips = [
+        Strip(f"{PICTURES}/{name}.png", number, has_truth, seen_name(name), place)
+        for name, number, place in pictured.drawn(store.folder)
+    ]
     return write_page(store, strips, tables)

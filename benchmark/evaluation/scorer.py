@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -22,6 +22,9 @@ from talkbench.results.rows import IN_SET, NO_FRAME_BEFORE, START_OF_VIDEO, Row
 Windows = list[list[int] | None]
 """For each frame, the places of the frames that a metric sees together, oldest first; None where the video has not yet
 so many."""
+
+Pictured = Callable[[Sequence[Row]], Container[int]]
+"""Of the pairs whose rows these are, and perhaps others, the numbers of those that get a picture."""
 
 _FeatureLists = dict[str, list[np.ndarray | None]]
 """The features of some frames, in their order, by the names of the extractors."""
@@ -67,7 +70,7 @@ class Scorer:
         extractors: those of the metrics, and those that these extractors use.
         cache: features of real frames.
         jpeg_quality: of the JPEG file that each image goes through first; None: there is no file.
-        pictured: the numbers of the pairs for which `Scores.seen` is kept.
+        pictured: tells by the rows of a batch for which pairs `Scores.seen` is kept.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Scorer:
         device: torch.device,
         cache: FeatureCache,
         jpeg_quality: int | None = None,
-        pictured: Container[int] = (),
+        pictured: Pictured = lambda rows: (),
     ) -> None:
         self.pictured = pictured
         self.metrics, self.extractors, self.split = metrics, extractors, split
@@ -101,7 +104,7 @@ class Scorer:
             (name, target): self.cache.get_or_extract(self.extractors[name], real[target], self.extractors)
             for name, target in {(m.extractor, target_of(m, self.split.has_truth)) for m in self.metrics if m.extractor}
         }
-        scores = Scores(seen=self._seen(frames, real["driving"], generated_features, len(before)))
+        scores = Scores()
         for metric in self.metrics:
             windows = [_window(frames, place, metric.history) for place in range(len(before), len(frames))]
             target = target_of(metric, self.split.has_truth)
@@ -118,6 +121,7 @@ class Scorer:
                 if members:
                     key = set_key(metric, self.split.has_truth)
                     scores.sets[key] = [frames[place].number for place in members], arrays
+        scores.seen = self._seen(batch, real["driving"][-len(batch) :], generated_features, self.pictured(scores.rows))
         return scores
 
     def failure(self, number: int, error: PairError) -> list[Row]:
@@ -136,18 +140,23 @@ class Scorer:
         return features
 
     def _seen(
-        self, frames: Sequence[GeneratedFrame], driving: Sequence[np.ndarray], features: _FeatureLists, first: int
+        self,
+        batch: Sequence[GeneratedFrame],
+        driving: Sequence[np.ndarray],
+        features: _FeatureLists,
+        pictured: Container[int],
     ) -> dict[int, tuple[Features, Features]]:
-        """`Scores.seen` of the frames from `first` on; the features of driving frames come out of the cache."""
+        """`Scores.seen` of the `batch`, the last frames that have `features`; those of driving frames come out of the
+        cache."""
         names = [name for name in self.extractors if name in DRAWN]
         seen: dict[int, tuple[Features, Features]] = {}
-        for place, item in enumerate(frames):
-            if names and place >= first and item.number in self.pictured:
+        for place, item in enumerate(batch):
+            if names and item.number in pictured:
                 real = {
                     name: self.cache.get_or_extract(self.extractors[name], [driving[place]], self.extractors)[0]
                     for name in names
                 }
-                seen[item.number] = real, {name: features[name][place] for name in names}
+                seen[item.number] = real, {name: features[name][place - len(batch)] for name in names}
         return seen
 
     def _images(

@@ -51,6 +51,7 @@ def evaluate(
     strict: bool = False,
     verbose: bool = False,
     save_frames: bool = False,
+    videos: int = 8,
     tracking_uri: str | None = None,
     progress: bool = True,
 ) -> Evaluation:
@@ -70,6 +71,7 @@ def evaluate(
         resume: continue the run in `out`, or the latest run of the same call.
         strict: stop with an error if a metric cannot be computed here.
         verbose: say of each metric that cannot be computed here why, with files and URLs.
+        videos: of how many clips a run of consecutive frames leaves a video.
         tracking_uri: the MLflow store; ``"off"``: none; None: ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db``.
         progress: show the progress.
         others: as the options of ``bench run``.
@@ -83,6 +85,8 @@ def evaluate(
     own_method = None if isinstance(method, str) or _is_frames(method) else checked(method)
     split = dataset if isinstance(dataset, Split) else None
     _check_numbers(limit=limit, batch_size=batch_size, image_size=image_size)
+    if videos < 0:
+        raise TalkbenchError(f"videos is {videos}; give 0 or more")
     if not isinstance(dataset, str | Split):
         raise TalkbenchError(f"dataset is of type {type(dataset).__name__}; give its name, or a Split of it")
     if own_method is not None and (checkpoint or settings):
@@ -116,6 +120,7 @@ def evaluate(
             strict=strict,
             verbose=verbose,
             save_frames=save_frames,
+            videos=videos,
             tracking_uri=tracking_uri,
             settings=dict(settings or {}),
             command="talkbench.evaluate",

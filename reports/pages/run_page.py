@@ -40,12 +40,14 @@ class Strip:
         error: whether it has the error map.
         seen: the path of the picture of what the extractors saw (`talkbench.reports.pages.seen`), which runs without
             landmarks and older ones do not have.
+        place: ``best`` or ``worst`` of all pairs, by the run's first metric that ranks; "" for the others.
     """
 
     picture: str
     pair: int
     error: bool = True
     seen: str = ""
+    place: str = ""
 
 
 def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[Table] = ()) -> Path:
