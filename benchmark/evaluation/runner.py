@@ -221,7 +221,7 @@ def _videos(setup: Setup, store: RunStore, options: RunOptions, progress: Progre
         real=lambda frame: images.read(frame).pixels,
         saved=lambda number: store.folder / "frames" / frame_name(number),
         saves=options.save_frames,
-        given=images.frames and images.frames.read,
+        given=None if images.frames is None else images.frames.read,
     )
     return RunVideos(store.folder, setup.split, options.videos, source, progress.warn)
 

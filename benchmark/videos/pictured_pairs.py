@@ -37,7 +37,7 @@ class PicturedPairs:
 
     @property
     def ends(self) -> dict[Place, int]:
-        """The numbers of the best and the worst pair so far, of equal ones of the first and the last; none before a pair
+        """The numbers of the best and the worst pair so far, of equal ones the first and the last; none before a pair
         has a value, and one pair twice where no other has."""
         return {"best": self._ends[0][1], "worst": self._ends[1][1]} if self._ends else {}
 

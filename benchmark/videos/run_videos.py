@@ -185,8 +185,8 @@ def _ranked(
     if metric is None:
         return list(zip(clips, values, strict=True))
     sign = 1 if metric.direction == "lower" else -1
-    valued = [(clip, value) for clip, value in zip(clips, values, strict=True) if value is not None]
-    return sorted(valued, key=lambda pair: sign * pair[1])
+    valued = [(sign * value, place) for place, value in enumerate(values) if value is not None]
+    return [(clips[place], values[place]) for _, place in sorted(valued)]
 
 
 def _name(place: int, count: int) -> Literal["", "best", "median", "worst"]:

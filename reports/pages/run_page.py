@@ -14,11 +14,13 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.figure import ERROR_RANGE
 from talkbench.core.files import write_atomic
 from talkbench.reports.numbers import ARROWS, counts, format_mean, format_value, pairs_of, share, unit_sign
+from talkbench.reports.pages.clip_videos import describe
 from talkbench.reports.pages.seen import legend, read_seen
 from talkbench.reports.statistics.agreement import READING, agreements
 from talkbench.reports.tables.table import Table
 from talkbench.results import MetricSpec, MetricSummary, RunRecord, RunStore, by_reason, summary_of
 from talkbench.results.rows import IN_SET
+from talkbench.results.videos import read_videos
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +53,8 @@ class Strip:
 
 
 def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[Table] = ()) -> Path:
-    """Write ``index.html`` into the run's folder: one file beside its pictures, without scripts, that works
-    from the disk; the same files give the same bytes.
+    """Write ``index.html`` into the run's folder: one file beside its pictures and videos that works from the disk,
+    without scripts but for the player of the videos; the same files give the same bytes.
 
     Args:
         strips: pictures to show, each with its pair's numbers.
@@ -69,8 +71,11 @@ def write_page(store: RunStore, strips: Sequence[Strip] = (), tables: Sequence[T
     record, rows = store.read_record(), store.rows()
     summary = summary_of(store, rows)
     shown = [_strip(store, record, strip, rows) for strip in strips]
+    clips = read_videos(store.folder)
     page = render(
         "run.html",
+        player=clips is not None,
+        clips=describe(clips, record) if clips else None,
         record=record,
         summary=summary,
         story=_story(record),
@@ -184,7 +189,7 @@ def _failures(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _strip(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame) -> dict[str, Any]:
-    """A strip with its size, its panels' labels, its pair's frames and numbers."""
+    """A strip with the side of its images, its panels' labels, its pair's frames and numbers."""
     from PIL import Image
 
     path = store.folder / strip.picture
@@ -201,10 +206,11 @@ def _strip(store: RunStore, record: RunRecord, strip: Strip, rows: pd.DataFrame)
         frames += f"{first['driving_clip']}, frame {first['driving_index']}"
     return {
         "url": quote(strip.picture),
-        "size": size,
+        "side": size[1],
         "pair": strip.pair,
         "frames": frames,
         "error": strip.error,
+        "place": f"{strip.place} pair by {record.ranking.name}" if strip.place and record.ranking else "",
         "seen": read_seen(store.folder, strip.seen) if strip.seen else None,
         "panels": ["source", "driving", "generated", "error"][: 4 if strip.error else 3],
         "numbers": [

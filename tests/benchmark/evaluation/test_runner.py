@@ -14,6 +14,7 @@ from talkbench.benchmark.evaluation import record as record_module
 from talkbench.benchmark.evaluation import runner as run_module
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.progress import Progress
+from talkbench.benchmark.videos import pictured_pairs
 from talkbench.core.images import read_image, write_png
 from talkbench.datasets.pairs import write_pairs
 from talkbench.metrics.extractors.mtcnn import Mtcnn5
@@ -33,7 +34,10 @@ def test_a_run_leaves_table_record_rows_summary_and_page(score):
     assert result.summary.metric("l1").pairs == 16
     assert result.summary.metric("l1").mean == pytest.approx(np.mean(list(result.values("l1").values())))
     page = (folder / "index.html").read_text()
-    assert page.count("<img") == len(list((folder / "pictures").iterdir())) == run_module.SHOWN_PAIRS
+    pictures = [path.name for path in (folder / "pictures").iterdir()]
+    assert len([name for name in pictures if "-" not in name]) == pictured_pairs.COUNT
+    assert sorted(name.partition("-")[0] for name in pictures if "-" in name) == ["best", "worst"]
+    assert page.count('<figure class="pair">') == len({name[-10:] for name in pictures})
     assert "FOMM" not in page
     assert (folder / "table.md").read_text().startswith("**Measured on tiny, same-identity: all metrics**")
 

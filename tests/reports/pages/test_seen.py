@@ -87,7 +87,7 @@ def test_the_page_shows_it_below_its_pair_with_a_legend(make_store: Callable[...
     write_seen(store.folder / "seen 1.png", (grey(9), shapes), (grey(9), {"mtcnn5": None}))
     strips = [Strip("1.png", 1, seen="seen 1.png"), Strip("2.png", 2, seen="seen 2.png")]
     page = write_page(store, strips).read_text(encoding="utf-8")
-    assert re.findall(r'<img src="([^"]+)"', page) == ["1.png", "seen%201.png", "2.png"]
+    assert re.findall(r'<a [^>]*href="([^"]+png)"', page) == ["1.png", "seen%201.png", "2.png"]
     assert 'alt="Pair 1, what the extractors saw. On the driving and the generated frame: 5 landmarks' in page
     assert "No face in the generated frame: mtcnn5." in page
     assert page.count(f'fill="{MARKS["mtcnn5"].colour}"') == page.count('<rect width="16"') == 1
