@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from talkbench.datasets import Frame, Pair
 from talkbench.results import RunRecord
@@ -69,16 +68,18 @@ def values_of(clips: Sequence[DrivenClip], rows: pd.DataFrame, record: RunRecord
 
 
 def spread(length: int, count: int) -> list[int]:
-    """`count` places in a ranked list, or all if it has fewer: the first, the last and the middle one, and others at
-    even steps. One alone is the middle one.
+    """`count` places in a ranked list, or all if it has fewer: the first, the last and the middle one, and others in
+    the middle of the widest gaps. One alone is the middle one.
 
-    >>> spread(9, 5), spread(10, 3), spread(2, 8), spread(9, 1)
-    ([0, 2, 4, 6, 8], [0, 4, 9], [0, 1], [4])
+    >>> spread(9, 5), spread(10, 4), spread(2, 8), spread(9, 1)
+    ([0, 2, 4, 6, 8], [0, 4, 6, 9], [0, 1], [4])
     """
-    places = np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
-    if len(places) not in (0, 2):
-        places[(len(places) - 1) // 2] = middle(length)
-    return sorted(set(places))
+    count = min(count, length)
+    places = {1: {middle(length)}, 2: {0, length - 1}}.get(count, {0, middle(length), length - 1})
+    while len(places) < count:
+        before, after = max(pairwise(sorted(places)), key=lambda gap: gap[1] - gap[0])
+        places.add((before + after) // 2)
+    return sorted(places)[:count]
 
 
 def middle(length: int) -> int:

@@ -46,6 +46,9 @@ def write_video(
 
     ticks, tick = timeline.ticks, timeline.tick
     lengths = {ticks[index]: ticks[index + 1] - ticks[index] for index in range(len(ticks) - 1)}
+    settings = {"crf": str(quality), "preset": preset}
+    if len(set(lengths.values())) > 1:  # MP4 has the time between frames in their order in the file, not as they show
+        settings["bf"] = "0"
     rate = (len(lengths) / (ticks[-1] * tick)).limit_denominator(90000)
     even, sound = map(_even, frames), sound or iter(())
     first = next(even, None)
@@ -53,7 +56,7 @@ def write_video(
         raise TalkbenchError(f"cannot write {path.name}: there is no frame")
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-            pictures = container.add_stream("libx264", rate=rate, options={"crf": str(quality), "preset": preset})
+            pictures = container.add_stream("libx264", rate=rate, options=settings)
             pictures.height, pictures.width = first.shape[:2]
             pictures.pix_fmt = "yuv420p"
             pictures.codec_context.time_base = tick
