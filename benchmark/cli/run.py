@@ -91,8 +91,8 @@ if TYPE_CHECKING:
 def command(**options: Any) -> None:
     """Score a method or given frames on a data set.
 
-    The command ends with a table, a page with pictures, and a record of how every number was made. Results are written
-    batch by batch: after an interruption the same command with --resume computes the rest.
+    The command ends with a table, a page with pictures and videos, and a record of how every number was made. Results
+    are written batch by batch: after an interruption the same command with --resume computes the rest.
 
     With several methods, data sets or tasks, there is one run for each combination whose data and weights are here; the
     others are listed with the reason. Such a command always continues the runs that it finds in runs/ or in the folder

@@ -91,8 +91,10 @@ def check(client: MlflowClient, result) -> None:
     assert used.dataset.name == "tiny/same-identity"
     assert record.dataset.pairs_sha256.startswith(used.dataset.digest)
     files = {file.path for file in client.list_artifacts(tracked.info.run_id)}
-    assert files == {"index.html", "pictures", "run.json", "summary.json", "table.md"}
-    assert len(client.list_artifacts(tracked.info.run_id, "pictures")) == 8
+    assert files == {"index.html", "pictures", "run.json", "summary.json", "table.md", "videos"}
+    pictures, videos = (client.list_artifacts(tracked.info.run_id, folder) for folder in ("pictures", "videos"))
+    assert len(pictures) == len(list((result.store.folder / "pictures").iterdir()))
+    assert {Path(file.path).suffix for file in videos} == {".mp4", ".jpg", ".json"}
 
 
 def test_where_runs_are_tracked(monkeypatch, tmp_path):

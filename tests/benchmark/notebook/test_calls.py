@@ -44,6 +44,12 @@ def test_a_name_gives_what_the_command_gives(scored, score) -> None:
     assert len(evaluation.rows) == len(METRICS) * evaluation.record.dataset.pairs
 
 
+def test_videos_are_left_as_many_as_asked_for(scored) -> None:
+    for count in (0, 1):
+        evaluation = scored(task="reconstruction", videos=count)
+        assert len(list(evaluation.folder.glob("videos/*.mp4"))) == count
+
+
 def test_a_result_shows_itself(scored) -> None:
     evaluation = scored()
     assert "blend on tiny, same-identity" in repr(evaluation)
@@ -123,6 +129,7 @@ def test_lists_of_frames_that_are_none_are_refused(split, frames, reason) -> Non
     [
         ({"batch_size": 0}, "batch_size is 0; give 1 or more"),
         ({"limit": -1}, "limit is -1; give 1 or more"),
+        ({"videos": -1}, "videos is -1; give 0 or more"),
         ({"metrics": "pnsr"}, "unknown metric 'pnsr': did you mean psnr"),
         ({"dataset": 3}, "dataset is of type int; give its name, or a Split of it"),
         ({"method": 3}, "int has no encode_source and no encode_motion"),

@@ -1,13 +1,17 @@
 """What a run's page says of its videos, and that a browser plays them."""
 
+import io
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from made_videos import write_video
+from PIL import Image
 
 from talkbench.core.files import write_atomic
-from talkbench.reports.pages.run_page import write_page
+from talkbench.core.images import write_png
+from talkbench.reports.pages.run_page import Strip, write_page
 from talkbench.results import RunStore
 from talkbench.results.videos import AbsentFrame, ClipVideo, ClipVideos
 
@@ -91,4 +95,27 @@ def test_a_browser_plays_them_from_the_disk(make_store: MakeStore, driver, width
     assert [line for line in driver.get_log("browser") if "ERR_FILE_NOT_FOUND" not in line["message"]] == []
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    driver.get("about:blank")
+
+
+@pytest.mark.parametrize(("width", "columns"), [(390, 1), (820, 2), (1400, 4)])
+def test_small_images_are_shown_at_256_pixels_each_its_own_part(
+    make_store: MakeStore, driver, width: int, columns: int
+) -> None:
+    store = make_store()
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0)]
+    picture = np.concatenate([np.full((128, 128, 3), colour, np.uint8) for colour in colours], axis=1)
+    write_png(store.folder / "pictures" / "000001.png", picture)
+    write_page(store, [Strip("pictures/000001.png", 1)])
+    size = {"width": width, "height": 1600, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.get((store.folder / "index.html").as_uri())
+    panels = driver.find_elements("css selector", ".strip img")
+    assert [panel.size for panel in panels] == [{"width": 256, "height": 256}] * 4
+    assert len({panel.location["x"] for panel in panels}) == columns
+    assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    for panel, colour in zip(panels, colours, strict=True):
+        pixels = np.asarray(Image.open(io.BytesIO(panel.screenshot_as_png)).convert("RGB")).astype(int)
+        assert abs(pixels[4:-4, 4:-4] - colour).max() < 4
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     driver.get("about:blank")
