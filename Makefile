@@ -10,7 +10,7 @@ PIP_INDEX = $(VENV)/bin/python -m pip config list | sed -n "s/.*\.index-url='\(.
 WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}"; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
 
 # The small models whose weights ship.
-CONTEST := mcnet@demo,mraa@demo,dagan@demo,fomm@demo,tpsm@demo,x2face@demo
+CONTEST := mcnet@demo,mraa@demo,dagan@demo,fomm@demo,tpsm@demo,facevid2vid@demo,x2face@demo
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo entries site test constraints clean
