@@ -65,7 +65,7 @@ def garbled(data: bytes) -> bytes:
 
 def smaller_than_coded(data: bytes) -> bytes:
     """The index says 96x32 pixels where the frames have 192x64."""
-    place = data.index(b"avc1") + 28
+    place = data.index(b"avc1", data.index(b"stsd")) + 28
     assert struct.unpack_from(">HH", data, place) == (192, 64)
     return data[:place] + struct.pack(">HH", 96, 32) + data[place + 4 :]
 
