@@ -43,7 +43,8 @@ def entry_clips(run: ShownRun, data: Dataset, count: int, say: Callable[[str], N
     """
     pairs = [Pair(Frame(*place[:2]), Frame(*place[2:])) for place in run.pairs.itertuples(index=False, name=None)]
     listed = driven_clips(pairs)
-    chosen = chosen_clips([clip for clip in listed if data.card.may_show(clip.source.clip, clip.driving)], count)
+    public = [clip for clip in listed if data.card.may_show(clip.source.clip, clip.driving)]
+    chosen = chosen_clips(public, count)
     data.prepare_clips({name for clip in chosen for name in (clip.source.clip, clip.driving)})
     clips = []
     for clip in chosen:
@@ -52,7 +53,8 @@ def entry_clips(run: ShownRun, data: Dataset, count: int, say: Callable[[str], N
         except _NotShownError as error:
             say(f"no clip of {clip.driving} driving {clip.source.clip}: {error}")
     if listed and len(chosen) < count:
-        say(f"{len(chosen)} of {count} clips: of the others in the list no picture is published, or there are none")
+        others = "of the others no picture is published" if len(public) < len(listed) else "the list has no more"
+        say(f"{len(chosen)} clip{'s' if len(chosen) != 1 else ''} in place of {count}: {others}")
     return clips
 
 

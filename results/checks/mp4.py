@@ -21,7 +21,7 @@ class VideoIndex:
         codec: the four letters of the coding: ``avc1`` is H.264.
         width, height: in pixels.
         frames: how many there are.
-        seconds: how long it is.
+        seconds: how long it plays, in milliseconds at the best.
     """
 
     codec: str
@@ -52,7 +52,7 @@ def read_index(data: bytes) -> VideoIndex:
 
 
 def _index(boxes: dict[bytes, list[bytes]]) -> VideoIndex:
-    (handler,), (times,), (form,), (sizes,) = (boxes[kind] for kind in (b"hdlr", b"mdhd", b"stsd", b"stsz"))
+    (handler,), (times,), (form,), (sizes,) = (boxes[kind] for kind in (b"hdlr", b"mvhd", b"stsd", b"stsz"))
     if handler[8:12] != b"vide" or struct.unpack_from(">I", form, 4)[0] != 1:
         raise ValueError("it does not hold one video alone")
     ticks, length = struct.unpack_from(">IQ" if times[0] else ">II", times, 20 if times[0] else 12)

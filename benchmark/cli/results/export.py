@@ -62,9 +62,9 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
     An entry of the leaderboard is a small folder with everything about a run: record, summary, the values of all pairs,
     and, if the run was made with --save-frames, thumbnails of some pairs. Where the pairs are frames that follow one
     another, as in reconstruction, it holds clips as well: the first three seconds of two videos, the same in all
-    entries of a list. Thumbnails and clips show people of the data set: leave both out with --thumbnails 0 if its licence does
-    not let you publish them. There is none of videos of which the card of the data set says that no picture is
-    published.
+    entries of a list. Thumbnails and clips show people of the data set: leave both out with --thumbnails 0 if its
+    licence does not let you publish them. There is none of clips of which the card of the data set says that no picture
+    is published.
 
     \b
     bench results export runs/mcnet-demo
