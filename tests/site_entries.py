@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def face(turn: float, tint: int = 0, side: int = 64, blur: int = 0) -> Image.Ima
     return image
 
 
+@cache
 def video(frames: int = 12, level: float = 0, side: int = 64, rate: Fraction = Fraction(25), size: float = 3) -> bytes:
     """A video of faces as clips of entries have it: source, driving and generated frame, the latter worse by `level`.
 
