@@ -107,7 +107,7 @@ def write(
     data: Mapping[str, Any] | None = None,
     clip: str = "clip-{}.mp4",
     moving: int = 0,
-    rate: Fraction = Fraction(25),
+    rate: Fraction | None = Fraction(25),
     **record: Any,
 ) -> Entry:
     """Write an entry below `root`.
@@ -121,7 +121,8 @@ def write(
         details: fields of `EntryDetails`.
         info, data: fields of the record's method and data set.
         clip: what clips are called, with a place for a number.
-        moving: the pairs are so many frames of one clip after the other, and two of these clips are videos of `rate`.
+        moving: the pairs are so many frames of one clip after the other.
+        rate: of the videos of the first two of these clips; None: there are none.
         record: other fields of the record.
     """
     specs = [spec(metric) if isinstance(metric, str) else metric for metric in metrics]
@@ -155,7 +156,7 @@ def write(
             driving_clip=[clip.format(pair // moving) for pair in rows["pair"]],
             driving_index=rows["pair"] % moving,
         )
-        for first in (0, moving):
+        for first in (0, moving) if rate else ():
             numbers = tuple(range(first, first + moving))
             entry_clip = EntryClip(pairs=numbers, rate=float(rate), video=clip_path(numbers))
             videos.append((entry_clip, video(moving, level, rate=rate)))

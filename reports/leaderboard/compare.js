@@ -116,7 +116,7 @@
     const file = (entry, kind) => `../entries/${entry.name}/thumbnails/${number}-${kind}.webp`;
     const [source, driving] = [file(left, "source"), file(left, "driving")];
     const outputs = [left, right].map((entry) => [entry, file(entry, "generated")]);
-    const panels = make("div", { class: "panels-compare", "data-row": "" },
+    const panels = make("div", { class: "panels", "data-row": "" },
       panel("source", large(source, `source image of pair ${pair.number}`)),
       panel("driving", large(driving, `driving frame of pair ${pair.number}`)),
       ...outputs.map(([entry, output]) =>
@@ -263,7 +263,7 @@
       stage.seen = change.isIntersecting;
       if (stage.seen) resume();
       else stage.step?.pause();
-    }, { threshold: 0.25 }).observe(field("stage"));
+    }, { threshold: 0.25 }).observe(field("stage").parentElement);
   }
 
   function means(left, right) {

@@ -44,7 +44,8 @@ def pages(tmp_path_factory):
                 continue
             label = {"details": {"label": HOSTILE}} if name == "beta" else {"details": {"label": name}}
             write(root, f"{name}-{task}", method=name, level=0.4 * level, moving=FRAMES, rate=rate, **options, **label)
-    write(root, "still-reconstruction", method="still", task="reconstruction", pairs=2 * FRAMES, metrics=["l1"])
+    options = {"task": "reconstruction", "pairs": 2 * FRAMES, "metrics": ["l1"], "moving": FRAMES, "clip": HOSTILE}
+    write(root, "still-reconstruction", method="still", rate=None, **options)
     out = tmp_path_factory.mktemp("site")
     build_site(load_entries(root), CARDS).write(out)
     return out
