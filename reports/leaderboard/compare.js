@@ -191,7 +191,7 @@
     field("time").max = clip.count - 1;
     field("clip-frames").textContent = clip.frames;
     const broken = () => {
-      stage.step.close();
+      stage.step.pause();
       field("transport").hidden = true;
     };
     field("transport").hidden = false;
@@ -241,9 +241,10 @@
     field("time").value = frame;
   }
 
-  // The space bar and the arrow keys work wherever they have no work of their own.
+  // The space bar and the arrow keys play and step where they have no work of their own, while the stage is seen.
   function keyed(event) {
-    if (motion.hidden || field("transport").hidden || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (motion.hidden || !stage.seen || field("transport").hidden || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const own = event.target.closest?.("select, button, summary, a, input, .scroll");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (event.key === " " && (!own || own.id === "time")) toggle();

@@ -78,7 +78,11 @@ const inStep = (() => {
       close() {
         closed = true;
         playing = false;
-        for (const video of both) video.pause();
+        for (const video of both) {
+          video.pause();
+          video.removeAttribute("src");  // a browser has few decoders
+          video.load();
+        }
       },
     };
     for (const video of both) {

@@ -98,6 +98,8 @@ def scrub(driver, frame):
 def test_after_a_seek_both_videos_show_the_frame_asked_for(page, task):
     driver, rate = page(compare(task)), float(RATES[task])
     wait(driver, SETTLED)
+    short = FRAMES / rate < 1
+    assert driver.find_element("id", "speed").get_attribute("value") == ("0.25" if short else "1")
     for frame in (FRAMES - 1, 7, 8, 0, 21):
         scrub(driver, frame)
         left, right = driver.execute_script(TIMES)
@@ -205,7 +207,9 @@ def test_the_page_of_a_method_plays_one_loop_for_each_test(page):
     assert len(videos) == len(RATES)
     driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", videos[1])
     wait(driver, "return arguments[0].currentTime > 0.1", videos[1])
-    assert "frames 0 to 29: 30 frames at 23.976 per second" in driver.find_element("css selector", "main").text
+    told = driver.find_element("css selector", "main").text
+    assert "frames 0 to 29: 30 frames at 23.976 per second\n" in told
+    assert "frames 0 to 29: 30 frames at 60 per second, played at a quarter of its speed\n" in told
 
 
 @pytest.mark.parametrize("path", [compare(), "methods/gamma.html", "boards/demo--reconstruction.html"])

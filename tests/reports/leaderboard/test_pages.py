@@ -272,11 +272,12 @@ def test_the_audit_gives_every_contradiction_with_evidence_and_effect(text: Call
 
 
 def test_a_data_set_for_evaluation_only_is_not_shown(tmp_path: Path) -> None:
-    write(tmp_path, "one", metrics=["l1"])
-    write(tmp_path, "two", metrics=["l1"], dataset="hdtf")
+    write(tmp_path, "one", metrics=["l1"], moving=12)
+    write(tmp_path, "two", metrics=["l1"], dataset="hdtf", moving=12)
     card = DatasetCard(name="demo", evaluation_only=True)
     pages = build_site(load_entries(tmp_path), Cards(datasets={"demo": card})).render()
-    assert {path.split("/")[1] for path in pages if path.endswith(".webp")} == {"two"}
+    assert {path.split("/")[1] for path in pages if path.endswith((".webp", ".mp4"))} == {"two"}
+    assert sum(path.endswith(".mp4") for path in pages) == 1, "the loop of the method's page; there is no other entry"
 
 
 def test_rebuilding_gives_the_same_bytes(root: Path, files: dict[str, bytes]) -> None:
