@@ -133,6 +133,18 @@ def test_each_clip_that_is_missing_is_told_once() -> None:
     assert told == ["no clip of video-0 driving video-0: it has 5000 frames per second"]
 
 
+def test_a_variable_rate_stays_and_is_told_as_its_mean(tmp_path) -> None:
+    data, moments = Data(), [0, 20, 100, 140, 400, 440, 800]
+    timeline = Timeline([*moments, *range(10_000, 100_000, 40)], Fraction(1, 1000))
+    data.store = SimpleNamespace(open=lambda name: SimpleNamespace(timeline=timeline))
+    ((info, content),) = entry_clips(Run([12]), data, 1, print)
+    assert info.pairs == tuple(range(6)), "the seventh would be shown until after three seconds"
+    assert info.rate == pytest.approx(6 / 0.8)
+    (tmp_path / "clip.mp4").write_bytes(content)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert [round(1000 * frame.time) for frame in container.decode(video=0)] == moments[:-1]
+
+
 def test_single_frames_are_no_clips() -> None:
     told: list[str] = []
     assert entry_clips(Run([1, 1, 1]), Data(), 2, told.append) == []
