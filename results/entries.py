@@ -5,13 +5,14 @@ An entry is a folder with these files and no others:
 - ``entry.json``: `EntryInfo`, what the run itself does not know, and the sha256 of every other file;
 - ``run.json`` and ``summary.json``, as in a run;
 - ``rows.parquet``: all rows of the run;
-- ``thumbnails/``: a few small pictures (WebP).
+- ``thumbnails/``: a few small pictures (WebP);
+- ``clips/``: a few short videos (H.264 in MP4), where the pairs are frames that follow one another.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
@@ -33,13 +34,20 @@ RECORD: Final = "run.json"
 SUMMARY: Final = "summary.json"
 ROWS: Final = "rows.parquet"
 THUMBNAILS: Final = "thumbnails"
+CLIPS: Final = "clips"
 
 SHIPPED: Final = Path(__file__).with_name("entries")
 """The entries that this version of talkbench comes with."""
 
 MAX_THUMBNAILS = 12
-MAX_SIDE = 128
-"""Pixels of a thumbnail."""
+MAX_SIDE = 256
+"""Pixels of a thumbnail, and of each of the three images in a frame of a clip."""
+
+MAX_CLIPS = 2
+MAX_CLIP_BYTES = 250_000
+"""Size of all clips together."""
+
+MAX_CLIP_FRAMES = 200
 
 MAX_JSON = 2_000_000
 """Bytes of a JSON file that are read at all."""
@@ -60,7 +68,11 @@ Link = Annotated[str, StringConstraints(max_length=500, pattern=r"^(https?://[^\
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Slug = Annotated[str, StringConstraints(max_length=120, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 PicturePath = Annotated[str, StringConstraints(pattern=rf"^{THUMBNAILS}/[0-9]{{6,}}-(source|driving|generated)\.webp$")]
-FileName = Annotated[str, StringConstraints(max_length=120, pattern=rf"^({THUMBNAILS}/)?[a-z0-9][a-z0-9.-]*$")]
+VideoPath = Annotated[str, StringConstraints(pattern=rf"^{CLIPS}/[0-9]{{6,}}\.mp4$")]
+FileName = Annotated[
+    str, StringConstraints(max_length=120, pattern=rf"^(({THUMBNAILS}|{CLIPS})/)?[a-z0-9][a-z0-9.-]*$")
+]
+PairNumber = Annotated[int, Field(ge=0)]
 
 
 class Links(StrictModel):
@@ -71,12 +83,38 @@ class Links(StrictModel):
 
 
 class Thumbnail(StrictModel):
-    """Pictures of one pair, at most 128 pixels wide and high; their paths are relative to the entry's folder."""
+    """Pictures of one pair, at most 256 pixels wide and high; their paths are relative to the entry's folder."""
 
     pair: int = Field(ge=0)
     source: PicturePath
     driving: PicturePath
     generated: PicturePath
+
+
+class EntryClip(StrictModel):
+    """A video of pairs of one source whose driving frames follow one another. Each of its frames shows source, driving
+    and generated image side by side, squares of at most 256 pixels.
+
+    Attributes:
+        pairs: of the first frame, the second, and so on.
+        rate: frames per second, on average.
+        video: its path relative to the entry's folder: ``clips/<first pair>.mp4``.
+    """
+
+    pairs: Annotated[tuple[PairNumber, ...], Field(min_length=2, max_length=MAX_CLIP_FRAMES)]
+    rate: float = Field(gt=0, le=1000)
+    video: VideoPath
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.video != (path := clip_path(self.pairs)):
+            raise ValueError(f"video should be {path}")
+        return self
+
+
+def clip_path(pairs: Sequence[int]) -> str:
+    """The path of the clip of some pairs in an entry's folder."""
+    return f"{CLIPS}/{pairs[0]:06d}.mp4"
 
 
 class EntryDetails(StrictModel):
@@ -122,15 +160,21 @@ class EntryInfo(EntryDetails):
 
     Attributes:
         thumbnails: by rising number of the pair; none if the frames of the run were not kept.
+        clips: the same in all entries of a list; none if the frames of the run were not kept, or do not follow one
+            another.
         files: sha256 of all other files of the folder, by their paths in it.
     """
 
     thumbnails: Annotated[tuple[Thumbnail, ...], Field(max_length=MAX_THUMBNAILS)] = ()
+    clips: Annotated[tuple[EntryClip, ...], Field(max_length=MAX_CLIPS)] = ()
     files: dict[FileName, Sha256]
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         pictures = {name for item in self.thumbnails for name in (item.source, item.driving, item.generated)}
+        pictures |= (videos := {clip.video for clip in self.clips})
+        if len(videos) < len(self.clips):
+            raise ValueError("two clips are one file")
         absent = sorted(({RECORD, SUMMARY, ROWS} | pictures) - set(self.files))
         if absent:
             raise ValueError(f"files does not list {absent[0]}")
@@ -286,7 +330,7 @@ def file_faults(folder: Path, info: EntryInfo) -> Iterator[str]:
             yield f"{path} is a link; put the file itself there"
         elif not path.is_dir() and name not in (*info.files, ENTRY):
             yield f"{path} is not listed in {ENTRY}; remove it or export the run again"
-        elif path.is_dir() and name != THUMBNAILS:
+        elif path.is_dir() and name not in (THUMBNAILS, CLIPS):
             yield f"{path} is a folder that no entry has; remove it"
     for name, expected in sorted(info.files.items()):
         path = folder / name
@@ -303,22 +347,27 @@ def write_entry(
     summary: Summary,
     rows: pd.DataFrame,
     pictures: Mapping[int, tuple[bytes, bytes, bytes]],
+    clips: Sequence[tuple[EntryClip, bytes]] = (),
 ) -> Entry:
     """Write an entry into the folder `root` / its name, which must be new or empty; all of it or nothing.
 
     Args:
         pictures: WebP files of source, driving and generated frame, by the number of the pair.
+        clips: each with its file.
 
     Raises:
         TalkbenchError: the folder is taken or cannot be written.
     """
     with atomic_folder(root / details.name) as folder:
         thumbnails = tuple(_write_thumbnail(folder, pair, pictures[pair]) for pair in sorted(pictures))
+        for clip, video in clips:
+            write_atomic(folder / clip.video, video)
         write_atomic(folder / RECORD, record.to_json())
         write_atomic(folder / SUMMARY, summary.to_json())
         write_rows(folder / ROWS, rows)
         files = {path.relative_to(folder).as_posix(): sha256_file(path) for path in folder.rglob("*.*")}
-        info = EntryInfo(**dict(details), thumbnails=thumbnails, files=dict(sorted(files.items())))
+        videos = tuple(clip for clip, _ in clips)
+        info = EntryInfo(**dict(details), thumbnails=thumbnails, clips=videos, files=dict(sorted(files.items())))
         write_atomic(folder / ENTRY, info.to_json())
     return Entry.load(root / details.name)
 

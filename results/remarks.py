@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from talkbench.results.checks.plausibility import Expected
 from talkbench.results.entries import Entry
-from talkbench.results.plausibility import Expected
 from talkbench.results.record import RunRecord
 
 FEW_PAIRS = 50

@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_folder, write_atomic
 from talkbench.core.text import visible
+from talkbench.results.checks.mp4 import check_decodes, read_index
+from talkbench.results.checks.plausibility import (
+    NEW_EXPORT,
+    Expectations,
+    Expected,
+    nothing_expected,
+    record_faults,
+    row_faults,
+    summary_faults,
+)
 from talkbench.results.entries import (
     ENTRY,
+    MAX_CLIP_BYTES,
     MAX_SIDE,
     RECORD,
     ROWS,
     SUMMARY,
     Entry,
+    EntryClip,
     EntryInfo,
     check_distinct,
     entry_folders,
@@ -26,15 +38,6 @@ from talkbench.results.entries import (
     parse_file,
     read_info,
     read_json,
-)
-from talkbench.results.plausibility import (
-    NEW_EXPORT,
-    Expectations,
-    Expected,
-    nothing_expected,
-    record_faults,
-    row_faults,
-    summary_faults,
 )
 from talkbench.results.privacy import public, without_folders
 from talkbench.results.record import RunRecord
@@ -51,6 +54,8 @@ MAX_BYTES = 3_000_000
 
 USUAL_ROWS = 2083 * 12
 
+PLACE = ["source_clip", "source_index", "driving_clip", "driving_index"]
+
 
 def faults(folder: Path | str, expectations: Expectations = nothing_expected) -> list[str]:
     """Everything that is wrong with an entry, each in one line that names the file and the remedy; empty: it is sound.
@@ -61,8 +66,9 @@ def faults(folder: Path | str, expectations: Expectations = nothing_expected) ->
     - that every pair has its rows;
     - that the protocol ids and the summary follow from the record and the rows;
     - that no text names a folder of the machine that the run was made on;
-    - that no thumbnail shows a clip of which no picture may be published;
-    - that date, metrics, values and weights can be true (`results.plausibility`).
+    - that thumbnails and clips are pictures and videos of the pairs, within their bounds;
+    - that none of them shows a clip of which no picture may be published;
+    - that date, metrics, values and weights can be true (`results.checks.plausibility`).
     """
     folder = Path(folder)
     try:
@@ -89,6 +95,7 @@ def _content_faults(folder: Path, info: EntryInfo, expectations: Expectations) -
             yield str(error)
     yield from _size_faults(folder, rows)
     yield from _picture_faults(folder, info, record)
+    yield from _video_faults(folder, info, record)
     if record is None:
         return
     expected = expectations(record)
@@ -99,7 +106,7 @@ def _content_faults(folder: Path, info: EntryInfo, expectations: Expectations) -
     if rows is not None:
         wrong = list(_row_faults(folder / ROWS, rows, record, expected))
         yield from wrong
-        yield from _hidden_faults(folder / ENTRY, info, rows.to_pandas(), expected)
+        yield from _shown_faults(folder / ENTRY, info, rows.to_pandas(), expected)
         if summary is not None and not wrong:
             yield from _summary_faults(folder, record, rows.to_pandas(), summary)
 
@@ -129,11 +136,54 @@ def _picture_faults(folder: Path, info: EntryInfo, record: RunRecord | None) -> 
                 yield f"{path} is no WebP picture; {NEW_EXPORT}"
 
 
-def _hidden_faults(path: Path, info: EntryInfo, rows: pd.DataFrame, expected: Expected) -> Iterator[str]:
-    clips = rows.drop_duplicates("pair").set_index("pair")[["source_clip", "driving_clip"]]
-    for number in (item.pair for item in info.thumbnails if item.pair in clips.index):
-        for clip in sorted(clip for clip in {*clips.loc[number]} if not expected.may_show(clip)):
-            yield f"{path} has a thumbnail of pair {number} with {clip}, of which no picture is published; {NEW_EXPORT}"
+def _video_faults(folder: Path, info: EntryInfo, record: RunRecord | None) -> Iterator[str]:
+    paths = {clip: folder / clip.video for clip in info.clips}
+    paths = {clip: path for clip, path in paths.items() if path.is_file() and not path.is_symlink()}
+    size = sum(path.stat().st_size for path in paths.values())
+    if size > MAX_CLIP_BYTES:
+        yield f"the clips of {folder} have {size} bytes and may have {MAX_CLIP_BYTES} together; {NEW_EXPORT}"
+        return
+    for clip, path in paths.items():
+        if record is not None and max(clip.pairs) >= record.dataset.pairs:
+            yield f"{folder / ENTRY} has a clip of pair {max(clip.pairs)}, which the run does not have; {NEW_EXPORT}"
+        try:
+            _check_video(path, clip)
+        except ValueError as error:
+            yield f"{path} is not the video that {ENTRY} describes: {error}; {NEW_EXPORT}"
+
+
+def _check_video(path: Path, clip: EntryClip) -> None:
+    """Raises ValueError for a file that is no video of a clip."""
+    index = read_index(path.read_bytes())
+    if index.codec != "avc1":
+        raise ValueError("it is not coded in H.264")
+    if index.width != 3 * index.height or index.height > MAX_SIDE:
+        size = f"{index.width}x{index.height} pixels"
+        raise ValueError(f"it has {size}, which are not three squares of at most {MAX_SIDE}")
+    if index.frames != len(clip.pairs):
+        raise ValueError(f"it has {index.frames} frames of {len(clip.pairs)} pairs")
+    if abs(index.seconds - index.frames / clip.rate) > max(0.5 / clip.rate, 0.002):
+        raise ValueError(f"its {index.frames} frames take {index.seconds:.3f} s, at {clip.rate:g} per second")
+    check_decodes(path, index)
+
+
+def _shown_faults(path: Path, info: EntryInfo, rows: pd.DataFrame, expected: Expected) -> Iterator[str]:
+    """Whether thumbnails and clips show what may be published, and clips frames that follow one another."""
+    import numpy as np
+
+    places = rows.drop_duplicates("pair").set_index("pair")[PLACE]
+    shown = [("thumbnail", (item.pair,)) for item in info.thumbnails] + [("clip", clip.pairs) for clip in info.clips]
+    for what, pairs in shown:
+        if not set(pairs) <= set(places.index):
+            continue  # other faults say so
+        frames = places.loc[list(pairs)]
+        names = {*frames["source_clip"], *frames["driving_clip"]}
+        for name in sorted(name for name in names if not expected.may_show(name)):
+            where = f"a {what} of pair {pairs[0]} with {name}"
+            yield f"{path} has {where}, of which no picture is published; {NEW_EXPORT}"
+        follow = frames["driving_index"] - np.arange(len(frames))
+        if (frames.assign(driving_index=follow).nunique() > 1).any():
+            yield f"{path} has a clip of pair {pairs[0]} whose frames do not follow one another; {NEW_EXPORT}"
 
 
 def _record_faults(path: Path, record: RunRecord) -> Iterator[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from talkbench.benchmark.videos.mp4 import write_video
 from talkbench.core.cards import MetricCard
+from talkbench.datasets.interface import Timeline
 from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import BARS, BoardCell, BoardColumn, BoardGroup, BoardLine
 from talkbench.results import RunRecord, summarise
-from talkbench.results.entries import Entry, EntryDetails, write_entry
+from talkbench.results.entries import Entry, EntryClip, EntryDetails, clip_path, write_entry
 
 METRICS: dict[str, dict[str, object]] = {
     "l1": {"direction": "lower", "decimals": 4},
@@ -42,6 +47,13 @@ def spec(name: str, **changes: object) -> dict[str, object]:
 
 def picture(turn: float, tint: int = 0, side: int = 64, blur: int = 0) -> bytes:
     """A face turned by `turn` in [-1, 1], as WebP."""
+    file = io.BytesIO()
+    face(turn, tint, side, blur).save(file, format="WEBP", quality=80, method=0)
+    return file.getvalue()
+
+
+def face(turn: float, tint: int = 0, side: int = 64, blur: int = 0) -> Image.Image:
+    """A drawing of a face turned by `turn` in [-1, 1]."""
     image = Image.new("RGB", (side, side), (70 + tint, 80, 110))
     pen, middle = ImageDraw.Draw(image), side * (0.5 + 0.12 * turn)
     pen.ellipse((middle - side * 0.28, side * 0.15, middle + side * 0.28, side * 0.9), fill=(226, 180 - tint // 2, 150))
@@ -53,9 +65,26 @@ def picture(turn: float, tint: int = 0, side: int = 64, blur: int = 0) -> bytes:
     )
     if blur:
         image = image.resize((side // blur, side // blur)).resize((side, side), Image.Resampling.BILINEAR)
-    file = io.BytesIO()
-    image.save(file, format="WEBP", quality=80, method=0)
-    return file.getvalue()
+    return image
+
+
+@cache
+def video(frames: int = 12, level: float = 0, side: int = 64, rate: Fraction = Fraction(25), size: float = 3) -> bytes:
+    """A video of faces as clips of entries have it: source, driving and generated frame, the latter worse by `level`.
+
+    Args:
+        size: how many of the three panels it is wide.
+    """
+    turns = [np.sin(number / 6) for number in range(frames)]
+    rows = [
+        [face(0, 0, side), face(turn, 0, side), face(turn * (1 - 0.4 * level), 0, side, 1 + round(3 * level))]
+        for turn in turns
+    ]
+    images = [np.concatenate([np.asarray(image) for image in row], axis=1)[:, : round(size * side)] for row in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip.mp4")
+        write_video(path, images, Timeline(range(frames + 1), 1 / rate))
+        return path.read_bytes()
 
 
 def write(
@@ -77,6 +106,8 @@ def write(
     info: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
     clip: str = "clip-{}.mp4",
+    moving: int = 0,
+    rate: Fraction | None = Fraction(25),
     **record: Any,
 ) -> Entry:
     """Write an entry below `root`.
@@ -90,6 +121,8 @@ def write(
         details: fields of `EntryDetails`.
         info, data: fields of the record's method and data set.
         clip: what clips are called, with a place for a number.
+        moving: the pairs are so many frames of one clip after the other.
+        rate: of the videos of the first two of these clips; None: there are none.
         record: other fields of the record.
     """
     specs = [spec(metric) if isinstance(metric, str) else metric for metric in metrics]
@@ -116,13 +149,24 @@ def write(
     rows = _rows(run, pairs, clips, values or {}, level, seed, clip)
     if sources:
         rows = rows.assign(source_clip=[clip.format(f"s{pair // clips % sources}") for pair in rows["pair"]])
+    videos = []
+    if moving:
+        rows = rows.assign(
+            source_clip=[clip.format(pair // moving) for pair in rows["pair"]],
+            driving_clip=[clip.format(pair // moving) for pair in rows["pair"]],
+            driving_index=rows["pair"] % moving,
+        )
+        for first in (0, moving) if rate else ():
+            numbers = tuple(range(first, first + moving))
+            entry_clip = EntryClip(pairs=numbers, rate=float(rate), video=clip_path(numbers))
+            videos.append((entry_clip, video(moving, level, rate=rate)))
     pictures = {
         number: (picture(0, number % 40), picture(_turn(number), number % 40), _output(number, level))
         for number in pictured
         if number < pairs
     }
     texts = EntryDetails(**{"name": name, "label": name, **(details or {})})
-    return write_entry(root, texts, run, summarise(rows, run.metrics), rows, pictures)
+    return write_entry(root, texts, run, summarise(rows, run.metrics), rows, pictures, videos)
 
 
 def _turn(number: int) -> float:

@@ -30,8 +30,8 @@ def build(out: Path, entries: Path | None) -> None:
     """Write the site from entries and the published tables.
 
     The site has a page for each data set and task, each method and each metric, and one that compares two methods pair
-    by pair. The pages need no server and no network, and the same entries give the same bytes. Entries are written by
-    bench results export.
+    by pair and, where entries have clips, in motion. The pages need no server and no network, and the same entries give
+    the same bytes. Entries are written by bench results export.
 
     \b
     bench leaderboard build --out site

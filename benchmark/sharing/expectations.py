@@ -11,7 +11,7 @@ from talkbench.core.cards import MetricCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.pairs import read_text
 from talkbench.metrics.interface import Metric
-from talkbench.results.plausibility import Expected, anything
+from talkbench.results.checks.plausibility import Expected, anything
 from talkbench.results.record import DatasetInfo, RunRecord
 
 

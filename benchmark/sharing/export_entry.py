@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from talkbench import datasets, methods
+from talkbench.benchmark.sharing.entry_clips import entry_clips
 from talkbench.benchmark.sharing.figure import ShownRun
 from talkbench.core.dataset_cards import may_have_seen, set_names
 from talkbench.core.errors import PairError, TalkbenchError
@@ -21,7 +22,15 @@ from talkbench.core.images import resize
 from talkbench.datasets import Frame
 from talkbench.methods import cards
 from talkbench.results import RunRecord, RunStore, summary_of
-from talkbench.results.entries import MAX_SIDE, MAX_THUMBNAILS, Entry, EntryDetails, default_name, write_entry
+from talkbench.results.entries import (
+    MAX_CLIPS,
+    MAX_SIDE,
+    MAX_THUMBNAILS,
+    Entry,
+    EntryDetails,
+    default_name,
+    write_entry,
+)
 from talkbench.results.privacy import public, without_folders
 
 if TYPE_CHECKING:
@@ -47,15 +56,22 @@ class ExportOptions:
     speed: tuple[float, str] | None = None
     note: str | None = None
     thumbnails: int = MAX_THUMBNAILS
+    clips: int = MAX_CLIPS
     root: Path | None = None
 
 
-def export_entry(folder: Path, out: Path, options: ExportOptions) -> Entry:
-    """Write the finished run in `folder` as an entry below `out`.
+def export_entry(
+    folder: Path, out: Path, options: ExportOptions, say: Callable[[str], None] = lambda line: None
+) -> Entry:
+    """Write the finished run in `folder` as an entry below `out`. Without thumbnails it has no clips either, since both
+    show people.
+
+    Args:
+        say: called with a line for each clip that the entry has to do without.
 
     Raises:
         TalkbenchError: there is no finished run, the entry is there already, a detail is not allowed in an entry, or
-            the real frames of the thumbnails cannot be read.
+            the real frames of the thumbnails and clips cannot be read.
     """
     store = RunStore(folder)
     record, rows = store.read_record(), store.rows()
@@ -63,9 +79,12 @@ def export_entry(folder: Path, out: Path, options: ExportOptions) -> Entry:
     if rows["pair"].nunique() < record.dataset.pairs:
         raise TalkbenchError(f"{folder} is not finished; finish it with bench run --resume")
     details = describe(record, options)
-    pictures = thumbnails(folder, rows, record, options) if options.thumbnails and has_frames(folder) else {}
+    pictured = options.thumbnails > 0 and has_frames(folder)
+    pictures = thumbnails(folder, rows, record, options) if pictured else {}
+    data = datasets.create(record.dataset.name, root=options.root) if pictured and options.clips else None
+    clips = entry_clips(ShownRun(folder), data, options.clips, say) if data else []
     clean = rows.assign(message=rows["message"].map(without_folders))
-    return write_entry(out, details, public(record), summary_of(store, rows), clean, pictures)
+    return write_entry(out, details, public(record), summary_of(store, rows), clean, pictures, clips)
 
 
 def has_frames(folder: Path) -> bool:

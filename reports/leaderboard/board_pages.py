@@ -24,7 +24,7 @@ def add_boards(site: Site, boards: Sequence[Board]) -> None:
     for board, pair in zip(boards, pairs, strict=True):
         plots = [plot_of(group) if group.kind == "measured" else None for group in board.groups]
         name = board.card.title.split(",")[0] or board.dataset
-        site.add(board.path, "board.html", board=board, name=name, pair=pair, plots=plots)
+        site.add(board.path, "board.html", scripts=("pictures.js",), board=board, name=name, pair=pair, plots=plots)
 
 
 def shown_pair(site: Site, board: Board) -> SharedPair | None:
@@ -49,10 +49,10 @@ def shown_pair(site: Site, board: Board) -> SharedPair | None:
     entry, item = pictured[0]
     return SharedPair(
         pair,
-        site.thumbnail(entry, item.source),
-        site.thumbnail(entry, item.driving),
+        site.file(entry, item.source),
+        site.file(entry, item.driving),
         column.title if column and spread.get(pair) else "",
-        tuple((entry.info.label, site.thumbnail(entry, item.generated)) for entry, item in pictured),
+        tuple((entry.info.label, site.file(entry, item.generated)) for entry, item in pictured),
     )
 
 

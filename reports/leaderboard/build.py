@@ -39,4 +39,4 @@ def build_site(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None
 
 
 def _without_pictures(entry: Entry) -> Entry:
-    return replace(entry, info=entry.info.model_copy(update={"thumbnails": ()}))
+    return replace(entry, info=entry.info.model_copy(update={"thumbnails": (), "clips": ()}))

@@ -82,6 +82,10 @@
     return make("img", { src: source, alt: text, loading: "lazy", decoding: "async" });
   }
 
+  function large(source, text) {
+    return make("a", { href: source, "data-large": "" }, picture(source, text));
+  }
+
   function panel(caption, picture) {
     return make("div", { class: "panel" }, picture, make("span", {}, caption));
   }
@@ -112,11 +116,11 @@
     const file = (entry, kind) => `../entries/${entry.name}/thumbnails/${number}-${kind}.webp`;
     const [source, driving] = [file(left, "source"), file(left, "driving")];
     const outputs = [left, right].map((entry) => [entry, file(entry, "generated")]);
-    const panels = make("div", { class: "panels-compare" },
-      panel("source", picture(source, `source image of pair ${pair.number}`)),
-      panel("driving", picture(driving, `driving frame of pair ${pair.number}`)),
+    const panels = make("div", { class: "panels", "data-row": "" },
+      panel("source", large(source, `source image of pair ${pair.number}`)),
+      panel("driving", large(driving, `driving frame of pair ${pair.number}`)),
       ...outputs.map(([entry, output]) =>
-        panel(titles.get(entry), picture(output, `${entry.label} on pair ${pair.number}`))));
+        panel(titles.get(entry), large(output, `${entry.label} on pair ${pair.number}`))));
     if (errors && errors.checked) {
       panels.classList.add("with-errors");
       panels.append(...outputs.map(([entry, output]) =>
@@ -128,6 +132,139 @@
       verdict(place, [a, b], [left, right]));
     const caption = make("figcaption", {}, line, make("p", { class: "frames" }, pair.frames), numbers(pair, left, right));
     return make("figure", { "data-pair": pair.number }, panels, caption);
+  }
+
+  // The clips that both have: one is on the stage, its source, driving frame and error maps drawn from the videos.
+  const motion = field("motion");
+  const stage = { name: "", step: null, clip: null, draw: () => {}, stopped: !motion || player.calm.matches, seen: false };
+
+  function clipsOf(left, right) {
+    return motion ? left.clips.filter((place) => right.clips.includes(place)) : [];
+  }
+
+  function canvas(text) {
+    return make("canvas", { role: "img", "aria-label": text, width: 1, height: 1 });
+  }
+
+  // Draw a third of a video's frame: 0 is the source, 1 the driving, 2 the generated image.
+  function draw(target, video, ...thirds) {
+    const side = video.videoHeight;
+    if (!side || video.readyState < 2) return;
+    if (target.width !== side) target.width = target.height = side;
+    const context = target.getContext("2d");
+    for (const [place, third] of thirds.entries()) {
+      context.globalCompositeOperation = place ? "difference" : "copy";
+      context.drawImage(video, third * side, 0, side, side, 0, 0, side, side);
+    }
+  }
+
+  function perform(left, right, clip) {
+    const frame = stage.clip === clip ? stage.step.frame : 0;
+    if (stage.clip !== clip) field("speed").value = clip.speed;
+    stage.step?.close();
+    const pair = [left, right];
+    const videos = pair.map((entry) => {
+      const video = make("video", { class: "third", src: `../entries/${entry.name}/clips/${String(clip.first).padStart(6, "0")}.mp4`,
+        preload: "auto", playsinline: "", "aria-label": `${entry.label}, generated` });
+      video.muted = true;
+      return video;
+    });
+    const [source, driving] = [canvas("source image"), canvas("driving frame")];
+    const maps = errors?.checked ? pair.map((entry) => canvas(`error map of ${entry.label}`)) : [];
+    const panels = field("stage");
+    panels.replaceChildren(panel("source", source), panel("driving", driving),
+      ...pair.map((entry, place) => panel(titles.get(entry), videos[place])),
+      ...maps.map((map, place) => panel(`error of ${titles.get(pair[place])}`, make("div", { class: "error-map" }, map))));
+    panels.classList.toggle("with-errors", maps.length > 0);
+    stage.clip = clip;
+    stage.draw = () => {
+      draw(source, videos[0], 0);
+      draw(driving, videos[0], 1);
+      for (const [place, map] of maps.entries()) draw(map, videos[place], 1, 2);
+      field("time").value = stage.step.frame;
+      field("frame").textContent = `frame ${stage.step.frame + 1} of ${clip.count}`;
+      field("unseekable").hidden = !(videos[0].readyState && videos[0].seekable.length && !videos[0].seekable.end(0));
+      field("play").textContent = stage.step.playing ? "Pause" : "Play";
+    };
+    stage.step = inStep(...videos, clip.rate, clip.count, () => stage.draw());
+    stage.step.speed = Number(field("speed").value);
+    field("time").max = clip.count - 1;
+    field("clip-frames").textContent = clip.frames;
+    const broken = () => {
+      stage.step.pause();
+      field("transport").hidden = true;
+    };
+    field("transport").hidden = false;
+    for (const video of videos) video.addEventListener("error", broken);
+    if (!videos.map(player.playable).every(Boolean)) return broken();
+    stage.step.seek(frame);
+    resume();
+  }
+
+  function resume() {
+    if (stage.step && stage.seen && !stage.stopped) stage.step.play();
+  }
+
+  function move(left, right) {
+    const places = clipsOf(left, right);
+    if (!motion) return;
+    motion.hidden = places.length === 0;
+    const name = JSON.stringify([left.name, right.name, errors?.checked, places]);
+    if (name === stage.name) return;
+    stage.name = name;
+    if (!places.length) {
+      stage.step?.close();
+      return;
+    }
+    fill(field("clip"), places.map((place) => data.clips[place].title));
+    for (const [number, option] of [...field("clip").options].entries()) option.value = places[number];
+    field("clip").parentElement.hidden = places.length < 2;
+    const again = places.find((place) => data.clips[place] === stage.clip);
+    field("clip").value = again ?? places[0];
+    perform(left, right, data.clips[field("clip").value]);
+  }
+
+  function sides() {
+    return [data.entries[field("left").value], data.entries[field("right").value]];
+  }
+
+  function toggle() {
+    stage.stopped = stage.step.playing;
+    if (stage.stopped) stage.step.pause();
+    else stage.step.play();
+  }
+
+  function stepTo(frame) {
+    stage.stopped = true;
+    stage.step.pause();
+    stage.step.seek(frame);
+    field("time").value = frame;
+  }
+
+  // The space bar and the arrow keys play and step where they have no work of their own, while the stage is seen.
+  function keyed(event) {
+    if (motion.hidden || !stage.seen || field("transport").hidden || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const own = event.target.closest?.("select, button, summary, a, input, .scroll");
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === " " && (!own || own.id === "time")) toggle();
+    else if (step && (!own || own.id === "time")) stepTo(Math.max(0, Math.min(stage.clip.count - 1, stage.step.frame + step)));
+    else return;
+    event.preventDefault();
+  }
+
+  function setUpMotion() {
+    field("play").addEventListener("click", toggle);
+    field("time").addEventListener("input", () => stepTo(Number(field("time").value)));
+    field("speed").addEventListener("change", () => { stage.step.speed = Number(field("speed").value); });
+    field("clip").addEventListener("change", () => perform(...sides(), data.clips[field("clip").value]));
+    field("transport").addEventListener("submit", (event) => event.preventDefault());
+    document.addEventListener("keydown", keyed);
+    new IntersectionObserver(([change]) => {
+      stage.seen = change.isIntersecting;
+      if (stage.seen) resume();
+      else stage.step?.pause();
+    }, { threshold: 0.25 }).observe(field("stage").parentElement);
   }
 
   function means(left, right) {
@@ -145,7 +282,7 @@
   }
 
   function show() {
-    const [left, right] = [data.entries[field("left").value], data.entries[field("right").value]];
+    const [left, right] = sides();
     const place = Number(field("metric").value);
     const comparable = alike(place, left, right);
     const pairs = sorted(common(left, right), field("order").value, place, comparable);
@@ -155,6 +292,7 @@
       ? `${which}: ${pairs.length} pair${pairs.length === 1 ? "" : "s"} that both have pictures of.${comparable ? "" : ` Their values of ${data.metrics[place].name} were made under different protocols or on different data and are not compared.`}`
       : `${which}: there is no pair that both have pictures of. An entry has pictures of a few of its pairs only.`;
     means(left, right);
+    move(left, right);
   }
 
   function choose() {
@@ -184,6 +322,7 @@
     changed();
   });
   field("controls").addEventListener("submit", (event) => event.preventDefault());
+  if (motion) setUpMotion();
   window.addEventListener("hashchange", choose);
   choose();
 })();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from talkbench.core.figure import ERROR_RANGE
@@ -27,12 +28,18 @@ def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
     for board in boards:
         entries = _pictured_entries(board)
         if len(entries) > 1:
+            data = comparison_data(site, entries)
+            motion = len({place for entry in data["entries"] for place in entry["clips"]}) < sum(
+                len(entry["clips"]) for entry in data["entries"]
+            )
             site.add(
                 comparison_path(board.dataset, board.task),
                 "compare.html",
-                scripts=("compare.js",),
+                scripts=("pictures.js", *(["motion.js"] if motion else []), "compare.js"),
+                videos=motion,
                 board=board,
-                data=comparison_data(site, entries),
+                data=data,
+                motion=motion,
                 truth=board.task != "cross-identity",
                 error_range=ERROR_RANGE,
                 magma=magma_tables(),
@@ -57,18 +64,30 @@ def magma_tables() -> dict[str, str]:
 
 
 def comparison_data(site: Site, entries: Sequence[Entry]) -> dict[str, Any]:
-    """The data of the page's script: metrics, pairs and, by entry, means, pictures and values of pairs.
+    """The data of the page's script: metrics, pairs, clips and, by entry, means, pictures, values of pairs and clips.
 
     A pair is known by its number, its frames and, where entries saw unlike data, the data id, so that entries of
-    different lists share the pairs that are the same.
+    different lists share the pairs that are the same. So is a clip, by all its pairs.
     """
     specs = {spec.name: spec for entry in entries for spec in entry.record.metrics}
     pairs: dict[tuple[int, str], int] = {}
     unlike = len({entry.record.dataset.data_id for entry in entries}) > 1
-    content = [_entry(site, entry, list(specs), pairs, unlike) for entry in entries]
+    clips: dict[ShownClip, int] = {}
+    content = [_entry(site, entry, list(specs), pairs, clips, unlike) for entry in entries]
     return {
         "metrics": [_metric(spec) for spec in specs.values()],
         "pairs": [{"number": number, "frames": frames} for number, frames in pairs],
+        "clips": [
+            {
+                "title": clip.title,
+                "frames": clip.frames,
+                "first": clip.pairs[0],
+                "count": len(clip.pairs),
+                "rate": clip.rate,
+                "speed": 0.25 if clip.is_short else 1,
+            }
+            for clip in clips
+        ],
         "entries": content,
     }
 
@@ -85,9 +104,15 @@ def _metric(spec: MetricSpec) -> dict[str, Any]:
 
 
 def _entry(
-    site: Site, entry: Entry, names: Sequence[str], pairs: dict[tuple[int, str], int], unlike: bool
+    site: Site,
+    entry: Entry,
+    names: Sequence[str],
+    pairs: dict[tuple[int, str], int],
+    clips: dict[ShownClip, int],
+    unlike: bool,
 ) -> dict[str, Any]:
-    """An entry for the script. Adds its pairs to `pairs`, which gives each (number, frames) a place.
+    """An entry for the script. Adds its pairs to `pairs`, which gives each (number, frames) a place, and its clips to
+    `clips`.
 
     Args:
         unlike: whether the entries saw unlike data.
@@ -110,7 +135,57 @@ def _entry(
         "ranked": entry.record.method.ranked,
         "means": [_mean(entry, name, data) for name in names],
         "pictures": pictures,
+        "clips": [
+            clips.setdefault(replace(clip, data=data), len(clips))
+            for clip in shown_clips(entry)
+            if site.file(entry, clip.video)
+        ],
     }
+
+
+@dataclass(frozen=True)
+class ShownClip:
+    """A clip of an entry.
+
+    Attributes:
+        video: the path of its file in the entry's folder.
+        pairs: as in `EntryClip`.
+        rate: frames per second.
+        title: who drives whom, in words.
+        frames: which frames it shows, in words.
+        data: the data id in words, where entries saw unlike data.
+    """
+
+    video: str
+    pairs: tuple[int, ...]
+    rate: float
+    title: str
+    frames: str
+    data: str = ""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is over within a second, so that it is better played slowly."""
+        return len(self.pairs) < self.rate
+
+
+def shown_clips(entry: Entry) -> list[ShownClip]:
+    """The clips of an entry."""
+    if not entry.info.clips:
+        return []
+    rows = entry.rows().drop_duplicates("pair")
+    places = dict(zip(rows["pair"].tolist(), rows[PAIR].itertuples(index=False, name=None), strict=True))
+    clips = []
+    for clip in entry.info.clips:
+        if not set(clip.pairs) <= set(places):
+            continue
+        source, source_frame, driving, first = places[clip.pairs[0]]
+        *_, last = places[clip.pairs[-1]]
+        title = driving if source == driving else f"{source} → {driving}"
+        frames = f"{source}, frame {source_frame} → {driving}, frames {first} to {last}"
+        rate = f"{len(clip.pairs)} frames at {clip.rate:.5g} per second"
+        clips.append(ShownClip(clip.video, clip.pairs, clip.rate, title, f"{frames}: {rate}"))
+    return clips
 
 
 def shown_pairs(entry: Entry) -> Iterator[tuple[Thumbnail, str, dict[str, float | str]]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from talkbench.core.cards import MethodCard
 from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.board import Board, BoardCell, BoardColumn, BoardGroup, BoardLine
-from talkbench.reports.leaderboard.comparison_pages import shown_pairs
+from talkbench.reports.leaderboard.comparison_pages import ShownClip, shown_clips, shown_pairs
 from talkbench.reports.leaderboard.site import Site, method_path
 from talkbench.reports.numbers import unit_sign
 from talkbench.reports.tables.table import LETTERS, Notes
@@ -83,6 +83,9 @@ def add_methods(site: Site, boards: Sequence[Board], cards: Cards) -> None:
             card=cards.method(name),
             measured=[standing for standing in own if standing.entry],
             printed=published_numbers([standing for standing in own if not standing.entry]),
+            scripts=("pictures.js",),
+            videos=any(standing.entry and standing.entry.info.clips for standing in own),
+            loop_of={standing.line.key: entry_loop(site, standing.entry) for standing in own if standing.entry},
             strips_of={standing.line.key: entry_pairs(site, standing.entry) for standing in own if standing.entry},
             relatives=_relatives(name, names, cards),
         )
@@ -124,14 +127,18 @@ def entry_pairs(site: Site, entry: Entry | None) -> list[EntryPair]:
     main = next((spec for spec in specs.values() if spec.ranks), None)
     rated = []
     for item, frames, values in shown_pairs(entry):
-        source, driving, generated = (
-            site.thumbnail(entry, file) for file in (item.source, item.driving, item.generated)
-        )
+        source, driving, generated = (site.file(entry, file) for file in (item.source, item.driving, item.generated))
         texts = tuple((name, _value_text(values[name], spec)) for name, spec in specs.items() if name in values)
         value = values.get(main.name) if main else None
         rank = float("inf") if main is None or not isinstance(value, float) else value * SIGN[main.direction]
         rated.append((rank, item.pair, EntryPair(item.pair, frames, source, driving, generated, texts)))
     return [pair for _, _, pair in sorted(rated, key=lambda item: item[:2])]
+
+
+def entry_loop(site: Site, entry: Entry) -> tuple[str, ShownClip] | None:
+    """The clip of an entry that is played in a loop, with the path of its file; None if it has none."""
+    clips = shown_clips(entry)
+    return (site.file(entry, clips[0].video), clips[0]) if clips else None
 
 
 def _value_text(value: float | str, spec: MetricSpec) -> str:

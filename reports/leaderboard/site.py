@@ -11,7 +11,7 @@ Where things are (all below the site's root)::
     metrics/index.html, metrics/<family>.html         `metric_path`
     compare/<data set>--<task>.html#a=<entry>&b=<entry>   `comparison_path`
     audit.html
-    entries/<entry>/<file>            thumbnails, `Site.thumbnail`
+    entries/<entry>/<file>            thumbnails and clips, `Site.file`
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from talkbench.core.files import write_atomic
 from talkbench.core.locks import LOCK, locked
 from talkbench.core.paths import inside
 from talkbench.reports.numbers import ARROWS, share, unit_sign
-from talkbench.reports.pages.templates import environment, policy
+from talkbench.reports.pages.templates import environment, policy, text
 
 if TYPE_CHECKING:
     from talkbench.results.entries import Entry
@@ -80,6 +80,7 @@ def metric_path(name: str) -> str:
 class _Page:
     template: str
     scripts: tuple[str, ...]
+    videos: bool
     context: Mapping[str, Any]
 
 
@@ -99,15 +100,18 @@ class Site:
     _pages: dict[str, _Page] = field(default_factory=dict)
     _files: dict[str, bytes] = field(default_factory=dict)
 
-    def add(self, path: str, template: str, *, scripts: tuple[str, ...] = (), **context: Any) -> None:
+    def add(
+        self, path: str, template: str, *, scripts: tuple[str, ...] = (), videos: bool = False, **context: Any
+    ) -> None:
         """Add the page `path`, which `write` makes from a template of this folder.
 
         Args:
             scripts: files of this folder that the page runs after ``site.js``.
+            videos: whether it has videos, for which the player stands before them.
             context: what the template names.
         """
         self._free(path)
-        self._pages[path] = _Page(template, ("site.js", *scripts), context)
+        self._pages[path] = _Page(template, ("site.js", *scripts), videos, context)
 
     def asset(self, path: str, content: bytes) -> str:
         """Add a file as it is, and return its path; the same file may be added again."""
@@ -116,8 +120,8 @@ class Site:
             self._files[path] = content
         return path
 
-    def thumbnail(self, entry: Entry, file: str) -> str:
-        """Add a picture of an entry, and return its path."""
+    def file(self, entry: Entry, file: str) -> str:
+        """Add a picture or a clip of an entry, and return its path."""
         content = inside(entry.folder, file).read_bytes()
         return self.asset(f"entries/{entry.info.name}/{file}", content)
 
@@ -162,6 +166,8 @@ class Site:
 
     def _render(self, path: str, page: _Page) -> str:
         style, scripts = _text("site.css") + _text("pages.css"), [_text(name) for name in page.scripts]
+        if page.videos:
+            style, scripts = style + text("player.css"), [text("player.js"), *scripts]
 
         def url(target: str) -> str:
             where, mark, place = target.partition("#")
@@ -181,7 +187,7 @@ class Site:
                 path=path,
                 style=Markup(style),  # noqa: S704, our own file
                 scripts=[Markup(script) for script in scripts],  # noqa: S704, our own files
-                policy=policy(style, scripts),
+                policy=policy(style, scripts, videos=page.videos),
                 navigation=[(label, target) for label, target in NAVIGATION if self.has(target)],
                 url=url,
                 link=link,

@@ -1,6 +1,6 @@
 // Videos that play while they are seen, and a plain sentence where a browser cannot play one. In a page:
 //   <video data-player muted loop playsinline controls preload="none" width=… height=… poster="clip.webp" src="clip.mp4"></video>
-// A video that its reader stops stays stopped. Who wants less motion starts each one with its controls; so does who
+// data-rate="0.25" plays it at a quarter of its speed. A video that its reader stops stays stopped. Who wants less motion starts each one with its controls; so does who
 // has switched scripts off.
 "use strict";
 const player = (() => {
@@ -52,6 +52,7 @@ const player = (() => {
 
   const setUp = (video) => {
     if (!playable(video)) return;
+    video.defaultPlaybackRate = video.playbackRate = Number(video.dataset.rate ?? 1);
     if (calm.matches) stopped.add(video);
     video.addEventListener("play", () => stopped.delete(video));
     video.addEventListener("pause", () => {

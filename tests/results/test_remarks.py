@@ -7,7 +7,7 @@ import pytest
 from site_entries import write
 
 from talkbench.core.cards import MetricCard
-from talkbench.results.plausibility import Expected
+from talkbench.results.checks.plausibility import Expected
 from talkbench.results.remarks import remarks
 
 KNOWN = Expected(

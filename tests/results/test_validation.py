@@ -4,19 +4,17 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from damaged_entries import agree, change, change_rows, set_
 from site_entries import picture
 
 from talkbench import results
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import sha256_file
+from talkbench.results.checks.plausibility import Expected
 from talkbench.results.entries import Entry, EntryInfo, load_entries
-from talkbench.results.plausibility import Expected
-from talkbench.results.run_store import write_rows
 from talkbench.results.validation import faults, import_entry, validate
 
 
@@ -24,27 +22,6 @@ from talkbench.results.validation import faults, import_entry, validate
 def folder(sound: Entry, tmp_path: Path) -> Path:
     """A copy of the sound entry, to be damaged."""
     return Path(shutil.copytree(sound.folder, tmp_path / "entries" / "mine"))
-
-
-def change(path: Path, edit: Callable[[dict], object]) -> None:
-    """Edit a JSON file of an entry."""
-    content = json.loads(path.read_text())
-    edit(content)
-    path.write_text(json.dumps(content))
-    agree(path.parent)
-
-
-def agree(folder: Path) -> None:
-    """Make entry.json list the files as they are, so that what is wrong inside of them comes to light."""
-    path = folder / "entry.json"
-    info = json.loads(path.read_text())
-    info["files"] = {name: sha256_file(folder / name) for name in info["files"] if (folder / name).is_file()}
-    path.write_text(json.dumps(info))
-
-
-def change_rows(folder: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    write_rows(folder / "rows.parquet", edit(Entry.load(folder).rows()))
-    agree(folder)
 
 
 def change_columns(folder: Path, **columns: list[object]) -> None:
@@ -59,18 +36,6 @@ def change_columns(folder: Path, **columns: list[object]) -> None:
         table = table.set_column(column, table.schema.field(name), pa.array(changed, table.schema.field(name).type))
     pq.write_table(table, folder / "rows.parquet")
     agree(folder)
-
-
-def set_(*path: object) -> Callable[[dict], None]:
-    """An edit that puts the last of `path` at the place that the others name."""
-
-    def edit(content: dict) -> None:
-        *keys, last, value = path
-        for key in keys:
-            content = content[key]
-        content[last] = value
-
-    return edit
 
 
 def rename_entry(folder: Path) -> None:
@@ -88,7 +53,7 @@ def link_thumbnails(folder: Path) -> None:
 
 
 def large_picture(folder: Path) -> None:
-    (folder / "thumbnails" / "000000-source.webp").write_bytes(picture(0, side=160))
+    (folder / "thumbnails" / "000000-source.webp").write_bytes(picture(0, side=260))
     agree(folder)
 
 
@@ -176,7 +141,7 @@ DAMAGES = {
         lambda f: ((f / "thumbnails" / "000005-driving.webp").write_text("<svg onload=alert(1)>"), agree(f)),
         r"000005-driving.webp is no WebP picture",
     ),
-    "large picture": (large_picture, r"000000-source.webp is larger than 128 pixels"),
+    "large picture": (large_picture, r"000000-source.webp is larger than 256 pixels"),
     "large entry": (large_entry, r"mine has 3\.0 MB and may have 3\.0"),
 }
 

@@ -12,7 +12,7 @@ from talkbench.reports.numbers import format_interval
 from talkbench.reports.statistics.intervals import interval
 from talkbench.reports.statistics.two_way import UNLIMITED
 from talkbench.reports.tables.summary_lines import summary_lines
-from talkbench.results.entries import THUMBNAILS, Entry
+from talkbench.results.entries import CLIPS, THUMBNAILS, Entry
 from talkbench.results.remarks import remarks
 
 
@@ -33,6 +33,7 @@ def print_review(entry: Entry) -> None:
     for number, text in enumerate(remarks(entry, expected_of(entry.record)) or ["nothing"]):
         notes.add_row("" if number else "look at", Text(visible(text)))
     notes.add_row("pictures", Text(visible(_pictures(entry))))
+    notes.add_row("clips", Text(visible(_clips(entry))))
     output.print(notes)
 
 
@@ -84,3 +85,8 @@ def _numbers(entry: Entry) -> tuple[list[str], list[list[str]]]:
 def _pictures(entry: Entry) -> str:
     pairs = ", ".join(str(item.pair) for item in entry.info.thumbnails)
     return f"{entry.folder / THUMBNAILS}: source, driving and generated frame of pairs {pairs}" if pairs else "none"
+
+
+def _clips(entry: Entry) -> str:
+    clips = ", ".join(f"{len(clip.pairs)} from pair {clip.pairs[0]}" for clip in entry.info.clips)
+    return f"{entry.folder / CLIPS}: source, driving and generated frames, {clips}" if clips else "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,26 @@ from talkbench.benchmark.cli.results import size
     help="Driving frames per second, and the device that they were measured on.",
 )
 @click.option(
-    "--thumbnails", type=click.IntRange(0, 12), default=12, show_default=True, help="Largest number of pairs to show."
+    "--thumbnails", type=click.IntRange(0, 12), default=12, show_default=True,
+    help="Largest number of pairs to show; 0: the entry shows nobody, in no clip either.",
+)  # fmt: skip
+@click.option(
+    "--clips",
+    type=click.IntRange(0, 2),
+    default=2,
+    show_default=True,
+    help="Largest number of short videos.",
 )
 @OPTIONS["root"]
 def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **options: Any) -> None:
     """Write finished runs as entries or in other formats.
 
     An entry of the leaderboard is a small folder with everything about a run: record, summary, the values of all pairs,
-    and, if the run was made with --save-frames, thumbnails of some pairs. Thumbnails show people of the data set: leave
-    them out with --thumbnails 0 if its licence does not let you publish them. There is none of clips of which the card
-    of the data set says that no picture is published.
+    and, if the run was made with --save-frames, thumbnails of some pairs. Where the pairs are frames that follow one
+    another, as in reconstruction, it holds clips as well: the first three seconds of two videos, the same in all
+    entries of a list. Thumbnails and clips show people of the data set: leave both out with --thumbnails 0 if its
+    licence does not let you publish them. There is none of clips of which the card of the data set says that no picture
+    is published.
 
     \b
     bench results export runs/mcnet-demo
@@ -68,13 +79,20 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
         write_runs(runs, form, pairs, out)
         return
     for run in runs:
-        entry = export_entry(run, out or ENTRIES, ExportOptions(**options))
-        count = len(entry.info.thumbnails)
-        click.echo(f"entry   {entry.folder}   ({size(entry.folder)}, {count} pairs shown)")
+        entry = export_entry(run, out or ENTRIES, ExportOptions(**options), partial(click.echo, err=True))
+        shown = f"{len(entry.info.thumbnails)} pairs{_clips(len(entry.info.clips))} shown"
+        click.echo(f"entry   {entry.folder}   ({size(entry.folder)}, {shown})")
         if options["thumbnails"] and not has_frames(run):
             click.echo(
-                f"{run} has no saved frames, so the entry has no thumbnails; save frames with bench run --save-frames",
+                f"{run} has no saved frames, so the entry has no thumbnails and no clips; save frames with bench run "
+                "--save-frames",
                 err=True,
             )
         elif options["thumbnails"] and (hidden := hidden_clips(run, options["root"])):
-            click.echo(f"no thumbnail shows {', '.join(hidden)}: no picture of these clips is published", err=True)
+            click.echo(
+                f"no thumbnail and no clip shows {', '.join(hidden)}: no picture of these clips is published", err=True
+            )
+
+
+def _clips(count: int) -> str:
+    return f" and {count} clip{'s' if count > 1 else ''}" if count else ""

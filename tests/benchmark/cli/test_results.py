@@ -51,7 +51,7 @@ def exported(result) -> Entry:
 def test_there_and_back(run, export, bench, place):
     result = export()
     entry = exported(result)
-    assert result.out == f"entry   entries/{NAME}   ({size(entry.folder)}, 12 pairs shown)\n"
+    assert result.out == f"entry   entries/{NAME}   ({size(entry.folder)}, 12 pairs and 2 clips shown)\n"
     assert (entry.info.name, entry.info.label, entry.info.leakage) == (NAME, "blend", False)
     assert entry.info.note == "The mean of source and driving frame"
     assert entry.record.method == run.read_record().method
@@ -84,9 +84,14 @@ def size(folder: Path) -> str:
 def test_no_thumbnail_shows_a_clip_of_which_no_picture_is_published(run, export, monkeypatch):
     monkeypatch.setattr(DatasetCard, "may_show", lambda card, *names: "a" not in names)
     result = export()
-    assert result.err == "no thumbnail shows a: no picture of these clips is published\n"
+    assert result.err.splitlines() == [
+        "1 clip in place of 2: of the others no picture is published",
+        "no thumbnail and no clip shows a: no picture of these clips is published",
+    ]
     rows = run.rows()
-    shown = rows[rows["pair"].isin([item.pair for item in exported(result).info.thumbnails])]
+    info = exported(result).info
+    pairs = {item.pair for item in info.thumbnails} | {pair for clip in info.clips for pair in clip.pairs}
+    shown = rows[rows["pair"].isin(pairs)]
     assert set(shown["source_clip"]) == set(shown["driving_clip"]) == {"b"}
 
 
@@ -111,12 +116,12 @@ def test_thumbnails_show_the_best_the_worst_and_some_between(run, export, clips,
 
 
 def test_large_frames_become_small_thumbnails(bench, score, clips, place):
-    score("--out", "run", "--save-frames", "--image-size", 160, "--limit", 2)
+    score("--out", "run", "--save-frames", "--image-size", 320, "--limit", 2)
     entry = exported(bench("results", "export", "run", "--root", clips, "--out", "entries"))
     shown = read_image(entry.folder / entry.info.thumbnails[0].generated)
     frame = read_image(place / "run" / "frames" / "000000.png")
-    assert shown.shape == (128, 128, 3)
-    assert np.abs(shown.astype(float) - resize(frame, 128)).mean() < 6
+    assert shown.shape == (256, 256, 3)
+    assert np.abs(shown.astype(float) - resize(frame, 256)).mean() < 6
 
 
 def test_a_run_without_frames_has_no_thumbnails(score, export):
@@ -125,14 +130,30 @@ def test_a_run_without_frames_has_no_thumbnails(score, export):
     assert exported(result).info.thumbnails == ()
     assert (
         result.err
-        == "run has no saved frames, so the entry has no thumbnails; save frames with bench run --save-frames\n"
+        == "run has no saved frames, so the entry has no thumbnails and no clips; save frames with bench run "
+        "--save-frames\n"
     )
 
 
 def test_frames_of_a_data_set_that_is_elsewhere(run, bench, export):
     options = ("results", "export", "run", "--out", "entries", "--root", "nowhere")
     assert "--root" in bench(*options).complaint()
-    assert exported(bench(*options, "--thumbnails", 0)).info.thumbnails == ()
+    info = exported(bench(*options, "--thumbnails", 0)).info
+    assert info.thumbnails == info.clips == (), "neither shows people"
+
+
+def test_clips_can_be_left_out_and_are_reviewed(run, export, bench):
+    entry = exported(export())
+    rows = run.rows().drop_duplicates("pair").set_index("pair")
+    for clip in entry.info.clips:
+        frames = rows.loc[list(clip.pairs)]
+        assert (frames["driving_index"].diff().dropna() == 1).all(), "whatever the order of the list"
+    assert "clips     " in (review := bench("results", "review", entry.folder).out)
+    assert "source, driving and generated frames, " in " ".join(review.split())
+    assert bench("results", "validate", "entries").code == 0
+    shutil.rmtree("entries")
+    info = exported(export("--clips", 0)).info
+    assert (len(info.thumbnails), info.clips) == (12, ())
 
 
 def test_what_the_user_says(run, export, place):

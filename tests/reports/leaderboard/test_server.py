@@ -22,10 +22,12 @@ def ask(tmp_path):
     server = site_server(site, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    def request(path, host=None, method="GET"):
+    def request(path, host=None, method="GET", part=None):
         connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
         connection.putrequest(method, path, skip_host=True)
         connection.putheader("Host", f"127.0.0.1:{server.server_port}" if host is None else host)
+        if part:
+            connection.putheader("Range", part)
         connection.endheaders()
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read()
@@ -53,6 +55,28 @@ def test_nothing_else_is(ask, path):
     assert status == 404
     assert b"secret" not in content
     assert b"a.html" not in content
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "content", "place"),
+    [
+        ("bytes=0-1", 206, b"<p", "bytes 0-1/8"),
+        ("bytes=3-", 206, b"board", "bytes 3-7/8"),
+        ("bytes=3-99", 206, b"board", "bytes 3-7/8"),
+        ("bytes=8-", 416, None, None),
+        ("bytes=5-3", 416, None, None),
+        ("bytes=-3", 200, b"<p>board", None),
+        ("bytes=0-1,3-4", 200, b"<p>board", None),
+        ("bytes=" + "9" * 400 + "-", 200, b"<p>board", None),
+        ("lines=1-2", 200, b"<p>board", None),
+    ],
+)
+def test_a_part_of_a_file_is_served_as_videos_need_it(ask, part, status, content, place):
+    answer, headers, body = ask("/boards/a.html", part=part)
+    assert (answer, headers["Content-Range"]) == (status, place)
+    assert content in (None, body)
+    assert ask("/boards/a.html", method="HEAD", part="bytes=0-1")[::2] == (206, b"")
+    assert ask("/leak.txt", part="bytes=0-3")[0] == 404
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""])

@@ -14,8 +14,8 @@ from site_entries import spec, write
 
 from talkbench.core.cards import MetricCard
 from talkbench.core.files import sha256_file
+from talkbench.results.checks.plausibility import Expected
 from talkbench.results.entries import Entry
-from talkbench.results.plausibility import Expected
 from talkbench.results.record import RunRecord
 from talkbench.results.run_store import write_rows
 from talkbench.results.summary import summarise
