@@ -60,15 +60,19 @@ class PicturedPairs:
         self._ends = (min(signed), max(signed)) if signed else ()
 
     def names(self, number: int) -> list[str]:
-        """What the pictures of a pair are called: ``000012``, ``best-000012``."""
-        ends = [f"{place}-{number:06d}" for place, pair in self.ends.items() if pair == number]
-        return [*([f"{number:06d}"] if number in self.spread else []), *ends]
+        """What the pictures of a pair are called: ``000012``; or, if it has one for this alone, ``best-000012``."""
+        if number in self.spread:
+            return [f"{number:06d}"]
+        return [f"{place}-{number:06d}" for place, pair in self.ends.items() if pair == number]
 
     def drawn(self, run: Path) -> list[tuple[str, int, str]]:
         """The pictures in the folder of a run that has ended: name, number of the pair, and ``best``, ``worst`` or "".
         These two come first, and no pair comes twice."""
         ends = self.ends if len(set(self.ends.values())) == 2 else {}
-        pictures = [(f"{place}-{number:06d}", number, str(place)) for place, number in ends.items()]
+        pictures = [
+            (f"{number:06d}" if number in self.spread else f"{place}-{number:06d}", number, str(place))
+            for place, number in ends.items()
+        ]
         pictures = [picture for picture in pictures if (run / PICTURES / f"{picture[0]}.png").exists()]
         labelled = {number for _, number, _ in pictures}
         stems = [path.stem for path in sorted((run / PICTURES).glob("[0-9]*.png"))]

@@ -36,8 +36,7 @@ def test_a_run_leaves_table_record_rows_summary_and_page(score):
     page = (folder / "index.html").read_text()
     pictures = [path.name for path in (folder / "pictures").iterdir()]
     assert len([name for name in pictures if "-" not in name]) == pictured_pairs.COUNT
-    assert sorted(name.partition("-")[0] for name in pictures if "-" in name) == ["best", "worst"]
-    assert page.count('<figure class="pair">') == len({name[-10:] for name in pictures})
+    assert page.count('<figure class="pair">') == len(pictures)
     assert "FOMM" not in page
     assert (folder / "table.md").read_text().startswith("**Measured on tiny, same-identity: all metrics**")
 

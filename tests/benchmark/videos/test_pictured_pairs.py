@@ -1,9 +1,10 @@
 """The pictures of a run: of every clip, and of the best and the worst pair."""
 
+import numpy as np
 import pytest
 
 from talkbench.benchmark.videos.pictured_pairs import spread_over_clips
-from talkbench.core.images import read_image
+from talkbench.core.images import read_image, write_png
 from talkbench.datasets import Frame, Pair
 from talkbench.reports.pages.strips import strip
 from talkbench.results import RunStore
@@ -48,10 +49,14 @@ def test_the_best_and_the_worst_pair_are_among_them_in_any_batches(score, clips,
     result = score("--batch-size", size)
     folder, numbers = result.store.folder, values(result)
     best, worst = min(numbers, key=numbers.get), max(numbers, key=lambda number: (numbers[number], number))
-    names = sorted(path.stem for path in (folder / "pictures").glob("*-*.png"))
-    assert names == [f"best-{best:06d}", f"worst-{worst:06d}"]
+    spread = [int(path.stem) for path in (folder / "pictures").glob("[0-9]*.png")]
+    assert len(spread) == 8
+    names = {path.stem for path in (folder / "pictures").glob("*-*.png")}
+    ends = {"best": best, "worst": worst}.items()
+    assert names == {f"{place}-{number:06d}" for place, number in ends if number not in spread}
     source, driving = clips_and_frames(result, worst, clips)
-    picture = read_image(folder / "pictures" / f"worst-{worst:06d}.png")
+    (path,) = (folder / "pictures").glob(f"*{worst:06d}.png")
+    picture = read_image(path)
     assert (picture[:, :96] == strip(source, driving, driving)[:, :96]).all(), "exact"
     page = (folder / "index.html").read_text()
     assert page.index("best pair by l1") < page.index("worst pair by l1")
@@ -67,9 +72,9 @@ def clips_and_frames(result, number, clips):
 def test_higher_is_better_where_the_metric_says_so(score):
     result = score("--metrics", "psnr")
     numbers = result.values("psnr")
-    (best,) = (result.store.folder / "pictures").glob("best-*.png")
-    assert int(best.stem[-6:]) == max(numbers, key=lambda number: (numbers[number], -number))
-    assert "best pair by psnr" in (result.store.folder / "index.html").read_text()
+    best = max(numbers, key=lambda number: (numbers[number], -number))
+    page = (result.store.folder / "index.html").read_text()
+    assert f"best pair by psnr</strong> <strong>Pair {best}</strong>" in page
 
 
 def test_a_run_that_is_continued_has_the_same_pictures(score, monkeypatch):
@@ -102,13 +107,14 @@ def test_one_pair_alone_is_neither_best_nor_worst(score):
 def test_the_page_of_an_older_run_has_its_pictures(score):
     """Which were drawn of other pairs, and not of the best and the worst."""
     result = score("--out", "old")
-    pictures = result.store.folder / "pictures"
-    for path in pictures.glob("*-*.png"):
+    pictures, numbers = result.store.folder / "pictures", values(result)
+    for path in pictures.iterdir():
         path.unlink()
-    kept = sorted(pictures.iterdir())[0]
-    kept.rename(pictures / "000015.png")
+    middle = sorted(numbers, key=numbers.get)[5:8]
+    for number in middle:
+        write_png(pictures / f"{number:06d}.png", np.zeros((48, 192, 3), np.uint8))
     assert score("--out", "old", "--resume").code == 0
     page = (result.store.folder / "index.html").read_text()
-    assert page.count('<figure class="pair">') == len(list(pictures.iterdir()))
-    assert "<strong>Pair 15</strong>" in page
+    assert page.count('<figure class="pair">') == 3
+    assert all(f"<strong>Pair {number}</strong>" in page for number in middle)
     assert "pair by" not in page
