@@ -80,7 +80,8 @@ def command(runs: tuple[Path, ...], sources: Path | None, **options: Any) -> Non
 
 
 def _draw_runs(runs: tuple[Path, ...], options: dict[str, Any]) -> None:
-    from talkbench.benchmark.sharing.figure import MOST_DIFFERENT, FigureOptions, hidden_clips, write_figure
+    from talkbench.benchmark.sharing.figure import write_figure
+    from talkbench.benchmark.sharing.shown_runs import MOST_DIFFERENT, FigureOptions, hidden_clips
 
     own = {name: options[name] for name in (*OF_RUNS, "root", "dpi", "out")}
     numbers = write_figure(FigureOptions(runs, **own))
