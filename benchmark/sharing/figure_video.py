@@ -160,9 +160,8 @@ def _say_what_is_missing(group: ShownRuns, rows: Sequence[_Row], progress: Progr
         for row in rows:
             missing = [number for number in row.numbers if not run.path(number).is_file()]
             if missing:
-                progress.say(
-                    f"{label} has no frame of {len(missing)} of the {len(row.numbers)} {row.label}; its panel is grey there"
-                )
+                count = f"{len(missing)} of the {len(row.numbers)}" if len(row.numbers) > 1 else "the"
+                progress.say(f"{label} has no frame of {count} {row.label}; its panel is grey there")
 
 
 def _frames(

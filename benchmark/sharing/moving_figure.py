@@ -94,7 +94,12 @@ class MovingFigure:
         """Put the images of a row, uint8 RGB and square, into their panels; a missing one is grey."""
         for column, image in enumerate(images):
             blank = np.full((self._side, self._side, 3), GREY, np.uint8)
-            self._sheet.paste(row, column, blank if image is None else _scaled(image, self._side))
+            self._sheet.paste(row, column, blank if image is None else self.scaled(image))
+
+    def scaled(self, image: np.ndarray) -> np.ndarray:
+        """An image as large as a panel; by a whole factor each pixel becomes a square, as in a figure for print."""
+        factor, part = divmod(self._side, len(image))
+        return resize(image, self._side) if part else image.repeat(factor, axis=0).repeat(factor, axis=1)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -145,9 +150,3 @@ def _fitting_sheet(
         f"{len(columns)} columns and {len(rows)} rows leave less than {READABLE} pixels for an image within "
         f"{room[0]}x{room[1]}; show less at once"
     )
-
-
-def _scaled(image: np.ndarray, side: int) -> np.ndarray:
-    """By a whole factor each pixel becomes a square, as in a figure for print."""
-    factor, part = divmod(side, len(image))
-    return resize(image, side) if part else image.repeat(factor, axis=0).repeat(factor, axis=1)

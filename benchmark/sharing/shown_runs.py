@@ -31,8 +31,8 @@ PLACE = ["source_clip", "source_index", "driving_clip", "driving_index"]
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """What the user asks for; see ``bench figure --help`` for each. `dpi` and `html` are for print, `seconds` and `width`
-    for videos."""
+    """What the user asks for; see ``bench figure --help`` for each. `dpi` and `html` are for print, `seconds` and
+    `width` for videos."""
 
     runs: Sequence[Path]
     out: Path
