@@ -36,9 +36,6 @@ READABLE = 96
 SECONDS = 20.0
 """How long a figure lasts at most, unless the user says."""
 
-GIF_BYTES = 1 << 30
-"""What the frames of a GIF may take in memory, in which they all are until it is written."""
-
 GREY = 200
 """Of the panel in the place of an image that is missing."""
 
@@ -118,20 +115,14 @@ class MovingFigure:
         """Write what `pixels` gave at the moments of the time line; an animated picture has no sound.
 
         Raises:
-            TalkbenchError: it cannot be written, no half file is left; or it is a GIF beyond `GIF_BYTES`.
+            TalkbenchError: it cannot be written; no half file is left.
         """
-        count, (width, height) = len(timeline.ticks) - 1, self.size
-        if self._kind == ".gif" and count * width * height > GIF_BYTES:
-            raise TalkbenchError(
-                f"{self._out} would have {count} frames of {width}x{height}, too many for a GIF; write .mp4 or .webp, "
-                "or give less --seconds or --width"
-            )
         with atomic_path(self._out) as temporary:
             if self._kind == ".mp4":
                 write_video(temporary, frames, timeline, sound)
             else:
                 write_animation(temporary, self._kind, frames, timeline)
-        return MovingFile(timeline, (width, height))
+        return MovingFile(timeline, self.size)
 
 
 def _fitting_sheet(
