@@ -51,8 +51,8 @@ moving-picture: $(STAMP)  ## draw the contest of README and site, results/entrie
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
 	rm -rf runs/moving-picture && mkdir -p runs/moving-picture
 	@{ echo source_clip,source_index,driving_clip,driving_index; \
-		for frame in $$(seq 372 2 434); do echo wolfgang-langer,240,wolfgang-langer,$$frame; done; \
-		for frame in $$(seq 36 67); do echo speech-speaker,21,speech-speaker,$$frame; done; } > runs/moving-picture.csv
+		for frame in $$(seq 372 2 434); do echo wolfgang-langer,392,wolfgang-langer,$$frame; done; \
+		for frame in $$(seq 36 67); do echo speech-speaker,51,speech-speaker,$$frame; done; } > runs/moving-picture.csv
 	MLFLOW_TRACKING_URI=off $(VENV)/bin/bench run --method $(CONTEST) --dataset demo --pairs runs/moving-picture.csv \
 		--metrics l1 --image-size 128 --save-frames --out runs/moving-picture
 	$(VENV)/bin/bench figure runs/moving-picture/* --video --pairs 0,32 --no-errors --width 1200 --out results/entries/contest.webp

@@ -105,7 +105,11 @@ def test_frames_that_cannot_be_read_are_grey_and_said(video, place):
 def test_a_face_on_which_a_method_fails_is_grey_for_these_frames(video, clips):
     result = video(clips / "a", "--method", "blend", "--set", "fault=pair", "--motion", "absolute")
     assert result.code == 0, result.err
-    assert result.err.count("blend fails on one.png: this frame moves nothing") == result.err.count("blend fails on one.png") == 1
+    assert (
+        result.err.count("blend fails on one.png: this frame moves nothing")
+        == result.err.count("blend fails on one.png")
+        == 1
+    )
     greys = [abs(float(image.mean()) - GREY) < 2 for image in panels("x.mp4", 2, row=1)]
     assert greys == [index == 5 for index in range(8)]
 
