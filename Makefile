@@ -51,7 +51,7 @@ moving-picture: $(STAMP)  ## draw the contest of README and site, results/entrie
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
 	rm -rf runs/moving-picture && mkdir -p runs/moving-picture
 	@{ echo source_clip,source_index,driving_clip,driving_index; \
-		for frame in $$(seq 372 2 434); do echo wolfgang-langer,392,wolfgang-langer,$$frame; done; \
+		for frame in $$(seq 340 2 402); do echo wolfgang-langer,370,wolfgang-langer,$$frame; done; \
 		for frame in $$(seq 36 67); do echo speech-speaker,51,speech-speaker,$$frame; done; } > runs/moving-picture.csv
 	MLFLOW_TRACKING_URI=off $(VENV)/bin/bench run --method $(CONTEST) --dataset demo --pairs runs/moving-picture.csv \
 		--metrics l1 --image-size 128 --save-frames --out runs/moving-picture

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from talkbench.core.images import resize
 
 Clip = list[int]
 """The numbers of the pairs of a clip: one source, and frames of one driving clip, the one after the other."""
+
+CLOSE = Fraction(1, 80)
+"""Seconds; two rows that change within less change at once. Browsers show shorter frames of an animated picture for a
+tenth of a second."""
 
 
 def write_figure_video(options: FigureOptions, progress: Progress | None = None) -> tuple[list[Clip], MovingFile]:
@@ -37,10 +42,10 @@ def write_figure_video(options: FigureOptions, progress: Progress | None = None)
     size = group.runs[0].record.dataset.image_size
     labels = [row.label for row in rows]
     figure = MovingFigure(options.out, group.columns, labels, size, options.width, progress, group.errors)
-    moments = sorted({moment for row in rows for moment in row.moments})
+    moments, close = _moments(rows)
     timeline = timeline_of(moments, max(row.end for row in rows))
     progress.start(0, len(moments))
-    file = figure.write(_frames(figure, rows, moments, progress), timeline)
+    file = figure.write(_frames(figure, rows, moments, close, progress), timeline)
     for row in rows:
         row.say_what_is_damaged(progress)
     return [row.numbers for row in rows], file
@@ -164,14 +169,25 @@ def _say_what_is_missing(group: ShownRuns, rows: Sequence[_Row], progress: Progr
                 progress.say(f"{label} has no frame of {count} {row.label}; its panel is grey there")
 
 
+def _moments(rows: Sequence[_Row]) -> tuple[list[Fraction], Fraction]:
+    """The moments at which the figure changes, ascending, and how close is at once: less than `CLOSE`, and so little
+    that no row loses a frame."""
+    steps = [after - before for row in rows for before, after in pairwise(row.moments)]
+    close, moments = min([CLOSE, *steps]), [Fraction(0)]
+    for moment in sorted(moment for row in rows for moment in row.moments):
+        if moment - moments[-1] >= close:
+            moments.append(moment)
+    return moments, close
+
+
 def _frames(
-    figure: MovingFigure, rows: Sequence[_Row], moments: Sequence[Fraction], progress: Progress
+    figure: MovingFigure, rows: Sequence[_Row], moments: Sequence[Fraction], close: Fraction, progress: Progress
 ) -> Iterator[np.ndarray]:
     """The figure at each of the moments; only rows whose image changes are drawn."""
     places = [-1] * len(rows)
     for moment in moments:
         for number, row in enumerate(rows):
-            place = bisect_right(row.moments, moment) - 1
+            place = bisect_left(row.moments, moment + close) - 1
             if place != places[number]:
                 figure.show(number, row.images(place))
                 places[number] = place

@@ -168,11 +168,11 @@ def test_clips_of_any_rate_and_size_go_side_by_side_in_their_times(bench, place)
     command = ("figure", "run", "--root", "videos", "--video", "--pairs", "0,3", "--out", "x.mp4")
     result = bench(*command)
     assert "stand still then: pairs 0–2" in result.err
-    expected = sorted({0, 0.04, 0.12, 0.3, 0.34} | {float(number / FILM) for number in (1, 2)})
+    expected = [0, 0.04, float(2 / FILM), 0.12, 0.3, 0.34]  # film's second frame comes with webcam's, 2 ms before
     assert moments("x.mp4")[:-1] == pytest.approx(expected, abs=0.002)
     cut = bench(*command, "--seconds", 0.1)
     assert "pairs 3–7 last 0.38 s; the first 0.1 are shown (--seconds)" in cut.err
-    assert len(moments("x.mp4")) - 1 == sum(moment < 0.1 for moment in expected)
+    assert moments("x.mp4")[:-1] == pytest.approx(expected[:3], abs=0.002)
 
 
 def test_the_ending_says_what_is_written(bench, clips, runs):

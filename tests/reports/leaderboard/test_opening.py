@@ -1,4 +1,4 @@
-"""The moving picture that the site opens with: that of the folder of entries, a still one for those who want no motion."""
+"""The moving picture beside the entries, with which the site opens, and the still one for those who want no motion."""
 
 import pytest
 from PIL import Image
