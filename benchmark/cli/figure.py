@@ -81,7 +81,8 @@ def command(runs: tuple[Path, ...], sources: Path | None, **options: Any) -> Non
 
     With --video all of it moves. The rows are the clips of the runs (frames of one driver that follow one another, of
     one source, as in --task reconstruction), or the images of the folder; the driver's time stamps are kept, and with
-    --sources its sound. At most 1920 pixels wide and high; animated .webp and .gif play where no player is.
+    --sources its sound. It is at most 1920 pixels wide and high. Animated .webp and .gif play where no player is,
+    without sound.
 
     \b
     bench figure runs/fomm-demo runs/mcnet-demo --out figure.png

@@ -79,7 +79,7 @@ def _beginning(clip: Clip, rate: Fraction, seconds: float, progress: Progress) -
         progress.warn(f"{clip.damage}; the result ends there")
     start = span(clip, clip.numbers[0], rate)[0]
     spans = [span(clip, number, rate) for number in clip.numbers]
-    moments = [begin - start for begin, _ in spans if begin - start < seconds]
+    moments = [begin - start for begin, _ in spans if begin - start < seconds] or [Fraction(0)]
     if len(moments) < len(spans):
         whole = float(spans[-1][1] - start)
         progress.say(f"the driver lasts {whole:.4g} s; its first {seconds:g} s are shown (--seconds)")

@@ -18,7 +18,7 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.figure import error_map
 from talkbench.core.images import resize
 
-Clip = list[int]
+Numbers = list[int]
 """The numbers of the pairs of a clip: one source, and frames of one driving clip, the one after the other."""
 
 CLOSE = Fraction(1, 80)
@@ -26,7 +26,7 @@ CLOSE = Fraction(1, 80)
 tenth of a second."""
 
 
-def write_figure_video(options: FigureOptions, progress: Progress | None = None) -> tuple[list[Clip], MovingFile]:
+def write_figure_video(options: FigureOptions, progress: Progress | None = None) -> tuple[list[Numbers], MovingFile]:
     """Draw a row for each clip, all from their beginnings on and in the time of their drivers; returns the clips, from
     top to bottom, and what was written. A clip that ends before others stands still. A panel without an image is grey.
 
@@ -51,9 +51,9 @@ def write_figure_video(options: FigureOptions, progress: Progress | None = None)
     return [row.numbers for row in rows], file
 
 
-def clips_of(run: ShownRun) -> list[Clip]:
+def clips_of(run: ShownRun) -> list[Numbers]:
     """The clips of a run in the order of its pairs; a pair that goes with no other is a clip of its own."""
-    clips: list[Clip] = []
+    clips: list[Numbers] = []
     before: tuple[object, int] = None, 0
     for number, *place, index in run.pairs.sort_index().itertuples(name=None):
         if place == before[0] and index > before[1]:
@@ -64,7 +64,7 @@ def clips_of(run: ShownRun) -> list[Clip]:
     return clips
 
 
-def _chosen(options: FigureOptions, group: ShownRuns) -> list[Clip]:
+def _chosen(options: FigureOptions, group: ShownRuns) -> list[Numbers]:
     """The clips with the pairs that the user names, or those whose mean values differ most between the runs."""
     clips = clips_of(group.runs[0])
     clip_of = {number: place for place, clip in enumerate(clips) for number in clip}
@@ -95,7 +95,7 @@ class _Row:
     """
 
     group: ShownRuns
-    numbers: Clip
+    numbers: Numbers
     moments: list[Fraction]
     end: Fraction
     source: np.ndarray
@@ -131,11 +131,11 @@ class _Row:
             )
 
 
-def _label(clip: Clip) -> str:
+def _label(clip: Numbers) -> str:
     return f"pairs {clip[0]}–{clip[-1]}" if len(clip) > 1 else f"pair {clip[0]}"
 
 
-def _row(group: ShownRuns, clip: Clip, seconds: float, progress: Progress) -> _Row:
+def _row(group: ShownRuns, clip: Numbers, seconds: float, progress: Progress) -> _Row:
     """A clip, cut after so many seconds, and its source."""
     data, run = group.dataset, group.runs[0]
     size = run.record.dataset.image_size
@@ -150,7 +150,7 @@ def _row(group: ShownRuns, clip: Clip, seconds: float, progress: Progress) -> _R
     spans = [span(driver, run.frames(number)[1].index, rate) for number in clip]
     start = spans[0][0]
     spans = [(begin - start, end - start) for begin, end in spans]
-    kept = [both for both in spans if both[0] < seconds]
+    kept = [both for both in spans if both[0] < seconds] or spans[:1]
     if len(kept) < len(spans):
         progress.say(f"{_label(clip)} last {float(spans[-1][1]):.4g} s; the first {seconds:g} are shown (--seconds)")
     return _Row(group, clip[: len(kept)], [begin for begin, _ in kept], kept[-1][1], source, [])
