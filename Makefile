@@ -54,7 +54,7 @@ moving-picture: $(STAMP)  ## draw the contest of README and site, results/entrie
 		for frame in $$(seq 340 2 402); do echo wolfgang-langer,370,wolfgang-langer,$$frame; done; \
 		for frame in $$(seq 36 67); do echo speech-speaker,51,speech-speaker,$$frame; done; } > runs/moving-picture.csv
 	MLFLOW_TRACKING_URI=off $(VENV)/bin/bench run --method $(CONTEST) --dataset demo --pairs runs/moving-picture.csv \
-		--metrics l1 --image-size 128 --save-frames --out runs/moving-picture
+		--metrics l1 --image-size 128 --videos 0 --save-frames --out runs/moving-picture
 	$(VENV)/bin/bench figure runs/moving-picture/* --video --pairs 0,32 --no-errors --width 1200 --out results/entries/contest.webp
 	$(VENV)/bin/bench figure runs/moving-picture/* --video --pairs 0,32 --no-errors --width 1200 --seconds 0.01 \
 		--out results/entries/contest-still.webp

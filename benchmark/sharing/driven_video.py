@@ -24,7 +24,7 @@ from talkbench.benchmark.sharing.driven_faces import (
 )
 from talkbench.benchmark.sharing.moving_figure import MovingFigure, MovingFile
 from talkbench.benchmark.videos.sound import sound_of
-from talkbench.benchmark.videos.timing import span, timeline_of
+from talkbench.benchmark.videos.timing import span, timeline_at
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import squared
 from talkbench.datasets.interface import Clip, Timeline
@@ -85,7 +85,7 @@ def _beginning(clip: Clip, rate: Fraction, seconds: float, progress: Progress) -
         progress.say(f"the driver lasts {whole:.4g} s; its first {seconds:g} s are shown (--seconds)")
     end = spans[len(moments) - 1][1] - start
     sound_start = clip.timeline.start if clip.timeline else Fraction(0)
-    return clip.numbers[: len(moments)], timeline_of(moments, end, sound_start)
+    return clip.numbers[: len(moments)], timeline_at(moments, end, sound_start)
 
 
 def _read(clip: Clip, number: int, fit: str) -> np.ndarray | None:

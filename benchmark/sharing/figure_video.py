@@ -13,7 +13,7 @@ import numpy as np
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.sharing.moving_figure import MovingFigure, MovingFile
 from talkbench.benchmark.sharing.shown_runs import MOST_DIFFERENT, FigureOptions, ShownRun, ShownRuns
-from talkbench.benchmark.videos.timing import span, timeline_of
+from talkbench.benchmark.videos.timing import span, timeline_at
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.figure import error_map
 from talkbench.core.images import resize
@@ -43,7 +43,7 @@ def write_figure_video(options: FigureOptions, progress: Progress | None = None)
     labels = [row.label for row in rows]
     figure = MovingFigure(options.out, group.columns, labels, size, options.width, progress, group.errors)
     moments, close = _moments(rows)
-    timeline = timeline_of(moments, max(row.end for row in rows))
+    timeline = timeline_at(moments, max(row.end for row in rows))
     progress.start(0, len(moments))
     file = figure.write(_frames(figure, rows, moments, close, progress), timeline)
     for row in rows:

@@ -29,7 +29,7 @@ def span(clip: Clip, number: int, rate: Fraction = USUAL_RATE) -> tuple[Fraction
     return ticks[number] * timeline.tick, ticks[number + 1] * timeline.tick
 
 
-def timeline_of(moments: Sequence[Fraction], end: Fraction, start: Fraction = Fraction(0)) -> Timeline:
+def timeline_at(moments: Sequence[Fraction], end: Fraction, start: Fraction = Fraction(0)) -> Timeline:
     """The time line of frames that appear at these moments, in seconds, ascending from 0, the last of them until `end`.
 
     Args:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from talkbench.benchmark.videos.timing import span, timeline_of
+from talkbench.benchmark.videos.timing import span, timeline_at
 from talkbench.datasets.interface import Clip, Timeline
 
 FILM = Fraction(1001, 24000)  # seconds of a frame at 23.976 frames a second
@@ -46,21 +46,21 @@ def test_frames_with_times_are_shown_then_and_beyond_the_end_at_the_rate():
 
 @pytest.mark.parametrize("step", [FILM, Fraction(1, 60), Fraction(1, 25), Fraction(377, 4500)])
 def test_a_constant_rate_stays_exact(step):
-    timeline = timeline_of([number * step for number in range(48)], 48 * step)
+    timeline = timeline_at([number * step for number in range(48)], 48 * step)
     assert [tick * timeline.tick for tick in timeline.ticks] == [number * step for number in range(49)]
     assert list(timeline.ticks) == list(range(49))
 
 
 def test_two_rates_have_a_tick_in_common_or_are_rounded_without_adding_up():
     moments = sorted({number * step for step in (FILM, Fraction(1, 60)) for number in range(100)})
-    timeline = timeline_of(moments, moments[-1] + FILM)
+    timeline = timeline_at(moments, moments[-1] + FILM)
     assert [tick * timeline.tick for tick in timeline.ticks[:-1]] == moments
     odd = sorted({number * step for step in (Fraction(125, 2997), Fraction(125, 1492)) for number in range(100)})
-    timeline = timeline_of(odd, odd[-1] + 1)
+    timeline = timeline_at(odd, odd[-1] + 1)
     assert timeline.tick == Fraction(1, 90000)
     assert max(abs(tick * timeline.tick - moment) for tick, moment in zip(timeline.ticks, odd, strict=False)) < 1e-5
     assert len(set(timeline.ticks)) == len(odd) + 1
 
 
 def test_one_frame():
-    assert timeline_of([Fraction(0)], Fraction(1, 25)) == Timeline([0, 1], Fraction(1, 25))
+    assert timeline_at([Fraction(0)], Fraction(1, 25)) == Timeline([0, 1], Fraction(1, 25))
