@@ -13,10 +13,10 @@ WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}"; if [ -n "$$index" ]
 CONTEST := mcnet@demo,mraa@demo,dagan@demo,fomm@demo,tpsm@demo,facevid2vid@demo,x2face@demo
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo entries site test constraints clean
+.PHONY: help venv demo entries moving-picture site test constraints clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 venv: $(STAMP)  ## make or update .venv/ with the pinned libraries and talkbench itself, editable
 
@@ -44,6 +44,20 @@ entries: $(STAMP)  ## score the small models that ship, and the yardsticks, and 
 	$(VENV)/bin/bench perf --method $(CONTEST),copy-source,oracle --size 128 --out runs/contest.csv
 	rm -rf $(patsubst %,results/entries/*--demo--%--absolute,same-identity reconstruction cross-identity)
 	$(VENV)/bin/bench results export runs/contest/* --perf runs/contest.csv
+
+# Two people whose pictures may be published, each moved by themselves for 2.7 seconds: every second frame of a video of
+# 24 frames a second, and every frame of one of 12. The pair list and the frames stay in runs/.
+moving-picture: $(STAMP)  ## draw the contest of README and site, results/entries/contest.webp, and its first moment
+	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
+	rm -rf runs/moving-picture && mkdir -p runs/moving-picture
+	@{ echo source_clip,source_index,driving_clip,driving_index; \
+		for frame in $$(seq 340 2 402); do echo wolfgang-langer,370,wolfgang-langer,$$frame; done; \
+		for frame in $$(seq 36 67); do echo speech-speaker,51,speech-speaker,$$frame; done; } > runs/moving-picture.csv
+	MLFLOW_TRACKING_URI=off $(VENV)/bin/bench run --method $(CONTEST) --dataset demo --pairs runs/moving-picture.csv \
+		--metrics l1 --image-size 128 --videos 0 --save-frames --out runs/moving-picture
+	$(VENV)/bin/bench figure runs/moving-picture/* --video --pairs 0,32 --no-errors --width 1200 --out results/entries/contest.webp
+	$(VENV)/bin/bench figure runs/moving-picture/* --video --pairs 0,32 --no-errors --width 1200 --seconds 0.01 \
+		--out results/entries/contest-still.webp
 
 site: $(STAMP)  ## build the leaderboard of results/entries into site/
 	$(VENV)/bin/bench leaderboard build --out site

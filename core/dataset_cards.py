@@ -61,10 +61,12 @@ class ClipCard(Card):
         face: height in pixels of the face before it is cut out and brought to the size of the clip; None: unknown.
         licence: "" where the data set's stands for it.
         shown: whether pictures of it may be published: thumbnails of entries, figures of the manual.
+        rate: frames per second of the video that it was made from; None: unknown, or its frames carry their times.
     """
 
     about: Line
     face: int | None = None
+    rate: float | None = Field(None, gt=0, le=1000)
     licence: Line = ""
     shown: bool = True
 

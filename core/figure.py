@@ -53,40 +53,66 @@ class Grid:
     smallest: int = SMALLEST
 
 
+class Sheet:
+    """A drawn figure without its images, into which they are pasted, as often as one likes: a video's panels change and
+    its labels stay.
+
+    Attributes:
+        size: width and height of the figure in pixels.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        from PIL import Image, ImageDraw
+
+        height, width = grid.rows[0][1][0].shape[:2]
+        self._factor = math.ceil(grid.smallest / min(height, width))
+        height, width = self._factor * height, self._factor * width
+        gap, text = max(2, width // 64), round(TEXT * height)
+        line = round(1.3 * text)
+        heads = [_fitted(label, width, 2 * round(LINE * text), text) for label in grid.columns]
+        above, below = (line if grid.title else 0), (line if grid.captions else 0)
+        left = 2 * text if any(label for label, _ in grid.rows) else gap
+        top = above + gap + line * max(1 + lines.count("\n") for lines, _ in heads)
+        foot, step = (2 * text if grid.errors else gap), height + below + gap
+        self.size = (left + len(grid.columns) * (width + gap), top + len(grid.rows) * step + foot)
+        self._corner, self._steps = (left, top), (width + gap, step)
+        self._canvas = Image.new("RGB", self.size, "white")
+        pen = ImageDraw.Draw(self._canvas)
+        _line(pen, grid.title, left, above // 2, self.size[0] - 2 * left, text)
+        for place, (lines, font) in enumerate(heads):
+            centre = left + place * (width + gap) + width // 2
+            pen.multiline_text((centre, top - gap), lines, "black", font, "md", spacing=0, align="center")
+        for number, (label, _) in enumerate(grid.rows):
+            y = top + number * step
+            if label:
+                self._canvas.paste(_upright(label, height, text), (0, y))
+            if grid.captions:
+                middle, room = y + height + below // 2, self.size[0] - 2 * left
+                _line(pen, grid.captions[number], left, middle, room, round(0.8 * text))
+        if grid.errors:
+            _scale(self._canvas, left, self.size[1] - foot, 2 * width, text, grid.note)
+
+    def paste(self, row: int, column: int, image: np.ndarray) -> None:
+        """Put an image, of the size of those of the grid, into its place."""
+        from PIL import Image
+
+        (left, top), (right, down) = self._corner, self._steps
+        large = image.repeat(self._factor, axis=0).repeat(self._factor, axis=1)
+        self._canvas.paste(Image.fromarray(large), (left + column * right, top + row * down))
+
+    def pixels(self) -> np.ndarray:
+        """The figure as it is now, uint8 RGB."""
+        return np.array(self._canvas)
+
+
 def draw(grid: Grid) -> np.ndarray:
     """The figure on white, uint8 RGB; its images are as they are, or, if they are small, enlarged by a whole factor:
     each pixel becomes a square."""
-    from PIL import Image, ImageDraw
-
-    height, width = grid.rows[0][1][0].shape[:2]
-    factor = math.ceil(grid.smallest / min(height, width))
-    height, width = factor * height, factor * width
-    gap, text = max(2, width // 64), round(TEXT * height)
-    line = round(1.3 * text)
-    heads = [_fitted(label, width, 2 * round(LINE * text), text) for label in grid.columns]
-    above, below = (line if grid.title else 0), (line if grid.captions else 0)
-    left = 2 * text if any(label for label, _ in grid.rows) else gap
-    top = above + gap + line * max(1 + lines.count("\n") for lines, _ in heads)
-    foot, step = (2 * text if grid.errors else gap), height + below + gap
-    size = (left + len(grid.columns) * (width + gap), top + len(grid.rows) * step + foot)
-    canvas = Image.new("RGB", size, "white")
-    pen = ImageDraw.Draw(canvas)
-    _line(pen, grid.title, left, above // 2, size[0] - 2 * left, text)
-    for place, (lines, font) in enumerate(heads):
-        centre = left + place * (width + gap) + width // 2
-        pen.multiline_text((centre, top - gap), lines, "black", font, "md", spacing=0, align="center")
-    for number, (label, images) in enumerate(grid.rows):
-        y = top + number * step
-        if label:
-            canvas.paste(_upright(label, height, text), (0, y))
+    sheet = Sheet(grid)
+    for number, (_, images) in enumerate(grid.rows):
         for place, image in enumerate(images):
-            large = image.repeat(factor, axis=0).repeat(factor, axis=1)
-            canvas.paste(Image.fromarray(large), (left + place * (width + gap), y))
-        if grid.captions:
-            _line(pen, grid.captions[number], left, y + height + below // 2, size[0] - 2 * left, round(0.8 * text))
-    if grid.errors:
-        _scale(canvas, left, size[1] - foot, 2 * width, text, grid.note)
-    return np.asarray(canvas)
+            sheet.paste(number, place, image)
+    return sheet.pixels()
 
 
 def _line(pen: ImageDraw.ImageDraw, line: str, left: int, middle: int, room: int, size: int) -> None:

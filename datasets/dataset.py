@@ -7,6 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -24,7 +25,7 @@ from talkbench.datasets.clip_store import Store, Survey
 from talkbench.datasets.clips import has_two_frames
 from talkbench.datasets.fingerprints import fingerprint
 from talkbench.datasets.gaps import Gap
-from talkbench.datasets.interface import Clip
+from talkbench.datasets.interface import USUAL_RATE, Clip
 from talkbench.datasets.official_lists import is_official_form, recognise
 from talkbench.datasets.pairs import COLUMNS, Frame, Pair, pairs_sha256, read_pairs, read_text, repetition
 
@@ -234,6 +235,11 @@ class Dataset(ABC):
     def fingerprint(self, clip: str) -> str:
         """What tells `clip` from others and from itself when it has changed, see `talkbench.datasets.fingerprints`."""
         return fingerprint(self.store.path(clip))
+
+    def rate(self, clip: str) -> Fraction:
+        """Frames per second of a clip whose frames carry no time: its card's, else the field's usual ones."""
+        card = self.card.clips.get(clip)
+        return Fraction(str(card.rate)) if card and card.rate else USUAL_RATE
 
     def read(self, frame: Frame) -> np.ndarray:
         """The image of `frame`, uint8 RGB (H, W, 3) at its stored size; raises as `Split.read`."""

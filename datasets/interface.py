@@ -12,6 +12,9 @@ import numpy as np
 
 from talkbench.core.errors import PairError
 
+USUAL_RATE = Fraction(25)
+"""Frames per second of the field's data sets: of clips whose frames carry no time."""
+
 
 @dataclass(frozen=True)
 class Timeline:

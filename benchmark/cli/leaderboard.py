@@ -31,7 +31,8 @@ def build(out: Path, entries: Path | None) -> None:
 
     The site has a page for each data set and task, each method and each metric, and one that compares two methods pair
     by pair and, where entries have clips, in motion. The pages need no server and no network, and the same entries give
-    the same bytes. Entries are written by bench results export.
+    the same bytes. Entries are written by bench results export. With contest.webp and contest-still.webp beside them,
+    made by bench figure --video, the site opens with that moving picture; who wants no motion sees the still one.
 
     \b
     bench leaderboard build --out site
@@ -44,7 +45,7 @@ def build(out: Path, entries: Path | None) -> None:
     folder = entries or (ENTRIES if ENTRIES.is_dir() else SHIPPED)
     listed = load_entries(folder)
     clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in listed}}
-    first = build_site(listed, all_cards(), clusters).write(out)
+    first = build_site(listed, all_cards(), clusters, folder).write(out)
     count = f"{len(listed)} {'entry' if len(listed) == 1 else 'entries'}{' that ship' if folder == SHIPPED else ''}"
     what = count if listed else f"no entries in {folder}: published tables alone"
     click.echo(f"site    {first}   ({what}; open it in a browser)")

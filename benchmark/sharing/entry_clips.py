@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkbench.benchmark.sharing.figure import ShownRun
+from talkbench.benchmark.sharing.shown_runs import ShownRun
 from talkbench.benchmark.videos.driven_clips import DrivenClip, driven_clips
 from talkbench.benchmark.videos.mp4 import FINE, write_video
 from talkbench.benchmark.videos.timelines import timeline_of

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from talkbench import datasets, methods
 from talkbench.benchmark.sharing.entry_clips import entry_clips
-from talkbench.benchmark.sharing.figure import ShownRun
+from talkbench.benchmark.sharing.shown_runs import ShownRun
 from talkbench.core.dataset_cards import may_have_seen, set_names
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
 
-from talkbench.datasets.interface import Clip, Timeline
-
-FRAME_FOLDER_RATE = Fraction(25)
-"""Frames per second of clips that carry no time: that of the field's data sets."""
+from talkbench.datasets.interface import USUAL_RATE, Clip, Timeline
 
 
 def timeline_of(clip: Clip, numbers: range) -> Timeline:
@@ -16,7 +12,7 @@ def timeline_of(clip: Clip, numbers: range) -> Timeline:
     are shown as long as the last one is."""
     whole = clip.timeline
     if whole is None:
-        return Timeline(range(len(numbers) + 1), 1 / FRAME_FOLDER_RATE)
+        return Timeline(range(len(numbers) + 1), 1 / USUAL_RATE)
     ticks = list(whole.ticks)
     beyond = max(0, numbers.stop + 1 - len(ticks))
     ticks += [ticks[-1] + (ticks[-1] - ticks[-2]) * count for count in range(1, beyond + 1)]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.files import check_regular
 from talkbench.reports.leaderboard.board import Board, BoardGroup, SharedPair
 from talkbench.reports.leaderboard.plot import plot_of
 from talkbench.reports.leaderboard.site import Site
@@ -13,18 +17,57 @@ from talkbench.results.entries import Entry
 MAX_OUTPUTS = 6
 """Systems whose output is shown at the top of a board."""
 
+CONTEST, STILL = "contest.webp", "contest-still.webp"
+"""Beside the entries: a moving picture of their methods, and one of its moments for those who want no motion."""
 
-def add_boards(site: Site, boards: Sequence[Board]) -> None:
-    """Add the first page and one page per board."""
+
+@dataclass(frozen=True)
+class Opening:
+    """The moving picture of the first page: its path in the site, that of the still one, their width and height."""
+
+    moving: str
+    still: str
+    size: tuple[int, int]
+
+
+def add_boards(site: Site, boards: Sequence[Board], folder: Path | None = None) -> None:
+    """Add the first page and one page per board.
+
+    Args:
+        folder: of the entries; the first page opens with the moving picture in it, if there is one.
+    """
     pairs = [shown_pair(site, board) for board in boards]
     metrics = [
         list(dict.fromkeys(column.title for group in board.groups for column in group.columns)) for board in boards
     ]
-    site.add("index.html", "index.html", boards=list(zip(boards, pairs, metrics, strict=True)))
+    opening = opening_of(site, folder) if folder else None
+    site.add("index.html", "index.html", boards=list(zip(boards, pairs, metrics, strict=True)), opening=opening)
     for board, pair in zip(boards, pairs, strict=True):
         plots = [plot_of(group) if group.kind == "measured" else None for group in board.groups]
         name = board.card.title.split(",")[0] or board.dataset
         site.add(board.path, "board.html", scripts=("pictures.js",), board=board, name=name, pair=pair, plots=plots)
+
+
+def opening_of(site: Site, folder: Path) -> Opening | None:
+    """Add the pictures `CONTEST` and `STILL` of a folder of entries to the site; None unless both are there.
+
+    Raises:
+        TalkbenchError: one of them is no WebP picture.
+    """
+    from PIL import Image
+
+    paths = [folder / name for name in (CONTEST, STILL)]
+    if not all(path.exists() for path in paths):
+        return None
+    for path in paths:
+        check_regular(path)
+        try:
+            with Image.open(path, formats=["WEBP"]) as picture:
+                size = picture.size
+        except OSError as error:
+            raise TalkbenchError(f"{path} is no WebP picture; make it anew with bench figure --video") from error
+    moving, still = (site.asset(path.name, path.read_bytes()) for path in paths)
+    return Opening(moving, still, size)
 
 
 def shown_pair(site: Site, board: Board) -> SharedPair | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from talkbench.reports.cards import Cards
 from talkbench.reports.leaderboard.audit import add_audit
@@ -17,12 +18,15 @@ from talkbench.reports.leaderboard.site import Site
 from talkbench.results.entries import Entry
 
 
-def build_site(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None) -> Site:
+def build_site(
+    entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None, folder: Path | None = None
+) -> Site:
     """All pages: the boards, the comparisons, and what the cards say of methods and metrics. Data sets that are for
     evaluation only are not shown.
 
     Args:
         clusters: by data set, what the statistics resample for a driving clip; the clip itself where there is none.
+        folder: of the entries; a moving picture in it (`board_pages.CONTEST`) opens the site.
 
     Raises:
         TalkbenchError: damaged rows.
@@ -30,7 +34,7 @@ def build_site(entries: Sequence[Entry], cards: Cards, clusters: Clusters | None
     entries = [_without_pictures(entry) if cards.dataset(entry.record.dataset.name).evaluation_only else entry
                for entry in entries]  # fmt: skip
     site, all_boards = Site(), boards(entries, cards, clusters)
-    add_boards(site, all_boards)
+    add_boards(site, all_boards, folder)
     add_comparisons(site, all_boards)
     add_methods(site, all_boards, cards)
     add_metrics(site, all_boards, cards)

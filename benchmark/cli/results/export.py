@@ -72,8 +72,8 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
     bench results export runs/* --format csv --out results.csv
     """
     from talkbench.benchmark.sharing.export_entry import ExportOptions, export_entry, has_frames
-    from talkbench.benchmark.sharing.figure import hidden_clips
     from talkbench.benchmark.sharing.formats import write_runs
+    from talkbench.benchmark.sharing.shown_runs import hidden_clips
 
     if form != "entry" or pairs:
         write_runs(runs, form, pairs, out)

@@ -17,6 +17,7 @@ from talkbench.datasets.pairs import pairs_sha256
 from talkbench.datasets.sets import demo as demo_module
 from talkbench.datasets.sets.demo import CLIPS, VIDEOS, held_out
 from talkbench.datasets.sets.demo.lists import LISTS
+from talkbench.datasets.videos import VideoClip
 
 VERSION_1 = ("wolfgang-langer", "single-face")
 SHARED = {"wolfgang-langer", "speech-speaker", "speech-bystander"}
@@ -133,6 +134,14 @@ def test_the_card_knows_every_clip_and_whether_it_may_be_shown(demo):
     assert {name for name in CLIPS if demo.card.may_show(name)} == SHARED
     assert not demo.card.may_show("wolfgang-langer", "carphone")
     assert all((card.licence == "none stated") != card.shown for card in demo.card.clips.values())
+
+
+def test_the_card_knows_the_rates_of_the_videos(demo):
+    assert all(demo.card.clips[name].rate for name in VIDEOS)
+    for name in VERSION_1:
+        timeline = VideoClip(demo.find_source(name)).timeline
+        assert demo.rate(name) == pytest.approx(len(timeline.ticks[1:]) / (timeline.ticks[-1] * timeline.tick), 1e-4)
+    assert demo.rate("friend-1") == demo.rate("no clip") == 25
 
 
 def test_preparing_again_touches_nothing(demo, monkeypatch):
