@@ -59,7 +59,7 @@ def write(options: AnimateOptions, frames: Iterator[np.ndarray], driver: Driver,
             sound = driver.sound(progress) if options.sound else None
             write_video(temporary, frames, driver.timeline, sound)
         elif options.kind == ".png":
-            write_png(temporary, next(frames))
+            write_png(temporary, *frames)
         else:
             write_animation(temporary, options.kind, frames, driver.timeline)
     _say_large(options.out, options.kind, progress)

@@ -1,6 +1,5 @@
 """`bench animate`: the video it writes, and inputs that are none."""
 
-import shutil
 from fractions import Fraction
 from pathlib import Path
 

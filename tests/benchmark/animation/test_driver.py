@@ -14,19 +14,8 @@ from talkbench.core.images import read_image, write_png
 @pytest.fixture
 def animate(bench, place):
     write_png(place / "face.png", np.full((64, 64, 3), 120, np.uint8))
-    command = (
-        "animate",
-        "--method",
-        "blend",
-        "--source",
-        "face.png",
-        "--set",
-        "side=64",
-        "--out",
-        "result.mp4",
-        "--no-crop",
-    )
-    return lambda driving, *options: bench(*command, "--driving", driving, *options)
+    command = ("animate", "--method", "blend", "--source", "face.png", "--set", "side=64", "--out", "result.mp4")
+    return lambda driving, *options: bench(*command, "--no-crop", "--driving", driving, *options)
 
 
 def lengths(path):
