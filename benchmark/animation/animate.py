@@ -84,10 +84,12 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> Animat
     progress = progress or Progress()
     options.check()
     device = choose_device(options.device)
-    motion = chosen_motion(options.method, options.motion)
+    motion = chosen_motion(options.method, options.motion)  # before anything is read
     weights = find_weights(options.method, options.checkpoint) if isinstance(options.method, str) else None
     clip = open_driver(options, progress)
     picture = read_source(options, progress)
+    if len(clip) == 1 and motion == PREFERRED_MOTION:
+        motion = _motion_of_one(options, progress)
     with memory_advice(options.batch_size):
         method = _method(options, weights, motion).to(device)
         size = method.resolution or DEFAULT_SIZE
@@ -118,6 +120,15 @@ def chosen_motion(method: str | Method, motion: str | None) -> str:
     motion = motion or (PREFERRED_MOTION if PREFERRED_MOTION in choices else choices[0])
     check_motion(method, motion)
     return motion
+
+
+def _motion_of_one(options: AnimateOptions, progress: Progress) -> str:
+    """The motion where the driver has one frame: since that frame nothing moves."""
+    if options.motion is None and "absolute" in motions(options.method):
+        progress.say("the driver is one frame: the face takes its pose (--motion absolute)")
+        return "absolute"
+    progress.warn("the driver is one frame, since which nothing moves; --motion absolute gives the face its pose")
+    return PREFERRED_MOTION
 
 
 def _method(options: AnimateOptions, weights: Weights | None, motion: str) -> Method:

@@ -26,7 +26,8 @@ WHICH = "largest; first, the one that is seen first; or a number, 1 for the firs
     "--motion",
     help="How the driver moves the face. absolute: it takes the driver's pose; relative-first: it moves as the driver "
     "has moved since the first frame; relative-best: since the frame posed most like the source; avd: as absolute, "
-    "without the driver's face shape.  [default: relative-first, or absolute if the method has no relative motion]",
+    "without the driver's face shape.  [default: relative-first; absolute if the method has no relative motion, or the "
+    "driver one frame]",
 )  # fmt: skip
 @click.option("--side-by-side", is_flag=True, help="Show source, driver and result beside one another.")
 @click.option(
@@ -78,7 +79,7 @@ def command(**options: Any) -> None:
     bench animate --method mcnet --source face.png --driving clip.mp4 --out result.webp --side-by-side
     bench animate --method mcnet --source family.jpg --source-face 2 --driving clip.mp4 --out result.mp4 --paste-back
     bench animate --method mcnet --source film.mp4 --source-frame 40 --driving clip.mp4 --out result.gif
-    bench animate --method mcnet --source face.png --driving other.png --motion absolute --out result.png
+    bench animate --method mcnet --source face.png --driving other.png --out result.png
     """
     from talkbench.benchmark.animation.animate import animate
     from talkbench.benchmark.animation.options import AnimateOptions

@@ -66,6 +66,17 @@ def test_one_picture_drives(drive, place, still, cutout, out):
             assert (stream.frames, stream.duration * stream.time_base) == (1, 1)
 
 
+def test_one_picture_gives_its_pose(bench, detector, place, still, cutout):
+    """Relative to itself it would move nothing."""
+    command = ("animate", "--method", "blend", "--set", "side=64", "--source", cutout, "--driving", still, "--out")
+    result = bench(*command, "a.png")
+    assert "the driver is one frame: the face takes its pose (--motion absolute)" in result.err
+    assert read_image(place / "a.png")[0, 0, 0] == 128, "half of white"
+    asked = bench(*command, "b.png", "--motion", "relative-first")
+    assert "warning: the driver is one frame, since which nothing moves; --motion absolute" in asked.err
+    assert read_image(place / "b.png")[0, 0, 0] == 255
+
+
 def test_a_video_is_the_source(drive, place, still):
     """By its first frame with a face, or by the frame of a number."""
     images = [painted(64, 64)] * 5 + [painted(64, 64, HEAD)] * 3
