@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-FEATHER = 0.12  # of the pasted square's side over which it fades into the picture
+FEATHER = 0.16  # of the pasted square's side over which it fades into the picture
 
 
 def beside(panels: Sequence[np.ndarray]) -> np.ndarray:

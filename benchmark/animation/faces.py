@@ -20,7 +20,7 @@ EVERY, MOST_LOOKS = 4, 400  # every fourth frame of a clip is searched for faces
 MANY = 500  # frames that are read in a moment; of more, progress is shown
 LINES = 720  # a larger picture is searched at a whole fraction of its size
 MARGIN = 0.1  # of the box around a face in all frames, on each side (docs/specs/fomm.md 4.7)
-LOOSEST, USUAL, TIGHTEST = 0.54, 0.65, 0.76  # of a head crop's side that the face's height takes in the field's crops
+LOOSEST, USUAL, TIGHTEST = 0.54, 0.65, 0.70  # of its square's side that the height of a picture's face takes
 SELDOM = 0.5  # a face that is seen in a smaller share of the frames that are looked at is worth a word
 ENLARGED = 2.0  # from which factor on it is worth a word
 BODIES = ("ted", "taichi", "tai-chi")
@@ -148,7 +148,7 @@ class Held:
         return is_head_crop(self.boxes, self.survey.height, self.survey.width)
 
     def share(self, crop: Crop | None) -> float:
-        """The share of the square's side that the face's height takes, within that of the field's head crops."""
+        """The share of the square's side that the face's height takes, within bounds that give a picture's face room."""
         size = self.survey.height, self.survey.width
         side = crop.place(*size)[2] if crop else min(size)
         return float(np.clip(np.median(self._heights) / side, LOOSEST, TIGHTEST))
