@@ -148,7 +148,7 @@ class Held:
         return is_head_crop(self.boxes, self.survey.height, self.survey.width)
 
     def share(self, crop: Crop | None) -> float:
-        """The share of the square's side that the face's height takes, within bounds that give a picture's face room."""
+        """The share of the square's side that the face's height takes, within bounds that give a picture room."""
         size = self.survey.height, self.survey.width
         side = crop.place(*size)[2] if crop else min(size)
         return float(np.clip(np.median(self._heights) / side, LOOSEST, TIGHTEST))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from talkbench.benchmark.videos.filters import pulled
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.interface import Timeline
 
 if TYPE_CHECKING:
-    import av
     from av.filter import Graph
     from PIL.Image import Image
 
@@ -99,10 +99,10 @@ def _write_gif(path: Path, first: np.ndarray, images: Iterator[np.ndarray], time
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = start, tick
             graph.push(frame)
-            for picture in _pulled(graph):
+            for picture in pulled(graph, av.VideoFrame):
                 container.mux(stream.encode(picture))
         graph.push(None)
-        for picture in _pulled(graph):
+        for picture in pulled(graph, av.VideoFrame):
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
 
@@ -125,15 +125,3 @@ def _palettes(first: np.ndarray, tick: Fraction) -> Graph:
         one.link_to(other, place, entry)
     graph.configure()
     return graph
-
-
-def _pulled(graph: Graph) -> Iterator[av.VideoFrame]:
-    import av
-
-    while True:
-        try:
-            frame = graph.pull()
-            assert isinstance(frame, av.VideoFrame)
-            yield frame
-        except (av.BlockingIOError, av.EOFError):
-            return
