@@ -26,8 +26,9 @@ from talkbench.methods.cards import Weights, find_weights
 from talkbench.methods.interface import Method
 
 PREFERRED_MOTION = "relative-first"
-LONGEST = 1920
-"""Pixels of the longer side of a picture that a face is pasted back into; half as many where others stand beside it."""
+LONGEST = {".mp4": 1920, ".png": 1920, ".webp": 960, ".gif": 640}
+"""By ending, the pixels of the longer side of a picture that a face is pasted back into; half as many where source and
+driver stand beside it."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class _Composition:
             square, (height, width) = source.square, source.picture.shape[:2]
             if square is None:
                 raise TalkbenchError("--paste-back: nothing was cut out of the source; leave it out, or give --crop")
-            self._paste = PasteBack(source.picture, square, LONGEST // 2 if self._beside else LONGEST)
+            self._paste = PasteBack(source.picture, square, LONGEST[options.kind] // (2 if self._beside else 1))
             self._source = self._paste.picture
             small = "x".join(map(str, self._paste.size))
             if max(self._paste.size) + 2 < max(height, width):

@@ -75,6 +75,7 @@ def test_a_large_picture_is_made_smaller(drive, place, still):
     result = drive("large.png", still, "--paste-back")
     assert "the source is 2510x2010: the face is put back into it at 1920x1536" in result.err
     assert "(1 frame, 1920x1536)" in result.out
+    assert "at 640x512" in drive("large.png", still, "--paste-back", out="a.gif").err
     both = drive("large.png", still, "--paste-back", "--side-by-side", out="a.png")
     assert "(1 frame, 2688x768)" in both.out
 
