@@ -44,13 +44,17 @@ def read_image(path: Path, data: bytes | None = None) -> np.ndarray:
     Raises:
         PairError: ``undecodable-frame``, see `open_image`; or the file is truncated.
     """
+    pixels = read_pixels(path, data)
+    return on_colour(pixels) if pixels.shape[2] == 4 else pixels
+
+
+def read_pixels(path: Path, data: bytes | None = None) -> np.ndarray:
+    """As `read_image`, but an image that may be transparent is uint8 RGBA (H, W, 4)."""
     from PIL import ImageOps
 
     with open_image(path, data) as image:
         upright = ImageOps.exif_transpose(image)
-        if upright.has_transparency_data:
-            return on_black(np.asarray(upright.convert("RGBA")))
-        return np.array(upright.convert("RGB"))
+        return np.array(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
 
 
 @contextmanager
@@ -128,12 +132,13 @@ def check_pixels(width: int, height: int) -> None:
         raise ValueError(f"{width}x{height} is more than {MAX_MEGAPIXELS} megapixels, the limit")
 
 
-def on_black(image: np.ndarray) -> np.ndarray:
-    """uint8 RGBA (H, W, 4) laid on black, uint8 RGB (H, W, 3): colours under full transparency do not show."""
+def on_colour(image: np.ndarray, colour: str | tuple[int, ...] = "black") -> np.ndarray:
+    """uint8 RGBA (H, W, 4) laid on a colour of Pillow's, uint8 RGB (H, W, 3): colours under full transparency do not
+    show."""
     from PIL import Image
 
     picture = Image.fromarray(image)
-    return np.array(Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture).convert("RGB"))
+    return np.array(Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture).convert("RGB"))
 
 
 def middle_square(image: np.ndarray) -> np.ndarray:

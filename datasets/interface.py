@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -90,13 +91,12 @@ class Clip(ABC):
             raise PairError("index-beyond-clip", f"{self.path} has frames 0 to {len(self) - 1}, not {index}")
         return self._read(index)
 
+    def sound_frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The frames that can be read, with their numbers, ascending."""
+        for number in self.numbers:
+            with suppress(PairError):
+                yield number, self.read(number)
+
     def sound_numbers(self) -> list[int]:
         """The numbers of the frames that can be read, which is tried with all of them."""
-        return [number for number in self.numbers if self._is_sound(number)]
-
-    def _is_sound(self, number: int) -> bool:
-        try:
-            self.read(number)
-        except PairError:
-            return False
-        return True
+        return [number for number, _ in self.sound_frames()]

@@ -17,7 +17,7 @@ import numpy as np
 
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import check_regular
-from talkbench.core.images import check_pixels, on_black
+from talkbench.core.images import check_pixels, on_colour
 from talkbench.datasets.interface import Clip, Timeline
 
 if TYPE_CHECKING:
@@ -78,6 +78,16 @@ def is_video(path: Path) -> bool:
             )
     except TalkbenchError:
         return False
+
+
+def has_sound(path: Path) -> bool:
+    """Whether the video at `path` comes with sound, which may be damaged.
+
+    Raises:
+        TalkbenchError: it cannot be read.
+    """
+    with open_video(path) as (container, _):
+        return bool(container.streams.audio)
 
 
 @dataclass
@@ -239,8 +249,8 @@ class VideoClip(Clip):
         )
         return range(first, last + beyond)
 
-    def sound_numbers(self) -> list[int]:
-        return [index for index, _ in self._decode()]
+    def sound_frames(self) -> Iterator[tuple[int, np.ndarray]]:
+        return self._decode()
 
     def __reduce__(self) -> tuple[type[VideoClip], tuple[Path]]:
         return VideoClip, (self.path,)
@@ -319,7 +329,7 @@ def _as_shown(frame: av.VideoFrame, aspect: Fraction | None) -> np.ndarray:
     """
     check_pixels(frame.width, frame.height)
     if any(component.is_alpha for component in frame.format.components):
-        image = on_black(frame.to_ndarray(format="rgba"))
+        image = on_colour(frame.to_ndarray(format="rgba"))
     else:
         image = frame.to_ndarray(format="rgb24")
     if aspect and aspect > 0:

@@ -35,8 +35,9 @@ def write_video(
     sound: float = 0,
     layout: dict[str, str] | None = None,
     kinds: PictureType | None = None,
+    rate: Fraction = Fraction(25),
 ) -> Path:
-    """Write a video of `images`, or of so many numbered ones, at 25 frames a second.
+    """Write a video of `images`, or of so many numbered ones, at `rate` frames a second.
 
     Args:
         form: the container, if the ending does not name it.
@@ -48,7 +49,7 @@ def write_video(
     """
     frames = [numbered(index) for index in range(images)] if isinstance(images, int) else images
     with av.open(str(path), "w", format=form, options=layout or {}) as container:
-        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
         if aspect:

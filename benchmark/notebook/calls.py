@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeGuard
@@ -211,36 +212,45 @@ def animate(
     *,
     checkpoint: Path | str | None = None,
     motion: str | None = None,
+    side_by_side: bool = False,
+    paste_back: bool = False,
+    crop: bool | None = None,
+    source_face: str | int | None = None,
+    driving_face: str | int | None = None,
+    source_frame: int | None = None,
+    fit: str = "crop",
+    background: str = "white",
+    sound: bool = True,
+    strict: bool = False,
     frames: Path | str | None = None,
     batch_size: int = 8,
     device: str = "auto",
-    sound: bool = True,
-    keep_damaged: bool = False,
-    fit: str = "crop",
     settings: Mapping[str, object] | None = None,
     progress: bool = True,
 ) -> Animation:
-    """Animate a face image with a driving video: ``bench animate`` in one call.
+    """Animate a face image with a driver: ``bench animate`` in one call.
 
     Args:
-        source: an image file, or an array, uint8 RGB (H, W, 3).
-        driving: a video file, a folder of frames, or a list of frames: arrays or paths of image files of one size.
-        out: the ``.mp4`` to write.
-        frames: a folder; every frame is also written there as PNG.
+        source: an image, or a video of which one frame is taken, by its path; or an array, uint8 RGB (H, W, 3) or RGBA.
+        driving: a video file, an image, a folder of frames; or frames in a list or an array, see `evaluate`.
+        out: what to write, ``.mp4``, ``.webp``, ``.gif``, or ``.png`` for a driver of one frame.
+        crop: None: to the face, where an input is no head crop.
+        frames: a folder; every generated frame is also written there as PNG.
         others: as the options of ``bench animate``.
 
     Raises:
-        TalkbenchError: an input cannot be read, or the output cannot be written; no half video is left.
+        TalkbenchError: an input cannot be read, or the output cannot be written; no half file is left.
     """
-    from talkbench.benchmark.animate import AnimateOptions
-    from talkbench.benchmark.animate import animate as write
+    from talkbench.benchmark.animation.animate import animate as write
+    from talkbench.benchmark.animation.options import AnimateOptions
     from talkbench.datasets.clips import ListedClip
     from talkbench.datasets.interface import Clip
 
     path = Path(out)
     _check_numbers(batch_size=batch_size)
     if not isinstance(source, str | Path):
-        ListedClip([source])  # says what is wrong with it
+        rgba = isinstance(source, np.ndarray) and source.ndim == 3 and source.shape[2] == 4
+        ListedClip([source[..., :3] if rgba else source])  # says what is wrong with it
     options = AnimateOptions(
         method=method if isinstance(method, str) else checked(method),
         source=source if isinstance(source, np.ndarray) else Path(source),
@@ -249,16 +259,23 @@ def animate(
         out=path,
         checkpoint=_path(checkpoint),
         motion=motion,
+        side_by_side=side_by_side,
+        paste_back=paste_back,
+        crop=crop,
+        source_face=None if source_face is None else str(source_face),
+        driving_face=None if driving_face is None else str(driving_face),
+        source_frame=source_frame,
+        fit=fit,
+        background=background,
+        sound=sound,
+        strict=strict,
         frames=_path(frames),
         batch_size=batch_size,
         device=device,
-        sound=sound,
-        keep_damaged=keep_damaged,
-        fit=fit,
         settings=dict(settings or {}),
     )  # fmt: skip
     with _display(progress, "frames") as display:
-        return Animation(path, *write(options, display))
+        return Animation(path, **asdict(write(options, display)))
 
 
 def checked(method: object) -> Method:

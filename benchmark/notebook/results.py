@@ -189,17 +189,24 @@ class Verification(list["Figure"]):
 
 @dataclass(frozen=True)
 class Animation:
-    """A video that a method has made: its file, the number of its frames and their side in pixels."""
+    """What a method has made: its file, the number of its frames, the side of what the method generates, and the size
+    of a written frame, which is another one side by side and pasted back; all in pixels. `lost` frames of the driver
+    could not be read."""
 
     path: Path
     frames: int
     size: int
+    width: int
+    height: int
+    lost: int = 0
 
     def _repr_html_(self) -> str:
         if self.path.stat().st_size > MOST_EMBEDDED:
             return f"<p>{html.escape(str(self.path))}</p>"
-        video = base64.b64encode(self.path.read_bytes()).decode()
-        return f'<video controls loop muted src="data:video/mp4;base64,{video}"></video>'
+        data, kind = base64.b64encode(self.path.read_bytes()).decode(), self.path.suffix.lower().lstrip(".")
+        if kind != "mp4":
+            return f'<img alt="" src="data:image/{kind};base64,{data}">'
+        return f'<video controls loop muted src="data:video/mp4;base64,{data}"></video>'
 
 
 def _numbers(paired: Paired) -> dict[str, Any]:

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from talkbench import datasets
-from talkbench.benchmark.animate import DEFAULT_SIZE, Driver, chosen_motion, driver_landmarks, say_how_it_fits
+from talkbench.benchmark.animation.animate import chosen_motion
+from talkbench.benchmark.animation.best_frame import driver_landmarks
+from talkbench.benchmark.animation.driver import DEFAULT_SIZE, Driver, say_how_it_fits
 from talkbench.benchmark.evaluation.motions import implied_settings
 from talkbench.benchmark.evaluation.plan import create_method
 from talkbench.benchmark.poses import choose_landmarks, closest

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from talkbench.benchmark.animate import DEFAULT_SIZE, chosen_motion, say_how_it_fits
+from talkbench.benchmark.animation.animate import chosen_motion
+from talkbench.benchmark.animation.driver import DEFAULT_SIZE, say_how_it_fits
 from talkbench.benchmark.environment import choose_device, memory_advice
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.sharing.driven_faces import (

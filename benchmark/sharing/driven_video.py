@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkbench.benchmark.animate import chosen_motion, say_how_it_fits
+from talkbench.benchmark.animation.animate import chosen_motion
+from talkbench.benchmark.animation.driver import say_how_it_fits
 from talkbench.benchmark.environment import choose_device, memory_advice
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.sharing.driven_faces import (

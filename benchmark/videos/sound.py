@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from talkbench.benchmark.videos.filters import pulled
 from talkbench.core.errors import TalkbenchError
 from talkbench.datasets.interface import Timeline
 from talkbench.datasets.videos import open_video
@@ -53,20 +54,8 @@ def sound_of(path: Path, timeline: Timeline) -> Iterator[av.AudioFrame]:
                 frame.pts -= round(timeline.start / frame.time_base)
                 graph.push(frame)
                 silent = False
-                yield from _pulled(graph)
+                yield from pulled(graph, av.AudioFrame)
         if silent:
             raise TalkbenchError(f"the sound of {path} cannot be decoded and is left out; replace the file")
         graph.push(None)
-        yield from _pulled(graph)
-
-
-def _pulled(graph: av.filter.Graph) -> Iterator[av.AudioFrame]:
-    import av
-
-    while True:
-        try:
-            frame = graph.pull()
-            assert isinstance(frame, av.AudioFrame)
-            yield frame
-        except (av.BlockingIOError, av.EOFError):
-            return
+        yield from pulled(graph, av.AudioFrame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -19,31 +19,52 @@ Track = dict[int, np.ndarray]  # one face: by the number of the look at which it
 
 
 def find_faces(clip: Clip, every: int = 4) -> list[np.ndarray]:
-    """The faces in every `every`-th frame of `clip`, by facenet-pytorch's MTCNN.
-
-    Returns:
-        By frame, float64 (N, 4), left, top, right, bottom in pixels, which may reach over the frame's border, the
-        largest first; N is 0 where there is no face.
+    """The faces in every `every`-th frame of `clip`, see `detect_faces`.
 
     Raises:
         TalkbenchError: facenet-pytorch is missing, or no frame shows a face.
+    """
+    looks = detect_faces(clip.read(index) for index in range(0, len(clip), every))
+    if not any(len(boxes) for boxes in looks):
+        raise TalkbenchError(f"no face found in {clip.path}; choose a video that shows one")
+    return looks
+
+
+def detect_faces(images: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """The faces in uint8 RGB images (H, W, 3), by facenet-pytorch's MTCNN.
+
+    Returns:
+        By image, float64 (N, 4), left, top, right, bottom in pixels, which may reach over the image's border, the
+        largest first; N is 0 where there is no face.
+
+    Raises:
+        TalkbenchError: facenet-pytorch is missing.
     """
     try:
         from facenet_pytorch import MTCNN
     except ImportError as error:
         raise TalkbenchError("finding faces needs facenet-pytorch; pip install 'talkbench[full]'") from error
-    # Large frames are searched for large faces only: the time stays that of 360 lines
-    # (docs/specs/fomm.md 4.7 shrinks them).
-    detector = MTCNN(select_largest=True, min_face_size=max(20, min(clip.read(0).shape[:2]) // 18))
-    indices = range(0, len(clip), every)
+    detector: MTCNN | None = None
     looks: list[np.ndarray] = []
-    for start in range(0, len(indices), BATCH):
-        images = np.stack([clip.read(index) for index in indices[start : start + BATCH]])
-        for faces in detector.detect(images)[0]:
+    for batch in _batches(images):
+        # Large frames are searched for large faces only: the time stays that of 360 lines
+        # (docs/specs/fomm.md 4.7 shrinks them).
+        detector = detector or MTCNN(select_largest=True, min_face_size=max(20, min(batch[0].shape[:2]) // 18))
+        for faces in detector.detect(np.stack(batch))[0]:
             looks.append(np.zeros((0, 4)) if faces is None else np.array(list(faces), dtype=np.float64))
-    if not any(len(boxes) for boxes in looks):
-        raise TalkbenchError(f"no face found in {clip.path}; choose a video that shows one")
     return looks
+
+
+def _batches(images: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """At most `BATCH` images of one size at a time."""
+    batch: list[np.ndarray] = []
+    for image in images:
+        if batch and (len(batch) == BATCH or image.shape != batch[0].shape):
+            yield batch
+            batch = []
+        batch.append(image)
+    if batch:
+        yield batch
 
 
 def face_boxes(clip: Clip, every: int = 4) -> np.ndarray:
@@ -91,9 +112,12 @@ def _steady(track: Track) -> Track:
     return {look: box for look, box in track.items() if look not in alone}
 
 
-def position_of(tracks: Sequence[Track], face: str) -> int:
+def position_of(tracks: Sequence[Track], face: str, option: str = "--face") -> int:
     """Which of the `tracks` is meant: ``largest``, the one with the most area over all looks; ``first``, the one that
     is seen first, of several the largest; or a number from 1 for the first from the left.
+
+    Args:
+        option: what the user gives `face` by.
 
     Raises:
         TalkbenchError: there is no face of that number.
@@ -104,7 +128,7 @@ def position_of(tracks: Sequence[Track], face: str) -> int:
     if face == "first":
         return min(range(len(tracks)), key=lambda place: (min(tracks[place]), -areas[place]))
     if int(face) > len(tracks):
-        raise TalkbenchError(f"--face {face}: there are {len(tracks)}; choose one of them")
+        raise TalkbenchError(f"{option} {face}: there are {len(tracks)}; choose one of them")
     return int(face) - 1
 
 

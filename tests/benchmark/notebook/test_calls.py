@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import talkbench as tb
 from talkbench.core.errors import TalkbenchError
@@ -210,6 +211,29 @@ def test_frames_in_memory_are_animated_as_those_of_a_folder(split, clips, tmp_pa
                frames=tmp_path / "b", **call)  # fmt: skip
     for path in sorted((tmp_path / "a").iterdir()):
         assert np.array_equal(read_image(path), read_image(tmp_path / "b" / path.name))
+
+
+def test_an_animated_picture_of_a_transparent_face_is_shown(split, tmp_path: Path) -> None:
+    face = np.dstack([split.read(split[0].source), np.zeros((48, 48), np.uint8)])
+    call = {"crop": False, "side_by_side": True, "background": "#102030", "progress": False}
+    animation = tb.animate("copy-source", face, truth(split)[:2], tmp_path / "a.webp", **call)
+    assert (animation.frames, animation.size, animation.width, animation.height, animation.lost) == (
+        2,
+        256,
+        768,
+        256,
+        0,
+    )
+    assert animation._repr_html_().startswith('<img alt="" src="data:image/webp;base64,')
+    assert np.abs(first_frame(animation.path)[20:230, 20:230].astype(int) - (16, 32, 48)).max() < 4
+    with pytest.raises(TalkbenchError, match="--driving-face 0: give largest, first or a number from 1"):
+        tb.animate("copy-source", face, truth(split)[:2], tmp_path / "b.webp", driving_face=0, progress=False)
+
+
+def first_frame(path: Path) -> np.ndarray:
+    """The first frame of an animated picture."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def test_talkbench_is_imported_without_its_libraries() -> None:

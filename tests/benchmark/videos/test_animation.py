@@ -43,3 +43,26 @@ def test_frames_of_no_time_are_shown():
 def test_nothing_to_write(tmp_path):
     with pytest.raises(TalkbenchError, match="there is no frame"):
         write_animation(tmp_path / "a", ".webp", iter(()), Timeline([0], Fraction(1)))
+
+
+@pytest.mark.parametrize("kind", [".webp", ".gif"])
+def test_frames_are_written_as_they_come(tmp_path, kind):
+    """A clip of ten minutes would not fit into memory."""
+    alive = 0
+
+    class Counted(np.ndarray):
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    def frames():
+        nonlocal alive
+        for grey in GREYS:
+            alive += 1
+            most.append(alive)
+            yield grey.view(Counted)
+
+    most: list[int] = []
+    write_animation(tmp_path / "a", kind, frames(), FILM)
+    assert len(most) == 48
+    assert max(most) < 5

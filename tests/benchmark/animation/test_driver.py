@@ -1,5 +1,8 @@
 """`bench animate` with drivers of all kinds: their time stamps, their sound, their shape and their damage."""
 
+import shutil
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from talkbench.core.images import read_image, write_png
 def animate(bench, place):
     write_png(place / "face.png", np.full((64, 64, 3), 120, np.uint8))
     command = ("animate", "--method", "blend", "--source", "face.png", "--set", "side=64", "--out", "result.mp4")
-    return lambda driving, *options: bench(*command, "--driving", driving, *options)
+    return lambda driving, *options: bench(*command, "--no-crop", "--driving", driving, *options)
 
 
 def lengths(path):
@@ -90,19 +93,45 @@ def test_without_sound(animate, place):
 def test_a_damaged_end(animate, place):
     whole = write_video(place / "whole.mp4", images=22, options={"x264-params": "bframes=0"}, sound=0.88)
     driver = damaged_end(place / "end.mp4", whole, 3)
-    complaint = animate(driver)
-    assert complaint.code == 2
-    last = complaint.err.splitlines()[-1]
-    assert "frame 19 of" in last
-    assert last.endswith("--keep-damaged goes on with the frames that can be read")
+    complaint = animate(driver, "--strict").complaint()
+    assert "frame 19 of" in complaint
+    assert complaint.endswith("leave --strict out to go on without")
     assert not (place / "result.mp4").exists()
-    result = animate(driver, "--keep-damaged", "--frames", "frames")
+    result = animate(driver, "--frames", "frames")
     assert result.code == 0, result.err
-    assert "19 of the 22 frames of" in result.err
-    assert result.out == "video   result.mp4   (19 frames, 64x64)\n"
+    assert f"warning: 3 of the 22 frames of {driver} cannot be read, the first is 19" in result.err
+    assert result.out == "video   result.mp4   (19 frames, 64x64; 3 of the driver's cannot be read)\n"
     times, length, sound = lengths(place / "result.mp4")
     assert (len(times), length, sound) == (19, pytest.approx(0.76), pytest.approx(0.76, abs=0.03))
     assert len(list((place / "frames").iterdir())) == 19
+
+
+def test_frames_of_a_folder_that_cannot_be_read(animate, place, clips):
+    """The frame before is shown for as long."""
+    shutil.copytree(clips / "a", place / "clip")
+    for name in ("0", "5"):
+        (place / "clip" / f"{name}.png").write_text("broken")
+    result = animate("clip")
+    assert result.code == 0, result.err
+    assert "2 of the 8 frames of clip cannot be read, the first is 0" in result.err
+    times, length, _ = lengths(place / "result.mp4")
+    assert (times, length) == (pytest.approx([0, 0.04, 0.08, 0.12, 0.2, 0.24]), pytest.approx(0.28))
+    assert "clip/0.png" in animate("clip", "--strict").complaint()
+    for path in (place / "clip").iterdir():
+        path.write_text("broken")
+    assert "no frame of clip can be read; give another driver" in animate("clip").complaint()
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(60), Fraction(30000, 1001), Fraction(12)])
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_rates_are_kept_exactly(animate, place, rate, ending):
+    driver = write_video(place / f"driver.{ending}", images=10, rate=rate, sound=0.3)
+    assert animate(driver).code == 0
+    times, length, _ = lengths(place / "result.mp4")
+    assert times == pytest.approx([float(index / rate) for index in range(10)])
+    assert length == pytest.approx(float(10 / rate))
+    with av.open("result.mp4") as container:
+        assert container.streams.video[0].average_rate == rate
 
 
 def test_a_driver_that_was_cut_off(animate, place):
@@ -111,6 +140,7 @@ def test_a_driver_that_was_cut_off(animate, place):
     result = animate("cut.mkv")
     assert result.code == 0
     assert "warning: cut.mkv: it declares 0.96 s and ends after" in result.err
+    assert "leave --strict out" in animate("cut.mkv", "--strict").complaint()
 
 
 def test_what_is_not_square_is_cut_to_its_middle(animate, place):

@@ -1,6 +1,5 @@
 """`bench animate`: the video it writes, and inputs that are none."""
 
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +7,8 @@ import av
 import numpy as np
 import pytest
 
+from talkbench import methods
+from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import read_image, write_png
 from talkbench.metrics.extractors.fan import Fan68Flip
 
@@ -46,7 +47,7 @@ def animate(bench, face, place):
     """Animates the face with a video; options given here come last and so win."""
     driving = write_video(place / "driving.mp4")
     command = ("animate", "--method", "blend", "--source", face, "--driving", driving, "--out", "out/result.mp4")
-    return lambda *options: bench(*command, *options)
+    return lambda *options: bench(*command, "--no-crop", *options)
 
 
 def test_the_video_plays(animate, place):
@@ -125,32 +126,50 @@ def test_driving_that_is_no_video(animate, place, kind):
     assert not (place / "out").exists()
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "video", "folder"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "folder"])
 def test_a_source_that_is_no_image(animate, place, kind):
     path = place / "broken.png"
-    if kind == "video":
-        shutil.copy(place / "driving.mp4", path)
-    elif kind == "folder":
+    if kind == "folder":
         path.mkdir()
     elif kind != "missing":
         path.write_text("" if kind == "empty" else "not an image")
-    assert f"cannot read the image {path}" in animate("--source", path).complaint()
+    problem = f"{path} holds no frames" if kind == "folder" else f"cannot read the image {path}"
+    assert problem in animate("--source", path).complaint()
     assert not (place / "out").exists()
 
 
-def test_a_frame_that_cannot_be_decoded_leaves_no_half_video(animate, place, clips):
-    shutil.copytree(clips / "a", place / "clip")
-    (place / "clip" / "6.png").write_text("broken")
-    result = animate("--driving", place / "clip", "--batch-size", 2)
-    assert result.code == 2
-    assert "clip/6.png" in result.err.splitlines()[-1]
+@pytest.mark.parametrize("ending", [".mp4", ".webp", ".gif"])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, TalkbenchError("enough")])
+def test_what_ends_early_leaves_no_half_file(animate, place, monkeypatch, ending, stop):
+    def render(self, source, motion):
+        calls.append(1)
+        if len(calls) == 3:
+            raise stop
+        return source.images
+
+    calls = []
+    monkeypatch.setattr(methods.registry.factories()["blend"], "render", render)
+    result = animate("--out", f"out/result{ending}", "--batch-size", 1)
+    assert result.code == (2 if isinstance(stop, TalkbenchError) else 130)
     assert list((place / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--out", "result.avi"), "--out result.avi is not a .mp4 file"),
+        (("--out", "result.avi"), "--out result.avi does not end in .mp4, .webp, .gif or .png; name one of them"),
+        (("--out", "result"), "--out result does not end in .mp4, .webp, .gif or .png; name one of them"),
+        (("--out", "frames.mp4"), "--out frames.mp4 is a folder; give the name of a file"),
+        (("--out", "\x1b[31m.avi"), r"--out \x1b[31m.avi does not end in"),
+        (("--out", "clip/12.png", "--driving", "clip"), "clip/12.png would lie among the frames of an input"),
+        (("--frames", "clip", "--driving", "clip"), "--frames clip would overwrite an input; choose another folder"),
+        (("--out", "result.png"), "--out result.png holds one frame and the driver has 12; give .mp4, .webp or .gif"),
+        (("--background", "blurple"), "--background 'blurple' is no colour; give a name such as white, or six digits"),
+        (("--background", "#ffffff80"), "--background '#ffffff80' is no colour"),
+        (("--source-frame", "2"), "--source-frame chooses a frame of a video, and the source is a picture"),
+        (("--source-face", "2"), "--source-face says what to crop to; leave it or --no-crop out"),
+        (("--driving-face", "tallest"), "--driving-face tallest: give largest, first or a number from 1"),
+        (("--paste-back", "--fit", "pad"), "--paste-back: nothing was cut out of the source; leave it out, or give"),
         (("--out", "driving.mp4"), "--out driving.mp4 would overwrite an input; choose another name"),
         (("--motion", "relative"), "unknown motion 'relative': did you mean relative-best?"),
         (("--motion", "relative-best"), "no face is found in the source; use relative-first"),
@@ -161,8 +180,14 @@ def test_a_frame_that_cannot_be_decoded_leaves_no_half_video(animate, place, cli
         (("--checkpoint", "x.pth"), "blend has no weights"),
     ],
 )
-def test_a_wrong_option_of_animate(animate, options, message):
-    assert message in animate(*options).complaint()
+def test_a_wrong_option_of_animate(animate, place, options, message):
+    (place / "frames.mp4").mkdir()
+    write_png(place / "clip" / "0.png", np.zeros((64, 64, 3), np.uint8))
+    result = animate(*options)
+    assert result.code == 2
+    assert result.out == ""
+    assert message in result.err.splitlines()[-1]
+    assert not (place / "out").exists()
 
 
 def test_a_folder_that_cannot_be_written(animate, place):
