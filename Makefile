@@ -10,6 +10,7 @@ PIP_INDEX = $(VENV)/bin/python -m pip config list | sed -n "s/.*\.index-url='\(.
 WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}"; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
 
 # The small models whose weights ship.
+COMMA := ,
 CONTEST := mcnet@demo,mraa@demo,dagan@demo,fomm@demo,tpsm@demo,facevid2vid@demo,x2face@demo
 
 .DEFAULT_GOAL := help
@@ -47,6 +48,7 @@ entries: $(STAMP)  ## score the small models that ship, and the yardsticks, and 
 
 # Two people whose pictures may be published, each moved by themselves for 2.7 seconds: every second frame of a video of
 # 24 frames a second, and every frame of one of 12. The pair list and the frames stay in runs/.
+MOVING = $(foreach method,$(subst $(COMMA), ,$(CONTEST)),runs/moving-picture/$(subst @,-,$(method))-*)
 moving-picture: $(STAMP)  ## draw the contest of README and site, results/entries/contest.webp, and its first moment
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
 	rm -rf runs/moving-picture && mkdir -p runs/moving-picture
@@ -55,8 +57,8 @@ moving-picture: $(STAMP)  ## draw the contest of README and site, results/entrie
 		for frame in $$(seq 36 67); do echo speech-speaker,51,speech-speaker,$$frame; done; } > runs/moving-picture.csv
 	MLFLOW_TRACKING_URI=off $(VENV)/bin/bench run --method $(CONTEST) --dataset demo --pairs runs/moving-picture.csv \
 		--metrics l1 --image-size 128 --videos 0 --save-frames --out runs/moving-picture
-	$(VENV)/bin/bench figure runs/moving-picture/* --video --pairs 0,32 --no-errors --width 1200 --out results/entries/contest.webp
-	$(VENV)/bin/bench figure runs/moving-picture/* --video --pairs 0,32 --no-errors --width 1200 --seconds 0.01 \
+	$(VENV)/bin/bench figure $(MOVING) --video --pairs 0,32 --no-errors --width 1200 --out results/entries/contest.webp
+	$(VENV)/bin/bench figure $(MOVING) --video --pairs 0,32 --no-errors --width 1200 --seconds 0.01 \
 		--out results/entries/contest-still.webp
 
 site: $(STAMP)  ## build the leaderboard of results/entries into site/

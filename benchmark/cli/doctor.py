@@ -9,7 +9,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: by section a list of name, ok, about and remedy.")
 @click.option("--all", "everything", is_flag=True, help="Say of every library, method and metric what is known.")
 def command(as_json: bool, everything: bool) -> None:
-    """Show what this machine has, what can run on it, and what cannot and why.
+    """Show what this machine has, and what can run on it.
 
     Versions, libraries, devices, folders and free disk; which methods have weights, which metrics can be computed and
     which data sets are here, and for the others what to do. Nothing is fetched or written, and the exit code is 0

@@ -132,7 +132,10 @@ def _from_card(record: RunRecord) -> dict[str, Any]:
 def _published_weights(record: RunRecord) -> bool:
     """Whether a run used the weights that the method's card names, and not a file of the user's own."""
     published = cards.card(record.method.name).weights
-    return record.method.checkpoint is not None and published is not None and record.method.origin == published.source
+    if record.method.checkpoint is None or published is None:
+        return False
+    origin = record.method.origin  # of weights that ship it also says of which training they are
+    return origin == published.source or origin.startswith(f"{published.source}, ")
 
 
 def _leakage(record: RunRecord, trained_on: str) -> bool | None:

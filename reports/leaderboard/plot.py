@@ -13,7 +13,7 @@ from talkbench.reports.numbers import unit_sign
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 724, 34, 340
-LETTER = 7.0
+LETTER = 8.0
 """Approximate width of a letter of a label."""
 
 SHAPES = 3

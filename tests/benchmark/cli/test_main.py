@@ -40,6 +40,7 @@ def test_help_names_every_command_with_a_whole_sentence(bench):
         "check",
         "compare",
         "data",
+        "doctor",
         "figure",
         "inspect",
         "leaderboard",

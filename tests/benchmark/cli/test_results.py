@@ -228,8 +228,9 @@ def test_frames_of_another_program(run, bench, clips, place):
         assert (info.label, info.parameters, info.leakage) == ("mine", None, leakage)
 
 
-def test_what_the_card_of_a_method_says(tmp_path):
-    source = card("mcnet@demo").weights.source
+@pytest.mark.parametrize("training", ["", ", step 1000 of the training mcnet-20260101-120000-0a1b2c3d"])
+def test_what_the_card_of_a_method_says(tmp_path, training):
+    source = card("mcnet@demo").weights.source + training
     method = {"checkpoint": "demo.safetensors", "checkpoint_sha256": "c" * 64, "origin": source}
     record = write(tmp_path, "x", info=method, pictured=()).record
     said = describe(record, ExportOptions())

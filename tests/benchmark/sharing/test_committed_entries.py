@@ -14,7 +14,8 @@ from talkbench.results.validation import faults
 ENTRIES = Path(__file__).parents[3] / "results" / "entries"
 FOLDERS = sorted(path for path in ENTRIES.iterdir() if path.is_dir())
 SIZE = 300_000
-DEMO = {"copy-source", "fomm@demo", "mcnet@demo", "oracle", "tpsm@demo", "x2face@demo"}
+METHODS = ("mcnet", "mraa", "dagan", "fomm", "tpsm", "facevid2vid", "x2face")
+DEMO = {"copy-source", "oracle", *(f"{name}@demo" for name in METHODS)}
 
 
 @pytest.fixture(scope="module")
