@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, cached_property
@@ -77,6 +77,7 @@ class Split:
         list_sha256: of the file that the pairs were read from; "" for pairs that were drawn.
         videos_named: see `Dataset`; False for pairs of the caller's own.
         part: what its pairs are drawn from, if not from the whole data set (``held-out``).
+        rate: frames per second of a clip whose frames carry no time, by its name.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Split:
         list_sha256: str = "",
         videos_named: bool = False,
         part: str = "",
+        rate: Callable[[str], Fraction] = lambda _clip: USUAL_RATE,
     ) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
@@ -100,7 +102,7 @@ class Split:
         self.has_truth = has_truth(task)
         self.store, self.lengths = store or Store(root), lengths or {}
         self.note, self.held_out, self.list_sha256 = note, held_out, list_sha256
-        self.videos_named, self.part = videos_named, part
+        self.videos_named, self.part, self.rate = videos_named, part, rate
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -114,7 +116,7 @@ class Split:
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
         details = self.store, self.lengths, self.note, self.held_out, self.list_sha256, self.videos_named, self.part
-        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *details)
+        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *details, self.rate)
 
     def clip(self, name: str) -> Clip:
         """The clip `name`, kept open among the last few used.
@@ -311,7 +313,7 @@ class Dataset(ABC):
         note = "; ".join(filter(None, (repetition(chosen), listing.note)))
         lengths = self.lengths(listing.pairs) | listing.lengths
         details = self.store, lengths, note, listing.held_out, digest, self.videos_named
-        return Split(self.name, task, motion, self.root, chosen, *details)
+        return Split(self.name, task, motion, self.root, chosen, *details, rate=self.rate)
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:
         """The built-in list of `task`, or the user's own in the file `pairs`."""

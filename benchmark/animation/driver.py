@@ -14,7 +14,7 @@ from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.videos.sound import sound_of
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize, squared, to_tensor
-from talkbench.datasets.interface import Clip, Timeline
+from talkbench.datasets.interface import USUAL_RATE, Clip, Timeline
 from talkbench.datasets.videos import VideoClip
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from talkbench.benchmark.animation.faces import Crop
 
 DEFAULT_SIZE = 256  # for methods that work at any size: the field's resolution
-FRAME_FOLDER_RATE = Fraction(25)  # frames per second of the field's data sets
 STILL = Fraction(1)  # seconds that one picture is shown as a video
 
 
@@ -56,7 +55,7 @@ class Driver:
     def timeline(self) -> Timeline:
         """When the frames are shown: as in the clip, the first at once, and each until the next one."""
         count = len(self.clip)
-        whole = self.clip.timeline or Timeline(range(count + 1), 1 / FRAME_FOLDER_RATE if count > 1 else STILL)
+        whole = self.clip.timeline or Timeline(range(count + 1), 1 / USUAL_RATE if count > 1 else STILL)
         if len(self.numbers) == count:
             return whole
         places = np.searchsorted(self.clip.numbers, self.numbers).tolist()

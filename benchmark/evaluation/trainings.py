@@ -144,7 +144,16 @@ def held_out(data: datasets.Dataset, task: str, motion: str, training: Training 
     clips = f"{len(frames)} clip{'s' if len(frames) > 1 else ''}"
     note = f"these pairs are of {count} frames in {clips} that the training of the weights held out"
     return datasets.Split(
-        data.name, task, motion, data.root, pairs, data.store, note=note, videos_named=data.videos_named, part=HELD_OUT
+        data.name,
+        task,
+        motion,
+        data.root,
+        pairs,
+        data.store,
+        note=note,
+        videos_named=data.videos_named,
+        part=HELD_OUT,
+        rate=data.rate,
     )
 
 

@@ -73,7 +73,8 @@ class _NotShownError(Exception):
 
 def _written(run: ShownRun, data: Dataset, clip: DrivenClip, size: int) -> tuple[EntryClip, bytes]:
     """A clip as a video of at most `size` bytes."""
-    numbers, timeline = _beginning(clip, timeline_of(data.store.open(clip.driving), _places(clip)))
+    whole = timeline_of(data.store.open(clip.driving), _places(clip), data.rate(clip.driving))
+    numbers, timeline = _beginning(clip, whole)
     rate = float(len(numbers) / (timeline.ticks[-1] * timeline.tick))
     if rate > MAX_RATE:
         raise _NotShownError(f"it has {rate:.0f} frames per second")

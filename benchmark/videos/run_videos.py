@@ -147,7 +147,7 @@ class RunVideos:
 
         pairs = self._shown(clip)
         indices = range(clip.first, clip.first + len(pairs))
-        timeline = timeline_of(self.split.clip(clip.driving), indices)
+        timeline = timeline_of(self.split.clip(clip.driving), indices, self.split.rate(clip.driving))
         frames = SideBySide(
             self.images.real(clip.source), [Frame(clip.driving, index) for index in indices], pairs,
             self.images.real, lambda number: self._generated(number, reasons), self.split.has_truth,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 
 from talkbench.datasets.interface import USUAL_RATE, Clip, Timeline
 
 
-def timeline_of(clip: Clip, numbers: range) -> Timeline:
+def timeline_of(clip: Clip, numbers: range, rate: Fraction = USUAL_RATE) -> Timeline:
     """When the frames `numbers` of a clip are shown, the first at once. Frames past its end, which a list may name,
-    are shown as long as the last one is."""
+    are shown as long as the last one is. `rate`: of frames that carry no time, in frames per second."""
     whole = clip.timeline
     if whole is None:
-        return Timeline(range(len(numbers) + 1), 1 / USUAL_RATE)
+        return Timeline(range(len(numbers) + 1), 1 / rate)
     ticks = list(whole.ticks)
     beyond = max(0, numbers.stop + 1 - len(ticks))
     ticks += [ticks[-1] + (ticks[-1] - ticks[-2]) * count for count in range(1, beyond + 1)]

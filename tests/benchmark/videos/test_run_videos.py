@@ -15,6 +15,7 @@ from talkbench.benchmark.videos.mp4 import write_video
 from talkbench.core.images import read_image, write_png
 from talkbench.datasets import Frame, Pair
 from talkbench.datasets.clips import open_clip
+from talkbench.datasets.dataset import Dataset
 from talkbench.datasets.interface import Timeline
 from talkbench.datasets.pairs import write_pairs
 from talkbench.metrics.pixel import L1
@@ -88,6 +89,14 @@ def test_a_clip_is_seen_side_by_side_at_the_rate_of_its_frames(score, clips):
     assert 'poster="videos/000000.jpg"' in page
     assert "8 frames, 0.32 s, 25 per second" in page
     assert "media-src &#39;self&#39; file:" in page
+
+
+def test_the_rate_that_the_data_set_states_is_kept(score, monkeypatch):
+    monkeypatch.setattr(Dataset, "rate", lambda _, clip: {"a": Fraction("11.936")}[clip])
+    video, path = only(score(*CLIP, "--limit", 5, "--out", "mine"))
+    assert video.fps == pytest.approx(11.936)
+    with av.open(str(path)) as container:
+        assert float(container.duration / av.time_base) == pytest.approx(5 / 11.936, abs=1e-4)
 
 
 def test_videos_change_no_number_and_can_be_left_out(score):
