@@ -49,6 +49,7 @@ def write_animation(
         _write_webp(path, first, images, times, quality)
     else:
         _write_gif(path, first, images, times)
+    next(images, None)  # so that a generator of frames comes to its end, and the progress with it
 
 
 def durations(timeline: Timeline, unit: int) -> list[int]:

@@ -66,3 +66,15 @@ def test_frames_are_written_as_they_come(tmp_path, kind):
     write_animation(tmp_path / "a", kind, frames(), FILM)
     assert len(most) == 48
     assert max(most) < 5
+
+
+@pytest.mark.parametrize("kind", [".webp", ".gif"])
+def test_the_maker_of_the_frames_comes_to_its_end(tmp_path, kind):
+    ended = []
+
+    def frames():
+        yield from GREYS
+        ended.append(True)
+
+    write_animation(tmp_path / "a", kind, frames(), FILM)
+    assert ended
