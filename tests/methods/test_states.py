@@ -68,7 +68,7 @@ def test_it_loads_and_another_method_is_refused_by_name(trained: tuple[Trainer, 
     networks = copy.deepcopy(trainer.method.networks)
     load_networks(networks, path, "mcnet@demo")
     assert same({name: dict(network.state_dict()) for name, network in networks.items()}, trainer.states())
-    with pytest.raises(TalkbenchError, match="pt is mcnet@demo; expected mcnet@pe10: run the method it belongs to"):
+    with pytest.raises(TalkbenchError, match="pt is mcnet@demo; expected mcnet@pe10: name the method it belongs to"):
         load_networks(networks, path, "mcnet@pe10")
 
 

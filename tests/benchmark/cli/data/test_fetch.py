@@ -187,7 +187,7 @@ def test_nothing_of_it_is_trained_on_or_shown(bench, server):
     assert f"nothing is trained on {NAME}, which is for evaluation only (The repository is MIT;" in result.complaint()
     assert bench(*RUN, "--out", "run", "--save-frames").code == 0
     exported = bench("results", "export", "run", "--out", "entries")
-    assert exported.err == "no thumbnail shows d0, d3, s13: no picture of these clips is published\n"
+    assert exported.err == "no thumbnail and no clip shows d0, d3, s13: no picture of these clips is published\n"
     entry = Entry.load(next(Path("entries").iterdir()))
     assert entry.info.thumbnails == ()
     assert not (entry.folder / "thumbnails").exists()
