@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, cached_property
@@ -77,7 +77,7 @@ class Split:
         list_sha256: of the file that the pairs were read from; "" for pairs that were drawn.
         videos_named: see `Dataset`; False for pairs of the caller's own.
         part: what its pairs are drawn from, if not from the whole data set (``held-out``).
-        rate: frames per second of a clip whose frames carry no time, by its name.
+        rates: see `Dataset`.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Split:
         list_sha256: str = "",
         videos_named: bool = False,
         part: str = "",
-        rate: Callable[[str], Fraction] = lambda _clip: USUAL_RATE,
+        rates: Mapping[str, Fraction] | None = None,
     ) -> None:
         self.dataset, self.task, self.motion, self.root = dataset, task, motion, root
         self.pairs = list(pairs)
@@ -102,7 +102,7 @@ class Split:
         self.has_truth = has_truth(task)
         self.store, self.lengths = store or Store(root), lengths or {}
         self.note, self.held_out, self.list_sha256 = note, held_out, list_sha256
-        self.videos_named, self.part, self.rate = videos_named, part, rate
+        self.videos_named, self.part, self.rates = videos_named, part, rates or {}
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -116,7 +116,11 @@ class Split:
     def head(self, count: int) -> Split:
         """The first `count` pairs as a split of their own, with its own hash."""
         details = self.store, self.lengths, self.note, self.held_out, self.list_sha256, self.videos_named, self.part
-        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *details, self.rate)
+        return Split(self.dataset, self.task, self.motion, self.root, self.pairs[:count], *details, self.rates)
+
+    def rate(self, clip: str) -> Fraction:
+        """Frames per second of a clip whose frames carry no time."""
+        return self.rates.get(clip, USUAL_RATE)
 
     def clip(self, name: str) -> Clip:
         """The clip `name`, kept open among the last few used.
@@ -238,10 +242,14 @@ class Dataset(ABC):
         """What tells `clip` from others and from itself when it has changed, see `talkbench.datasets.fingerprints`."""
         return fingerprint(self.store.path(clip))
 
+    @property
+    def rates(self) -> dict[str, Fraction]:
+        """Frames per second of clips whose frames carry no time, as far as the card states them."""
+        return {name: Fraction(str(card.rate)) for name, card in self.card.clips.items() if card.rate}
+
     def rate(self, clip: str) -> Fraction:
-        """Frames per second of a clip whose frames carry no time: its card's, else the field's usual ones."""
-        card = self.card.clips.get(clip)
-        return Fraction(str(card.rate)) if card and card.rate else USUAL_RATE
+        """Frames per second of a clip whose frames carry no time: the card's, else the field's usual ones."""
+        return self.rates.get(clip, USUAL_RATE)
 
     def read(self, frame: Frame) -> np.ndarray:
         """The image of `frame`, uint8 RGB (H, W, 3) at its stored size; raises as `Split.read`."""
@@ -313,7 +321,7 @@ class Dataset(ABC):
         note = "; ".join(filter(None, (repetition(chosen), listing.note)))
         lengths = self.lengths(listing.pairs) | listing.lengths
         details = self.store, lengths, note, listing.held_out, digest, self.videos_named
-        return Split(self.name, task, motion, self.root, chosen, *details, rate=self.rate)
+        return Split(self.name, task, motion, self.root, chosen, *details, rates=self.rates)
 
     def listing(self, task: str, pairs: Path | str | None) -> Listing:
         """The built-in list of `task`, or the user's own in the file `pairs`."""

@@ -153,7 +153,7 @@ def held_out(data: datasets.Dataset, task: str, motion: str, training: Training 
         note=note,
         videos_named=data.videos_named,
         part=HELD_OUT,
-        rate=data.rate,
+        rates=data.rates,
     )
 
 

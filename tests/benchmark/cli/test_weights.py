@@ -122,7 +122,7 @@ def test_the_list_says_what_a_file_is_for_where_it_is_and_under_which_licence(be
         ("csim", {"arcface-r50"}),
         ("body-pose", {"body-pose"}),
         ("ssim", set()),
-        ("fomm", {"fomm@vox-256", "fomm@vox-adv", "fomm@taichi", "fomm@taichi-adv", "fomm@demo"}),
+        ("fomm", {"fomm@vox-256", "fomm@vox-adv", "fomm@taichi", "fomm@taichi-adv", "fomm@demo", "fomm@demo-memory"}),
     ],
 )
 def test_the_list_of_one_name(bench, server, name, files):
@@ -362,9 +362,10 @@ def test_verify_names_what_is_damaged(bench, server):
 def test_verify_watches_the_methods_checkpoints(bench, server, home, place):
     path = put(home / "weights" / "fomm" / "vox-cpk.pth.tar", b"checkpoint")
     note(path)
-    first, last = bench("weights", "verify", "fomm").out.splitlines()
+    first, *shipped = bench("weights", "verify", "fomm").out.splitlines()
     assert first.split() == ["as", "added", "fomm@vox-256", str(path)]
-    assert last.startswith("ships with talkbench  fomm@demo")
+    assert [line.split()[3] for line in shipped] == ["fomm@demo", "fomm@demo-memory"]
+    assert all(line.startswith("ships with talkbench") for line in shipped)
     put(path, b"damaged")
     result = bench("weights", "verify", "fomm")
     assert result.code == 2

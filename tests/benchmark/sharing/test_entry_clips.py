@@ -71,6 +71,9 @@ class Data:
     def prepare_clips(self, names: set[str]) -> None:
         pass
 
+    def rate(self, clip: str) -> Fraction:
+        return Fraction(25)
+
     def read(self, frame: Frame) -> np.ndarray:
         if frame.index == self.damaged:
             raise PairError("undecodable-frame", "frame is damaged")

@@ -92,7 +92,7 @@ def test_a_clip_is_seen_side_by_side_at_the_rate_of_its_frames(score, clips):
 
 
 def test_the_rate_that_the_data_set_states_is_kept(score, monkeypatch):
-    monkeypatch.setattr(Dataset, "rate", lambda _, clip: {"a": Fraction("11.936")}[clip])
+    monkeypatch.setattr(Dataset, "rates", {"a": Fraction("11.936")})
     video, path = only(score(*CLIP, "--limit", 5, "--out", "mine"))
     assert video.fps == pytest.approx(11.936)
     with av.open(str(path)) as container:
