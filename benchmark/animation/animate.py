@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -138,8 +138,12 @@ def _method(options: AnimateOptions, weights: Weights | None, motion: str) -> Me
     if not isinstance(options.method, str):
         return options.method
     assert weights is not None
-    implied = implied_settings(weights.method, motion, same_clip=False)
-    return create_method(weights, {**implied, **options.settings})
+    return create(weights, motion, options.settings)
+
+
+def create(weights: Weights, motion: str, settings: Mapping[str, object]) -> Method:
+    """The method with its weights, the settings that the motion needs, and those of the user."""
+    return create_method(weights, {**implied_settings(weights.method, motion, same_clip=False), **settings})
 
 
 def _cropped(

@@ -63,13 +63,15 @@ class Driver:
         ticks = [whole.ticks[place] - first for place in places]
         return Timeline([*ticks, end - first], whole.tick, whole.start + first * whole.tick)
 
-    def sound(self, progress: Progress) -> Iterator[AudioFrame]:
-        """What is heard while the frames are shown; where it cannot be read, the rest stays silent, which is said."""
-        try:
-            if isinstance(self.clip, VideoClip):
-                yield from sound_of(self.clip.path, self.timeline)
-        except TalkbenchError as error:
-            progress.warn(f"the sound of the driver is lost: {error}")
+
+def heard(clip: Clip, timeline: Timeline, progress: Progress) -> Iterator[AudioFrame]:
+    """The sound of a driver while the frames of `timeline` are shown; where it cannot be read, the rest stays silent,
+    which is said."""
+    try:
+        if isinstance(clip, VideoClip):
+            yield from sound_of(clip.path, timeline)
+    except TalkbenchError as error:
+        progress.warn(f"the sound of the driver is lost: {error}")
 
 
 def without_damage(driver: Driver, numbers: Sequence[int], strict: bool, progress: Progress) -> Driver:

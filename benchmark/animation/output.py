@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talkbench.benchmark.animation.driver import Driver
+from talkbench.benchmark.animation.driver import Driver, heard
 from talkbench.benchmark.animation.options import AnimateOptions
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.videos.animation import durations, write_animation
@@ -56,7 +56,7 @@ def write(options: AnimateOptions, frames: Iterator[np.ndarray], driver: Driver,
     """
     with atomic_path(options.out) as temporary:
         if options.kind == ".mp4":
-            sound = driver.sound(progress) if options.sound else None
+            sound = heard(driver.clip, driver.timeline, progress) if options.sound else None
             write_video(temporary, frames, driver.timeline, sound)
         elif options.kind == ".png":
             write_png(temporary, *frames)

@@ -15,8 +15,6 @@ from talkbench import datasets
 from talkbench.benchmark.animation.animate import chosen_motion
 from talkbench.benchmark.animation.best_frame import driver_landmarks
 from talkbench.benchmark.animation.driver import DEFAULT_SIZE, Driver, say_how_it_fits
-from talkbench.benchmark.evaluation.motions import implied_settings
-from talkbench.benchmark.evaluation.plan import create_method
 from talkbench.benchmark.poses import choose_landmarks, closest
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.sharing.moving_figure import SECONDS
@@ -165,12 +163,6 @@ def with_best_frames(
     driver = Driver(clip, numbers, options.batch_size, options.fit)
     candidates = driver_landmarks(extractor, driver, tensor, progress)
     return [Face(face.name, face.image, closest(extractor, points, candidates)) for face, points in shown]
-
-
-def create(weights: Weights, motion: str, options: DrivenFigureOptions, device: torch.device) -> Method:
-    """The method with its weights, and with the settings that the motion needs."""
-    settings = {**implied_settings(weights.method, motion, same_clip=False), **options.settings}
-    return create_method(weights, settings).to(device)
 
 
 def starts(faces: Sequence[Face], clip: Clip, first: int, motion: str, fit: str) -> list[np.ndarray] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from talkbench.benchmark.animation.animate import chosen_motion
+from talkbench.benchmark.animation.animate import chosen_motion, create
 from talkbench.benchmark.animation.driver import DEFAULT_SIZE, say_how_it_fits
 from talkbench.benchmark.environment import choose_device, memory_advice
 from talkbench.benchmark.progress import Progress
@@ -15,7 +15,6 @@ from talkbench.benchmark.sharing.driven_faces import (
     DrivenFigureOptions,
     Face,
     chosen_weights,
-    create,
     driving_clip,
     faces_in,
     starts,
@@ -59,7 +58,7 @@ def write_driven_figure(options: DrivenFigureOptions, progress: Progress | None 
     rows: dict[str, Rows] = {}
     for one, motion in zip(weights, motions, strict=True):
         with memory_advice(count):
-            method = create(one, motion, options, device)
+            method = create(one, motion, options.settings).to(device)
             first = starts(faces, clip, clip.numbers[0], motion, options.fit)
             driven = DrivenFaces(method, faces, first, device, progress)
             rows[one.method] = [[] for _ in faces]

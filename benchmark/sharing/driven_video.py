@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from talkbench.benchmark.animation.animate import chosen_motion
-from talkbench.benchmark.animation.driver import say_how_it_fits
+from talkbench.benchmark.animation.animate import chosen_motion, create
+from talkbench.benchmark.animation.driver import heard, say_how_it_fits
 from talkbench.benchmark.environment import choose_device, memory_advice
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.sharing.driven_faces import (
@@ -17,22 +16,16 @@ from talkbench.benchmark.sharing.driven_faces import (
     DrivenFigureOptions,
     Face,
     chosen_weights,
-    create,
     driving_clip,
     faces_in,
     starts,
     with_best_frames,
 )
 from talkbench.benchmark.sharing.moving_figure import MovingFigure, MovingFile
-from talkbench.benchmark.videos.sound import sound_of
 from talkbench.benchmark.videos.timing import span, timeline_at
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import squared
 from talkbench.datasets.interface import Clip, Timeline
-from talkbench.datasets.videos import VideoClip
-
-if TYPE_CHECKING:
-    from av import AudioFrame
 
 
 def write_driven_video(options: DrivenFigureOptions, progress: Progress | None = None) -> tuple[list[str], MovingFile]:
@@ -62,7 +55,7 @@ def write_driven_video(options: DrivenFigureOptions, progress: Progress | None =
     with memory_advice(options.batch_size):
         driven = {}
         for one, motion in zip(weights, motions, strict=True):
-            method = create(one, motion, options, device)
+            method = create(one, motion, options.settings).to(device)
             start = starts(faces, clip, first, motion, options.fit)
             driven[one.method] = DrivenFaces(method, faces, start, device, progress)
         side = max(each.side for each in driven.values())
@@ -71,7 +64,7 @@ def write_driven_video(options: DrivenFigureOptions, progress: Progress | None =
         figure = MovingFigure(options.out, ["source", "driving", *labels], names, side, options.width, progress)
         progress.start(0, len(numbers))
         frames = _frames(figure, faces, clip, numbers, list(driven.values()), options, progress)
-        return names, figure.write(frames, timeline, _sound(clip, timeline, progress))
+        return names, figure.write(frames, timeline, heard(clip, timeline, progress))
 
 
 def _beginning(clip: Clip, rate: Fraction, seconds: float, progress: Progress) -> tuple[Sequence[int], Timeline]:
@@ -135,12 +128,3 @@ def _frames(
             f"{len(damaged)} of the {len(numbers)} frames of {clip.path} cannot be read and are grey, the first: "
             f"{damaged[0]}"
         )
-
-
-def _sound(clip: Clip, timeline: Timeline, progress: Progress) -> Iterator[AudioFrame]:
-    """The driver's sound; where it cannot be read, there is silence, which is said."""
-    try:
-        if isinstance(clip, VideoClip):
-            yield from sound_of(clip.path, timeline)
-    except TalkbenchError as error:
-        progress.warn(f"the sound of the driver is lost: {error}")

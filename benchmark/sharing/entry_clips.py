@@ -14,7 +14,7 @@ import numpy as np
 from talkbench.benchmark.sharing.shown_runs import ShownRun
 from talkbench.benchmark.videos.driven_clips import DrivenClip, driven_clips
 from talkbench.benchmark.videos.mp4 import FINE, write_video
-from talkbench.benchmark.videos.timelines import timeline_of
+from talkbench.benchmark.videos.timing import timeline_of
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
 from talkbench.datasets import Frame, Pair

@@ -14,7 +14,7 @@ from talkbench.benchmark.videos.driven_clips import DrivenClip, driven_clips, mi
 from talkbench.benchmark.videos.kept_frames import KeptFrames
 from talkbench.benchmark.videos.mp4 import write_video
 from talkbench.benchmark.videos.side_by_side import SideBySide
-from talkbench.benchmark.videos.timelines import is_variable, timeline_of
+from talkbench.benchmark.videos.timing import is_variable, timeline_of
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import atomic_path, write_atomic
 from talkbench.core.images import read_image

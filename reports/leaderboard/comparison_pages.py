@@ -29,9 +29,8 @@ def add_comparisons(site: Site, boards: Sequence[Board]) -> None:
         entries = _pictured_entries(board)
         if len(entries) > 1:
             data = comparison_data(site, entries)
-            motion = len({place for entry in data["entries"] for place in entry["clips"]}) < sum(
-                len(entry["clips"]) for entry in data["entries"]
-            )
+            places = [place for entry in data["entries"] for place in entry["clips"]]
+            motion = len(set(places)) < len(places)  # two entries have a clip in common
             site.add(
                 comparison_path(board.dataset, board.task),
                 "compare.html",

@@ -1,7 +1,7 @@
 // Videos that play while they are seen, and a plain sentence where a browser cannot play one. In a page:
 //   <video data-player muted loop playsinline controls preload="none" width=… height=… poster="clip.webp" src="clip.mp4"></video>
-// data-rate="0.25" plays it at a quarter of its speed. A video that its reader stops stays stopped. Who wants less motion starts each one with its controls; so does who
-// has switched scripts off.
+// data-rate="0.25" plays it at a quarter of its speed. A video that its reader stops stays stopped. Who wants less motion
+// starts each one with its controls; so does who has switched scripts off.
 "use strict";
 const player = (() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
