@@ -13,10 +13,22 @@ const inStep = (() => {
     // The middle of a frame, which no rounding of times puts into another one.
     const moment = (frame) => (frame + 0.5) / rate;
     const frameAt = (time) => Math.max(0, Math.min(frames - 1, Math.floor(time * rate + 1e-3)));
-    const ready = () => both.every((video) => video.readyState >= 2 && !video.seeking);
+    const seeking = () => both.some((video) => video.seeking);
+    const ready = () => target === null && both.every((video) => video.readyState >= 2 && !video.seeking);
 
+    // One seek at a time: of many at once a browser may end none. The last frame asked for meanwhile comes next.
+    let target = null;
+    let sent = null;
     const seek = (frame) => {
-      for (const video of both) video.currentTime = moment(Math.max(0, Math.min(frames - 1, frame)));
+      target = Math.max(0, Math.min(frames - 1, frame));
+      if (seeking()) return;
+      sent = target;
+      for (const video of both) video.currentTime = moment(target);
+    };
+    const settle = () => {
+      if (target === null || seeking()) return;
+      if (sent === target) target = null;
+      else seek(target);
     };
 
     const start = () => {
@@ -51,7 +63,7 @@ const inStep = (() => {
 
     const step = {
       get playing() { return playing; },
-      get frame() { return frameAt(leader.currentTime); },
+      get frame() { return target ?? frameAt(leader.currentTime); },
       get drift() { return (follower.currentTime - leader.currentTime) * rate; },
       play() {
         if (playing || closed) return;
@@ -86,7 +98,13 @@ const inStep = (() => {
       },
     };
     for (const video of both) {
-      for (const event of ["loadeddata", "seeked"]) video.addEventListener(event, () => closed || changed());
+      for (const event of ["loadeddata", "seeked"]) {
+        video.addEventListener(event, () => {
+          if (closed) return;
+          settle();
+          changed();
+        });
+      }
     }
     return step;
   };
