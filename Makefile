@@ -9,9 +9,10 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do $$p $(SU
 PIP_INDEX = $(VENV)/bin/python -m pip config list | sed -n "s/.*\.index-url='\(.*\)'/\1/p" | head -n 1
 WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}"; if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi;
 
-# The small models whose weights ship.
+# The small models whose weights ship: one of each method, and two rivals with MCNet's memory.
 COMMA := ,
-CONTEST := mcnet@demo,mraa@demo,dagan@demo,fomm@demo,tpsm@demo,facevid2vid@demo,x2face@demo
+SMALL := mcnet@demo,mraa@demo,dagan@demo,fomm@demo,tpsm@demo,facevid2vid@demo,x2face@demo
+CONTEST := $(SMALL),fomm@demo-memory,tpsm@demo-memory
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo entries moving-picture site test constraints clean
@@ -48,14 +49,14 @@ entries: $(STAMP)  ## score the small models that ship, and the yardsticks, and 
 
 # Two people whose pictures may be published, each moved by themselves for 2.7 seconds: every second frame of a video of
 # 24 frames a second, and every frame of one of 12. The pair list and the frames stay in runs/.
-MOVING = $(foreach method,$(subst $(COMMA), ,$(CONTEST)),runs/moving-picture/$(subst @,-,$(method))-*)
+MOVING = $(foreach method,$(subst $(COMMA), ,$(SMALL)),runs/moving-picture/$(subst @,-,$(method))-*)
 moving-picture: $(STAMP)  ## draw the contest of README and site, results/entries/contest.webp, and its first moment
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
 	rm -rf runs/moving-picture && mkdir -p runs/moving-picture
 	@{ echo source_clip,source_index,driving_clip,driving_index; \
 		for frame in $$(seq 340 2 402); do echo wolfgang-langer,370,wolfgang-langer,$$frame; done; \
 		for frame in $$(seq 36 67); do echo speech-speaker,51,speech-speaker,$$frame; done; } > runs/moving-picture.csv
-	MLFLOW_TRACKING_URI=off $(VENV)/bin/bench run --method $(CONTEST) --dataset demo --pairs runs/moving-picture.csv \
+	MLFLOW_TRACKING_URI=off $(VENV)/bin/bench run --method $(SMALL) --dataset demo --pairs runs/moving-picture.csv \
 		--metrics l1 --image-size 128 --videos 0 --save-frames --out runs/moving-picture
 	$(VENV)/bin/bench figure $(MOVING) --video --pairs 0,32 --no-errors --width 1200 --out results/entries/contest.webp
 	$(VENV)/bin/bench figure $(MOVING) --video --pairs 0,32 --no-errors --width 1200 --seconds 0.01 \

@@ -15,7 +15,8 @@ ENTRIES = Path(__file__).parents[3] / "results" / "entries"
 FOLDERS = sorted(path for path in ENTRIES.iterdir() if path.is_dir())
 SIZE = 300_000
 METHODS = ("mcnet", "mraa", "dagan", "fomm", "tpsm", "facevid2vid", "x2face")
-DEMO = {"copy-source", "oracle", *(f"{name}@demo" for name in METHODS)}
+MEMORY = {"fomm@demo-memory", "tpsm@demo-memory"}
+DEMO = {"copy-source", "oracle", *(f"{name}@demo" for name in METHODS), *MEMORY}
 
 
 @pytest.fixture(scope="module")
