@@ -20,6 +20,9 @@ Clusters = Mapping[str, Cluster]
 BARS = 20
 """Steps of the bar under a number."""
 
+IN_VIEW = (4, 6, 8)
+"""Metrics in view at first on a phone, on a tablet and on a wide screen."""
+
 
 @dataclass(frozen=True)
 class BoardColumn:
@@ -151,6 +154,22 @@ class GapTable:
 
 
 @dataclass(frozen=True)
+class Podium:
+    """Who is ahead by the main column of a group, and who comes next; what does nothing is passed over.
+
+    Attributes:
+        rivals: those that may be the best as the leader may; the runner-up may be one of them.
+        gap: between the two as printed, without a sign; "" without a runner-up.
+    """
+
+    column: BoardColumn
+    leader: tuple[str, str]
+    runner_up: tuple[str, str] | None
+    rivals: int
+    gap: str
+
+
+@dataclass(frozen=True)
 class BoardGroup:
     """Lines that one test made comparable.
 
@@ -176,13 +195,32 @@ class BoardGroup:
         return main_column(self.lines, self.columns)
 
     @property
-    def leaders(self) -> list[BoardLine]:
-        """The lines that may be the best by the main column; if no test tells any lines apart there, the best as
-        printed."""
+    def podium(self) -> Podium | None:
+        """None if no system has a number in the main column that may be compared."""
         if self.main is None:
-            return []
-        best = [line for line in self.lines if line.cells[self.main].best]
-        return best or [line for line in self.lines if line.cells[self.main].leads]
+            return None
+        numbers = [(line.label, line.cells[self.main]) for line in self.lines if not line.baseline]
+        (label, first), *others = [number for number in numbers if number[1].compared] or [("", BoardCell())]
+        if first.value is None:
+            return None
+        name, second = next((number for number in others if number[1].value is not None), ("", BoardCell()))
+        decimals = len(first.text.split()[0].partition(".")[2])
+        gap = "" if second.value is None else f"{abs(first.value - second.value):.{decimals}f}"
+        leaders = (label, first.text), (name, second.text) if gap else None
+        return Podium(self.columns[self.main], *leaders, sum(line.cells[self.main].best for line in self.lines), gap)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """For each column from which screen on it is in view: 0 is a phone, `len(IN_VIEW)` none. First come columns in
+        which systems may be compared, one of each family before its variants."""
+        families = [column.family for column in self.columns]
+
+        def place(number: int) -> tuple[bool, bool, int]:
+            telling = sum(line.cells[number].compared for line in self.lines if not line.baseline) > 1
+            return not telling, families[number] in families[:number], number
+
+        order = sorted(range(len(self.columns)), key=place)
+        return tuple(sum(order.index(number) >= count for count in IN_VIEW) for number in range(len(order)))
 
     @property
     def few(self) -> bool:

@@ -102,7 +102,7 @@
     tools.addEventListener("change", (event) => {
       const { toggle } = event.target.dataset;
       if (toggle === "intervals") table.classList.toggle("with-intervals", event.target.checked);
-      if (toggle === "facts") table.classList.toggle("facts", event.target.checked);
+      if (toggle === "facts" || toggle === "all") table.classList.toggle(toggle, event.target.checked);
     });
     filter();
     if (tools.querySelector("[data-go]")) pick(null);  // boxes may be checked already: browsers keep them when they go back

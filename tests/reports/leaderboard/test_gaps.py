@@ -5,6 +5,7 @@ from site_entries import write
 
 from talkbench.core.cards import MethodCard
 from talkbench.reports.cards import Cards
+from talkbench.reports.leaderboard.board import Podium
 from talkbench.reports.leaderboard.boards import boards
 from talkbench.results.entries import load_entries
 
@@ -54,13 +55,18 @@ def test_what_does_nothing_is_never_the_best(group):
     assert [(line.label, line.baseline, line.cells[0].leads) for line in board.lines] == [
         ("copy-source", True, False), ("a@x", False, True), ("b@x", False, False),
     ]  # fmt: skip
-    assert [line.label for line in board.leaders] == ["a@x"]
+    assert board.podium == Podium(board.columns[0], ("a@x", "0.2000"), ("b@x", "0.3000"), 0, "0.1000")
     assert board.gaps[0].leader == "a@x"
     assert [line.label for line in board.gaps[0].lines] == ["copy-source", "b@x"]
 
 
 def test_what_does_nothing_alone_leads_nothing(group):
-    assert group({"copy-source": [0.1] * 12}).leaders == []
+    assert group({"copy-source": [0.1] * 12}).podium is None
+
+
+def test_one_system_has_no_runner_up(group):
+    podium = group({"copy-source": [0.1] * 12, "a@x": [0.2] * 12}).podium
+    assert (podium.leader, podium.runner_up, podium.gap) == (("a@x", "0.2000"), None, "")
 
 
 def test_who_hardly_moves_is_named(group):

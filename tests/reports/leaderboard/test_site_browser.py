@@ -18,7 +18,7 @@ DEMO = "boards/demo--same-identity.html"
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """A site of four entries, and beside it one with a board of 500 systems."""
+    """A site of four entries, and beside it one with a board of 500 systems, and one of 40."""
     root = tmp_path_factory.mktemp("entries")
     for number, name in enumerate(("alpha", "beta", "gamma")):
         details = {"leakage": name == "gamma", "training_data": "voxceleb1", "licence": f"licence of {name}"}
@@ -32,6 +32,9 @@ def pages(tmp_path_factory):
         large, [Board("demo", "same-identity", DatasetCard(name="demo"), (group, replace(group, title="again")))][:1]
     )
     large.write(out / "large")
+    usual = Site()
+    add_boards(usual, [Board("demo", "same-identity", DatasetCard(name="demo"), (crowd(40),))])
+    usual.write(out / "usual")
     return out
 
 
@@ -174,6 +177,24 @@ def test_pages_fit_their_window(page, path, width):
                            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 400})  # fmt: skip
     try:
         assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_no_column_is_cut_and_all_metrics_are_a_click_away(page):
+    driver = page("usual/" + DEMO)
+    shown = (
+        "const table = document.querySelector('#measured-1 table'), box = table.parentElement;"
+        "const heads = Array.from(table.querySelectorAll('th.v')).filter(head => head.offsetParent);"
+        "return [heads.length, box.scrollWidth <= box.clientWidth]"
+    )
+    try:
+        for width, metrics in ((390, 4), (820, 6), (1400, 8)):
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 400}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            assert driver.execute_script(shown) == [metrics, True]
+        driver.find_element("css selector", "[data-toggle=all]").click()
+        assert driver.execute_script(shown)[0] == 12
     finally:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
