@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +67,28 @@ def without_password(text: str) -> str:
     return re.sub(r"://[^/\s'@]+@", "://", text)
 
 
+@dataclass(frozen=True)
+class Tracked:
+    """Where MLflow has a run.
+
+    Attributes:
+        store: URI of the store.
+        experiment: id of the experiment.
+    """
+
+    store: str
+    experiment: str
+
+    def page(self, server: str) -> str:
+        """The address of the table of the experiment's runs on a `server`, MLflow's pages of machine learning: by
+        themselves they open as those of language models.
+
+        >>> Tracked("http://host/", "3").page("http://host/")
+        'http://host/#/experiments/3/runs?workflowType=machine_learning'
+        """
+        return f"{server.rstrip('/')}/#/experiments/{self.experiment}/runs?workflowType=machine_learning"
+
+
 class Mirror:
     """One run in MLflow: a context manager that closes the MLflow run when the work in it fails.
 
@@ -79,13 +102,13 @@ class Mirror:
     def __init__(self, uri: str, warn: Callable[[str], None]) -> None:
         self.uri, self._warn = uri, warn
         self._client: Any = None
-        self._run_id = ""
+        self._place = self._run_id = ""  # ids of the experiment and of the run
         self._end = 0.0  # of the time for the calls at hand
 
     @property
-    def holder(self) -> str | None:
-        """The URI of the store that has the run; None if no store has it."""
-        return without_password(self.uri) if self._client else None
+    def tracked(self) -> Tracked | None:
+        """Where the run is; None if no store has it."""
+        return Tracked(without_password(self.uri), self._place) if self._client else None
 
     def __enter__(self) -> Self:
         return self
@@ -169,13 +192,13 @@ class Mirror:
     def _open(self, experiment: str, runs: Path, key: str, name: str, tags: dict[str, str], began: int) -> bool:
         """Continue the run that is tagged with ``talkbench.run_id`` = `key`, or begin it; True if it is new."""
         self._client = self._bounded(partial(_client_class(), tracking_uri=self.uri))  # which makes a file store
-        place = self._experiment(experiment, runs)
-        earlier = self._call("search_runs", [place], f"tags.`talkbench.run_id` = '{key}'")
+        self._place = self._experiment(experiment, runs)
+        earlier = self._call("search_runs", [self._place], f"tags.`talkbench.run_id` = '{key}'")
         if earlier:
             self._run_id = earlier[0].info.run_id
             self._call("update_run", self._run_id, "RUNNING")
             return False
-        run = self._call("create_run", place, began, tags={**tags, "talkbench.run_id": key}, run_name=name)
+        run = self._call("create_run", self._place, began, tags={**tags, "talkbench.run_id": key}, run_name=name)
         self._run_id = run.info.run_id
         return True
 

@@ -30,7 +30,7 @@ FLOORS = {
         REST,
         {"cli", "notebook"},
     ],
-    "benchmark.cli": [{"groups", "options", "print", "progress"}, REST],
+    "benchmark.cli": [{"groups", "options", "output", "print", "progress"}, REST],
     "reports": [{"cards", "numbers", "runs", "data_ids"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],
 }
 HEAVY = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from talkbench.benchmark.cli.options import OPTIONS, PATH
+from talkbench.benchmark.cli.output import answer, json_option
 from talkbench.core.images import FITS
 
 WHICH = "largest; first, the one that is seen first; or a number, 1 for the first from the left"
@@ -69,7 +71,8 @@ WHICH = "largest; first, the one that is seen first; or a number, 1 for the firs
 @OPTIONS["batch_size"]
 @OPTIONS["device"]
 @OPTIONS["set"]
-def command(**options: Any) -> None:
+@json_option("out, kind, frames, size, width, height, lost")
+def command(as_json: bool, **options: Any) -> None:
     """Animate a face image with a driving video.
 
     The result lasts as long as the driver, frame by frame, and a video has its sound. Source and driver are cropped to
@@ -83,13 +86,17 @@ def command(**options: Any) -> None:
     bench animate --method mcnet --source film.mp4 --source-frame 40 --driving clip.mp4 --out result.gif
     bench animate --method mcnet --source face.png --driving other.png --out result.png
     """
-    from talkbench.benchmark.animation.animate import animate
-    from talkbench.benchmark.animation.options import AnimateOptions
     from talkbench.benchmark.cli.progress import RunDisplay
 
-    with RunDisplay("frames") as display:
+    with RunDisplay("frames") as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.animation.animate import animate
+        from talkbench.benchmark.animation.options import AnimateOptions
+
         result = animate(AnimateOptions(**options), display)
     kind = "video" if options["out"].suffix.lower() == ".mp4" else "image"
+    if as_json:
+        answer(out=options["out"], kind=kind, **asdict(result))
+        return
     lost = f"; {result.lost} of the driver's cannot be read" if result.lost else ""
     frames = "1 frame" if result.frames == 1 else f"{result.frames} frames"
     click.echo(f"{kind}   {options['out']}   ({frames}, {result.width}x{result.height}{lost})")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from talkbench.benchmark.cli.options import PATH, names
+from talkbench.benchmark.cli.output import answer, json_option, plain
 
 
 @click.command()
@@ -27,7 +28,8 @@ from talkbench.benchmark.cli.options import PATH, names
     "--format", "form", type=click.Choice(["terminal", "markdown", "latex", "csv"]), default="terminal",
     show_default=True, help="How to print the table.",
 )  # fmt: skip
-def command(form: str, **options: Any) -> None:
+@json_option("a and b; metrics, of each pairs, mean_a, mean_b, difference, low, high, p, p_holm and more; remarks")
+def command(form: str, as_json: bool, **options: Any) -> None:
     """Compare two runs pair by pair.
 
     For each metric the table shows the means over the pairs that have a value in both runs, the difference of the means
@@ -41,10 +43,21 @@ def command(form: str, **options: Any) -> None:
     bench compare runs/mcnet-demo results/entries/copy-source--demo--same-identity--absolute
     bench compare runs/a runs/b --metrics lpips,csim --figure scatter.svg --out compare.html
     """
-    from talkbench.benchmark.cli.print.tables import print_tables
+    from talkbench.benchmark.cli.print.tables import write_tables
     from talkbench.benchmark.sharing.comparison import CompareOptions, compare_runs
 
-    print_tables([compare_runs(CompareOptions(**options))], form)
+    compared = compare_runs(CompareOptions(**options))
+    if as_json:
+        runs = {"a": compared.a.record, "b": compared.b.record}
+        answer(
+            **{side: {"run_id": record.run_id, "method": record.method.name} for side, record in runs.items()},
+            metrics=[{"metric": paired.metric, **plain(paired)} for paired in compared.differences],
+            remarks=compared.table.remarks,
+            figure=options["figure"],
+            page=options["out"],
+        )
+        return
+    write_tables([compared.table], form)
     for what, path in (("figure", options["figure"]), ("page", options["out"])):
         if path:
             click.echo(f"{what:<7} {path}", err=form != "terminal")

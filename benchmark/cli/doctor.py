@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from talkbench.benchmark.cli.output import answer, json_option
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: by section a list of name, ok, about and remedy.")
 @click.option("--all", "everything", is_flag=True, help="Say of every library, method and metric what is known.")
-def command(as_json: bool, everything: bool) -> None:
+@json_option("by section a list of name, ok, about and remedy")
+def command(everything: bool, as_json: bool) -> None:
     """Show what this machine has, and what can run on it.
 
     Versions, libraries, devices, folders and free disk; which methods have weights, which metrics can be computed and
@@ -24,11 +26,7 @@ def command(as_json: bool, everything: bool) -> None:
 
     sections = examine()
     if as_json:
-        import json
-        from dataclasses import asdict
-
-        content = {heading: [asdict(part) for part in parts] for heading, parts in sections.items()}
-        click.echo(json.dumps(content, indent=2))
+        answer(**sections)
         return
     from talkbench.benchmark.cli.print.doctor import print_sections
 

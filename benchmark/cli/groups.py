@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from talkbench.benchmark.cli.output import equipped
 from talkbench.core.errors import TalkbenchError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "color": True}
@@ -17,7 +18,11 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110, "col
 
 
 class NearestGroup(click.Group):
-    """A group that offers the nearest command for a misspelt name."""
+    """A group that offers the nearest command for a misspelt name; its commands have the options of every command."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        return command and equipped(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         from talkbench.core.registry import nearest
@@ -50,7 +55,7 @@ class FolderGroup(NearestGroup):
         if module is None:
             return None
         command: click.Command = import_module(f"{self._package}.{module}").command
-        return command
+        return equipped(command)
 
     def _modules(self) -> dict[str, str]:
         """The modules by the names of their commands."""

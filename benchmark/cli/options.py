@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -41,6 +42,26 @@ def typed() -> str:
     from talkbench.benchmark.tracking import without_password
 
     return without_password(shlex.join(["bench", *sys.argv[1:]]))
+
+
+def command_line(*more: str) -> str:
+    """The command line to type again, with `more` options, quoted for the shell and without passwords."""
+    from talkbench.benchmark.tracking import without_password
+
+    words = [_called(sys.argv[0])]
+    if Path(sys.argv[0]).name == "__main__.py":
+        words = [_called(sys.executable), "-m", "talkbench"]
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # the options of several machines are not known here
+        count = os.environ.get("LOCAL_WORLD_SIZE", "1")
+        words = ["torchrun", "--nproc-per-node", count, *([] if words[1:] else ["--no-python"]), *words]
+    return without_password(shlex.join([*words, *sys.argv[1:], *more]))
+
+
+def _called(program: str) -> str:
+    """The word by which the shell calls a program: its name where the shell finds it by that, else its path."""
+    name = Path(program).name
+    found = shutil.which(name)
+    return name if found and Path(program).exists() and Path(found).samefile(program) else program
 
 
 def names(_ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:

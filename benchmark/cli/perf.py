@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
+from talkbench.benchmark.cli.output import answer, json_option
 
 ALL = "all"
 
@@ -60,9 +62,16 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, metrics or train-modes>-<version>.csv]"
 )
+@json_option("table, the CSV file; rows, of each setting, cost and reason")
 @click.pass_context
 def command(
-    context: click.Context, /, methods: tuple[str, ...], metrics: tuple[str, ...], train: bool, **options: Any
+    context: click.Context,
+    /,
+    methods: tuple[str, ...],
+    metrics: tuple[str, ...],
+    train: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure what methods, their training, or metrics cost.
 
@@ -101,21 +110,29 @@ def command(
 
         methods = tuple(dict.fromkeys([*(name for name in methods if name != ALL), *defaults(train)]))
     measure = _of_training if train else _of_metrics if metrics else _of_methods
-    click.echo(f"table   {measure(metrics or methods, options)}")
+    rows, path, show = measure(metrics or methods, options)
+    if as_json:
+        answer(table=path, rows=rows)
+        return
+    show(rows)
+    click.echo(f"table   {path}")
 
 
-def _of_methods(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
+Measured = tuple[list[Any], Path, Callable[[Any], None]]
+"""Rows, their table, and what prints them."""
+
+
+def _of_methods(methods: tuple[str, ...], options: dict[str, Any]) -> Measured:
     from talkbench.benchmark.cli.print.costs import print_costs
     from talkbench.benchmark.cli.progress import RunDisplay
     from talkbench.benchmark.perf.methods import PerfOptions, perf
 
     with RunDisplay("rows") as display:
         rows, path = perf(PerfOptions(methods, **options), display)
-    print_costs(rows)
-    return path
+    return rows, path, print_costs
 
 
-def _of_training(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
+def _of_training(methods: tuple[str, ...], options: dict[str, Any]) -> Measured:
     from talkbench.benchmark.cli.print.costs import print_training_costs
     from talkbench.benchmark.cli.progress import RunDisplay
     from talkbench.benchmark.perf.training import TrainPerfOptions, perf_train
@@ -123,11 +140,10 @@ def _of_training(methods: tuple[str, ...], options: dict[str, Any]) -> Path:
     del options["size"]
     with RunDisplay("rows") as display:
         rows, path = perf_train(TrainPerfOptions(methods, **options), display)
-    print_training_costs(rows)
-    return path
+    return rows, path, print_training_costs
 
 
-def _of_metrics(names: tuple[str, ...], options: dict[str, Any]) -> Path:
+def _of_metrics(names: tuple[str, ...], options: dict[str, Any]) -> Measured:
     from talkbench.benchmark.cli.print.costs import print_metric_costs
     from talkbench.benchmark.cli.progress import RunDisplay
     from talkbench.benchmark.perf.metrics import MetricPerfOptions, perf_metrics
@@ -135,5 +151,4 @@ def _of_metrics(names: tuple[str, ...], options: dict[str, Any]) -> Path:
     del options["modes"]
     with RunDisplay("rows") as display:
         rows, path = perf_metrics(MetricPerfOptions(names, **options), display)
-    print_metric_costs(rows)
-    return path
+    return rows, path, print_metric_costs

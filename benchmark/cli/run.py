@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
-import sys
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +17,7 @@ from talkbench.benchmark.cli.options import (
     protocol_name,
     typed,
 )
+from talkbench.benchmark.cli.output import answer, json_option, verbose
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
@@ -78,9 +75,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Continue the latest run with the same settings, or the run in --out.")
 @OPTIONS["wait"]
 @click.option("--strict", is_flag=True, help="Stop with an error if a metric cannot be computed here.")
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Say of each metric that cannot be computed here why, with files and URLs."
-)  # fmt: skip
+@verbose("Say of each metric that cannot be computed here why, with files and URLs; of an error where it comes from.")
 @click.option("--save-frames", is_flag=True, help="Keep every generated frame as PNG in the run's folder.")
 @click.option(
     "--videos", type=click.IntRange(min=0), default=8, show_default=True,
@@ -88,7 +83,11 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["set"]
-def command(**options: Any) -> None:
+@json_option(
+    "runs, of each method, dataset, task, state, folder, reason, page, and run.json and summary.json as record "
+    "and summary; of a single run also mlflow"
+)
+def command(as_json: bool, **options: Any) -> None:
     """Score a method or given frames on a data set.
 
     The command ends with a table, a page with pictures and videos, and a record of how every number was made. Results
@@ -109,41 +108,59 @@ def command(**options: Any) -> None:
     bench run --frames results --name mymethod --dataset demo
     """
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.evaluation.grid import is_grid, run_grid
-    from talkbench.benchmark.evaluation.options import RunOptions
-    from talkbench.benchmark.evaluation.runner import run
 
-    chosen = RunOptions(**options, command=typed())
-    if is_grid(chosen):
-        _report_grid(run_grid(chosen, RunDisplay))
-        return
-    with RunDisplay() as display:
-        finished = run(chosen, display)
-    _report(finished)
+    with RunDisplay() as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.evaluation.grid import is_grid, run_grid
+        from talkbench.benchmark.evaluation.options import RunOptions
+        from talkbench.benchmark.evaluation.runner import run
+
+        chosen = RunOptions(**options, command=typed())
+        finished = None if is_grid(chosen) else run(chosen, display)
+    if finished is None:
+        _report_grid(run_grid(chosen, RunDisplay), as_json)
+    elif as_json:
+        answer(runs=[_documented(_cell(finished))], mlflow=finished.tracked)
+    else:
+        _report(finished)
 
 
-def _report_grid(cells: Sequence[GridCell]) -> None:
+def _cell(finished: Finished) -> GridCell:
+    """A single run as that of a grid."""
+    from talkbench.benchmark.evaluation.grid import GridCell
+
+    method, data = finished.record.method, finished.record.dataset
+    state = "run" if finished.evaluated else "done before"
+    return GridCell(method.name, data.name, data.task, state, finished.store.folder)  # type: ignore[arg-type]
+
+
+def _documented(cell: GridCell) -> dict[str, object]:
+    """A run in the document of ``--json``: what became of it, its page, and what its files hold."""
+    from talkbench.results import RunStore
+
+    facts = asdict(cell)
+    if cell.folder:
+        store = RunStore(cell.folder)
+        facts |= {"page": cell.folder / "index.html", "record": store.read_record(), "summary": store.read_summary()}
+    return facts
+
+
+def _report_grid(cells: Sequence[GridCell], as_json: bool) -> None:
     from talkbench.benchmark.cli.print.lists import print_grid
 
-    print_grid(cells)
+    if as_json:
+        answer(runs=[_documented(cell) for cell in cells])
+    else:
+        print_grid(cells)
     failed = sum(cell.state == "failed" for cell in cells)
     if failed:
         raise TalkbenchError(f"{failed} of the runs failed; repeat the command to try them again")
 
 
 def _report(finished: Finished) -> None:
+    from talkbench.benchmark.cli.print.runs import print_tracked
     from talkbench.reports.tables.terminal import print_terminal
 
     print_terminal(finished.record, finished.summary)
     click.echo(f"record  {finished.store.folder}")
     click.echo(f"page    {finished.page}   (open it in a browser)")
-    if finished.tracked:
-        words = [finished.tracked]
-        if not finished.tracked.startswith("http"):
-            words = [_beside_python("mlflow"), "ui", "--backend-store-uri", finished.tracked]
-        click.echo(f"MLflow  {shlex.join(words)}")
-
-
-def _beside_python(program: str) -> str:
-    """The word to call a program of this environment by: its name, or its path if the environment is not active."""
-    return program if shutil.which(program) else os.path.relpath(Path(sys.executable).parent / program)
+    print_tracked(finished.tracked)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from talkbench.benchmark.cli.options import EXISTING, PATH, table_names
+from talkbench.benchmark.cli.output import answer, json_option
 
 
 @click.command()
@@ -42,7 +43,8 @@ from talkbench.benchmark.cli.options import EXISTING, PATH, table_names
     show_default=True, help="Format of the tables.",
 )  # fmt: skip
 @click.option("--out", type=PATH, help="File to write.  [default: the terminal]")
-def command(runs: tuple[Path, ...], **options: Any) -> None:
+@json_option("tables, of each title, columns, groups, blocks with their lines and cells, notes, remarks; and out")
+def command(runs: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Print results beside the published numbers.
 
     The layouts are those of the ten tables of the MCNet paper and its supplement, or your own. RUNS are folders of
@@ -57,7 +59,7 @@ def command(runs: tuple[Path, ...], **options: Any) -> None:
     bench tables --ablation table2
     bench tables runs/mcnet-demo-same-identity-20260101-120000 --format latex --out table.tex
     """
-    from talkbench.benchmark.cli.print.tables import TableOptions, write_table
+    from talkbench.benchmark.cli.print.tables import TableOptions, chosen_tables, write_tables
 
     chosen = TableOptions(**options)
     if chosen.ablation:
@@ -69,4 +71,8 @@ def command(runs: tuple[Path, ...], **options: Any) -> None:
         runs = runs or tuple(runs_of(chosen.ablation))
     elif not runs and (chosen.measured or not chosen.published):
         runs = tuple(sorted(path.parent for path in Path("runs").glob("*/summary.json")))
-    write_table(runs, chosen)
+    tables = chosen_tables(runs, chosen)
+    if as_json:
+        answer(tables=tables, out=chosen.out)
+    if chosen.out or not as_json:
+        write_tables(tables, chosen.form, chosen.out)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from talkbench.benchmark.cli.options import EXISTING, OPTIONS, PATH, dataset_names, method_names, settings, typed
+from talkbench.benchmark.cli.output import answer, json_option
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
+    from talkbench.benchmark.ablation import Trained
     from talkbench.training.data.mixed import Roots
     from talkbench.training.session import TrainOptions
 
@@ -80,7 +82,8 @@ def _roots(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["device"]
 @OPTIONS["wait"]
-def command(**options: Any) -> None:
+@json_option("weights and mlflow; of an ablation rows, of each method, folder and fault")
+def command(as_json: bool, **options: Any) -> None:
     """Train a method.
 
     If training is stopped or killed, the same command continues from the last state and gives the same weights. After
@@ -118,49 +121,66 @@ def command(**options: Any) -> None:
     if bool(options["method"]) == bool(options["ablation"]):
         raise click.UsageError("give either --method or --ablation")
     from talkbench.benchmark.cli.train_progress import TrainDisplay
+
+    uri, ablation, device = options.pop("tracking_uri"), options.pop("ablation"), options.pop("device")
+    if ablation:
+        _train_rows(ablation, _options(options, device), uri, device, as_json)
+        return
+    with TrainDisplay(uri) as display:  # which moves while the libraries are loaded
+        chosen = _options(options, device)
+
+        from talkbench.training.session import train
+
+        weights = train(chosen, display)
+    if not display.begun:
+        return
+    if as_json:
+        answer(weights=weights, mlflow=display.tracked)
+        return
+    from talkbench.benchmark.cli.print.runs import print_tracked
+
+    click.echo(f"weights {weights}")
+    print_tracked(display.tracked)
+
+
+def _options(options: dict[str, Any], device: str) -> TrainOptions:
+    """What the training is asked for by the options of the command line."""
     from talkbench.benchmark.environment import choose_device
     from talkbench.training.loop import LoopOptions
-    from talkbench.training.session import TrainOptions, train
-    from talkbench.training.state.interrupts import terminable
+    from talkbench.training.session import TrainOptions
 
-    name = options.pop("device")
-    device = choose_device(name)
-    workers, uri, ablation = options.pop("workers"), options.pop("tracking_uri"), options.pop("ablation")
+    chosen, workers = choose_device(device), options.pop("workers")
     loop = LoopOptions(
-        workers=_workers(device.type) if workers is None else workers,
+        workers=_workers(chosen.type) if workers is None else workers,
         compiled=options.pop("compiled"),
         save_minutes=options.pop("save_minutes"),
         log_every=options.pop("log_every"),
         keep_every=options.pop("keep_every") or 0,
     )
-    chosen = TrainOptions(**options, loop=loop, device=device, command=typed())
-    if ablation:
-        with terminable():
-            _train_rows(ablation, chosen, uri, name)
-        return
-    with terminable(), TrainDisplay(uri) as display:
-        weights = train(chosen, display)
-    if display.begun:
-        click.echo(f"weights {weights}")
+    return TrainOptions(**options, loop=loop, device=chosen, command=typed())
 
 
-def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str) -> None:
+def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str, as_json: bool) -> None:
     import shlex
     from functools import partial
 
     from talkbench.benchmark.ablation import DEMO, folder, train_ablation
     from talkbench.benchmark.cli.train_progress import RowDisplay, TrainDisplay
 
-    failed = 0
+    rows: list[Trained] = []
     displays = partial(TrainDisplay, uri), partial(RowDisplay, set())
     for row in train_ablation(name, options, uri, device, *displays):
-        failed += bool(row.fault)
-        click.echo(f"{row.method:28} {row.fault or row.folder}")
-    if failed:
+        rows.append(row)
+        if as_json:
+            answer(rows=rows)
+        else:
+            click.echo(f"{row.method:28} {row.fault or row.folder}")
+    if failed := sum(bool(row.fault) for row in rows):
         raise TalkbenchError(f"{failed} of the rows failed; repeat the command to try them again")
     layout = [f"--ablation {name}"] if options.config == DEMO else []
     runs = [f"{shlex.quote(str(folder(name, options.config, options.out)))}/*/run"] if options.out or not layout else []
-    click.echo(" ".join(["table   bench tables", *layout, *runs]))
+    if not as_json:
+        click.echo(" ".join(["table   bench tables", *layout, *runs]))
 
 
 def _workers(device: str) -> int:

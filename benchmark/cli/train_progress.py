@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from talkbench.benchmark.cli.progress import STDERR, RunDisplay
-from talkbench.benchmark.tracking import LEAVING, tracking_uri
+from talkbench.benchmark.cli.progress import RunDisplay
+from talkbench.benchmark.tracking import LEAVING, Tracked, tracking_uri
 from talkbench.benchmark.training_tracker import RUNS, TrainingTracker
 from talkbench.training.config import TrainConfig
 from talkbench.training.progress import TrainProgress
@@ -28,6 +29,8 @@ class TrainDisplay(TrainProgress):
         self._tracker = TrainingTracker(tracking_uri(uri, RUNS), self._bar.warn)
 
     def __enter__(self) -> Self:
+        if os.environ.get("RANK", "0") == "0":  # of several processes the main one shows what moves
+            self._bar.__enter__()
         return self
 
     def __exit__(
@@ -40,6 +43,11 @@ class TrainDisplay(TrainProgress):
             self._tracker.flush(LEAVING)
             self._tracker.__exit__(kind, error, trace)
 
+    @property
+    def tracked(self) -> Tracked | None:
+        """Where MLflow has the training."""
+        return self._tracker.tracked
+
     def begin(self, config: TrainConfig, folder: Path, facts: Mapping[str, object]) -> None:
         self.begun = True
         self._tracker.start(config, folder, facts)
@@ -48,8 +56,7 @@ class TrainDisplay(TrainProgress):
         self._bar.say(line)
 
     def step(self, step: int, total: int, images: int, losses: dict[str, float]) -> None:
-        if STDERR.is_terminal:  # elsewhere the lines of the log are enough
-            self._bar.reach(step * images, total * images, f"loss {losses['total']:.2f}")
+        self._bar.reach(step * images, total * images, f"loss {losses['total']:.2f}")
 
     def log(self, step: int, values: dict[str, float]) -> None:
         self._tracker.log(step, values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from itertools import chain
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from talkbench.benchmark.cli.options import OPTIONS, PATH
+from talkbench.benchmark.cli.output import answer, json_option, verbose
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
@@ -26,11 +26,8 @@ SCHEMA_VERSION = 1
 @OPTIONS["pairs"]
 @OPTIONS["root"]
 @OPTIONS["device"]
-@click.option(
-    "--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True,
-    help="Format of the report.",
-)  # fmt: skip
-@click.option("-v", "--verbose", is_flag=True, help="Show every figure, not only those that differ.")
+@verbose("Show every figure, not only those that differ; of an error where it comes from.")
+@json_option("results, of each counts and figures; tolerance")
 def command(
     results: tuple[Path, ...],
     frames: Path | None,
@@ -38,8 +35,8 @@ def command(
     pairs: Path | None,
     root: Path | None,
     device: str,
-    form: str,
     verbose: bool,
+    as_json: bool,
 ) -> None:
     """Compute the figures of runs or entries again.
 
@@ -55,7 +52,7 @@ def command(
 
     \b
     bench verify runs/mcnet-demo-same-identity-20260101-120000
-    bench verify results/entries --format json
+    bench verify results/entries --json > figures.json
     bench verify results/entries/mine --frames frames --root data/hdtf
     """
     from talkbench.benchmark.cli.print.figures import print_figures
@@ -73,17 +70,15 @@ def command(
         with RunDisplay() as display:
             options = VerifyOptions(folder, frames, checkpoint, Place(root, pairs, device))
             figures[folder] = verify(options, display)
-        if form == "terminal":
+        if not as_json:
             print_figures(str(folder), figures[folder], verbose)
-    if form == "json":
-        click.echo(_json(figures))
+    if as_json:
+        answer(**_documented(figures))
     if any(figure.state == "different" for figure in chain.from_iterable(figures.values())):
         sys.exit(1)
 
 
-def _json(figures: dict[Path, list[Figure]]) -> str:
-    from dataclasses import asdict
-
+def _documented(figures: dict[Path, list[Figure]]) -> dict[str, object]:
     from talkbench.benchmark.cli.print.figures import STATES
     from talkbench.benchmark.verify.rescore import TOLERANCE
 
@@ -91,9 +86,8 @@ def _json(figures: dict[Path, list[Figure]]) -> str:
         {
             "result": str(folder),
             "counts": {state: sum(figure.state == state for figure in own) for state in STATES},
-            "figures": [asdict(figure) for figure in own],
+            "figures": own,
         }
         for folder, own in figures.items()
     ]
-    content = {"schema_version": SCHEMA_VERSION, "tolerance": TOLERANCE, "results": results}
-    return json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False)
+    return {"schema_version": SCHEMA_VERSION, "tolerance": TOLERANCE, "results": results}

@@ -24,7 +24,7 @@ from talkbench.benchmark.evaluation.record import describe
 from talkbench.benchmark.evaluation.scorer import Pictured, set_key
 from talkbench.benchmark.evaluation.seen import seen
 from talkbench.benchmark.progress import Progress
-from talkbench.benchmark.tracking import Tracker, tracking_uri
+from talkbench.benchmark.tracking import Tracked, Tracker, tracking_uri
 from talkbench.benchmark.videos.pictured_pairs import PICTURES, PicturedPairs
 from talkbench.benchmark.videos.run_videos import Images, RunVideos
 from talkbench.core.errors import TalkbenchError
@@ -56,7 +56,7 @@ class Finished:
 
     Attributes:
         page: the HTML page.
-        tracked: the MLflow store that has the run; None if no store has it.
+        tracked: where MLflow has the run; None if no store has it.
         evaluated: how many pairs this call has evaluated; the others were done before.
     """
 
@@ -64,7 +64,7 @@ class Finished:
     record: RunRecord
     summary: Summary
     page: Path
-    tracked: str | None
+    tracked: Tracked | None
     evaluated: int
 
 
@@ -111,7 +111,7 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
             page = _report(store, Run(record, summary), setup.split.has_truth, pictured)
             tracker.finish(record, rows, summary, [store.folder / name for name in ARTIFACTS])
         _check_numbers(store.folder, rows, summary)
-    return Finished(store, record, summary, page, tracker.holder, summary.pairs - before)
+    return Finished(store, record, summary, page, tracker.tracked, summary.pairs - before)
 
 
 @contextmanager

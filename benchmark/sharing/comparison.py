@@ -12,7 +12,7 @@ from talkbench.core.files import write_atomic
 from talkbench.reports.pages.differences import draw_differences, figure_format
 from talkbench.reports.pages.templates import render
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics.paired import compare
+from talkbench.reports.statistics.paired import Paired, compare
 from talkbench.reports.tables.comparison import comparison_table
 from talkbench.reports.tables.table import Table
 from talkbench.results import RunStore
@@ -32,8 +32,18 @@ class CompareOptions:
     out: Path | None = None
 
 
-def compare_runs(options: CompareOptions) -> Table:
-    """The table of two runs or entries; writes the page and the picture that the options name.
+@dataclass(frozen=True)
+class Compared:
+    """Two runs, their difference in each metric, and the table of that."""
+
+    a: Run
+    b: Run
+    differences: list[Paired]
+    table: Table
+
+
+def compare_runs(options: CompareOptions) -> Compared:
+    """Compare two runs or entries; writes the page and the picture that the options name.
 
     Raises:
         TalkbenchError: a run cannot be read, the two cannot be compared (see `compare`), or the format of the picture
@@ -49,7 +59,7 @@ def compare_runs(options: CompareOptions) -> Table:
         write_atomic(options.figure, pictures[form])
     if options.out:
         write_atomic(options.out, _page(table, a, b, pictures["png"]))
-    return table
+    return Compared(a, b, comparison, table)
 
 
 def read_run(folder: Path) -> Run:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from talkbench.benchmark.cli.options import OPTIONS, PATH
+from talkbench.benchmark.cli.output import answer, json_option, plain
 from talkbench.benchmark.cli.print.faults import print_faults
 from talkbench.core.errors import TalkbenchError
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     "--manifest", type=PATH, help="Also compare with the checksums in this file, which bench data manifest has written."
 )
 @OPTIONS["processes"]
+@json_option("tasks, of each pairs, usable, frames, size, faults and gaps; unchecked")
 def command(
     dataset: str,
     root: Path | None,
@@ -41,6 +43,7 @@ def command(
     motion: str,
     manifest: Path | None,
     workers: int,
+    as_json: bool,
 ) -> None:
     """Check the frames of a data set's pairs.
 
@@ -61,16 +64,22 @@ def command(
     data = datasets.create(dataset, root)
     splits, unchecked = _splits(data, [task] if task else _tasks(data, pairs), pairs, motion)
     sound = not unchecked
+    verdicts: list[dict[str, object]] = []
     for split in splits:
         with RunDisplay("frames") as display:
             if split.note:
                 display.say(split.note)
             display.start(0, len(listed_frames(split)))
             verdict = verify(split, checksums, workers, display.advance)
-        _print_verdict(f"{dataset} {split.task}", verdict)
+        verdicts.append(_documented(split.task, verdict))
+        if not as_json:
+            _print_verdict(f"{dataset} {split.task}", verdict)
         sound = sound and not verdict.faults
-    for name, error in unchecked.items():
-        click.echo(f"{dataset} {name}: not checked, {error}")
+    if as_json:
+        answer(dataset=dataset, tasks=verdicts, unchecked=unchecked)
+    else:
+        for name, error in unchecked.items():
+            click.echo(f"{dataset} {name}: not checked, {error}")
     if not sound:
         sys.exit(1)
 
@@ -101,6 +110,15 @@ def _splits(
     if not splits:
         raise problems[tasks[0]]
     return splits, problems
+
+
+def _documented(task: str, verdict: SplitVerdict) -> dict[str, object]:
+    """A verdict in the document of ``--json``."""
+    faults = [
+        {"clip": frame.clip, "index": frame.index, "reason": fault.reason, "message": str(fault)}
+        for frame, fault in verdict.faults.items()
+    ]
+    return {"task": task, **plain(verdict), "faults": faults, "gaps": {c: str(gap) for c, gap in verdict.gaps.items()}}
 
 
 def _print_verdict(what: str, verdict: SplitVerdict) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -46,6 +47,18 @@ def print_list(kind: str, everything: bool = False) -> None:
     print_entries(headings, rows)
     if footer:
         console().print(Text(footer, style="dim"), soft_wrap=not console().is_terminal)
+
+
+def listing(kind: str, everything: bool = False) -> list[dict[str, object]]:
+    """The same as data: of each entry what stands in its line, by the headings; signs are true, false and null."""
+    headings, rows, _ = LISTS[kind](everything)
+    keys = [re.sub("[^a-z]+", "_", heading).strip("_") for heading in headings]
+    return [dict(zip(keys, map(_cell, row), strict=True)) for row in rows]
+
+
+def _cell(cell: str | Text) -> object:
+    signs = [fact for fact, sign in SIGNS.items() if cell is sign]
+    return signs[0] if signs else str(cell)
 
 
 def _methods(everything: bool) -> Listing:

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import click
 from rich.text import Text
 
 from talkbench.benchmark.cli.print.console import console, print_entries
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.tracking import Tracked
+
+SERVER = "http://127.0.0.1:5000"
+"""Where ``mlflow ui`` serves its pages unless it is told otherwise."""
+
+
+def print_tracked(tracked: Tracked | None) -> None:
+    """Where the table of the runs is in MLflow, and the command that serves it where the store is no server."""
+    if tracked is None:
+        return
+    if tracked.store.startswith("http"):
+        click.echo(f"MLflow  {tracked.page(tracked.store)}")
+        return
+    command = [_beside_python("mlflow"), "ui", "--backend-store-uri", tracked.store]
+    click.echo(f"MLflow  {shlex.join(command)}")
+    click.echo(f"        {tracked.page(SERVER)}")
+
+
+def _beside_python(program: str) -> str:
+    """The word to call a program of this environment by: its name, or its path if the environment is not active."""
+    return program if shutil.which(program) else os.path.relpath(Path(sys.executable).parent / program)
 
 
 def print_run(folder: Path) -> None:

@@ -39,18 +39,18 @@ class TableOptions:
     out: Path | None = None
 
 
-def write_table(runs: Sequence[Path], options: TableOptions) -> None:
-    """Write tables of the `runs` and of published numbers to the terminal or to a file.
+def chosen_tables(runs: Sequence[Path], options: TableOptions) -> list[Table]:
+    """The tables of the `runs` and of published numbers that the `options` ask for.
 
     Raises:
         TalkbenchError: there is nothing to show, a table is unknown, or a layout or a run is faulty.
     """
     if options.out and options.form == "terminal":
         raise TalkbenchError("--format terminal goes to the terminal; leave --out out or choose another format")
-    print_tables(_tables(_load(runs, options.missing), options), options.form, options.out)
+    return _tables(_load(runs, options.missing), options)
 
 
-def print_tables(tables: Sequence[Table], form: str, out: Path | None = None) -> None:
+def write_tables(tables: Sequence[Table], form: str, out: Path | None = None) -> None:
     """Write the `tables` to the terminal, or to the file `out`; `form` is ``terminal``, ``markdown``, ``latex``,
     ``csv`` or ``html``."""
     from talkbench.reports.pages.table_page import to_html

@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from talkbench.benchmark.cli.options import ENTRIES, PATH
+from talkbench.benchmark.cli.output import answer, json_option
 from talkbench.benchmark.cli.results import size
 
 
 @click.command()
 @click.argument("folders", nargs=-1, type=PATH, metavar="[ENTRY]...")
-def command(folders: tuple[Path, ...]) -> None:
+@json_option("sound, of each entry and remarks; faults")
+def command(folders: tuple[Path, ...], as_json: bool) -> None:
     """Check entries, or all entries in folders.  [default: results/entries]
 
     The command checks the form of the files and their hashes, that there are no other files, that protocol ids and
@@ -34,16 +36,22 @@ def command(folders: tuple[Path, ...]) -> None:
     from talkbench.results.validation import validate
 
     faults: list[str] = []
+    entries: list[dict[str, object]] = []
     for folder in folders or (ENTRIES,):
         sound, own = validate(folder, expected_of)
         faults += own
         for entry in sound:
             record, data = entry.record, entry.record.dataset
+            look_at = remarks(entry, expected_of(record))
+            entries.append({"entry": entry.folder, "remarks": look_at})
+            if as_json:
+                continue
             what = f"{record.method.name}, {data.name} {data.task}, {data.pairs} pairs, {len(record.metrics)} metrics"
             click.echo(visible(f"sound   {entry.folder}   ({what}, {size(entry.folder)})"))
-            look_at = remarks(entry, expected_of(record))
             if look_at:
                 click.echo(visible(f"  but: {'; '.join(look_at)}"))
+    if as_json:
+        answer(sound=entries, faults=faults)
     for fault in faults:
         click.echo(f"bench: {visible(fault)}", err=True)
     if faults:

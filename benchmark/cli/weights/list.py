@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
+from talkbench.benchmark.cli.output import answer, json_option
+
 
 @click.command()
 @click.argument("name", default="")
 @click.option("--missing", is_flag=True, help="Only the files that are missing or damaged.")
-def command(name: str, missing: bool) -> None:
+@json_option("files, of each name, purpose, path, status, size, licence, proof, source, kind")
+def command(name: str, missing: bool, as_json: bool) -> None:
     """Show which model files are needed, and which are here.
 
     NAME is a method (with its variants), a metric, an extractor, a protocol, a data set or a file; without it, all are
@@ -32,4 +35,8 @@ def command(name: str, missing: bool) -> None:
     from talkbench.benchmark.cli.print.lists import print_weights
     from talkbench.benchmark.model_files import entries
 
-    print_weights([entry for entry in entries([name] if name else []) if not missing or entry.wanting])
+    files = [entry for entry in entries([name] if name else []) if not missing or entry.wanting]
+    if as_json:
+        answer(files=files)
+    else:
+        print_weights(files)

@@ -4,6 +4,7 @@ import copy
 import json
 import multiprocessing
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -240,7 +241,7 @@ def test_stopped_by_a_signal(store, train, place, monkeypatch, number, code, wor
         patch.setattr(MultiScaleL1, "forward", interrupted)
         stopped = train("--workers", 1)
     assert stopped.code == code
-    assert stopped.err.splitlines()[-1] == f"bench: {words}; to go on, repeat the command"
+    assert stopped.err.splitlines()[-1] == f"bench: {words}; to go on: {shlex.join(sys.argv)}"
     assert "Traceback" not in stopped.err
     experiment = store.get_experiment_by_name("train/folder")
     runs = store.search_runs([experiment.experiment_id])

@@ -64,7 +64,7 @@ def verify(bench, clips):
     """Verifies a result: the exit code, and the figures by part, subject and name."""
 
     def call(folder, *options):
-        result = bench("verify", folder, "--root", clips, "--format", "json", *options)
+        result = bench("verify", folder, "--root", clips, "--json", *options)
         assert result.code in (0, 1), result.err
         (only,) = json.loads(result.out)["results"]
         figures = Figures({(item["part"], item["subject"], item["name"]): item for item in only["figures"]})

@@ -275,7 +275,6 @@ def test_what_strangers_write(entry, bench, clips):
         (("run", "--checkpoint", "x.pth"), "--checkpoint x.pth is not a file"),
         (("run", "--checkpoint", "run/run.json"), "run was made without weights; leave --checkpoint out"),
         (("run", "--device", "warp"), "device 'warp' cannot be used here"),
-        (("run", "--format", "xml"), "'xml' is not one of 'terminal', 'json'"),
         (("unfinished",), "unfinished holds no finished run: summary.json is missing"),
         (("damaged",), "part-00000.parquet is damaged"),
         ((), "Missing argument 'RESULTS...'"),
