@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from talkbench.benchmark.machine_load import MachineLoad
 from talkbench.core.errors import TalkbenchError, Terminated
 from talkbench.core.locks import locked
 from talkbench.results.record import RunRecord
@@ -29,6 +30,7 @@ from talkbench.results.rows import Summary
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTE = "mlflow.note.content"
 BATCH = 1000  # MLflow's limit of metrics in one request
 OFF = "off"
 CALL = 30.0
@@ -39,6 +41,9 @@ TOTAL = 300.0
 
 LEAVING = 10.0
 """Seconds that may pass before a command ends that has failed."""
+
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""What MLflow shows an experiment as: one of machine learning, not of language models."""
 
 Entry = tuple[str, float, int, int]
 """Name, value, time in milliseconds, step."""
@@ -103,6 +108,7 @@ class Mirror:
         self.uri, self._warn = uri, warn
         self._client: Any = None
         self._place = self._run_id = ""  # ids of the experiment and of the run
+        self._load: MachineLoad | None = None
         self._end = 0.0  # of the time for the calls at hand
 
     @property
@@ -118,8 +124,10 @@ class Mirror:
             self._close("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED", LEAVING)
 
     def _close(self, status: str, seconds: float = TOTAL) -> None:
+        samples = self._load.stop() if self._load else ()
         with self._forgiving(seconds):
             if self._client is not None:
+                self._log_metrics(samples)
                 self._call("set_terminated", self._run_id, status)
 
     def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
@@ -164,7 +172,7 @@ class Mirror:
             # Beside a store of our own lie its artifacts; a server decides for itself.
             location = (runs / "mlartifacts").resolve().as_uri() if self.uri.startswith("sqlite:") else None
             try:
-                return str(self._call("create_experiment", name, artifact_location=location))
+                return str(self._call("create_experiment", name, artifact_location=location, tags=KIND))
             except Exception:
                 experiment = self._call("get_experiment_by_name", name)  # another process may have been first
                 if experiment is None:
@@ -197,10 +205,14 @@ class Mirror:
         if earlier:
             self._run_id = earlier[0].info.run_id
             self._call("update_run", self._run_id, "RUNNING")
-            return False
-        run = self._call("create_run", self._place, began, tags={**tags, "talkbench.run_id": key}, run_name=name)
-        self._run_id = run.info.run_id
-        return True
+        else:
+            run = self._call("create_run", self._place, began, tags={**tags, "talkbench.run_id": key}, run_name=name)
+            self._run_id = run.info.run_id
+        try:
+            self._load = MachineLoad(earlier[0].info.start_time if earlier else began)
+        except ImportError:
+            self._warn("psutil is not installed, so MLflow gets no system metrics: pip install 'talkbench[full]'")
+        return not earlier
 
     def _log_params(self, params: Mapping[str, object]) -> None:
         from mlflow.entities import Param
@@ -241,7 +253,7 @@ class Tracker(Mirror):
                 return
             from mlflow.entities import RunTag
 
-            tags = [RunTag(name, value) for name, value in _tags(record).items()]
+            tags = [RunTag(name, value) for name, value in {**_tags(record), NOTE: _note(record, artifacts)}.items()]
             self._call("log_batch", self._run_id, tags=tags)
             entries = [*_means(summary), *_values(rows)]
             self._log_metrics((name, value, self._time, step) for name, value, step in entries)
@@ -314,6 +326,16 @@ def _tags(record: RunRecord) -> dict[str, str]:
     return {**tags, "mlflow.source.name": record.command[:5000]}
 
 
+def _note(record: RunRecord, artifacts: Sequence[Path]) -> str:
+    """The description of a run, in Markdown."""
+    folder = artifacts[0].parent.resolve() if artifacts else ""
+    return (
+        f"{record.method.name} on {record.dataset.name}, {record.dataset.task}, {record.dataset.pairs} pairs. The page "
+        f"with pictures is `index.html` under *Artifacts*, the videos are below `videos`; per pair the values are in "
+        f"the group *pair* of the metrics, the step being the number of the pair. Folder of the run: `{folder}`"
+    )
+
+
 def _params(record: RunRecord) -> dict[str, object]:
     method, data = record.method, record.dataset
     chosen: dict[str, object] = {
@@ -340,7 +362,8 @@ def _dataset_input(record: RunRecord) -> Any:
 
     data = record.dataset
     source = json.dumps({"pairs": data.pairs_file, "sha256": data.pairs_sha256})
-    entity = Dataset(f"{data.name}/{data.task}", data.pairs_sha256[:36], "local", source)
+    profile = json.dumps({"pairs": data.pairs, "image_size": data.image_size})
+    entity = Dataset(f"{data.name}/{data.task}", data.pairs_sha256[:12], "local", source, profile=profile)
     return DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])
 
 
@@ -348,6 +371,7 @@ Value = tuple[str, float, int]  # name, value, step
 
 
 def _means(summary: Summary) -> list[Value]:
+    """The numbers of a summary; what stands behind a ``/`` is in a group of its own, so that the means are together."""
     entries: list[Value] = []
     for result in summary.metrics:
         name = result.metric
@@ -355,9 +379,9 @@ def _means(summary: Summary) -> list[Value]:
             entries.append((name, result.mean, 0))
         if result.video_mean is not None:
             entries.append((f"{name}.video_mean", result.video_mean, 0))
-        entries.append((f"{name}.coverage", result.coverage, 0))
-        counts = {"pairs": result.pairs, "infinite": result.infinite, "failures": sum(result.failures.values())}
-        entries += [(f"{name}.{kind}", float(count), 0) for kind, count in counts.items()]
+        failures = sum(result.failures.values())
+        counts = {"pairs": result.pairs, "infinite": result.infinite, "failures": failures, "coverage": result.coverage}
+        entries += [(f"counts/{name}.{kind}", float(count), 0) for kind, count in counts.items()]
     return entries
 
 

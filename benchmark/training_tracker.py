@@ -59,6 +59,7 @@ class TrainingTracker(Mirror):
         """Collect values; they are sent when `HELD_BACK` of them are waiting."""
         now = int(time.time() * 1000)
         self._waiting += [(name, value, now, step) for name, value in values.items() if math.isfinite(value)]
+        self._waiting += self._load.taken() if self._load else ()
         if len(self._waiting) >= HELD_BACK:
             self.flush()
 

@@ -25,7 +25,17 @@ BELOW = {
 REST = {"*"}  # what no other floor names
 FLOORS = {
     "benchmark": [
-        {"cards", "environment", "poses", "probes", "progress", "tracking", "training_tracker", "videos"},
+        {
+            "cards",
+            "environment",
+            "machine_load",
+            "poses",
+            "probes",
+            "progress",
+            "tracking",
+            "training_tracker",
+            "videos",
+        },
         {"evaluation"},
         REST,
         {"cli", "notebook"},

@@ -1,6 +1,7 @@
 """Runs in MLflow, read back through its own client, and stores that are not there."""
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -83,13 +84,15 @@ def check(client: MlflowClient, result) -> None:
     assert tracked.data.tags["data_id"] == record.dataset.data_id != ""
     assert tracked.data.tags["protocol.l1"] == record.protocol_ids["l1"]
     assert tracked.data.metrics["l1"] == result.summary.metric("l1").mean
-    assert (tracked.data.metrics["psnr.pairs"], tracked.data.metrics["psnr.failures"]) == (16, 0)
+    assert (tracked.data.metrics["counts/psnr.pairs"], tracked.data.metrics["counts/psnr.failures"]) == (16, 0)
     history = client.get_metric_history(tracked.info.run_id, "pair/psnr")
     assert {entry.step: entry.value for entry in history} == result.values("psnr")
     assert len(history) == 16
     (used,) = tracked.inputs.dataset_inputs
     assert used.dataset.name == "tiny/same-identity"
     assert record.dataset.pairs_sha256.startswith(used.dataset.digest)
+    assert tracked.data.metrics["system/process_memory_usage_megabytes"] > 0
+    assert str(result.store.folder.resolve()) in tracked.data.tags["mlflow.note.content"]
     files = {file.path for file in client.list_artifacts(tracked.info.run_id)}
     assert files == {"index.html", "pictures", "run.json", "summary.json", "table.md", "videos"}
     pictures, videos = (client.list_artifacts(tracked.info.run_id, folder) for folder in ("pictures", "videos"))
@@ -109,7 +112,10 @@ def test_the_default_store_is_beside_the_run(store, score):
     result = score()
     assert result.code == 0, result.err
     assert "warning" not in result.err
-    assert f"MLflow  mlflow ui --backend-store-uri sqlite:///{result.cwd}/runs/mlflow.db\n" in result.out
+    page = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+    assert (
+        f"MLflow  mlflow ui --backend-store-uri sqlite:///{result.cwd}/runs/mlflow.db\n        {page}\n" in result.out
+    )
     check(store, result)
     score("--limit", 2)
     experiment = store.get_experiment_by_name("tiny/same-identity")
@@ -134,13 +140,13 @@ def test_a_store_of_ones_own_choice(empty_store, score, place):
     assert f"MLflow  mlflow ui --backend-store-uri '{uri}'" in result.out
 
 
-def test_a_run_that_dies_and_is_continued_is_one_run_in_mlflow(store, score, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_dies_and_is_continued_is_one_run_in_mlflow(store, score, monkeypatch, number, code):
     with monkeypatch.context() as patch:
-        patch.setattr(RunStore, "append", interrupt)
-        assert score().code == 130
+        patch.setattr(RunStore, "append", lambda *_: signal.raise_signal(number))
+        stopped = score()
+    assert stopped.code == code
+    assert stopped.err.splitlines()[-1].endswith(f"; to go on: {shlex.join(sys.argv)} --resume")
     assert only_run(store).info.status == "KILLED"
     for _ in range(2):
         result = score("--resume")
@@ -165,8 +171,8 @@ def test_infinite_values_are_counted_and_more_than_a_batch_is_logged(store, scor
     assert warnings == []
     experiment = store.get_experiment_by_name("tiny/same-identity")
     (tracked,) = store.search_runs([experiment.experiment_id], "tags.`talkbench.run_id` = 'many'")
-    assert tracked.data.metrics["psnr.infinite"] == 3
-    assert tracked.data.metrics["l1.failures"] == 1500
+    assert tracked.data.metrics["counts/psnr.infinite"] == 3
+    assert tracked.data.metrics["counts/l1.failures"] == 1500
     assert "l1" not in tracked.data.metrics
     history = store.get_metric_history(tracked.info.run_id, "pair/psnr")
     assert sorted(entry.step for entry in history) == list(range(3, 1500))
@@ -214,7 +220,10 @@ def test_a_server_has_it_all(server, score, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     result = score()
     assert "warning" not in result.err
-    assert f"MLflow  {server}\n" in result.out
+    experiment = MlflowClient(server).get_experiment_by_name("tiny/same-identity")
+    page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    assert f"MLflow  {server}/{page}\n" in result.out
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert "View run" not in result.out
     check(MlflowClient(server), result)
 
