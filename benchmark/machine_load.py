@@ -32,8 +32,8 @@ class MachineLoad:
         self._psutil, self._process = psutil, psutil.Process()
         self._began, self._end = began, threading.Event()
         self._samples: list[Sample] = []
-        psutil.cpu_percent()  # each call says how busy the processors were since the one before
-        threading.Thread(target=self._work, daemon=True).start()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
 
     def taken(self) -> list[Sample]:
         """The samples since the last call."""
@@ -41,16 +41,18 @@ class MachineLoad:
         return samples
 
     def stop(self) -> list[Sample]:
-        """End the thread; returns the samples since the last call, and one of now."""
+        """End the thread, which takes one more sample; returns the samples since the last call."""
         self._end.set()
-        self._sample()
+        self._thread.join(1.0)
         return self.taken()
 
     def _work(self) -> None:
+        self._psutil.cpu_percent()  # each call says how busy the processors were since the one before in its thread
         pause = 1.0  # a short run has a sample too
         while not self._end.wait(pause):
             self._sample()
             pause = EVERY
+        self._sample()
 
     def _sample(self) -> None:
         now = int(time.time() * 1000)

@@ -371,7 +371,8 @@ Value = tuple[str, float, int]  # name, value, step
 
 
 def _means(summary: Summary) -> list[Value]:
-    """The numbers of a summary; what stands behind a ``/`` is in a group of its own, so that the means are together."""
+    """The numbers of a summary; of metrics that have no finite value of some pairs also how many these are, so that the
+    means stand alone where there is nothing else to know."""
     entries: list[Value] = []
     for result in summary.metrics:
         name = result.metric
@@ -379,9 +380,10 @@ def _means(summary: Summary) -> list[Value]:
             entries.append((name, result.mean, 0))
         if result.video_mean is not None:
             entries.append((f"{name}.video_mean", result.video_mean, 0))
-        failures = sum(result.failures.values())
-        counts = {"pairs": result.pairs, "infinite": result.infinite, "failures": failures, "coverage": result.coverage}
-        entries += [(f"counts/{name}.{kind}", float(count), 0) for kind, count in counts.items()]
+        if result.pairs < summary.pairs or result.coverage < 1:
+            counts = {"pairs": result.pairs, "infinite": result.infinite, "failures": sum(result.failures.values())}
+            entries.append((f"{name}.coverage", result.coverage, 0))
+            entries += [(f"{name}.{kind}", float(count), 0) for kind, count in counts.items()]
     return entries
 
 

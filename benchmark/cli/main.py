@@ -20,7 +20,7 @@ from talkbench.core.errors import TalkbenchError, Terminated, is_out_of_memory
 from talkbench.core.text import visible, visible_output
 from talkbench.training.state.interrupts import terminable
 
-HELPERS = {"groups", "main", "options", "output", "print", "progress", "train_progress"}
+HELPERS = {"groups", "main", "options", "output", "print", "progress", "run_file", "train_progress"}
 """The modules of the folder that are not commands."""
 
 GOES_ON = {"run": "--resume", "train": "", "data prepare": "", "data fetch": "", "weights pull": ""}

@@ -18,6 +18,9 @@ from talkbench.core.text import visible
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 PATH = click.Path(path_type=Path)
 POSITIVE = click.IntRange(min=1)
+TYPED = "talkbench.typed"
+"""In `Context.meta`: the words after ``bench``, where they are others than the user typed."""
+
 ENTRIES = Path("results/entries")
 Item = TypeVar("Item")
 
@@ -38,10 +41,12 @@ def settings(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
 
 
 def typed() -> str:
-    """The command line as the user typed it, without passwords, since others read the record that holds it."""
+    """The command line as the user typed it, with the options of a file in place of the file's name, and without
+    passwords, since others read the record that holds it."""
     from talkbench.benchmark.tracking import without_password
 
-    return without_password(shlex.join(["bench", *sys.argv[1:]]))
+    words = click.get_current_context().meta.get(TYPED, sys.argv[1:])
+    return without_password(shlex.join(["bench", *words]))
 
 
 def command_line(*more: str) -> str:

@@ -18,6 +18,7 @@ from talkbench.benchmark.cli.options import (
     typed,
 )
 from talkbench.benchmark.cli.output import answer, json_option, verbose
+from talkbench.benchmark.cli.run_file import CONFIG, FileCommand
 from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from talkbench.benchmark.evaluation.runner import Finished
 
 
-@click.command()
+@click.command("run", cls=FileCommand)
+@CONFIG
 @click.option(
     "--method", callback=method_names,
     help="Method to run, several with commas between, or all; see: bench list methods.",
@@ -106,6 +108,7 @@ def command(as_json: bool, **options: Any) -> None:
     bench run --method mcnet --dataset folder --root mine --split held-out --checkpoint state/00001000.pt
     bench run --method copy-source --dataset demo --image-size 128 --metrics l1,psnr
     bench run --frames results --name mymethod --dataset demo
+    bench run --config run.yaml --method fomm
     """
     from talkbench.benchmark.cli.progress import RunDisplay
 
