@@ -40,7 +40,7 @@ FLOORS = {
         REST,
         {"cli", "notebook"},
     ],
-    "benchmark.cli": [{"groups", "options", "output", "print", "progress"}, REST],
+    "benchmark.cli": [{"completion", "groups", "options", "output", "print", "progress"}, REST],
     "reports": [{"cards", "numbers", "runs", "data_ids"}, {"statistics"}, {"tables"}, {"pages"}, {"leaderboard"}],
 }
 HEAVY = {

@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from talkbench.benchmark.cli.completion import completing
+
 LOG = logging.getLogger("talkbench")
 LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 USUAL = logging.NOTSET
@@ -71,10 +73,11 @@ def _common() -> Sequence[click.Option]:
 
 
 def equipped(command: click.Command) -> click.Command:
-    """A command with the options of every command; a group as it is."""
+    """A command with the options of every command, whose names the shell completes; a group as it is."""
     if not isinstance(command, click.Group):
         flags = {flag for parameter in command.params for flag in parameter.opts}
         command.params += [option for option in _common() if flags.isdisjoint(option.opts)]
+        completing(command.params)
     return command
 
 

@@ -30,12 +30,18 @@ class FileCommand(click.Command):
     """A command with the option `CONFIG`. What the file says stands before what is typed, of which the last counts."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        path = self.make_parser(ctx).parse_args(list(args))[0].get("config")
+        typed = self.make_parser(ctx).parse_args(list(args))[0]
+        path = typed.get("config")
         if path is None or not Path(path).is_file():  # which is said below
             return super().parse_args(ctx, args)
         words = list(_words(self, Path(path)))
         ctx.meta[TYPED] = [str(ctx.info_name), *words, *_without_config(args)]
-        return super().parse_args(ctx, [*words, *args])
+        try:
+            return super().parse_args(ctx, [*words, *args])
+        except click.BadParameter as error:
+            if error.param is None or error.param.name in typed:
+                raise
+            raise click.BadParameter(f"{error.message} (in {path})", error.ctx, error.param) from error
 
 
 def _words(command: click.Command, path: Path) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from talkbench.benchmark.cli.output import answer, json_option
+from talkbench.benchmark.cli.output import answer, equipped, json_option
 from talkbench.core.errors import TalkbenchError
 
 
@@ -70,7 +70,7 @@ def _show_run(folder: Path, as_config: bool, as_json: bool) -> None:
         from talkbench.benchmark.cli.run import command as run
         from talkbench.benchmark.cli.run_file import config_of
 
-        click.echo(config_of(RunStore(folder).read_record(), run), nl=False)
+        click.echo(config_of(RunStore(folder).read_record(), equipped(run)), nl=False)
     elif as_json:
         answer(**documented_run(folder))
     else:
