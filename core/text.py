@@ -122,8 +122,15 @@ def visible_output() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+def _is_locale_c() -> bool:
+    """Whether the user has chosen the locale C, whose terminals Python takes for UTF-8, and no encoding beside it."""
+    return os.environ.get("LC_ALL") in ("C", "POSIX") and not {"PYTHONIOENCODING", "PYTHONUTF8"} & set(os.environ)
+
+
 def _take_everything(stream: Any) -> None:
     """Let a stream whose encoding lacks characters write others in their place."""
+    if isinstance(stream, io.TextIOWrapper) and stream.isatty() and _is_locale_c():
+        stream.reconfigure(encoding="ascii")
     if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
         stream.reconfigure(errors="talkbench.ascii")
     elif isinstance(stream, io.TextIOWrapper):

@@ -95,11 +95,12 @@ def dataset_names(_ctx: click.Context, _param: click.Parameter, value: str | Non
 
 
 def metric_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    from talkbench import metrics
-
     listed = names(ctx, param, value)
-    for name in listed:
-        metrics.create(name)
+    if listed:
+        from talkbench import metrics
+
+        for name in listed:
+            metrics.create(name)
     return listed
 
 

@@ -65,7 +65,7 @@ class _Times(ProgressColumn):
     """How long it has taken, and how long it will."""
 
     def render(self, task: Task) -> Text:
-        left = f", {_clock(task.time_remaining)} left" if task.speed and task.time_remaining is not None else ""
+        left = f", {_clock(task.time_remaining)} left" if task.speed and task.time_remaining else ""
         return Text(f"{_clock(task.elapsed or 0)}{left}")
 
 
