@@ -123,21 +123,22 @@ def _print(content: Mapping[str, object], output: Any) -> None:
 
 @contextmanager
 def _diverted(output: Any) -> Iterator[None]:
-    """In the block all that goes to the stream `output`, or to its file, goes to standard error."""
+    """In the block all that goes to the stream `output`, or past it to the system's standard output, goes to standard
+    error."""
     try:
-        number, kept = output.fileno(), os.dup(output.fileno())
+        kept = os.dup(1) if output.fileno() == 1 else -1
     except (AttributeError, OSError):  # no stream of the system's
-        number = kept = -1
+        kept = -1
     sys.stdout = sys.stderr
     if kept >= 0:
         output.flush()
-        os.dup2(sys.stderr.fileno(), number)
+        os.dup2(2, 1)
     try:
         yield
     finally:
         sys.stdout = output
         if kept >= 0:
-            os.dup2(kept, number)
+            os.dup2(kept, 1)
             os.close(kept)
 
 

@@ -39,9 +39,9 @@ class FileCommand(click.Command):
         try:
             return super().parse_args(ctx, [*words, *args])
         except click.BadParameter as error:
-            if error.param is None or error.param.name in typed:
+            if error.param is None or error.param.name in typed or isinstance(error, click.MissingParameter):
                 raise
-            raise click.BadParameter(f"{error.message} (in {path})", error.ctx, error.param) from error
+            raise click.BadParameter(f"{error.message.rstrip('.')} (in {path})", error.ctx, error.param) from error
 
 
 def _words(command: click.Command, path: Path) -> Iterator[str]:

@@ -51,7 +51,7 @@ def command(folders: tuple[Path, ...], as_json: bool) -> None:
             if look_at:
                 click.echo(visible(f"  but: {'; '.join(look_at)}"))
     if as_json:
-        answer(sound=entries, faults=faults)
+        answer(sound=entries, faults=faults, **({"error": "; ".join(faults)} if faults else {}))
     for fault in faults:
         click.echo(f"bench: {visible(fault)}", err=True)
     if faults:
