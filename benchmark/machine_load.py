@@ -68,7 +68,8 @@ class MachineLoad:
         torch: Any = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_initialized():
             return
-        for device in range(torch.cuda.device_count()):
+        used = (number for number in range(torch.cuda.device_count()) if torch.cuda.memory_reserved(number))
+        for device in used:  # asking others for their memory would take some of it
             free, total = torch.cuda.mem_get_info(device)
             yield f"gpu_{device}_memory_usage_megabytes", (total - free) / MIB
             yield f"gpu_{device}_memory_usage_percentage", 100 * (1 - free / total)

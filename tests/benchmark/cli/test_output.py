@@ -5,7 +5,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -231,3 +233,21 @@ def test_the_command_that_goes_on_has_the_program_as_it_was_called(bench, monkey
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     monkeypatch.setattr(main.bench, "main", lambda **_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert bench("train").err.endswith("to go on: torchrun --nproc-per-node 4 --no-python bench train\n")
+
+
+def test_the_documents_are_described():
+    """Of each command that has one, in its help and in the manual."""
+    manual = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text()
+
+    def check(group, path):
+        for name in group.list_commands(click.Context(group)):
+            command = group.get_command(click.Context(group), name)
+            words = [*path, name]
+            if isinstance(command, click.Group):
+                check(command, words)
+            for option in command.params:
+                if "--json" in option.opts:
+                    assert f"\n| `{' '.join(words)}` | " in manual
+                    assert option.help.startswith("Print one JSON document: ")
+
+    check(main.bench, [])
