@@ -38,10 +38,11 @@ def method(name: str, checkpoint: Path | None, device: str, settings: dict[str, 
     """
     from talkbench.benchmark.cli.print.figures import print_verdicts
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.conformance.checks import check_method
-    from talkbench.benchmark.conformance.subject import CheckOptions
 
-    with RunDisplay("checks") as display:
+    with RunDisplay("checks") as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.conformance.checks import check_method
+        from talkbench.benchmark.conformance.subject import CheckOptions
+
         verdicts = check_method(CheckOptions(name, checkpoint, device, settings), display)
     print_verdicts(name, verdicts)
     if any(verdict.status == "fail" for verdict in verdicts):

@@ -119,6 +119,7 @@ def _draw_sources(sources: Path, options: dict[str, Any]) -> None:
 
 
 def _draw_runs(runs: tuple[Path, ...], options: dict[str, Any]) -> None:
+    from talkbench.benchmark.cli.progress import say
     from talkbench.benchmark.sharing.shown_runs import MOST_DIFFERENT, FigureOptions, hidden_clips
 
     own = FigureOptions(runs, **{name: options[name] for name in (*OF_RUNS, *OF_BOTH)})
@@ -139,7 +140,7 @@ def _draw_runs(runs: tuple[Path, ...], options: dict[str, Any]) -> None:
     automatic = own.pairs == MOST_DIFFERENT
     if hidden := hidden_clips(runs[0], own.root, None if automatic else numbers):
         what = "is left out" if automatic else "is in the figure, so keep it to yourself"
-        click.echo(f"no picture of {', '.join(hidden)} is published; what shows one {what}", err=True)
+        say(f"no picture of {', '.join(hidden)} is published; what shows one {what}")
     click.echo(line)
     if own.html:
         click.echo(f"page    {own.html}   (open it in a browser)")

@@ -122,11 +122,12 @@ def command(**options: Any) -> None:
     bench inspect fomm --what keypoints,flow --source ann.png --driving clip.mp4 --motion relative-first
     """
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.inspection.faces import InspectOptions
-    from talkbench.benchmark.inspection.look import inspect
 
     chosen = {name: value for name, value in options.items() if value is not None}
-    with RunDisplay() as display:
+    with RunDisplay() as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.inspection.faces import InspectOptions
+        from talkbench.benchmark.inspection.look import inspect
+
         folder, files = inspect(InspectOptions(**chosen, command=typed()), display)
     *pictures, page = (Path(folder) / file for file in files)
     for picture in pictures:

@@ -125,9 +125,10 @@ Measured = tuple[list[Any], Path, Callable[[Any], None]]
 def _of_methods(methods: tuple[str, ...], options: dict[str, Any]) -> Measured:
     from talkbench.benchmark.cli.print.costs import print_costs
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.perf.methods import PerfOptions, perf
 
-    with RunDisplay("rows") as display:
+    with RunDisplay("rows") as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.perf.methods import PerfOptions, perf
+
         rows, path = perf(PerfOptions(methods, **options), display)
     return rows, path, print_costs
 
@@ -135,10 +136,11 @@ def _of_methods(methods: tuple[str, ...], options: dict[str, Any]) -> Measured:
 def _of_training(methods: tuple[str, ...], options: dict[str, Any]) -> Measured:
     from talkbench.benchmark.cli.print.costs import print_training_costs
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.perf.training import TrainPerfOptions, perf_train
 
     del options["size"]
-    with RunDisplay("rows") as display:
+    with RunDisplay("rows") as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.perf.training import TrainPerfOptions, perf_train
+
         rows, path = perf_train(TrainPerfOptions(methods, **options), display)
     return rows, path, print_training_costs
 
@@ -146,9 +148,10 @@ def _of_training(methods: tuple[str, ...], options: dict[str, Any]) -> Measured:
 def _of_metrics(names: tuple[str, ...], options: dict[str, Any]) -> Measured:
     from talkbench.benchmark.cli.print.costs import print_metric_costs
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.perf.metrics import MetricPerfOptions, perf_metrics
 
     del options["modes"]
-    with RunDisplay("rows") as display:
+    with RunDisplay("rows") as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.perf.metrics import MetricPerfOptions, perf_metrics
+
         rows, path = perf_metrics(MetricPerfOptions(names, **options), display)
     return rows, path, print_metric_costs

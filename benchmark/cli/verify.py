@@ -57,8 +57,10 @@ def command(
     """
     from talkbench.benchmark.cli.print.figures import print_figures
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.verify.figures import VerifyOptions, results_in, verify
-    from talkbench.benchmark.verify.rescore import Place
+
+    with RunDisplay():  # which moves while the libraries are loaded
+        from talkbench.benchmark.verify.figures import VerifyOptions, results_in, verify
+        from talkbench.benchmark.verify.rescore import Place
 
     folders = [folder for path in results for folder in results_in(path)]
     own = {"--frames": frames, "--checkpoint": checkpoint, "--pairs": pairs}

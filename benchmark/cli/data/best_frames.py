@@ -26,9 +26,10 @@ def command(**options: Any) -> None:
     \b
     bench data best-frames celebv --root data/celebv
     """
-    from talkbench.benchmark.best_frames import BestOptions, find_best_frames
     from talkbench.benchmark.cli.progress import RunDisplay
 
-    with RunDisplay("clips") as display:
+    with RunDisplay("clips") as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.best_frames import BestOptions, find_best_frames
+
         best = find_best_frames(BestOptions(**options), display)
     click.echo(f"list    {best.path}   (best frames of {best.matched} of {best.pairs} pairs)")

@@ -29,9 +29,10 @@ def command(**options: Any) -> None:
     bench data export-pairs --dataset demo --task reconstruction --image-size 256 --out pairs
     """
     from talkbench.benchmark.cli.progress import RunDisplay
-    from talkbench.benchmark.export_pairs import ExportPairsOptions, export_pairs
 
-    with RunDisplay("images") as display:
+    with RunDisplay("images") as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.export_pairs import ExportPairsOptions, export_pairs
+
         exported = export_pairs(ExportPairsOptions(**options), display)
     click.echo(f"pairs   {options['out'] / 'pairs.csv'}   ({exported.pairs} pairs, {exported.images} images)")
     click.echo(f"score   {exported.command}")

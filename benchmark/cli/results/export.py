@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +70,7 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
     bench results export runs/mine --label "My method" --paper https://… --training-data voxceleb1
     bench results export runs/* --format csv --out results.csv
     """
+    from talkbench.benchmark.cli.progress import say
     from talkbench.benchmark.sharing.export_entry import ExportOptions, export_entry, has_frames
     from talkbench.benchmark.sharing.formats import write_runs
     from talkbench.benchmark.sharing.shown_runs import hidden_clips
@@ -79,19 +79,16 @@ def command(runs: tuple[Path, ...], out: Path | None, form: str, pairs: bool, **
         write_runs(runs, form, pairs, out)
         return
     for run in runs:
-        entry = export_entry(run, out or ENTRIES, ExportOptions(**options), partial(click.echo, err=True))
+        entry = export_entry(run, out or ENTRIES, ExportOptions(**options), say)
         shown = f"{len(entry.info.thumbnails)} pairs{_clips(len(entry.info.clips))} shown"
         click.echo(f"entry   {entry.folder}   ({size(entry.folder)}, {shown})")
         if options["thumbnails"] and not has_frames(run):
-            click.echo(
+            say(
                 f"{run} has no saved frames, so the entry has no thumbnails and no clips; save frames with bench run "
-                "--save-frames",
-                err=True,
+                "--save-frames"
             )
         elif options["thumbnails"] and (hidden := hidden_clips(run, options["root"])):
-            click.echo(
-                f"no thumbnail and no clip shows {', '.join(hidden)}: no picture of these clips is published", err=True
-            )
+            say(f"no thumbnail and no clip shows {', '.join(hidden)}: no picture of these clips is published")
 
 
 def _clips(count: int) -> str:
