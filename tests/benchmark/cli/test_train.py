@@ -292,8 +292,11 @@ def test_frames_that_cannot_be_read(train, faces, place):
 
 def test_losses_validation_and_pictures_arrive_in_mlflow(store, train, place, monkeypatch):
     assert train("--set", "steps=3", "--log-every", 1).code == 0
-    rest = train("--log-every", 1)
+    rest = train("--log-every", 1, "--json")
     assert rest.code == 0
+    answer = json.loads(rest.out)
+    assert answer["weights"] == "out/weights.safetensors"
+    assert answer["mlflow"]["experiment"] == store.get_experiment_by_name("train/folder").experiment_id
     assert "warning" not in rest.err
     experiment = store.get_experiment_by_name("train/folder")
     (tracked,) = store.search_runs([experiment.experiment_id])

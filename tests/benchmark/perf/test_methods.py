@@ -1,6 +1,7 @@
 """`bench perf`: what it counts and measures, the table it keeps, and what it refuses."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -188,8 +189,11 @@ def test_every_setting_has_a_row_and_a_line(bench, layers):
 def test_the_name_of_the_table_says_device_precision_and_version(bench, layers, monkeypatch):
     monkeypatch.setattr("talkbench.benchmark.perf.methods.device_name", lambda device: "NVIDIA H200 (141 GB)")
     monkeypatch.setattr("talkbench.benchmark.perf.table.version", lambda package: "1.2.3")
-    bench("perf", "--method", "layers", "--modes", "float32,bf16", "--repeat", 1)
+    answer = json.loads(bench("perf", "--method", "layers", "--modes", "float32,bf16", "--repeat", 1, "--json").out)
     assert [path.name for path in Path("perf").iterdir()] == ["nvidia-h200-141-gb-float32-bf16-1.2.3.csv"]
+    assert answer["table"] == "perf/nvidia-h200-141-gb-float32-bf16-1.2.3.csv"
+    assert [row["setting"]["mode"] for row in answer["rows"]] == ["float32", "bf16"]
+    assert all(row["cost"]["ms_frame"] > 0 for row in answer["rows"])
 
 
 def test_what_fails_here_is_a_row_with_its_reason(bench, layers, monkeypatch):
