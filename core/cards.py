@@ -49,12 +49,14 @@ class CheckpointCard(Card):
         source: in words, where it is published.
         sha256: of the published file; "" where nobody has stated it.
         size: of the published file in bytes; None where nobody has stated it.
+        network: of a main file that is the bare state dict of one network, its name; "" of others.
     """
 
     file: str
     source: str
     sha256: str = ""
     size: int | None = None
+    network: str = ""
 
 
 class ConfigurationCard(Card):
@@ -67,7 +69,8 @@ class ConfigurationCard(Card):
         networks: number of parameters of each network.
         published: key of its lines in the published tables.
         weights: the published checkpoint; None if there is none.
-        beside: published files of networks that the checkpoint does not hold, by the network's name.
+        beside: published files of networks that the checkpoint does not hold, by the network's name; several networks
+            may be in one file.
         ours: what talkbench decided, one line each, where neither paper nor code says it.
     """
 

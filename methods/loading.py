@@ -12,6 +12,7 @@ from torch import nn
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_file
 from talkbench.core.text import few
+from talkbench.methods.cards import card
 from talkbench.methods.checkpoints import (
     PARALLEL,
     CheckpointFile,
@@ -41,6 +42,7 @@ def load_networks(
     method: str,
     optional: Collection[str] = (),
     beside: Mapping[str, Path] | None = None,
+    main: str = "",
 ) -> Checkpoint:
     """Load a checkpoint strictly into `networks`, by their names in the file.
 
@@ -51,17 +53,25 @@ def load_networks(
     Args:
         method: full name, for messages.
         optional: networks that a file may lack; they keep their weights.
-        beside: files, each a bare state dict, of networks that the main file does not hold.
+        beside: files of networks that the main file does not hold, by the network; a file is the bare state dict of
+            that network, or holds it by its name.
+        main: the network whose bare state dict the file may be.
 
     Raises:
         TalkbenchError: a file is missing, damaged, holds code, or does not fit `method`.
     """
     file, remarks = read_checkpoint(path, method), []
+    if main and main not in file.states and "" in file.states:
+        file.states[main] = file.states[""]
     files = {name: other for name, other in (beside or {}).items() if name not in file.states}
+    read = {other: read_checkpoint(other, method) for other in dict.fromkeys(files.values())}
     for name, other in files.items():
-        own = read_checkpoint(other, method)
-        file.states[name] = own.states.get("", {})
-        remarks += [f"{other}: {remark}" for remark in own.told([""])]
+        file.states[name] = read[other].states.get(read[other].place(name), {})
+    for other, own in read.items():
+        members = [name for name in files if files[name] == other]
+        remarks += [f"{other}: {remark}" for remark in own.told(map(own.place, members)) if remark != PARALLEL]
+        if (extra := [entry for entry in own.entries if entry not in networks]) and members[0] in own.states:
+            remarks.append(f"{other}: it also holds {few(extra)}, which {method} does not use")
     loadable = {name: network for name, network in networks.items() if name in file.states or name not in optional}
     missing = [name for name in loadable if name not in file.states]
     if missing:
@@ -87,7 +97,14 @@ def load_networks(
 
 
 def _recognised(path: Path, file: CheckpointFile, method: str) -> str:
-    """The error message for a checkpoint of other methods than `method`; "" if it belongs to none."""
-    names = [match.method for match in recognise(path, file)]
+    """The error message for a checkpoint of other methods than `method`, or of a part of it; "" if it belongs to
+    none."""
+    matches = recognise(path, file)
+    if parts := [match.part for match in matches if match.method == method and match.part]:
+        main = card(method).weights
+        return (
+            f"{path} is the {parts[0]} of {method} alone; name its {main.file if main else 'main checkpoint'} instead"
+        )
+    names = [match.method for match in matches]
     said = f"{path} is {' or '.join(names)}; expected {method}: name the method it belongs to, or other weights"
     return said if names else ""
