@@ -56,14 +56,11 @@ def load_files(
     beside = {network: digest for network, digest in checkpoint.sha256.items() if network}
     if beside:
         published = {"": card.weights.sha256, **{network: file.sha256 for network, file in card.beside.items()}}
-        others = {
-            str(files.get(network, path)): None
-            for network, digest in checkpoint.sha256.items()
-            if digest != published[network]
-        }
+        others = [network for network, digest in checkpoint.sha256.items() if digest != published[network]]
         if others:
+            names = dict.fromkeys(files.get(network, path).name for network in others)
             LOG.warning(
-                f"{few(list(others))}: not what the authors published for {NAME}, by the sha256; their weights for "
-                "animals fit as well and would be wrong"
+                f"{path}: by their sha256, {', '.join(names)} are not the files that the authors published for {NAME}; "
+                f"those of {ANIMALS} fit as well and would be wrong"
             )
     return {"": checkpoint.sha256[""], **{key: beside[key] for key in beside if key not in optional or key in used}}
