@@ -144,7 +144,8 @@ def method_at(place: Path) -> str:
     weights = home() / "weights"
     for name in known_names():
         method = card(name)
-        files = [own_file(name), *([method.weights.file] if method.weights else [])]
+        published = [*([method.weights] if method.weights else []), *method.beside.values()]
+        files = [own_file(name), *(file.file for file in published)]
         if place in [(store(name) / file).relative_to(weights) for file in files]:
             return name
     return ""

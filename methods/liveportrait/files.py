@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from talkbench.core.cards import MethodCard
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.text import few
 from talkbench.methods import cards
@@ -54,13 +55,18 @@ def load_files(
     if missing:
         LOG.warning(f"no {few(list(dict.fromkeys(missing.values())))} beside {path}: no stitching and no retargeting")
     beside = {network: digest for network, digest in checkpoint.sha256.items() if network}
-    if beside:
-        published = {"": card.weights.sha256, **{network: file.sha256 for network, file in card.beside.items()}}
-        others = [network for network, digest in checkpoint.sha256.items() if digest != published[network]]
-        if others:
-            names = dict.fromkeys(files.get(network, path).name for network in others)
-            LOG.warning(
-                f"{path}: by their sha256, {', '.join(names)} are not the files that the authors published for {NAME}; "
-                f"those of {ANIMALS} fit as well and would be wrong"
-            )
+    if beside:  # not one converted file
+        _doubt_unpublished(card, path, checkpoint.sha256)
     return {"": checkpoint.sha256[""], **{key: beside[key] for key in beside if key not in optional or key in used}}
+
+
+def _doubt_unpublished(card: MethodCard, path: Path, sha256: Mapping[str, str]) -> None:
+    """Name the files, of the main one at `path` on, that are not the published ones."""
+    published = {"": card.weights, **card.beside}
+    others = [file for network, file in published.items() if file and sha256.get(network, file.sha256) != file.sha256]
+    if others:
+        names = dict.fromkeys(Path(file.file).name for file in others)
+        LOG.warning(
+            f"{path}: by their sha256, {', '.join(names)} are not the files that the authors published for {NAME}; "
+            f"those of {ANIMALS} fit as well and would be wrong"
+        )
