@@ -7,9 +7,9 @@ prints or records a description takes it from a card.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import is_there
@@ -50,6 +50,7 @@ class CheckpointCard(Card):
         sha256: of the published file; "" where nobody has stated it.
         size: of the published file in bytes; None where nobody has stated it.
         network: of a main file that is the bare state dict of one network, its name; "" of others.
+        url: where a program can download it; only with its `sha256`. "" where a person has to fetch it.
     """
 
     file: str
@@ -57,6 +58,13 @@ class CheckpointCard(Card):
     sha256: str = ""
     size: int | None = None
     network: str = ""
+    url: str = ""
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if self.url and not self.sha256:
+            raise ValueError(f"{self.file} has a url and no sha256; state what is to come from there")
+        return self
 
 
 class ConfigurationCard(Card):

@@ -203,8 +203,9 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     fallback = family(full).fallback
     stored = _stored(card(fallback)) if fallback else None
     if stored is None:
+        pulled = f"fetch it (bench weights pull {full}), " if method.weights.url else ""
         raise TalkbenchError(
-            f"{full}: {wanted}; put it there (bench weights add FILE --as {full}) or name it with --checkpoint"
+            f"{full}: {wanted}; {pulled}put it there (bench weights add FILE --as {full}) or name it with --checkpoint"
             f"{_shipped(full)}"
         )
     note = f"no official checkpoint of {full}, {wanted}; using the small {fallback} instead"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sha256_file
-from talkbench.core.model_files import copy, digest, note, noted
+from talkbench.core.model_files import Bar, RemoteFile, copy, digest, note, noted
+from talkbench.core.model_files import fetch as download
 from talkbench.core.paths import home
 from talkbench.methods.cards import card, family, files_beside, full_name, known_names, own_file, store
 from talkbench.methods.registration import create, registry
@@ -31,6 +32,8 @@ class WeightFile:
         source: in words, where it is published.
         licence: of the weights, in words.
         sha256: of the published file, "" where nobody has stated it.
+        url: where a program can download it, "" where a person has to fetch it.
+        size: of the published file in bytes; None where nobody has stated it.
         status: ``missing``; ``present`` (nothing to check it against); ``as added`` (its hash is the one noted when
             it was added); ``official`` (its hash is the published one); ``ships with talkbench``; ``damaged``.
     """
@@ -42,6 +45,8 @@ class WeightFile:
     licence: str
     sha256: str
     status: str
+    url: str = ""
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,8 @@ def _files(name: str) -> Iterator[WeightFile]:
         status = _status(path, file.sha256)
         if status == "missing" and shipped.is_file():
             path, status = shipped, "ships with talkbench"
-        yield WeightFile(name, part, path, file.source, method.licence.weights, file.sha256, status)
+        facts = file.source, method.licence.weights, file.sha256, status, file.url, file.size
+        yield WeightFile(name, part, path, *facts)
 
 
 def _status(path: Path, published: str) -> str:
@@ -163,6 +169,23 @@ def add(path: Path, name: str = "") -> StoredCheckpoint:
     target = _target(match, path, file.kind)
     copy(path, target)
     return StoredCheckpoint(match, target, note(target), tuple(remarks))
+
+
+def fetch(file: WeightFile, progress: Bar | None = None) -> None:
+    """Download a file to where the methods look for it, and check it against the published hash.
+
+    Raises:
+        TalkbenchError: as `core.model_files.fetch`; or only a person can fetch the file.
+    """
+    if not file.url:
+        raise TalkbenchError(
+            f"{file.path.name} of {file.method} is to be fetched by hand: {file.source}; then: bench weights add FILE "
+            f"--as {file.method}"
+        )
+    name = f"{file.method}-{file.path.name}"
+    remote = RemoteFile(name, file.path.name, file.url, file.source, file.licence, file.sha256, size=file.size)
+    by_hand = f"fetch it by hand ({file.source}), then: bench weights add FILE --as {file.method}"
+    download(remote, file.path, progress, by_hand)
 
 
 def _target(match: Match, path: Path, kind: Kind) -> Path:

@@ -50,7 +50,7 @@ def load_files(
         purpose = NAME if set(missing) - set(optional) else f"stitching or retargeting of {NAME}"
         raise TalkbenchError(
             f"{purpose} needs {few(list(needed))} beside {path}: {card.weights.source} has them; put them there, or "
-            "store them with bench weights add"
+            f"keep all files in the store: bench weights pull {NAME}"
         )
     if missing:
         LOG.warning(f"no {few(list(dict.fromkeys(missing.values())))} beside {path}: no stitching and no retargeting")
