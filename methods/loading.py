@@ -68,10 +68,7 @@ def load_networks(
     for name, other in files.items():
         file.states[name] = read[other].states.get(read[other].place(name), {})
     for other, own in read.items():
-        members = [name for name in files if files[name] == other]
-        remarks += [f"{other}: {remark}" for remark in own.told(map(own.place, members)) if remark != PARALLEL]
-        if (extra := [entry for entry in own.entries if entry not in networks]) and members[0] in own.states:
-            remarks.append(f"{other}: it also holds {few(extra)}, which {method} does not use")
+        remarks += [f"{other}: {remark}" for remark in _remarks(own, [n for n in files if files[n] == other], method)]
     loadable = {name: network for name, network in networks.items() if name in file.states or name not in optional}
     missing = [name for name in loadable if name not in file.states]
     if missing:
@@ -81,7 +78,9 @@ def load_networks(
         place, expected, state = files.get(name, path), network.state_dict(), file.states[name]
         if problem := mismatch(expected, state):
             told = f"{place} does not fit {method}: {name} has {problem}"
-            raise TalkbenchError(_recognised(place, file, method) or told)
+            raise TalkbenchError(
+                _recognised(place, read.get(place, file), method, name if name in files else "") or told
+            )
         if problem := mistyped(expected, state):
             raise TalkbenchError(f"{place} is refused: {name} has {problem}; save it as float32")
         if problem := not_finite(expected, state):
@@ -96,11 +95,23 @@ def load_networks(
     return Checkpoint(sha256, frozenset(loadable))
 
 
-def _recognised(path: Path, file: CheckpointFile, method: str) -> str:
-    """The error message for a checkpoint of other methods than `method`, or of a part of it; "" if it belongs to
-    none."""
+def _remarks(file: CheckpointFile, members: Collection[str], method: str) -> list[str]:
+    """What is to be said of a file that holds the networks `members` beside the main one."""
+    remarks = [remark for remark in file.told(map(file.place, members)) if remark != PARALLEL]
+    extra = [entry for entry in file.entries if entry not in members]
+    if extra and file.states.keys() & members:
+        remarks.append(f"it also holds {few(extra)}, which {method} does not use")
+    return remarks
+
+
+def _recognised(path: Path, file: CheckpointFile, method: str, wanted: str = "") -> str:
+    """The error message for a checkpoint of other methods than `method`, or of a part of it other than the one `wanted`
+    ("": its main checkpoint); "" if it belongs to none."""
     matches = recognise(path, file)
-    if parts := [match.part for match in matches if match.method == method and match.part]:
+    parts = [match.part for match in matches if match.method == method and match.part]
+    if wanted:
+        return f"{path} is the {parts[0]} of {method}, not its {wanted}" if parts else ""
+    if parts:
         main = card(method).weights
         return (
             f"{path} is the {parts[0]} of {method} alone; name its {main.file if main else 'main checkpoint'} instead"

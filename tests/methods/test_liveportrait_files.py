@@ -101,6 +101,17 @@ def test_a_file_that_holds_another_part_is_named(main: Path) -> None:
         LivePortrait(weights=main.parents[1] / STITCHING)
 
 
+def test_a_file_under_the_name_of_another_is_named(main: Path) -> None:
+    shutil.copy(main.with_name("motion_extractor.pth"), main.with_name("warping_module.pth"))
+    with pytest.raises(
+        TalkbenchError, match=r"warping_module.pth is the motion_extractor of liveportrait, not its warping_module$"
+    ):
+        LivePortrait(weights=main)
+    shutil.copy(main, main.with_name("warping_module.pth"))
+    with pytest.raises(TalkbenchError, match=r"warping_module.pth does not fit liveportrait: warping_module has"):
+        LivePortrait(weights=main)
+
+
 def test_what_else_is_in_the_stitching_file_is_ignored_and_said(
     main: Path, trained: LivePortrait, caplog: pytest.LogCaptureFixture
 ) -> None:
