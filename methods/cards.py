@@ -158,6 +158,17 @@ def store(name: str) -> Path:
     return home() / "weights" / full_name(name).split("@")[0]
 
 
+def files_beside(name: str, path: Path) -> dict[str, Path]:
+    """Where the files of the networks that the checkpoint at `path` does not hold are looked for, by the network: where
+    the card has them seen from the main file, else in the folder of `path`."""
+    method = card(name)
+    main = Path(method.weights.file) if method.weights else Path()
+    root = path.parents[len(main.parts) - 1] if path.parts[-len(main.parts) :] == main.parts else path.parent
+    places = {part: Path(file.file) for part, file in method.beside.items()}
+    flat = {part: path.parent / place.name for part, place in places.items()}
+    return {part: flat[part] if flat[part].is_file() else root / place for part, place in places.items()}
+
+
 def own_file(name: str) -> str:
     """How weights in our own format are called there, ``<variant>.safetensors``."""
     return f"{full_name(name).split('@')[-1]}.safetensors"
@@ -192,8 +203,9 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     fallback = family(full).fallback
     stored = _stored(card(fallback)) if fallback else None
     if stored is None:
+        pulled = f"fetch it (bench weights pull {full}), " if method.weights.url else ""
         raise TalkbenchError(
-            f"{full}: {wanted}; put it there (bench weights add FILE --as {full}) or name it with --checkpoint"
+            f"{full}: {wanted}; {pulled}put it there (bench weights add FILE --as {full}) or name it with --checkpoint"
             f"{_shipped(full)}"
         )
     note = f"no official checkpoint of {full}, {wanted}; using the small {fallback} instead"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, sha256_file
-from talkbench.core.model_files import copy, digest, note, noted
+from talkbench.core.model_files import Bar, RemoteFile, copy, digest, note, noted
+from talkbench.core.model_files import fetch as download
 from talkbench.core.paths import home
-from talkbench.methods.cards import card, family, full_name, known_names, own_file, store
+from talkbench.methods.cards import card, family, files_beside, full_name, known_names, own_file, store
 from talkbench.methods.registration import create, registry
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class WeightFile:
         source: in words, where it is published.
         licence: of the weights, in words.
         sha256: of the published file, "" where nobody has stated it.
+        url: where a program can download it, "" where a person has to fetch it.
+        size: of the published file in bytes; None where nobody has stated it.
         status: ``missing``; ``present`` (nothing to check it against); ``as added`` (its hash is the one noted when
             it was added); ``official`` (its hash is the published one); ``ships with talkbench``; ``damaged``.
     """
@@ -42,6 +45,8 @@ class WeightFile:
     licence: str
     sha256: str
     status: str
+    url: str = ""
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,15 @@ def _files(name: str) -> Iterator[WeightFile]:
         own_path = store(name) / own_file(name)
         if own_path.is_file():
             yield WeightFile(name, "", own_path, "added by hand", "", "", _status(own_path, ""))
-    for part, file in files.items():
+    first = {file.file: part for part, file in reversed(files.items())}  # of the networks in a file
+    for part, file in ((part, file) for part, file in files.items() if first[file.file] == part):
         path = store(name) / file.file
         shipped = Path(__file__).parent / name.split("@")[0] / file.file
         status = _status(path, file.sha256)
         if status == "missing" and shipped.is_file():
             path, status = shipped, "ships with talkbench"
-        yield WeightFile(name, part, path, file.source, method.licence.weights, file.sha256, status)
+        facts = file.source, method.licence.weights, file.sha256, status, file.url, file.size
+        yield WeightFile(name, part, path, *facts)
 
 
 def _status(path: Path, published: str) -> str:
@@ -126,11 +133,11 @@ def _identify(path: Path, name: str) -> tuple[Match, CheckpointFile, list[str]]:
     elif doubts := doubt(path, file, matches):
         raise TalkbenchError(f"{path} may be {doubts}; its networks do not tell: say which with --as NAME")
     match = matches[0]
-    remarks = file.told([""] if match.part else match.networks)
+    remarks = file.told(map(file.place, match.networks))
     if not name and file.metadata.get("method") == match.method:
         remarks.append("its metadata says so")
     for part in match.networks:
-        expected, state = skeleton(match.method)[0].networks[part].state_dict(), file.states["" if match.part else part]
+        expected, state = skeleton(match.method)[0].networks[part].state_dict(), file.states[file.place(part)]
         if problem := mistyped(expected, state):
             raise TalkbenchError(f"{path} is {match.method}, but {part} has {problem}; save it as float32")
         if problem := not_finite(expected, state):
@@ -143,7 +150,8 @@ def method_at(place: Path) -> str:
     weights = home() / "weights"
     for name in known_names():
         method = card(name)
-        files = [own_file(name), *([method.weights.file] if method.weights else [])]
+        published = [*([method.weights] if method.weights else []), *method.beside.values()]
+        files = [own_file(name), *(file.file for file in published)]
         if place in [(store(name) / file).relative_to(weights) for file in files]:
             return name
     return ""
@@ -163,11 +171,29 @@ def add(path: Path, name: str = "") -> StoredCheckpoint:
     return StoredCheckpoint(match, target, note(target), tuple(remarks))
 
 
+def fetch(file: WeightFile, progress: Bar | None = None) -> None:
+    """Download a file to where the methods look for it, and check it against the published hash.
+
+    Raises:
+        TalkbenchError: as `core.model_files.fetch`; or only a person can fetch the file.
+    """
+    if not file.url:
+        raise TalkbenchError(
+            f"{file.path.name} of {file.method} is to be fetched by hand: {file.source}; then: bench weights add FILE "
+            f"--as {file.method}"
+        )
+    name = f"{file.method}-{file.path.name}"
+    remote = RemoteFile(name, file.path.name, file.url, file.source, file.licence, file.sha256, size=file.size)
+    by_hand = f"fetch it by hand ({file.source}), then: bench weights add FILE --as {file.method}"
+    download(remote, file.path, progress, by_hand)
+
+
 def _target(match: Match, path: Path, kind: Kind) -> Path:
     method = card(match.method)
     if match.part:
         return store(match.method) / method.beside[match.part].file
-    if kind == "safetensors":
+    bare = method.weights is not None and match.networks == (method.weights.network,)
+    if kind == "safetensors" and not bare:
         return store(match.method) / own_file(match.method)
     if method.weights:
         return store(match.method) / method.weights.file
@@ -190,20 +216,22 @@ def convert(path: Path, out: Path | None = None, name: str = "", half: bool = Fa
         TalkbenchError: as `identify`, a further file is missing, a number is too large for half precision, or `out` is
             no ``.safetensors`` or cannot be written.
     """
-    from talkbench.methods.checkpoints import halved, read_states, save_states
+    from talkbench.methods.checkpoints import halved, read_checkpoint, save_states
+    from talkbench.methods.recognition import skeleton
 
     match, file = _whole(path, name)
     out = out or path.with_name(f"{match.method.replace('@', '-')}.safetensors")
     if out.suffix != ".safetensors":
         raise TalkbenchError(f"--out {out} is not a .safetensors file; choose another name")
-    states = {part: file.states[part] for part in match.networks}
-    beside = card(match.method).beside
-    for part in [part for part in beside if part not in states]:
-        other = path.parent / beside[part].file
-        stored = read_states(other, f"{match.method}, which wants its {part}")
-        if "" not in stored:
+    states = {part: file.states[file.place(part)] for part in match.networks}
+    optional = skeleton(match.method)[0].optional
+    for part, other in files_beside(match.method, path).items():
+        if part in states or (part in optional and not other.is_file()):
+            continue
+        beside = read_checkpoint(other, f"{match.method}, which wants its {part}")
+        if (place := beside.place(part)) not in beside.states:
             raise TalkbenchError(f"{other} is not the {part} of {match.method}; put its published file there")
-        states[part] = stored[""]
+        states[part] = beside.states[place]
     if half:
         states = {part: halved(path, state) for part, state in states.items()}
     origin = {"method": match.method, "converted_from": path.name, "sha256": sha256_file(path)}
@@ -227,6 +255,9 @@ def convert_official(path: Path, out: Path | None = None, name: str = "") -> tup
     from talkbench.methods.checkpoints import mismatch
 
     match, file = _whole(path, name)
+    main = card(match.method).weights
+    if main and main.network:
+        raise TalkbenchError(f"the authors of {match.method} read one file per network; --official writes one for all")
     stored, method = file.states, create(match.method)
     beside = card(match.method).beside
     states = {

@@ -47,16 +47,22 @@ class CheckpointFile:
         remarks: by the same names, how the state dict was taken out of the file, in words; none if it stands there as
             it is read.
         metadata: what our own files say of themselves.
+        entries: the names of what it holds at the top, tensors aside.
     """
 
     kind: Kind
     states: dict[str, State]
     remarks: dict[str, tuple[str, ...]]
     metadata: dict[str, object]
+    entries: tuple[str, ...] = ()
 
     def told(self, names: Iterable[str]) -> list[str]:
         """The remarks on these networks, each once."""
         return list(dict.fromkeys(remark for name in names for remark in self.remarks.get(name, ())))
+
+    def place(self, network: str) -> str:
+        """Under which name its state dict is in `states`: its own; or "", for the file may be that network alone."""
+        return network if network in self.states else ""
 
     @property
     def named(self) -> list[str]:
@@ -92,7 +98,8 @@ def read_checkpoint(path: Path, method: str) -> CheckpointFile:
         raise TalkbenchError(f"{path} {error}") from error
     states = {name: state for name, (state, _) in parts.items()}
     remarks = {name: how for name, (_, how) in parts.items()}
-    return CheckpointFile(file.kind, states, remarks, metadata)
+    entries = tuple(str(key) for key, value in content.items() if not isinstance(value, Tensor))
+    return CheckpointFile(file.kind, states, remarks, metadata, entries)
 
 
 def read_states(path: Path, method: str) -> dict[str, State]:

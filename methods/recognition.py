@@ -25,7 +25,8 @@ class Match:
     """A method (full name) whose networks a file holds.
 
     Attributes:
-        part: the network whose bare state dict the file is; "" if it is a checkpoint of the whole method.
+        part: the network, or the first of some, that has a file of its own, which this is; "" if it is the method's
+            main checkpoint.
         networks: the names of the method's networks in the file.
     """
 
@@ -62,8 +63,9 @@ def doubt(path: Path, file: CheckpointFile, matches: Sequence[Match]) -> str:
     """Which published configurations a file of equal networks may be, in words, where nothing but its name tells; "" if
     there is only one, our own file says which, or it has a published hash."""
     (first, *others), named = matches, str(file.metadata.get("method", ""))
-    if first.part or named == first.method or (_official(first)[1] and _official(first)[1] == sha256_file(path)):
+    if named == first.method or (_official(first)[1] and _official(first)[1] == sha256_file(path)):
         return ""
+    others = [] if first.part else others  # configurations share the parts that have files of their own
     families = {match.method: cards.family(match.method).configurations.get(match.method) for match in matches}
     alike = dict.fromkeys(name for own in families.values() if own for name in own.alike)
     if not (others or alike):
@@ -118,16 +120,20 @@ def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | Non
     except TalkbenchError:  # a library that it needs is not installed
         return None
     expected = {part: network.state_dict() for part, network in method.networks.items()}
-    beside = cards.card(name).beside
-    bare = stored.get("", {})
-    parts = [part for part in beside if bare and not mismatch(expected[part], bare)]
-    if parts:
-        return Match(method.name, parts[0], (parts[0],))
+    card = cards.card(name)
+    bare, beside = stored.get("", {}), {part: file.file for part, file in card.beside.items()}
+    main = card.weights.network if card.weights else ""
+    for part in filter(None, (main, *beside)):
+        if bare and not mismatch(expected[part], bare):
+            return Match(method.name, "" if part == main else part, (part,))
     present = tuple(part for part in expected if part in stored)
-    absent = set(expected) - set(present) - set(method.optional) - set(beside)
-    if not present or absent or any(mismatch(expected[part], stored[part]) for part in present):
+    if not present or any(mismatch(expected[part], stored[part]) for part in present):
         return None
-    return Match(method.name, "", present)
+    homes = {beside.get(part) for part in present}
+    if main and len(homes) == 1 and homes <= set(beside.values()):
+        return Match(method.name, present[0], present)
+    absent = set(expected) - set(present) - set(method.optional) - (set() if main else set(beside))
+    return None if absent else Match(method.name, "", present)
 
 
 def _official(match: Match) -> tuple[str, str]:

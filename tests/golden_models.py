@@ -23,6 +23,17 @@ FACEVID2VID_FACTORS = {
         "final.weight": 0.05,
     },
 }
+LIVEPORTRAIT_FACTORS = {
+    "motion_extractor": {
+        **{f"fc_{angle}.weight": 2.0 for angle in ("pitch", "yaw", "roll")},
+        **{"fc_kp.weight": 0.2, "fc_scale.weight": 0.2, "fc_exp.weight": 0.1, "fc_t.weight": 0.1},
+    },
+    "warping_module": {"dense_motion_network.mask.weight": 0.1, "dense_motion_network.occlusion.weight": 0.1},
+    "spade_generator": {"mlp_gamma.weight": 0.1, "mlp_beta.weight": 0.1, "conv_img.0.weight": 0.5},
+    "retarget_shoulder": {"mlp.6.weight": 0.1},
+    "retarget_mouth": {"mlp.6.weight": 0.1},
+    "retarget_eye": {"mlp.10.weight": 0.1},
+}
 
 
 def fomm(align_corners: bool) -> Method:
@@ -72,6 +83,18 @@ def facevid2vid(variant: str, like: Method | None = None) -> Method:
         fill_(network, f"a/{name}", ("down.weight",))
         scale(network, FACEVID2VID_FACTORS.get(name, {}))
         iterate_spectral_vectors(network, torch.float64)
+    return method
+
+
+@torch.no_grad()
+def liveportrait() -> Method:
+    with torch.device("meta"):  # random weights, which nobody needs, would take seconds
+        method = methods.create("liveportrait")
+    for name, network in method.networks.items():
+        fill_(network.to_empty(device="cpu"), f"a/{name}")
+        scale(network, LIVEPORTRAIT_FACTORS.get(name, {}))
+    method.networks["motion_extractor"].detector.fc_scale.bias.add_(1.2)
+    iterate_spectral_vectors(method.networks["spade_generator"], torch.float64)
     return method
 
 

@@ -257,6 +257,8 @@ def _sound(image: Tensor, count: int, subject: Subject) -> str:
     "relative motion",
 )
 def identity_drive(subject: Subject) -> str:
+    if subject.settings.get("form") == "pipeline":
+        raise NotApplicable("form is pipeline, whose absolute motion keeps a part of the source's")
     still = same(subject.relative[1:], subject.own.image, SAME)
     moved = same(subject.relative[:1], subject.first.image, SAME)
     return f"driven by itself: {still}; by another face: {moved}"

@@ -59,10 +59,10 @@ class Head(Batch):
         )
 
 
-def bins_to_degrees(logits: Tensor) -> Tensor:
-    """The expected angle in degrees (B,) of logits (B, NUM_BINS) over bins: 3·Σ i·softmax(logits)_i − 99."""
+def bins_to_degrees(logits: Tensor, first: float = -99) -> Tensor:
+    """The expected angle in degrees (B,) of logits (B, NUM_BINS) over bins: 3·Σ i·softmax(logits)_i + `first`."""
     index = torch.arange(NUM_BINS, dtype=logits.dtype, device=logits.device)
-    return (logits.softmax(1) * index).sum(1) * 3 - 99
+    return (logits.softmax(1) * index).sum(1) * 3 + first
 
 
 def rotation_matrix(degrees: Tensor, legacy: bool) -> Tensor:
@@ -73,10 +73,10 @@ def rotation_matrix(degrees: Tensor, legacy: bool) -> Tensor:
     yaw, pitch, roll = (degrees / 180 * 3.14).unbind(1)
     x, y, z = (roll, pitch, yaw) if legacy else (pitch, yaw, roll)
     with torch.autocast(degrees.device.type, enabled=False):
-        return _turn(0, x) @ _turn(1, y) @ _turn(2, z)
+        return axis_rotation(0, x) @ axis_rotation(1, y) @ axis_rotation(2, z)
 
 
-def _turn(axis: int, angle: Tensor) -> Tensor:
+def axis_rotation(axis: int, angle: Tensor) -> Tensor:
     """Right-handed rotations (B, 3, 3) by angles (B,) in radians about one of the axes x, y, z."""
     matrix = torch.eye(3, dtype=angle.dtype, device=angle.device).repeat(len(angle), 1, 1)
     i, j = (axis + 1) % 3, (axis + 2) % 3

@@ -27,33 +27,26 @@ from talkbench.methods.spade import SPADEResBlock
 
 
 @dataclass(frozen=True)
-class FaceVid2VidConfig:
-    """Sizes and rules; the defaults are the newer of the two released models (docs/specs/facevid2vid.md 1.1, 2).
+class VolumeConfig:
+    """Sizes of feature volumes and of the network that moves them (docs/specs/facevid2vid.md 2).
 
     Attributes:
         depth: D of all volumes.
         volume_channels: channels of the source's feature volume; `compressed_channels`: of its copies that are warped.
-        head_expansion: see `HeadEstimator`.
         block_expansion: channels of the generator's first map.
         num_resblocks: number of residual blocks of the volume, and of the decoder.
-        spade: decode by SPADE blocks; else by residual and up blocks (the "original" generator).
         legacy_3d_blocks: see `blocks3d`.
-        legacy_rotation: see `rotation_matrix`.
     """
 
     resolution: int = 256
     num_kp: int = 15
     depth: int = 16
-    kp_detector: HourglassConfig = field(default_factory=lambda: HourglassConfig(32))
     dense_motion: HourglassConfig = field(default_factory=lambda: HourglassConfig(32))
     volume_channels: int = 32
     compressed_channels: int = 4
-    head_expansion: int = 64
     block_expansion: int = 64
     num_resblocks: int = 6
-    spade: bool = True
     legacy_3d_blocks: bool = False
-    legacy_rotation: bool = False
 
     @property
     def widths(self) -> list[int]:
@@ -62,16 +55,39 @@ class FaceVid2VidConfig:
 
 
 @dataclass(frozen=True)
-class SourceVolume(Batch):
-    """What is needed of a source: `canonical` keypoints and those of its own head, (B, K, 3), (x, y, z) in [−1, 1];
-    heatmaps of the latter (B, K, D, h, w); feature volume (B, C, D, h, w) and its compressed form."""
+class FaceVid2VidConfig(VolumeConfig):
+    """Sizes and rules; the defaults are the newer of the two released models (docs/specs/facevid2vid.md 1.1, 2).
 
-    canonical: Tensor
-    head: Head
+    Attributes:
+        head_expansion: see `HeadEstimator`.
+        spade: decode by SPADE blocks; else by residual and up blocks (the "original" generator).
+        legacy_rotation: see `rotation_matrix`.
+    """
+
+    kp_detector: HourglassConfig = field(default_factory=lambda: HourglassConfig(32))
+    head_expansion: int = 64
+    spade: bool = True
+    legacy_rotation: bool = False
+
+
+@dataclass(frozen=True)
+class Volume(Batch):
+    """A source as dense motion sees it: `keypoints` (B, K, 3), (x, y, z) in [−1, 1], and their heatmaps
+    (B, K, D, h, w); feature volume (B, C, D, h, w) and its compressed form."""
+
     keypoints: Tensor
     heatmap: Tensor
     volume: Tensor
     compressed: Tensor
+
+
+@dataclass(frozen=True)
+class SourceVolume(Volume):
+    """What is needed of a source: also its `canonical` keypoints (B, K, 3), which its own `head` moves to
+    `keypoints`."""
+
+    canonical: Tensor
+    head: Head
 
 
 class _Predictor(nn.Module):
@@ -118,7 +134,7 @@ class DenseMotionNetwork3d(nn.Module):
     """Combines K translations and the still background into one flow of the volume
     (docs/specs/facevid2vid.md 2.4, 3.4)."""
 
-    def __init__(self, config: FaceVid2VidConfig) -> None:
+    def __init__(self, config: VolumeConfig) -> None:
         super().__init__()
         motions = config.num_kp + 1
         self.hourglass = Hourglass3d(
@@ -134,7 +150,7 @@ class DenseMotionNetwork3d(nn.Module):
         """The compressed form of the source's volume."""
         return F.relu(self.norm(self.compress(volume)))
 
-    def forward(self, source: SourceVolume, driving: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, source: Volume, driving: Tensor) -> tuple[Tensor, Tensor]:
         """Flow (B, D, h, w, 3), (x, y, z) in the source of each driving voxel, and occlusion (B, 1, h, w), 1 where the
         warped source is kept, for `driving` keypoints (B, K, 3)."""
         sizes = source.compressed.shape[2:]
@@ -162,7 +178,7 @@ class SPADEDecoder(nn.Module):
             self.add_module(name, SPADEResBlock(2 * features, 2 * features, features))
         self.up_0 = SPADEResBlock(2 * features, features, features)
         self.up_1 = SPADEResBlock(features, features // 4, features)
-        self.conv_img = nn.Conv2d(features // 4, 3, 3, padding=1)
+        self.conv_img: nn.Module = nn.Conv2d(features // 4, 3, 3, padding=1)
 
     def forward(self, labels: Tensor) -> Tensor:
         x = self.fc(labels)
@@ -174,7 +190,9 @@ class SPADEDecoder(nn.Module):
         return out
 
 
-class _LeakySameBlock(SameBlock):
+class LeakySameBlock(SameBlock):
+    """`SameBlock` whose activation is a leaky ReLU of slope 0.01."""
+
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.norm(self.conv(x)), 0.01)
 
@@ -193,7 +211,7 @@ class Generator(nn.Module):
         self.second = nn.Conv2d(widths[-1], flattened, 1)
         blocks = range(config.num_resblocks)
         self.resblocks_3d = numbered("3dr", (ResBlock3d(config.volume_channels) for _ in blocks))
-        self.third = _LeakySameBlock(flattened, widths[-1])
+        self.third = LeakySameBlock(flattened, widths[-1])
         self.fourth = nn.Conv2d(widths[-1], widths[-1], 1)
         if config.spade:
             self.decoder = SPADEDecoder(widths[-1], config.num_resblocks)
@@ -212,7 +230,7 @@ class Generator(nn.Module):
         keypoints = head.keypoints(canonical)
         heatmap = gaussian_heatmap(keypoints, volume.shape[2:])
         # Float32, since sampling rounds the flow to the volume's precision: by half a voxel in half precision.
-        return SourceVolume(canonical, head, keypoints, heatmap, volume.float(), compressed.float())
+        return SourceVolume(keypoints, heatmap, volume.float(), compressed.float(), canonical, head)
 
     def forward(self, source: SourceVolume, driving: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] of the source at the `driving` keypoints (B, K, 3)."""

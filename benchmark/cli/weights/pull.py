@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1)
 def command(names: tuple[str, ...]) -> None:
-    """Download model files of the metrics, and files that clips are made from.
+    """Download model files of the metrics, files that clips are made from, and weights of methods.
 
-    NAMES are metrics, extractors, protocols, data sets or files; without them, all missing files are downloaded. Each
+    NAMES are metrics, extractors, protocols, data sets, methods or files; without them, all missing files of metrics
+    and data sets are downloaded. Weights of methods come only if their method is named, and where a program can have
+    them; bench weights list says where a person finds the others. Each
     file is checked against its published hash. If there is none, its hash is noted, for later checks. An interrupted
     download goes on where it stopped. Mind the licences: some of the files are for non-commercial use only.
 
@@ -29,6 +31,7 @@ def command(names: tuple[str, ...]) -> None:
     bench weights pull demo
     bench weights pull lpips@vgg akd
     bench weights pull talkbench-1
+    bench weights pull liveportrait
     bench weights pull
     """
     from talkbench.benchmark.model_files import entries, fetchable
