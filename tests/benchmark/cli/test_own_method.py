@@ -90,7 +90,7 @@ def test_a_loss_of_ones_own_is_weighted_by_recipe_and_option(train):
         assert set(losses[out]) >= {"reconstruction", "consistency", "sharpness", "total"}
         assert facts["config"]["weights"]["sharpness"] == {"recipe": 3, "option": 6}[out]
     assert losses["option"]["sharpness"] == pytest.approx(2 * losses["recipe"]["sharpness"], rel=1e-5)
-    other = train("sharp", "--out", "recipe", "--set", "weights.sharpness=6")
+    other = train("sharp", "--out", "recipe", "--set", "steps=1", "--set", "weights.sharpness=6")
     assert "was made with another config (weights: " in other.err.splitlines()[-1]
     again = train("sharp", "--config", "recipe/recipe.yaml", "--out", "recipe", "--set", "steps=1")
     assert "continuing recipe at step 1" in again.err

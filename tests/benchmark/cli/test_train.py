@@ -52,7 +52,7 @@ def train(bench, faces, monkeypatch) -> Callable:
         return create(name, weights=weights) if weights else copy.deepcopy(model)
 
     monkeypatch.setattr(session.methods, "create", made)
-    settings = ("repeats=2", "epochs=2", "batch_size=2", "jitter=0", "validation=2")
+    settings = ("repeats=2", "epochs=2", "batch_size=2", "jitter=0", "validation=2", "schedule=milestones")
     usual = ["train", "--method", "mcnet@demo", "--config", "demo", "--dataset", "folder", "--root", faces]
     usual += ["--device", "cpu", "--out", "out", *(word for one in settings for word in ("--set", one))]
     return lambda *options: bench(*usual, *options)

@@ -30,7 +30,7 @@ def train(bench, monkeypatch) -> Callable:
     """Trains the tiny model for two steps."""
     model = tiny()
     monkeypatch.setattr(session.methods, "create", lambda name, weights=None: copy.deepcopy(model))
-    settings = ("repeats=2", "epochs=1", "batch_size=4", "jitter=0", "validation=2")
+    settings = ("repeats=2", "epochs=1", "batch_size=4", "jitter=0", "validation=2", "schedule=milestones")
     usual = ["train", "--method", "mcnet@demo", "--config", "demo", "--device", "cpu"]
     usual += [word for one in settings for word in ("--set", one)]
     return lambda *options: bench(*usual, *options)
