@@ -132,8 +132,8 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Write ``llms.txt``; a page of which nothing says what it is about is an error. A page for missing pages, whose links
-    hold at the root of a host alone, is left out."""
+    """Write ``llms.txt``; a page of which nothing says what it is about is an error. ``404.html``, whose links hold at
+    the root of a host alone, is left out."""
     (Path(config.site_dir) / "404.html").unlink()
     specs = (DOCS / "specs" / "README.md").read_text(encoding="utf-8")
     described = re.findall(r"^\| \[(.+?)\]\(.+?\) \| (.+) \|$", specs, re.MULTILINE)
