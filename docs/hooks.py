@@ -63,10 +63,10 @@ def _write_for_a_page(command: click.Command, context: click.Context) -> None:
     command.help = "\n".join(blocks)
     for option in command.get_params(context):
         if isinstance(option, click.Option):
-            given = option.to_info_dict()["default"]
-            unset = given is None or given is False or given == ()
-            usual = "required" if option.required else "–" if unset else given
-            option.default = option.show_default if isinstance(option.show_default, str) else usual
+            default = option.to_info_dict()["default"]
+            unset = default is None or default is False or default == ()
+            text = "required" if option.required else "–" if unset else default
+            option.default = option.show_default if isinstance(option.show_default, str) else text
             option.help = _escaped(option.help or "").replace("|", "\\|")
     for name in command.list_commands(context) if isinstance(command, click.Group) else []:
         below = command.get_command(context, name)
