@@ -365,22 +365,6 @@ def test_no_link_is_dead(site):
         lost.add(DEMO, "site.html")
 
 
-@pytest.mark.parametrize(
-    ("manual", "address"),
-    [("manual", "../manual/"), ("a b", "../a%20b/"), ("https://example.org/docs/", "https://example.org/docs/")],
-)
-def test_every_page_links_to_the_manual(manual, address):
-    site = Site(manual)
-    for path in ("index.html", DEMO):
-        site.add(path, "site.html")
-    page = site.render()[DEMO].decode()
-    assert all(f'href="{address}{name}"' in page for name in ("index.html", "tutorials/board.html"))
-
-
-def test_no_page_links_to_a_manual_that_is_not_named(site):
-    assert all(b">Manual</a>" not in page for page in site.render().values())
-
-
 def test_a_page_of_500_entries_is_below_two_megabytes(all_boards):
     site = Site()
     add_boards(site, [replace(all_boards[0], groups=(crowd(500),), entries=())])
