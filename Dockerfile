@@ -16,9 +16,10 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir --constraint /wheels/versions.txt --index-url https://download.pytorch.org/whl/cpu \
+RUN set -- /wheels/*.whl \
+    && pip install --no-cache-dir --constraint /wheels/versions.txt --index-url https://download.pytorch.org/whl/cpu \
         torch torchvision \
-    && pip install --no-cache-dir --constraint /wheels/versions.txt --find-links /wheels 'talkbench[full]' \
+    && pip install --no-cache-dir --constraint /wheels/versions.txt "$1[full]" \
     && useradd --uid 1000 --create-home talkbench \
     && install --directory --owner talkbench /cache /work
 ENV TALKBENCH_HOME=/cache
