@@ -81,7 +81,9 @@ class Evaluation:
         from talkbench.reports.tables.terminal import print_terminal
 
         text = io.StringIO()  # with `force_jupyter`, since Rich shows in a notebook what it should write to a file
-        print_terminal(self.record, self.summary, VisibleConsole(file=text, width=110, force_jupyter=False))
+        print_terminal(
+            self.record, self.summary, VisibleConsole(file=text, width=110, force_jupyter=False, force_terminal=False)
+        )
         return text.getvalue().strip("\n")
 
     def _repr_html_(self) -> str:
@@ -155,7 +157,7 @@ class Comparison:
 
         text = io.StringIO()
         for table in self.tables:
-            print_table(table, VisibleConsole(file=text, width=140, force_jupyter=False))
+            print_table(table, VisibleConsole(file=text, width=140, force_jupyter=False, force_terminal=False))
         return text.getvalue().strip("\n") + "".join(f"\nleft out: {line}" for line in self._left_out())
 
     def _repr_html_(self) -> str:
