@@ -35,9 +35,9 @@ ABOUT = {
 """Of pages that have no description at their head; the specifications have theirs in the list of `specs/README.md`."""
 
 
-def commands() -> dict[str, click.Command]:
-    context = click.Context(bench)
-    named = {name: bench.get_command(context, name) for name in bench.list_commands(context)}
+def commands(group: click.Group = bench) -> dict[str, click.Command]:
+    context = click.Context(group)
+    named = {name: group.get_command(context, name) for name in group.list_commands(context)}
     return {name: command for name, command in named.items() if command is not None}
 
 
@@ -68,9 +68,8 @@ def _write_for_a_page(command: click.Command, context: click.Context) -> None:
             text = "required" if option.required else "–" if unset else default
             option.default = option.show_default if isinstance(option.show_default, str) else text
             option.help = _escaped(option.help or "").replace("|", "\\|")
-    for name in command.list_commands(context) if isinstance(command, click.Group) else []:
-        below = command.get_command(context, name)
-        if below is not None:
+    if isinstance(command, click.Group):
+        for name, below in commands(command).items():
             below.name = name
             _write_for_a_page(below, click.Context(below))
 
