@@ -15,7 +15,7 @@ SMALL := mcnet@demo,mraa@demo,dagan@demo,fomm@demo,tpsm@demo,facevid2vid@demo,x2
 CONTEST := $(SMALL),fomm@demo-memory,tpsm@demo-memory
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo entries moving-picture site test constraints clean
+.PHONY: help venv demo entries moving-picture site docs notebook test constraints clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,7 +23,8 @@ help:  ## list the targets
 venv: $(STAMP)  ## make or update .venv/ with the pinned libraries and talkbench itself, editable
 
 $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/uv
-	@echo "installing the pinned libraries (about 3 GB to download the first time)"
+	@echo "installing the pinned libraries: on Linux, with those of CUDA, about 4.1 GB to download the first time, and 7.8 GB on disk;" \
+		"elsewhere about 0.7 and 2 GB"
 	@$(UV) install --python $(VENV)/bin/python --require-hashes -r constraints.txt
 	@$(UV) install --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
@@ -65,14 +66,24 @@ moving-picture: $(STAMP)  ## draw the contest of README and site, results/entrie
 site: $(STAMP)  ## build the leaderboard of results/entries into site/
 	$(VENV)/bin/bench leaderboard build --out site
 
-test: $(STAMP)  ## run the tests, the linter and the type checker
+docs: $(STAMP)  ## build the leaderboard and the manual into site/, without network; broken links are errors
+	$(VENV)/bin/bench leaderboard build --out site --manual manual
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	$(VENV)/bin/python tests/site_links.py site
+	@echo "manual  site/manual/index.html   (open it in a browser)"
+
+notebook: $(STAMP)  ## run the notebook of the manual, and keep what it shows
+	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
+	$(VENV)/bin/python tests/manual_notebooks.py --write
+
+test: $(STAMP)  ## run the tests, the linter and the type checker, and build the manual
 	@rm -rf build
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo efficientnet-lite0
 	@$(WITH_INDEX) $(VENV)/bin/tox
 
 constraints: | $(VENV)/bin/uv  ## pin the newest libraries that fit pyproject.toml, with their hashes
 	$(UV) compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --no-annotate \
-		--extra full --group dev --generate-hashes --custom-compile-command "make constraints" \
+		--extra full --group dev --group docs --generate-hashes --custom-compile-command "make constraints" \
 		pyproject.toml -o constraints.txt
 
 clean:  ## remove .venv/, .tox/ and build products

@@ -26,7 +26,10 @@ def command() -> None:
 @command.command()
 @click.option("--out", type=PATH, default=SITE, show_default=True, help="Folder of the site.")
 @click.option("--entries", type=PATH, help=f"Folder of the entries.  [default: {ENTRIES}, else those that ship]")
-def build(out: Path, entries: Path | None) -> None:
+@click.option(
+    "--manual", default="", help="Where the manual is, for links to it: a folder that will be in OUT, or an address."
+)
+def build(out: Path, entries: Path | None, manual: str) -> None:
     """Write the site from entries and the published tables.
 
     The site has a page for each data set and task, each method and each metric, and one that compares two methods pair
@@ -36,6 +39,7 @@ def build(out: Path, entries: Path | None) -> None:
 
     \b
     bench leaderboard build --out site
+    bench leaderboard build --out site --manual manual
     """
     from talkbench.benchmark.cards import all_cards
     from talkbench.benchmark.sharing.clusters import clusters_of
@@ -45,7 +49,7 @@ def build(out: Path, entries: Path | None) -> None:
     folder = entries or (ENTRIES if ENTRIES.is_dir() else SHIPPED)
     listed = load_entries(folder)
     clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in listed}}
-    first = build_site(listed, all_cards(), clusters, folder).write(out)
+    first = build_site(listed, all_cards(), clusters, folder, manual).write(out)
     count = f"{len(listed)} {'entry' if len(listed) == 1 else 'entries'}{' that ship' if folder == SHIPPED else ''}"
     what = count if listed else f"no entries in {folder}: published tables alone"
     click.echo(f"site    {first}   ({what}; open it in a browser)")

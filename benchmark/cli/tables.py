@@ -18,7 +18,7 @@ from talkbench.benchmark.cli.output import answer, json_option
     help="Tables to print, comma-separated: 1a, 1b, 2 of the MCNet paper, s1 to s7 of its supplement, or all.  "
     "[default: those that the runs belong to; without runs 1a]",
 )  # fmt: skip
-@click.option("--layout", type=EXISTING, help="A table of your own, as YAML; see Tables in the README.")
+@click.option("--layout", type=EXISTING, help="A table of your own, as YAML; see Tables in the manual.")
 @click.option(
     "--ablation", metavar="NAME",
     help="Print the runs of bench train --ablation NAME --config demo in the paper's layout; NAME is table2, table-s1, "

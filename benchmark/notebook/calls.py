@@ -58,6 +58,8 @@ def evaluate(
 ) -> Evaluation:
     """Score a method on a data set: ``bench run`` in one call, with the same record, rows, page and MLflow run.
 
+    Arguments that are not told below are the options of ``bench run``.
+
     Args:
         method: a name (``"mcnet"``), a `Method` object, or the frames that your own code made: a list of arrays, uint8
             RGB (H, W, 3), or of paths of PNG files, one for each pair of the list, in its order.
@@ -75,7 +77,6 @@ def evaluate(
         videos: of how many clips a run of consecutive frames leaves a video.
         tracking_uri: the MLflow store; ``"off"``: none; None: ``MLFLOW_TRACKING_URI``, else ``runs/mlflow.db``.
         progress: show the progress.
-        others: as the options of ``bench run``.
 
     Raises:
         TalkbenchError: the run cannot start or cannot go on; the rows that were computed are kept.
@@ -152,8 +153,7 @@ def compare(
 
     Args:
         others: what `evaluate` and `load` return, or folders. The result itself is skipped if it is among them. If
-        there
-            are several, those that cannot be compared are left out, and `Comparison.left_out` says why.
+            there are several, those that cannot be compared are left out, and `Comparison.left_out` says why.
         metrics: their names; none: all metrics that both results have.
         across_protocols: also compare numbers of different protocols; these are marked.
 
@@ -230,13 +230,14 @@ def animate(
 ) -> Animation:
     """Animate a face image with a driver: ``bench animate`` in one call.
 
+    Arguments that are not told below are the options of ``bench animate``.
+
     Args:
         source: an image, or a video of which one frame is taken, by its path; or an array, uint8 RGB (H, W, 3) or RGBA.
         driving: a video file, an image, a folder of frames; or frames in a list or an array, see `evaluate`.
         out: what to write, ``.mp4``, ``.webp``, ``.gif``, or ``.png`` for a driver of one frame.
         crop: None: to the face, where an input is no head crop.
         frames: a folder; every generated frame is also written there as PNG.
-        others: as the options of ``bench animate``.
 
     Raises:
         TalkbenchError: an input cannot be read, or the output cannot be written; no half file is left.

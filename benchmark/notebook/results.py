@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from talkbench.benchmark.verify.figures import Figure
+    from talkbench.core.console import VisibleConsole
     from talkbench.reports.runs import Run
     from talkbench.reports.statistics.paired import Paired
     from talkbench.reports.tables.table import Table
@@ -77,11 +78,10 @@ class Evaluation:
         return load(self.folder)
 
     def __repr__(self) -> str:
-        from talkbench.core.console import VisibleConsole
         from talkbench.reports.tables.terminal import print_terminal
 
         text = io.StringIO()
-        print_terminal(self.record, self.summary, VisibleConsole(file=text, width=110))
+        print_terminal(self.record, self.summary, _plain_console(text, width=110))
         return text.getvalue().strip("\n")
 
     def _repr_html_(self) -> str:
@@ -150,12 +150,11 @@ class Comparison:
         )
 
     def __repr__(self) -> str:
-        from talkbench.core.console import VisibleConsole
         from talkbench.reports.tables.terminal import print_table
 
         text = io.StringIO()
         for table in self.tables:
-            print_table(table, VisibleConsole(file=text, width=140))
+            print_table(table, _plain_console(text, width=140))
         return text.getvalue().strip("\n") + "".join(f"\nleft out: {line}" for line in self._left_out())
 
     def _repr_html_(self) -> str:
@@ -212,6 +211,13 @@ class Animation:
 def _numbers(paired: Paired) -> dict[str, Any]:
     names = ("pairs", "clusters", "mean_a", "mean_b", "difference", "low", "high", "p", "p_holm", "coverage")
     return {name: getattr(paired, name) for name in names}
+
+
+def _plain_console(text: io.StringIO, width: int) -> VisibleConsole:
+    """A console that writes to `text` in a notebook too, where Rich else shows beside it what it should write."""
+    from talkbench.core.console import VisibleConsole
+
+    return VisibleConsole(file=text, width=width, force_jupyter=False, force_terminal=False)
 
 
 def _html_table(headings: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:

@@ -19,7 +19,11 @@ from talkbench.results.entries import Entry
 
 
 def build_site(
-    entries: Sequence[Entry], cards: Cards, clusters: Clusters | None = None, folder: Path | None = None
+    entries: Sequence[Entry],
+    cards: Cards,
+    clusters: Clusters | None = None,
+    folder: Path | None = None,
+    manual: str = "",
 ) -> Site:
     """All pages: the boards, the comparisons, and what the cards say of methods and metrics. Data sets that are for
     evaluation only are not shown.
@@ -27,13 +31,14 @@ def build_site(
     Args:
         clusters: by data set, what the statistics resample for a driving clip; the clip itself where there is none.
         folder: of the entries; a moving picture in it (`board_pages.CONTEST`) opens the site.
+        manual: see `Site`.
 
     Raises:
         TalkbenchError: damaged rows.
     """
     entries = [_without_pictures(entry) if cards.dataset(entry.record.dataset.name).evaluation_only else entry
                for entry in entries]  # fmt: skip
-    site, all_boards = Site(), boards(entries, cards, clusters)
+    site, all_boards = Site(manual), boards(entries, cards, clusters)
     add_boards(site, all_boards, folder)
     add_comparisons(site, all_boards)
     add_methods(site, all_boards, cards)

@@ -88,15 +88,20 @@ class _Page:
 class Site:
     """Pages and files to be written together.
 
+    Args:
+        manual: where the manual is, a folder beside the pages or an address of the web; none: the pages name none.
+
     Templates extend ``site.html`` and fill its blocks ``title``, ``heading`` and ``content``. They know the context
     that `add` passes and these functions:
 
     - ``url(path)``: the address of a page or file of this site, relative to the page that is rendered; a
       `TalkbenchError` if there is none, so no link is dead;
     - ``link(path, text)``: a link, or plain text where there is no such page;
+    - ``manual(page)``: the address of a page of the manual; None if the site names no manual;
     - ``external(address, text)``: a link for ``http`` and ``https``, plain text for other addresses.
     """
 
+    manual: str = ""
     _pages: dict[str, _Page] = field(default_factory=dict)
     _files: dict[str, bytes] = field(default_factory=dict)
 
@@ -180,6 +185,11 @@ class Site:
                 return Markup("{}").format(text)
             return Markup('<a href="{}">{}</a>').format(url(target), text)
 
+        def manual(page_of_manual: str) -> str:
+            if urlsplit(self.manual).scheme in ("http", "https"):
+                return f"{self.manual.rstrip('/')}/{page_of_manual}"
+            return quote(posixpath.relpath(f"{self.manual}/{page_of_manual}", PurePosixPath(path).parent))
+
         return (
             _environment()
             .get_template(page.template)
@@ -192,6 +202,7 @@ class Site:
                 url=url,
                 link=link,
                 has=self.has,
+                manual=manual if self.manual else None,
                 **page.context,
             )
         )

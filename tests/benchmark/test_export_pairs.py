@@ -14,7 +14,7 @@ from talkbench.benchmark import export_pairs as exporting
 from talkbench.benchmark.evaluation.given_frames import frame_name
 from talkbench.core.images import read_image, resize, write_png
 
-README = Path(__file__).parents[2] / "README.md"
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorials" / "own-program.md"
 PAIRS = 16
 HEADER = "source_clip,source_index,driving_clip,driving_index,reference_clip,reference_index"
 
@@ -160,9 +160,9 @@ def test_data_without_a_command_shows_what_there_is(bench):
     assert "unknown command 'export-pair': did you mean export-pairs?" in wrong.complaint()
 
 
-def test_the_commands_of_the_readme(bench, demo, place):
+def test_the_commands_of_the_tutorial(bench, demo, place):
     """As printed, on fewer pairs, with a program in place of the reader's."""
-    section = README.read_text().partition("### Enter the leaderboard with closed code")[2].partition("\n#")[0]
+    section = TUTORIAL.read_text().partition("Two commands are enough")[2].partition("\n#")[0]
     commands = [shlex.split(line) for line in re.findall(r"^bench (.*?)(?: +#.*)?$", section, re.MULTILINE)]
     assert [command[:2] for command in commands] == [["data", "export-pairs"], ["run", "--frames"]]
     fewer = ("--root", demo.root, "--limit", 3)

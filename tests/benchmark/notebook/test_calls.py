@@ -59,6 +59,14 @@ def test_a_result_shows_itself(scored) -> None:
     assert all(f"<td>{metric}</td>" in page for metric in METRICS)
 
 
+def test_a_result_shows_itself_once_in_a_notebook(scored, monkeypatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *_: pytest.fail("shown beside its table"))
+    evaluation = scored()
+    for result in (evaluation, tb.compare(evaluation, scored(out="again"))):
+        assert "l1" in repr(result)
+
+
 def test_a_method_object_is_taken_where_a_name_is(split) -> None:
     method = tb.methods.create("mcnet@demo")
     kept = {"metrics": ["l1"], "limit": 2, "progress": False}

@@ -238,9 +238,9 @@ rows:
 """
 
 
-def test_the_layout_in_the_readme(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```yaml\n(title: .*?)```", readme, re.S)
+def test_the_layout_in_the_manual(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "tables.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(title: .*?)```", page, re.S)
     table = own(tmp_path, example)
     assert [[line.label, *(cell.text for cell in line.cells)] for line in table.blocks[0].lines] == [
         ["MCNet", "0.0238", "0.998"],
