@@ -26,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if folder := users_store.separate():
         config.add_cleanup(lambda: users_store.remove(folder))
     bytecode.keep(config)
+    # What the tests write need not outlive a loss of power: each wait for the disk takes some milliseconds.
+    os.fsync = lambda file: None
 
 
 def pytest_collection_finish() -> None:
