@@ -16,7 +16,7 @@ from filelock import FileLock
 from talkbench import datasets, methods
 from talkbench.core.model_files import copy
 
-pytest_plugins = ["mcnet_golden"]
+pytest_plugins = ["mcnet_golden", "together"]
 
 MUCH = 100_000_000
 """Bytes; to look for what nobody needs any more takes most of a second."""
