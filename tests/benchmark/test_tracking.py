@@ -106,7 +106,7 @@ def test_where_runs_are_tracked(monkeypatch, tmp_path):
 
 
 def test_the_default_store_is_beside_the_run(store, score):
-    result = score()
+    result = score("--videos", 8)
     assert result.code == 0, result.err
     assert "warning" not in result.err
     assert f"MLflow  mlflow ui --backend-store-uri sqlite:///{result.cwd}/runs/mlflow.db\n" in result.out
@@ -143,7 +143,7 @@ def test_a_run_that_dies_and_is_continued_is_one_run_in_mlflow(store, score, mon
         assert score().code == 130
     assert only_run(store).info.status == "KILLED"
     for _ in range(2):
-        result = score("--resume")
+        result = score("--videos", 8, "--resume")
         check(store, result)
 
 
@@ -212,7 +212,7 @@ def test_a_store_that_cannot_be_written(score, place):
 
 def test_a_server_has_it_all(server, score, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    result = score()
+    result = score("--videos", 8)
     assert "warning" not in result.err
     assert f"MLflow  {server}\n" in result.out
     assert "View run" not in result.out
