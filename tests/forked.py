@@ -47,6 +47,18 @@ def start(main: Callable[..., None], *arguments: object, **environment: object) 
     return Forked(process, os.fdopen(os.dup(reader.fileno())))
 
 
+def bench(*words: str) -> None:
+    """The `bench` command with plugins that this process finds on its path."""
+    from talkbench import datasets, methods
+    from talkbench.benchmark.cli.main import main
+
+    for registry in (methods.registry, datasets.registry):
+        registry._plugins, registry._loaded = {}, False
+    sys.stdout, sys.stderr = (os.fdopen(os.dup(stream), "w") for stream in (1, 2))  # those there are were files
+    sys.argv = ["bench", *words]
+    main()
+
+
 def _work(
     output: Connection, environment: Mapping[str, str], main: Callable[..., None], arguments: tuple[object, ...]
 ) -> None:
