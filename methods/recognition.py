@@ -107,9 +107,14 @@ def skeleton(name: str) -> tuple[Method[Any, Any], nn.Module | None]:
         return method, method.discriminator()
 
 
+@cache
+def _states(name: str) -> dict[str, dict[str, Tensor]]:
+    """The state dicts of the networks of a `skeleton`."""
+    return {part: network.state_dict() for part, network in skeleton(name)[0].networks.items()}
+
+
 def _shapes(name: str) -> dict[str, dict[str, torch.Size]]:
-    networks = skeleton(name)[0].networks
-    return {part: {key: value.shape for key, value in net.state_dict().items()} for part, net in networks.items()}
+    return {part: {key: value.shape for key, value in state.items()} for part, state in _states(name).items()}
 
 
 def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | None:
@@ -117,7 +122,7 @@ def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | Non
         method, _ = skeleton(name)
     except TalkbenchError:  # a library that it needs is not installed
         return None
-    expected = {part: network.state_dict() for part, network in method.networks.items()}
+    expected = _states(name)
     beside = cards.card(name).beside
     bare = stored.get("", {})
     parts = [part for part in beside if bare and not mismatch(expected[part], bare)]
