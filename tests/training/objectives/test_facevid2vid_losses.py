@@ -4,7 +4,7 @@ import golden_models
 import numpy as np
 import pytest
 import torch
-from goldens import Golden, Watch, assert_golden, assert_manifest, image, load, load_manifest
+from goldens import Golden, Recorder, Watch, assert_golden, assert_manifest, image, load, load_manifest
 from torch import Tensor
 
 from talkbench.methods.discriminator import Judgement
@@ -44,16 +44,20 @@ def test_losses(golden: Golden, method: Method, perceptual: PerceptualLoss) -> N
     transform = EquivarianceTransform(theta, control.flatten(1))
     driving = image(2)
     objective = FaceVid2VidObjective(method, perceptual, LossWeights(head_pose=0)).eval()
-    with Watch(perceptual, "table") as tables:
+    with (
+        Watch(perceptual, "table") as tables,
+        Recorder(method.detector) as detector,
+        Recorder(method.estimator) as estimator,
+    ):
         terms = objective.terms(image(1), driving, transform)
     losses = {NAMES[name]: getattr(objective.weights, name) * term for name, term in terms.items()}
     assert losses.keys() == set(NAMES.values())
     for name, loss in losses.items():
         np.testing.assert_allclose(loss, golden[f"loss_{name}"], rtol=LOSSES, err_msg=name)
     np.testing.assert_allclose(tables.results[0], golden["loss_perceptual_terms"], rtol=LOSSES)
-    frame, canonical = transform.warp_images(driving), method.detector(image(1))
-    transformed = method.encode_motion(frame).keypoints(canonical)
-    assert_golden(golden, "loss_transformed_frame", frame, MAPS)
+    canonical, heads = detector.outputs[""][0], estimator.outputs[""][0]  # of source, driving and transformed frame
+    transformed = heads.select(torch.tensor([2])).keypoints(canonical)
+    assert_golden(golden, "loss_transformed_frame", transform.warp_images(driving), MAPS)
     assert_golden(golden, "loss_transformed_kp", transformed, KEYPOINTS)
     assert_golden(golden, "loss_warped_kp", transform.warp_points(transformed[..., :2]), KEYPOINTS)
     for name, found in zip(("0.5", "0.25", "0.125"), ImagePyramid()(driving)[1:], strict=True):
