@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -73,7 +75,8 @@ def memory_advice(batch_size: int) -> Iterator[None]:
         raise
 
 
-def libraries() -> dict[str, str]:
+@cache
+def libraries() -> Mapping[str, str]:
     """Versions of Python and of the libraries that can change a number."""
     versions = {"python": platform.python_version()}
     for package in RECORDED:
@@ -81,7 +84,7 @@ def libraries() -> dict[str, str]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return versions
+    return MappingProxyType(versions)
 
 
 def git_state() -> GitState | None:

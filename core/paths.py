@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from talkbench.core.errors import TalkbenchError
@@ -27,9 +28,10 @@ def inside(root: Path, relative: str) -> Path:
     return path
 
 
+@cache
 def commit() -> tuple[str, bool] | None:
     """The commit of the checkout that this package runs from, and whether there are changes not committed; None outside
-    a checkout, and where git cannot be asked."""
+    a checkout, and where git cannot be asked. Git is asked once: what a process runs it has imported by then."""
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():
         return None

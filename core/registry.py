@@ -43,16 +43,30 @@ def distribution_of(kind: type) -> str:
     return _plugins(tuple(sys.path)).get(kind.__module__.partition(".")[0], "")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
+def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points of plugins, for which every installed distribution is looked through.
+
+    Args:
+        path: ``sys.path``, on which the answer depends.
+    """
+    points = entry_points()
+    groups = [group for group in points.groups if group.startswith("talkbench.")]
+    return tuple(point for group in groups for point in points.select(group=group))
+
+
+@lru_cache(maxsize=4)
 def _plugins(path: tuple[str, ...]) -> dict[str, str]:
     """The names and versions of the plugins by their modules at top level.
 
     Args:
         path: ``sys.path``, on which the answer depends.
     """
-    points = [point for group in entry_points().groups if group.startswith("talkbench.")
-              for point in entry_points(group=group)]  # fmt: skip
-    return {point.module.partition(".")[0]: f"{point.dist.name} {point.dist.version}" for point in points if point.dist}
+    return {
+        point.module.partition(".")[0]: f"{point.dist.name} {point.dist.version}"
+        for point in _points(path)
+        if point.dist
+    }
 
 
 @dataclass(frozen=True)
@@ -246,7 +260,9 @@ class Registry(Generic[T]):
             package = importlib.import_module(self._package)
             for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
                 importlib.import_module(module.name)
-        for point in entry_points(group=self.group):
+        for point in _points(tuple(sys.path)):
+            if point.group != self.group:
+                continue
             if point.name in self._taken():
                 self._leave_out(point, "its name is taken already; rename its entry or uninstall it")
             else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from copy import deepcopy
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -48,7 +49,7 @@ def parse_yaml(text: str, source: str) -> Any:
     import yaml
 
     try:
-        return yaml.load(text, _loader())  # noqa: S506
+        return deepcopy(_content(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -59,6 +60,14 @@ def parse_yaml(text: str, source: str) -> Any:
         raise TalkbenchError(f"{source}, line {line}: {error.reason}; mend the YAML") from error
     except RecursionError as error:
         raise TalkbenchError(f"{source}: nested too deep; mend the YAML") from error
+
+
+@lru_cache(256)
+def _content(text: str) -> Any:
+    """The same files are asked for again and again in a process, and their parser is slow."""
+    import yaml
+
+    return yaml.load(text, _loader())  # noqa: S506
 
 
 @cache

@@ -109,9 +109,14 @@ def skeleton(name: str) -> tuple[Method[Any, Any], nn.Module | None]:
         return method, method.discriminator()
 
 
+@cache
+def _states(name: str) -> dict[str, dict[str, Tensor]]:
+    """The state dicts of the networks of a `skeleton`."""
+    return {part: network.state_dict() for part, network in skeleton(name)[0].networks.items()}
+
+
 def _shapes(name: str) -> dict[str, dict[str, torch.Size]]:
-    networks = skeleton(name)[0].networks
-    return {part: {key: value.shape for key, value in net.state_dict().items()} for part, net in networks.items()}
+    return {part: {key: value.shape for key, value in state.items()} for part, state in _states(name).items()}
 
 
 def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | None:
@@ -119,7 +124,7 @@ def _match(name: str, stored: Mapping[str, Mapping[str, Tensor]]) -> Match | Non
         method, _ = skeleton(name)
     except TalkbenchError:  # a library that it needs is not installed
         return None
-    expected = {part: network.state_dict() for part, network in method.networks.items()}
+    expected = _states(name)
     card = cards.card(name)
     bare, beside = stored.get("", {}), {part: file.file for part, file in card.beside.items()}
     main = card.weights.network if card.weights else ""

@@ -16,7 +16,7 @@ from filelock import FileLock
 from talkbench import datasets, methods
 from talkbench.core.model_files import copy
 
-pytest_plugins = ["mcnet_golden"]
+pytest_plugins = ["mcnet_golden", "together"]
 
 MUCH = 100_000_000
 """Bytes; to look for what nobody needs any more takes most of a second."""
@@ -26,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if folder := users_store.separate():
         config.add_cleanup(lambda: users_store.remove(folder))
     bytecode.keep(config)
+    # What the tests write need not outlive a loss of power: each wait for the disk takes some milliseconds.
+    os.fsync = lambda file: None
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,10 @@
 """The rivals at full size with the weights of their goldens (tests/golden/*/golden.md: fill, then adjustments)."""
 
 import json
+from collections.abc import Callable
+from copy import deepcopy
+from functools import wraps
+from typing import Any
 
 import torch
 from goldens import load, scale
@@ -36,8 +40,34 @@ LIVEPORTRAIT_FACTORS = {
 }
 
 
+_last: dict[tuple[object, ...], Any] = {}
+
+
+def kept(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives copies of what was built last: to fill a model takes seconds, and several tests in succession want it."""
+
+    @wraps(build)
+    def copied(*arguments: object) -> Any:
+        key = (build, *arguments)
+        if key not in _last:
+            _last.clear()  # for the room
+            _last[key] = build(*arguments)
+        return deepcopy(_last[key])
+
+    return copied
+
+
 def fomm(align_corners: bool) -> Method:
-    method = methods.create("fomm", align_corners=align_corners)
+    method: Method = methods.create("fomm", align_corners=align_corners)
+    for name, network in _fomm().networks.items():
+        method.networks[name].load_state_dict(network.state_dict())
+        method.networks[name].eval()
+    return method
+
+
+@kept
+def _fomm() -> Method:
+    method = methods.create("fomm")
     for name, network in method.networks.items():
         fill_(network, f"a/{name}", ("down.weight",))
     method.networks["kp_detector"].state_dict()["jacobian.bias"].add_(IDENTITY.repeat(10))
@@ -70,6 +100,15 @@ def iterate_spectral_vectors(network: nn.Module, dtype: torch.dtype) -> None:
 
 def facevid2vid(variant: str, like: Method | None = None) -> Method:
     """`like`: one that is filled already, whose weights are taken where they are the same."""
+    return _facevid2vid(variant, like) if like else _plain_facevid2vid(variant)
+
+
+@kept
+def _plain_facevid2vid(variant: str) -> Method:
+    return _facevid2vid(variant)
+
+
+def _facevid2vid(variant: str, like: Method | None = None) -> Method:
     with torch.device("meta"):  # random weights, which nobody needs, would take seconds
         method = methods.create(f"facevid2vid@{variant}")
     for name, network in method.networks.items():
@@ -86,6 +125,7 @@ def facevid2vid(variant: str, like: Method | None = None) -> Method:
     return method
 
 
+@kept
 @torch.no_grad()
 def liveportrait() -> Method:
     with torch.device("meta"):  # random weights, which nobody needs, would take seconds
@@ -113,6 +153,7 @@ def mraa() -> Method:
     return method
 
 
+@kept
 @torch.no_grad()
 def tpsm() -> Method:
     method = methods.create("tpsm")
@@ -124,6 +165,7 @@ def tpsm() -> Method:
     return method
 
 
+@kept
 @torch.no_grad()
 def dagan() -> Method:
     """The paper's generator with the smaller depth network."""

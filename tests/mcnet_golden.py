@@ -6,6 +6,7 @@ import goldens
 import numpy as np
 import pytest
 import torch
+from golden_models import kept
 from reference_fill import fill_
 
 from talkbench import methods
@@ -32,10 +33,15 @@ def scaled(state: dict[str, torch.Tensor], factors: dict[str, float]) -> None:
 
 
 @pytest.fixture(scope="module")
-def mcnet(golden: dict[str, np.ndarray]) -> Method:
+def mcnet() -> Method:
     """The paper's model with the weights of the goldens."""
+    return filled()
+
+
+@kept
+def filled() -> Method:
     method = methods.create("mcnet")
-    factors = json.loads(str(golden["fill"]))["scales_after_fill"]
+    factors = json.loads(str(goldens.load("mcnet")["fill"]))["scales_after_fill"]
     for name, network in method.networks.items():
         scaled(fill_(network, f"a/{name}", KEEP).state_dict(), factors)
     return method

@@ -93,6 +93,7 @@ SMALL: dict[str, Callable[[], Method]] = {
         tpsm.TPSM,
         TPSMConfig(
             resolution=128,
+            resnet_width=8,
             dense_motion=HourglassConfig(8, 32, num_blocks=3),
             block_expansion=8,
             max_features=64,

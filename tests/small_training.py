@@ -1,5 +1,4 @@
-"""One training step of every objective at small size; as a program, that of one of several processes:
-``python small_training.py``, the rest in the environment as ``torchrun`` sets it."""
+"""One training step of every objective at small size."""
 
 import json
 from collections.abc import Iterator
@@ -87,6 +86,7 @@ def step(trainer: Trainer, images: Tensor) -> dict[str, float]:
 
 
 def main() -> None:
+    """That of one of several processes, which the environment tells of as ``torchrun`` sets it."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     with join(CPU) as world, precise():
@@ -97,7 +97,3 @@ def main() -> None:
             losses = step(trainer, images)
             if world.main:
                 print(name, json.dumps(losses), flush=True)
-
-
-if __name__ == "__main__":
-    main()

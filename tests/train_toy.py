@@ -2,15 +2,11 @@
 ``adversarial``: with a discriminator, ``portions``: the same, each share of a batch in two portions, and ``avd``: the
 second stage of TPSM."""
 
-import os
-import sys
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 from toy_training import SIZE, Toy, adversarial, small_tpsm
 
-from talkbench.core.errors import Terminated
 from talkbench.training.config import TrainConfig
 from talkbench.training.data.pairs import FramePairs
 from talkbench.training.loop import LoopOptions, Trainer
@@ -57,13 +53,3 @@ def main(folder: Path, steps: int, kind: str) -> None:
         trainer.run()
         if world.main:
             trainer.write_weights(folder / "weights.safetensors", {})
-
-
-def work(output: Connection, environment: dict[str, str], *arguments: object) -> None:
-    """What a process of its own does: `main`, its words into a pipe, with variables as ``torchrun`` sets them."""
-    os.dup2(output.fileno(), 1)
-    os.environ |= environment
-    try:
-        main(*arguments)
-    except Terminated as end:
-        sys.exit(128 + end.number)

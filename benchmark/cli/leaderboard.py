@@ -44,8 +44,10 @@ def build(out: Path, entries: Path | None, manual: str) -> None:
     from talkbench.benchmark.cards import all_cards
     from talkbench.benchmark.sharing.clusters import clusters_of
     from talkbench.reports.leaderboard.build import build_site
+    from talkbench.reports.leaderboard.site import check_own
     from talkbench.results.entries import SHIPPED, load_entries
 
+    check_own(out)  # before the seconds that the site takes
     folder = entries or (ENTRIES if ENTRIES.is_dir() else SHIPPED)
     listed = load_entries(folder)
     clusters = {name: clusters_of(name) for name in {entry.record.dataset.name for entry in listed}}

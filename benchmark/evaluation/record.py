@@ -65,7 +65,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
         device=str(setup.device),
         device_name=device_name(setup.device),
         threads=torch.get_num_threads(),
-        libraries=libraries(),
+        libraries=dict(libraries()),
         platform=platform.platform(),
         git=git_state(),
         protocol=ProtocolInfo(name=protocol.name, sha256=protocol.sha256),

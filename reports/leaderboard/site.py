@@ -149,7 +149,7 @@ class Site:
                 cannot be written.
         """
         files = self.render()
-        _check_own(out)
+        check_own(out)
         with locked(out, "is writing a site to", left=False):
             self._write(out, files)
         return out / "index.html"
@@ -208,8 +208,12 @@ class Site:
         )
 
 
-def _check_own(out: Path) -> None:
-    """Refuse a folder of other files; a lock is none."""
+def check_own(out: Path) -> None:
+    """Refuse a folder of other files for a site; a lock is none.
+
+    Raises:
+        TalkbenchError: `out` has files and is no site that `Site.write` wrote.
+    """
     others = out.is_dir() and not (out / LISTING).is_file() and any(path.name != LOCK for path in out.iterdir())
     if out.is_file() or others:
         raise TalkbenchError(f"{out} exists and was not made by bench leaderboard build; choose another --out")

@@ -21,7 +21,7 @@ from talkbench.core.images import write_png
 from talkbench.results import RunRecord, RunStore, Summary
 
 PLUGIN = Path(__file__).parent / "plugin"
-SCORE = ("run", "--method", "blend", "--dataset", "tiny", "--metrics", "l1,psnr")
+SCORE = ("run", "--method", "blend", "--dataset", "tiny", "--metrics", "l1,psnr", "--videos", "0")
 
 
 @dataclass
@@ -164,7 +164,7 @@ def bench(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 @pytest.fixture
 def score(bench: Callable[..., Result], clips: Path) -> Callable[..., Result]:
-    """Scores the plugin's method on its data set; options given here come last and so win."""
+    """Scores the plugin's method on its data set, without videos; options given here come last and so win."""
     return lambda *options: bench(*SCORE, "--root", clips, *options)
 
 

@@ -110,7 +110,7 @@ def test_where_runs_are_tracked(monkeypatch, tmp_path):
 
 
 def test_the_default_store_is_beside_the_run(store, score):
-    result = score()
+    result = score("--videos", 8)
     assert result.code == 0, result.err
     assert "warning" not in result.err
     page = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
@@ -150,7 +150,7 @@ def test_a_run_that_dies_and_is_continued_is_one_run_in_mlflow(store, score, mon
     assert stopped.err.splitlines()[-1].endswith(f"; to go on: {shlex.join(sys.argv)} --resume")
     assert only_run(store).info.status == "KILLED"
     for _ in range(2):
-        result = score("--resume")
+        result = score("--videos", 8, "--resume")
         check(store, result)
 
 
@@ -219,7 +219,7 @@ def test_a_store_that_cannot_be_written(score, place):
 
 def test_a_server_has_it_all(server, score, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    result = score()
+    result = score("--videos", 8)
     assert "warning" not in result.err
     experiment = MlflowClient(server).get_experiment_by_name("tiny/same-identity")
     page = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"

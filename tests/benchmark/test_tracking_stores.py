@@ -7,9 +7,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 
+import forked
 import pytest
 from mlflow import MlflowClient
 from mlflow_user import track
@@ -72,13 +72,12 @@ def test_a_server_that_hangs_later_does_not_hold_up_the_end_of_the_process(trick
 
 
 def test_three_first_runs_at_once_are_all_tracked(score, place, monkeypatch):
-    """Each of them comes upon a store that is not there. They are forked from a process that has
-    imported MLflow and done nothing else, since each import takes seconds and threads do not live through a fork."""
+    """Each of them comes upon a store that is not there. Threads do not live through a fork of this
+    process."""
     scored = score("--limit", 2, "--out", "scored").store
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     names = ["one", "two", "three"]
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["mlflow", "talkbench.benchmark.tracking"])
+    context = forked.context()
     address = tracking_uri(None, Path("runs"))
     processes = [context.Process(target=track, args=(scored, name, address)) for name in names]
     for process in processes:

@@ -10,11 +10,12 @@ from goldens import Golden, Recorder, image
 from torch import Tensor
 
 from talkbench.methods.attention import attend
+from talkbench.methods.dense_motion import DenseMotion
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, relative_motion
 from talkbench.methods.mcnet.memory import ATTENTION_SCALE
-from talkbench.methods.mcnet.model import Generated
+from talkbench.methods.mcnet.model import Generated, Generator, SourceMaps
 from talkbench.methods.warping import resize_to
 
 LEVELS = (32, 64, 128)
@@ -209,17 +210,46 @@ def test_given_noise(mcnet: Method, golden: Golden) -> None:
         assert_close(golden, f"noise/L{level}/after", compensation.output)
 
 
+def encode(generator: Generator, golden: Golden) -> SourceMaps:
+    return generator.encode(image(1), stored_keypoints(golden, "source"), generator.dense_motion_network.down(image(1)))
+
+
+@pytest.fixture(scope="module")
+def before_memory(mcnet: Method, golden: Golden) -> tuple[SourceMaps, DenseMotion]:
+    """Of the paper's model what most of its variants, which differ in the memory, compute in the same way."""
+    generator = mcnet.networks["generator"]
+    with torch.no_grad():
+        source = encode(generator, golden)
+        driving = stored_keypoints(golden, "driving")
+        return source, generator.dense_motion_network(source.small, source.keypoints, driving)
+
+
 @pytest.mark.parametrize("slug", VARIANTS)
-def test_ablation_variant(variant: Callable[[str], Method], golden: Golden, manifest: dict, slug: str) -> None:
+def test_ablation_variant(
+    variant: Callable[[str], Method],
+    mcnet: Method,
+    before_memory: tuple[SourceMaps, DenseMotion],
+    golden: Golden,
+    manifest: dict,
+    slug: str,
+) -> None:
     generator = variant(slug).networks["generator"]
     changed = manifest["generator_variants"][slug]
     wanted = {key: entry[:-1] for key, entry in manifest["subnetworks"]["generator"]["entries"].items()}
     wanted = {key: shape for key, shape in wanted.items() if key not in changed["removed"]}
     wanted |= {key: entry[:-1] for key, entry in changed["added_or_reshaped"].items()}
     assert {key: list(value.shape) for key, value in generator.state_dict().items()} == wanted
-    source = generator.encode(
-        image(1), stored_keypoints(golden, "source"), generator.dense_motion_network.down(image(1))
+    paper = mcnet.networks["generator"]
+    shared = all(
+        str(getattr(generator, part)) == str(getattr(paper, part))
+        for part in ("dense_motion_network", "first", "down_blocks")
     )
+    assert shared == (slug != "fomm_backbone")
+    source, motion = before_memory
+    if shared:
+        generator.dense_motion_network.forward = lambda *_: motion
+    else:
+        source = encode(generator, golden)
     generated = generator(source, stored_keypoints(golden, "driving"))
     prediction = generated.prediction[..., ::16, ::16].numpy()
     np.testing.assert_allclose(prediction, golden[f"variant/{slug}/prediction"], rtol=0, atol=1e-4)

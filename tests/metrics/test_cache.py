@@ -1,11 +1,11 @@
 """The cache of real frames' features: what is computed, what is found again, what bounds and other users do."""
 
-import multiprocessing
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 
+import forked
 import numpy as np
 import pytest
 from cache_user import MeanColour, check, coloured, even, levels_of, stored, use
@@ -139,9 +139,7 @@ def test_threads_share_a_cache(cache, frames):
 @pytest.fixture(scope="module")
 def processes():
     """Four of them."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "talkbench.metrics"])
-    with ProcessPoolExecutor(4, context) as pool:
+    with ProcessPoolExecutor(4, forked.context()) as pool:
         yield pool
 
 

@@ -1,41 +1,24 @@
 """Training as processes of their own: several together, and one that is killed."""
 
-import os
 import signal
 import socket
-from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import NamedTuple, TextIO
 
+import forked
 import numpy as np
 import pytest
+import train_toy
+from forked import Forked
 from safetensors.numpy import load_file
-from train_toy import work
 
 STEPS = 12
 
 
-class Training(NamedTuple):
-    """A process, and what it prints."""
-
-    process: BaseProcess
-    printed: TextIO
+def start(folder: Path, kind: str, steps: int = STEPS, **environment: object) -> Forked:
+    return forked.start(train_toy.main, folder, steps, kind, **environment)
 
 
-def start(folder: Path, kind: str, steps: int = STEPS, **environment: object) -> Training:
-    """Forked from a process that has imported what takes longer than the training, and has done nothing else."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["torch._dynamo", "torch.distributed", "talkbench.training.loop"])
-    reader, writer = context.Pipe(duplex=False)
-    variables = {**os.environ, **{key: str(value) for key, value in environment.items()}}
-    process = context.Process(target=work, args=(writer, variables, folder, steps, kind))
-    process.start()
-    writer.close()
-    return Training(process, os.fdopen(os.dup(reader.fileno())))
-
-
-def losses(training: Training) -> np.ndarray:
+def losses(training: Forked) -> np.ndarray:
     """What the process has printed, (steps, 1 + terms); it must have ended well."""
     with training.printed as printed:
         lines = printed.read().splitlines()

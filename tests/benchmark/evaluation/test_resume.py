@@ -2,12 +2,10 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
@@ -25,16 +23,16 @@ def parts(folder: Path) -> int:
 
 def kill_after(command: list[str], folder: Path, done: int, pause: float) -> None:
     """Start `command` and kill it `pause` seconds after `done` batches are written."""
-    bench = str(Path(sys.executable).parent / "bench")
-    process = subprocess.Popen([bench, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process, printed = forked.start(forked.bench, *command)
+    printed.close()
     deadline = time.monotonic() + 60
     while parts(folder) < done:
-        assert process.poll() is None, process.stderr.read().decode()
+        assert process.is_alive()
         assert time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(pause)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
 
 
 def test_killed_at_three_random_moments(score, bench, clips):

@@ -8,7 +8,7 @@ from talkbench.benchmark.sharing.expectations import expected_of
 from talkbench.benchmark.verify.figures import VerifyOptions, verify
 from talkbench.benchmark.verify.rescore import Place
 from talkbench.datasets.sets.demo import CLIPS
-from talkbench.results.entries import load_entries
+from talkbench.results.entries import Entry, load_entries
 from talkbench.results.validation import faults
 
 ENTRIES = Path(__file__).parents[3] / "results" / "entries"
@@ -30,8 +30,12 @@ def clips(tmp_path_factory) -> Path:
     return root
 
 
-def test_the_demo_tasks_are_filled():
-    entries = load_entries(ENTRIES)
+@pytest.fixture(scope="module")
+def entries() -> list[Entry]:
+    return load_entries(ENTRIES)
+
+
+def test_the_demo_tasks_are_filled(entries):
     for task, pairs in {"same-identity": 200, "reconstruction": 128, "cross-identity": 104}.items():
         shown = [entry for entry in entries if (entry.record.dataset.name, entry.record.dataset.task) == ("demo", task)]
         assert {entry.record.method.name for entry in shown} >= DEMO
@@ -41,9 +45,9 @@ def test_the_demo_tasks_are_filled():
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_an_entry(folder, clips):
+def test_an_entry(folder, clips, entries):
     assert faults(folder, expected_of) == [], "no thumbnail of people whose clip states no licence among them"
-    (entry,) = [entry for entry in load_entries(ENTRIES) if entry.folder == folder]
+    (entry,) = [entry for entry in entries if entry.folder == folder]
     assert entry.record.git
     assert not entry.record.git.dirty
     assert entry.info.thumbnails

@@ -3,13 +3,11 @@ learned, two processes are as one, and training goes on as if it had not stopped
 
 import json
 import math
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 import small_training
 import torch
@@ -72,16 +70,12 @@ def test_two_processes_take_the_same_step_as_one(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = small_training.__file__
-    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    environment = {**os.environ, **meeting, "PYTHONPATH": str(Path(program).parent)}
-    ranks = [{"RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
-    processes = [
-        subprocess.Popen([sys.executable, program], env={**environment, **rank}, stdout=subprocess.PIPE, text=True)
-        for rank in ranks
-    ]
-    printed, silence = (process.communicate(timeout=300)[0] for process in processes)
-    assert [process.returncode for process in processes] == [0, 0]
+    meeting = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    together = [forked.start(small_training.main, **meeting, RANK=rank, LOCAL_RANK=rank) for rank in (0, 1)]
+    printed, silence = (training.printed.read() for training in together)
+    for training in together:
+        training.process.join(240)
+    assert [training.process.exitcode for training in together] == [0, 0]
     assert silence == ""
     shared = {name: json.loads(losses) for name, losses in (line.split(" ", 1) for line in printed.splitlines())}
     assert list(shared) == NAMES

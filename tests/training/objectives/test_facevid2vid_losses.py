@@ -4,7 +4,7 @@ import golden_models
 import numpy as np
 import pytest
 import torch
-from goldens import Golden, assert_golden, assert_manifest, image, load, load_manifest
+from goldens import Golden, Recorder, Watch, assert_golden, assert_manifest, image, load, load_manifest
 from torch import Tensor
 
 from talkbench.methods.discriminator import Judgement
@@ -42,19 +42,22 @@ def test_the_discriminator_is_the_manifests(method: Method) -> None:
 def test_losses(golden: Golden, method: Method, perceptual: PerceptualLoss) -> None:
     theta, control = (torch.from_numpy(golden[f"loss_{name}"]) for name in ("theta", "control_params"))
     transform = EquivarianceTransform(theta, control.flatten(1))
-    driving, predictions = image(2), []
+    driving = image(2)
     objective = FaceVid2VidObjective(method, perceptual, LossWeights(head_pose=0)).eval()
-    method.generator.register_forward_hook(lambda *call: predictions.append(call[-1]))
-    terms = objective.terms(image(1), driving, transform)
+    with (
+        Watch(perceptual, "table") as tables,
+        Recorder(method.detector) as detector,
+        Recorder(method.estimator) as estimator,
+    ):
+        terms = objective.terms(image(1), driving, transform)
     losses = {NAMES[name]: getattr(objective.weights, name) * term for name, term in terms.items()}
     assert losses.keys() == set(NAMES.values())
     for name, loss in losses.items():
         np.testing.assert_allclose(loss, golden[f"loss_{name}"], rtol=LOSSES, err_msg=name)
-    table = perceptual.table(predictions[0], driving)
-    np.testing.assert_allclose(table, golden["loss_perceptual_terms"], rtol=LOSSES)
-    frame, canonical = transform.warp_images(driving), method.detector(image(1))
-    transformed = method.encode_motion(frame).keypoints(canonical)
-    assert_golden(golden, "loss_transformed_frame", frame, MAPS)
+    np.testing.assert_allclose(tables.results[0], golden["loss_perceptual_terms"], rtol=LOSSES)
+    canonical, heads = detector.outputs[""][0], estimator.outputs[""][0]  # of source, driving and transformed frame
+    transformed = heads.select(torch.tensor([2])).keypoints(canonical)
+    assert_golden(golden, "loss_transformed_frame", transform.warp_images(driving), MAPS)
     assert_golden(golden, "loss_transformed_kp", transformed, KEYPOINTS)
     assert_golden(golden, "loss_warped_kp", transform.warp_points(transformed[..., :2]), KEYPOINTS)
     for name, found in zip(("0.5", "0.25", "0.125"), ImagePyramid()(driving)[1:], strict=True):

@@ -4,7 +4,7 @@ import golden_models
 import numpy as np
 import pytest
 import torch
-from goldens import Golden, Recorder, assert_golden, gradient_norm, image, load
+from goldens import Golden, Watch, assert_golden, gradient_norm, image, load
 
 from talkbench.methods.interface import Method
 from talkbench.methods.mraa.regions import Regions, axis_sign, disentangled_regions
@@ -40,7 +40,7 @@ def test_losses_and_gradients(golden: Golden, mraa: Method, perceptual: Perceptu
     )
     source, driving = image(1), image(2)
     objective = MRAAObjective(mraa, perceptual, LossWeights()).eval()
-    with Recorder(generator) as recorder:
+    with Watch(perceptual, "table") as tables:
         losses = {
             name: getattr(objective.weights, name) * term
             for name, term in objective.terms(source, driving, transform).items()
@@ -51,8 +51,7 @@ def test_losses_and_gradients(golden: Golden, mraa: Method, perceptual: Perceptu
     losses["equivariance_shift_raw"] = losses["equivariance_shift"] / 10
     for name, loss in losses.items():
         np.testing.assert_allclose(loss.detach(), golden[f"loss_{name}"], rtol=TOLERANCE, err_msg=name)
-    table = perceptual.table(recorder.outputs[""][0].prediction, driving)
-    np.testing.assert_allclose(table.detach(), golden["perceptual_matrix"], rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(tables.results[0].detach(), golden["perceptual_matrix"], rtol=0, atol=TOLERANCE)
     parts = {
         **{name: mraa.networks[name].parameters() for name in ("generator", "region_predictor", "bg_predictor")},
         "regions.weight": [predictor.regions.weight],
