@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -16,10 +17,10 @@ LINE = re.compile(r"^(?:    )*((?:torchrun .*--no-python |)bench .+(?:\\\n.+)*)$
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The words after ``bench`` of each command, without comments and what a shell does to its output."""
+    """The words after ``bench`` of each command, up to a comment or the first word that is the shell's."""
     for block, inline in LINE.findall(text.replace("\\\n", " ")):
         words = shlex.split((block or inline).partition("bench ")[2], comments=True)
-        yield [word for word in words if word not in ("|", ">", "&&")]
+        yield list(takewhile(lambda word: word not in ("|", "||", "&&", ">"), words))
 
 
 def fault(words: list[str]) -> str | None:
