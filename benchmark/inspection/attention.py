@@ -167,8 +167,9 @@ def _lookups(seen: Seen) -> dict[int, _Lookup]:
         weights, side = compensation.attention()[0], compensation.query.shape[-1]
         rows = [weights[int(y * side) * side + int(x * side)] for x, y in seen.points] + [weights.mean(0)]
         maps = [as_array(len(row) * row.view(compensation.key.shape[-2:])) for row in rows]
-        entropy = -(weights * weights.clamp_min(1e-30).log2()).sum(-1)
-        lookups[level] = _Lookup(maps, as_array(entropy.exp2().view(side, side)))
+        shares = weights.double() / weights.double().sum(-1, keepdim=True)  # of 1 exactly, where attention is even too
+        entropy = -(shares * shares.clamp_min(1e-30).log2()).sum(-1)
+        lookups[level] = _Lookup(maps, as_array(entropy.exp2().float().view(side, side)))
     return lookups
 
 

@@ -139,7 +139,7 @@ def test_attention_and_what_it_spreads_over(bench, model, people, faces, place):
     assert result.code == 0, result.err
     picture = read_image(place / "seen" / "attention.png")
     seen = inside(model, *people.values()).compensations[16]
-    weights = torch.softmax(seen.query[0].flatten(1).T @ seen.key[0].flatten(1) / 4, dim=1)
+    weights = torch.softmax(seen.query[0].flatten(1).double().T @ seen.key[0].flatten(1).double() / 4, dim=1)
     np.testing.assert_allclose(seen.attention()[0], weights, rtol=1e-5)
     count = seen.key[0, 0].numel()
     spread = 2 ** -(weights * weights.log2()).sum(1)  # the count where attention is even

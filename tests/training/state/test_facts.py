@@ -17,7 +17,15 @@ from talkbench.training.loop import TrainProgress
 from talkbench.training.session import TrainOptions
 from talkbench.training.state import facts
 
-SETTINGS = {"repeats": 2, "batch_size": 2, "jitter": 0, "validation": 2, "epochs": 1, "sampling": "clip"}
+SETTINGS = {
+    "repeats": 2,
+    "batch_size": 2,
+    "jitter": 0,
+    "validation": 2,
+    "epochs": 1,
+    "sampling": "clip",
+    "schedule": "milestones",
+}
 
 
 def add_clip(root: Path, name: str, shift: int = 0) -> None:
