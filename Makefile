@@ -83,7 +83,7 @@ test: $(STAMP)  ## run the tests, the linter and the type checker, and build the
 
 constraints: | $(VENV)/bin/uv  ## pin the newest libraries that fit pyproject.toml, with their hashes
 	$(UV) compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --no-annotate \
-		--extra full --group dev --group docs --generate-hashes --custom-compile-command "make constraints" \
+		--extra full --extra pull --group dev --group docs --generate-hashes --custom-compile-command "make constraints" \
 		pyproject.toml -o constraints.txt
 
 clean:  ## remove .venv/, .tox/ and build products

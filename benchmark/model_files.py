@@ -140,7 +140,8 @@ def _of_methods(method: str) -> Iterator[ModelFile]:
     from talkbench.methods.checkpoint_store import listed
 
     for file in listed(method):
-        size = file.path.stat().st_size if file.path.is_file() else file.size
+        stated = file.published.size if file.published else None
+        size = file.path.stat().st_size if file.path.is_file() else stated
         place = Path() if file.status == SHIPPED else file.path.relative_to(home() / "weights")
         yield ModelFile(
             file.method,

@@ -6,6 +6,7 @@ prints or records a description takes it from a card.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
@@ -31,18 +32,24 @@ class Card(BaseModel):
 
 
 class LicenceCard(Card):
-    """The licences of `code` and `weights`, in words; "" where unknown."""
+    """The licences of `code` and `weights`, in words; "" where unknown.
+
+    Attributes:
+        non_commercial: the weights are for non-commercial use only.
+    """
 
     code: str = ""
     weights: str = ""
+    non_commercial: bool = False
 
     def __str__(self) -> str:
         """Both licences in one line."""
-        return "; ".join(f"{part}: {text}" for part, text in self if text)
+        return "; ".join(f"{part}: {getattr(self, part)}" for part in ("code", "weights") if getattr(self, part))
 
 
 class CheckpointCard(Card):
-    """A published file of weights.
+    """A published file of weights. A program fetches it from at most one of `url`, `hub` and `drive`; without them a
+    person has to.
 
     Attributes:
         file: its name, below the folder of the method's weights.
@@ -50,7 +57,11 @@ class CheckpointCard(Card):
         sha256: of the published file; "" where nobody has stated it.
         size: of the published file in bytes; None where nobody has stated it.
         network: of a main file that is the bare state dict of one network, its name; "" of others.
-        url: where a program can download it; only with its `sha256`. "" where a person has to fetch it.
+        url: its address; only with its `sha256`.
+        hub: the repository of the Hugging Face hub that has it, ``owner/repo``.
+        path: where it lies in that repository; "" for `file`.
+        revision: the commit of that repository, 40 hexadecimal digits.
+        drive: its id on Google Drive.
     """
 
     file: str
@@ -59,12 +70,34 @@ class CheckpointCard(Card):
     size: int | None = None
     network: str = ""
     url: str = ""
+    hub: str = ""
+    path: str = ""
+    revision: str = ""
+    drive: str = ""
 
     @model_validator(mode="after")
     def _pinned(self) -> Self:
         if self.url and not self.sha256:
             raise ValueError(f"{self.file} has a url and no sha256; state what is to come from there")
+        if self.hub and not re.fullmatch("[0-9a-f]{40}", self.revision):
+            raise ValueError(f"{self.file} has a hub and no commit; give its 40 hexadecimal digits as revision")
+        if (self.path or self.revision) and not self.hub:
+            raise ValueError(f"{self.file} has a path or revision and no hub; name the repository")
+        if sum(map(bool, (self.url, self.hub, self.drive))) > 1:
+            raise ValueError(f"{self.file} has several of url, hub and drive; keep one")
         return self
+
+    @property
+    def in_hub(self) -> tuple[str, str, str] | None:
+        """Its repository on the hub, its path there, and the commit."""
+        return (self.hub, self.path or self.file, self.revision) if self.hub else None
+
+    @property
+    def address(self) -> str:
+        """Where it can be downloaded; "" where a person has to look for it."""
+        if self.in_hub:
+            return f"https://huggingface.co/{self.hub}/resolve/{self.revision}/{self.in_hub[1]}"
+        return f"https://drive.google.com/uc?id={self.drive}" if self.drive else self.url
 
 
 class ConfigurationCard(Card):
@@ -192,8 +225,11 @@ class FamilyCard(PaperCard):
         content: dict[str, Any] = {field: getattr(self, field) for field in PaperCard.model_fields}
         content |= {field: getattr(own, field) for field in ConfigurationCard.model_fields}
         content["short"] = self.short if name == self.default else own.short or self.short
+        of_weights = own.licence if own.licence.weights else self.licence
         content["licence"] = LicenceCard(
-            code=own.licence.code or self.licence.code, weights=own.licence.weights or self.licence.weights
+            code=own.licence.code or self.licence.code,
+            weights=of_weights.weights,
+            non_commercial=of_weights.non_commercial or own.licence.non_commercial,
         )
         content["notes"] = (*self.notes, *own.notes)
         return MethodCard(name=name, variants=self.described if name == self.default else {}, **content)

@@ -6,8 +6,11 @@ import hashlib
 import logging
 import re
 import shutil
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -54,6 +57,8 @@ class RemoteFile:
         sha256: of its contents, or the first digits; "" where nobody has stated it.
         git_blob: its id in git (SHA-1 of ``blob <size>``, a zero byte, contents); "" where unknown.
         size: bytes; None where unknown.
+        hub: the repository on the Hugging Face hub, the path there, and the commit; `url` is then for people.
+        drive: its id on Google Drive; `url` is then for people.
         revision: address that names the present commit of its repository, as JSON with ``sha``; the commit then stands
             in `url` for `COMMIT`. "" where `url` is fixed.
     """
@@ -67,6 +72,8 @@ class RemoteFile:
     git_blob: str = ""
     size: int | None = None
     revision: str = ""
+    hub: tuple[str, str, str] | None = None
+    drive: str = ""
 
     @property
     def address(self) -> str:
@@ -168,51 +175,136 @@ class Bar(Protocol):
         """The download is complete."""
 
 
-def fetch(file: RemoteFile, target: Path, progress: Bar | None = None, remedy: str = "") -> str:
+def fetch(
+    file: RemoteFile,
+    target: Path,
+    progress: Bar | None = None,
+    remedy: str = "",
+    difference: Callable[[Path], str | None] = lambda _: None,
+) -> str:
     """Download a file, check its size and hash, move it to `target` and `note` its sha256.
 
     If the server is busy or does not answer, the request is repeated a few times. An interrupted download stays in
     ``downloads`` of the cache folder; the next one continues it if the server still has the same version (its ETag).
+    From Drive gdown fetches, which continues what has the same id; from the hub huggingface_hub, which repeats
+    requests and begins an interrupted download again.
 
     Args:
         progress: shows the bytes.
         remedy: what to do where it cannot be fetched, in words; "" for files of `bench weights`.
+        difference: a further check of what came: how it differs from what it should be, in words; None: it does not.
 
     Returns:
         Its sha256.
 
     Raises:
         TalkbenchError: there is no network, the server refuses, the file is not the published one, `target` cannot be
-            written, or another process is fetching it. `target` is then unchanged.
+            written, another process is fetching it, or the library that fetches it is missing. `target` is then
+            unchanged.
     """
-    import requests
-
     folder = home() / "downloads"
     with atomic_path(target) as temporary, locked(folder, "is downloading to"):
-        partial = folder / file.name
-        try:
-            url = _url(file)
-            _download(url, partial, progress)
-        except requests.RequestException as error:
-            if partial.is_file() and partial.stat().st_size == 0:
-                partial.unlink()
-            by_hand = (
-                f"where there is a network: bench weights pull {file.name}, bench weights export DIR; "
-                "then here: bench weights add DIR"
-            )
-            raise TalkbenchError(
-                f"cannot fetch {file.name} from {file.revision or file.url} ({_reason(error)}); {remedy or by_hand}"
-            ) from error
-        difference = file.difference(partial)
-        if difference:
+        partial, address = _fetched(file, folder, progress, remedy)
+        if fault := file.difference(partial) or difference(partial):
             partial.unlink()
             by_hand = f"ask for another copy and add it: bench weights add FILE --as {file.name}"
             raise TalkbenchError(
-                f"{url} is not the published {file.name}: it {difference}; it was not kept. Try again, or "
+                f"{address} is not the published {file.name}: it {fault}; it was not kept. Try again, or "
                 f"{remedy or by_hand}"
             )
         shutil.move(partial, temporary)
     return note(target)
+
+
+def _fetched(file: RemoteFile, folder: Path, progress: Bar | None, remedy: str) -> tuple[Path, str]:
+    """Where in `folder` the whole file now is, and the address that it came from."""
+    import requests
+
+    partial = folder / (f"drive-{file.drive}" if file.drive else file.name)
+    try:
+        if file.hub:
+            _from_hub(*file.hub, partial, progress)
+        elif file.drive:
+            _from_drive(file.drive, partial, progress)
+        else:
+            url = _url(file)
+            _download(url, partial, progress)
+            return partial, url
+    except requests.RequestException as error:
+        if partial.is_file() and partial.stat().st_size == 0:
+            partial.unlink()
+        by_hand = (
+            f"where there is a network: bench weights pull {file.name}, bench weights export DIR; "
+            "then here: bench weights add DIR"
+        )
+        raise TalkbenchError(
+            f"cannot fetch {file.name} from {file.revision or file.url} ({_reason(error)}); {remedy or by_hand}"
+        ) from error
+    return partial, file.url
+
+
+def _from_hub(repository: str, path: str, commit: str, target: Path, progress: Bar | None) -> None:
+    """Fetch a file of the Hugging Face hub, or of the server that ``HF_ENDPOINT`` names."""
+    import requests
+
+    hub, tqdm = _library("huggingface_hub"), _library("tqdm").tqdm
+
+    class Shown(tqdm):  # type: ignore[misc, valid-type]
+        """Hands the bytes to `progress` and prints nothing itself."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            options.pop("name", None)  # of the library's own bars
+            super().__init__(*arguments, **{**options, "disable": True})
+            if progress:
+                progress.total = options.get("total") or 0
+
+        def update(self, n: float | None = 1) -> None:
+            if progress:
+                progress.update(int(n or 0))
+
+    folder = target.parent / "hub" / repository.replace("/", "--")
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # a try that fails is no news yet
+    try:
+        fetched = hub.hf_hub_download(repository, path, revision=commit, local_dir=folder, tqdm_class=Shown)
+    except Exception as error:  # of four families, some of them the network library's
+        raise requests.RequestException(_one_line(error)) from error
+    shutil.move(fetched, target)
+    shutil.rmtree(folder)
+
+
+def _from_drive(number: str, target: Path, progress: Bar | None) -> None:
+    """Fetch a file of Google Drive; what an interrupted download has left is continued."""
+    import requests
+
+    gdown, arrived = _library("gdown"), 0
+
+    def show(count: int, total: int | None) -> None:
+        nonlocal arrived
+        if progress:
+            progress.total = total or 0
+            progress.update(count - arrived)
+        arrived = count
+
+    try:
+        gdown.download(
+            id=number, output=str(target), quiet=True, use_cookies=False, resume=True, progress=show, timeout=TIMEOUT
+        )
+    except gdown.DownloadError as error:
+        parts = f"{target}*.part" if any(target.parent.glob(f"{target.name}*.part")) else ""
+        kept = parts and f" The same command goes on from {parts}; delete it to begin anew"
+        raise requests.RequestException(f"{_one_line(error)}{kept}") from error
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise TalkbenchError(f"the download needs {name}: pip install 'talkbench[pull]'") from error
+
+
+def _one_line(error: Exception) -> str:
+    """What a library says of a fault, in one line that is not too long."""
+    return textwrap.shorten(str(error), 240, placeholder=" …") or type(error).__name__
 
 
 def _url(file: RemoteFile) -> str:

@@ -16,6 +16,7 @@ from talkbench.methods.cards import card, family, files_beside, full_name, known
 from talkbench.methods.registration import create, registry
 
 if TYPE_CHECKING:
+    from talkbench.core.cards import CheckpointCard
     from talkbench.core.file_kinds import Kind
     from talkbench.methods.checkpoints import CheckpointFile
     from talkbench.methods.recognition import Match
@@ -32,8 +33,8 @@ class WeightFile:
         source: in words, where it is published.
         licence: of the weights, in words.
         sha256: of the published file, "" where nobody has stated it.
-        url: where a program can download it, "" where a person has to fetch it.
-        size: of the published file in bytes; None where nobody has stated it.
+        published: what the card says of it, also where a program can fetch it; None if it was added by hand.
+        non_commercial: its weights are for non-commercial use only.
         status: ``missing``; ``present`` (nothing to check it against); ``as added`` (its hash is the one noted when
             it was added); ``official`` (its hash is the published one); ``ships with talkbench``; ``damaged``.
     """
@@ -45,8 +46,13 @@ class WeightFile:
     licence: str
     sha256: str
     status: str
-    url: str = ""
-    size: int | None = None
+    published: CheckpointCard | None = None
+    non_commercial: bool = False
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether a program can fetch it."""
+        return self.published is not None and bool(self.published.address)
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,8 @@ def _files(name: str) -> Iterator[WeightFile]:
         status = _status(path, file.sha256)
         if status == "missing" and shipped.is_file():
             path, status = shipped, "ships with talkbench"
-        facts = file.source, method.licence.weights, file.sha256, status, file.url, file.size
+        licence = method.licence
+        facts = file.source, licence.weights, file.sha256, status, file, licence.non_commercial
         yield WeightFile(name, part, path, *facts)
 
 
@@ -172,20 +179,35 @@ def add(path: Path, name: str = "") -> StoredCheckpoint:
 
 
 def fetch(file: WeightFile, progress: Bar | None = None) -> None:
-    """Download a file to where the methods look for it, and check it against the published hash.
+    """Download a file, check it against the published size and hash and its contents against the method's networks, and
+    store it where the methods look for it.
 
     Raises:
         TalkbenchError: as `core.model_files.fetch`; or only a person can fetch the file.
     """
-    if not file.url:
-        raise TalkbenchError(
-            f"{file.path.name} of {file.method} is to be fetched by hand: {file.source}; then: bench weights add FILE "
-            f"--as {file.method}"
-        )
-    name = f"{file.method}-{file.path.name}"
-    remote = RemoteFile(name, file.path.name, file.url, file.source, file.licence, file.sha256, size=file.size)
-    by_hand = f"fetch it by hand ({file.source}), then: bench weights add FILE --as {file.method}"
-    download(remote, file.path, progress, by_hand)
+    card_file, add_it = file.published, f"then: bench weights add FILE --as {file.method}"
+    if card_file is None or not file.fetchable:
+        raise TalkbenchError(f"{file.path.name} of {file.method} is to be fetched by hand: {file.source}; {add_it}")
+    remote = RemoteFile(
+        f"{file.method}-{file.path.name}",
+        file.path.name,
+        card_file.address,
+        file.source,
+        file.licence,
+        card_file.sha256,
+        size=card_file.size,
+        hub=card_file.in_hub,
+        drive=card_file.drive,
+    )
+
+    def difference(path: Path) -> str | None:
+        try:
+            match = identify(path, file.method)
+        except TalkbenchError as error:
+            return str(error).removeprefix(f"{path} ")
+        return None if match.part == file.part else f"is its {match.part or 'main checkpoint'}"
+
+    download(remote, file.path, progress, f"fetch it by hand ({file.source}), {add_it}", difference)
 
 
 def _target(match: Match, path: Path, kind: Kind) -> Path:

