@@ -203,7 +203,7 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     fallback = family(full).fallback
     stored = _stored(card(fallback)) if fallback else None
     if stored is None:
-        pulled = f"fetch it (bench weights pull {full}), " if method.weights.url else ""
+        pulled = f"fetch it (bench weights pull {full}), " if method.weights.address else ""
         raise TalkbenchError(
             f"{full}: {wanted}; {pulled}put it there (bench weights add FILE --as {full}) or name it with --checkpoint"
             f"{_shipped(full)}"

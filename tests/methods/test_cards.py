@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,14 @@ variants:
   mine@tiny: the tiny one
 notes: [of all]
 """
+
+
+def test_licences_that_forbid_commerce_are_marked() -> None:
+    licences = {name: cards.card(name).licence for name in methods.registry.names()}
+    worded = {name for name, licence in licences.items() if re.search(r"\bNC\b|non-commercial", licence.weights)}
+    assert worded == {name for name, licence in licences.items() if licence.non_commercial}
+    assert "dagan" in worded
+    assert "dagan@demo" not in worded
 
 
 def test_every_method_of_the_tree_has_a_card() -> None:
