@@ -34,7 +34,9 @@ def _small() -> Iterator[None]:
         patch.setitem(VARIANTS, "", CONFIG)
         small = LivePortrait(), None
         patch.setattr(recognition, "skeleton", lambda name: small if name == "liveportrait" else real(name))
+        recognition._states.cache_clear()
         yield
+    recognition._states.cache_clear()
 
 
 @pytest.fixture(scope="module")
