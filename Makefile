@@ -38,7 +38,7 @@ $(VENV)/bin/uv:
 
 demo: $(STAMP)  ## score MCNet on the demo clips
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo
-	$(VENV)/bin/bench run --method mcnet --dataset demo --protocol talkbench-offline
+	$(VENV)/bin/bench run --method mcnet@demo --dataset demo --protocol talkbench-offline
 
 entries: $(STAMP)  ## score the small models that ship, and the yardsticks, and write results/entries anew
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from talkbench.core.cards import FamilyCard, MethodCard, VariantCard, read_card
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.model_files import noted
 from talkbench.core.paths import home
+from talkbench.core.text import few
 from talkbench.methods.registration import DEMO, class_of, declared_families, registry, without_code
 
 
@@ -212,6 +214,13 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
     return Weights(stored.method, stored.path, stored.origin, note)
 
 
+def _origin(method: MethodCard, folder: Path) -> str:
+    """That files in a store are not the published ones, by the hashes with which they were added; "" if none is."""
+    files = [file for file in (method.weights, *method.beside.values()) if file and file.sha256]
+    others = [file.file for file in files if noted(folder / file.file) not in ("", file.sha256)]
+    return f"added by hand: by their sha256 not the published {few(list(dict.fromkeys(others)))}" if others else ""
+
+
 def _shipped(full: str) -> str:
     """The offer of the small model of the same method, if that ships; "" if it does not."""
     small = f"{full.partition('@')[0]}@demo"
@@ -228,6 +237,8 @@ def _stored(method: MethodCard) -> Weights | None:
     if method.weights:
         for folder in (store(method.name), Path(__file__).parent / method.name.split("@")[0]):
             if (folder / method.weights.file).is_file():
-                return Weights(method.name, folder / method.weights.file, method.weights.source)
+                return Weights(
+                    method.name, folder / method.weights.file, _origin(method, folder) or method.weights.source
+                )
     ours = store(method.name) / own_file(method.name)
     return Weights(method.name, ours, "added by hand") if ours.is_file() else None

@@ -175,7 +175,11 @@ def add(path: Path, name: str = "") -> StoredCheckpoint:
         raise TalkbenchError(f"{path} is the state of a training; make weights of it first: bench weights convert")
     target = _target(match, path, file.kind)
     copy(path, target)
-    return StoredCheckpoint(match, target, note(target), tuple(remarks))
+    sha256, method = note(target), card(match.method)
+    published = method.beside[match.part] if match.part else method.weights
+    if published and published.sha256 not in ("", sha256) and target == store(match.method) / published.file:
+        remarks.append(f"it is not the published file, whose sha256 is {published.sha256[:12]}…, but {sha256[:12]}…")
+    return StoredCheckpoint(match, target, sha256, tuple(remarks))
 
 
 def fetch(file: WeightFile, progress: Bar | None = None) -> None:

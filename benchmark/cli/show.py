@@ -39,6 +39,8 @@ def command(what: tuple[str, ...], as_config: bool, as_json: bool) -> None:
     """
     from talkbench.benchmark.names import kind, kinds_of
 
+    if as_config and as_json:
+        raise click.UsageError("--as-config writes YAML and --json JSON; give one of them")
     *named, name = what
     if not named and (Path(name) / "run.json").is_file():
         _show_run(Path(name), as_config, as_json)

@@ -91,7 +91,9 @@ def prepare(
         assert split is not None
         whole = split
     gaps = describe_gaps(whole.gaps()) if task == "reconstruction" else ""
-    for note in filter(None, (weights.note, whole.note, gaps)):
+    if weights.note:  # other weights than those of the name
+        progress.warn(weights.note)
+    for note in filter(None, (whole.note, gaps)):
         progress.say(note)
     pairs = whole if options.limit is None else whole.head(options.limit)
     seen = leakage(weights, pairs, training, data, given=options.checkpoint is not None)

@@ -36,8 +36,10 @@ def _small_variants(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setitem(VARIANTS, name, small(region_padding=0))
     monkeypatch.setitem(VARIANTS, "ted-youtube384", small(num_regions=6, region_padding=0))
     recognition.skeleton.cache_clear()
+    recognition._states.cache_clear()
     yield
     recognition.skeleton.cache_clear()
+    recognition._states.cache_clear()
 
 
 def create(**options: object) -> MRAA:

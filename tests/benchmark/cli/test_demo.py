@@ -28,7 +28,7 @@ def test_mcnet_animates(run_demo):
     result = run_demo("mcnet")
     assert result.code == 0, result.err
     note, warning = [line for line in result.err.splitlines() if "mcnet" in line]
-    assert note.startswith("no official checkpoint of mcnet, 00000099-checkpoint.pth.tar")
+    assert note.startswith("warning: no official checkpoint of mcnet, 00000099-checkpoint.pth.tar")
     assert note.endswith("using the small mcnet@demo instead")
     assert warning == "mcnet@demo was trained on other frames of 2 of the 2 clips of these pairs"
     record = result.record
