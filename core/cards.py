@@ -57,6 +57,7 @@ class CheckpointCard(Card):
         sha256: of the published file; "" where nobody has stated it.
         size: of the published file in bytes; None where nobody has stated it.
         network: of a main file that is the bare state dict of one network, its name; "" of others.
+        optional: of a file beside such a main file, whether the method does without it.
         url: its address; only with its `sha256`.
         hub: the repository of the Hugging Face hub that has it, ``owner/repo``.
         path: where it lies in that repository; "" for `file`.
@@ -69,6 +70,7 @@ class CheckpointCard(Card):
     sha256: str = ""
     size: int | None = None
     network: str = ""
+    optional: bool = False
     url: str = ""
     hub: str = ""
     path: str = ""

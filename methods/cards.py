@@ -201,17 +201,29 @@ def find_weights(name: str, checkpoint: str | Path | None = None) -> Weights:
         raise TalkbenchError(
             f"no weights of {full} are published; train them with bench train, then name the file with --checkpoint"
         )
-    wanted = f"{method.weights.file} ({method.weights.source}) is not in {store(full)}"
+    lacking = _lacking(method, store(full))
+    are, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
+    wanted = f"{few(lacking)} ({method.weights.source}) {are} not in {store(full)}"
     fallback = family(full).fallback
     stored = _stored(card(fallback)) if fallback else None
     if stored is None:
-        pulled = f"fetch it (bench weights pull {full}), " if method.weights.address else ""
+        pulled = f"fetch {them} (bench weights pull {full}), " if method.weights.address else ""
         raise TalkbenchError(
-            f"{full}: {wanted}; {pulled}put it there (bench weights add FILE --as {full}) or name it with --checkpoint"
+            f"{full}: {wanted}; {pulled}put {them} there (bench weights add FILE --as {full}) or name "
+            f"{'it' if them == 'it' else 'the first'} with --checkpoint"
             f"{_shipped(full)}"
         )
     note = f"no official checkpoint of {full}, {wanted}; using the small {fallback} instead"
     return Weights(stored.method, stored.path, stored.origin, note)
+
+
+def _lacking(method: MethodCard, folder: Path) -> list[str]:
+    """The published files that a method needs and that are not in `folder`: the main one, and where that is a single
+    network those of the others."""
+    assert method.weights is not None
+    beside = method.beside.values() if method.weights.network else ()
+    files = [method.weights, *(file for file in beside if not file.optional)]
+    return [file.file for file in files if not (folder / file.file).is_file()]
 
 
 def _origin(method: MethodCard, folder: Path) -> str:
@@ -236,7 +248,7 @@ def has_weights(name: str) -> bool | None:
 def _stored(method: MethodCard) -> Weights | None:
     if method.weights:
         for folder in (store(method.name), Path(__file__).parent / method.name.split("@")[0]):
-            if (folder / method.weights.file).is_file():
+            if not _lacking(method, folder):
                 return Weights(
                     method.name, folder / method.weights.file, _origin(method, folder) or method.weights.source
                 )
