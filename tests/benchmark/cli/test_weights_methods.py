@@ -170,7 +170,7 @@ def test_nothing_of_a_method_comes_unasked(
     assert not folder.exists()
     assert server.requests == []
     line = bench("run", "--method", "liveportrait", "--dataset", "tiny").complaint()
-    assert "fetch it (bench weights pull liveportrait), put it there" in line
+    assert "fetch them (bench weights pull liveportrait), put them there" in line
 
 
 def test_a_non_commercial_licence_is_to_be_accepted(bench, server: FileServer, published, folder: Path) -> None:
