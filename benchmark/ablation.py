@@ -9,6 +9,7 @@ from pathlib import Path
 
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.runner import run
+from talkbench.benchmark.names import ABLATIONS
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.tracking import tracking_uri
 from talkbench.benchmark.training_tracker import RUNS
@@ -20,7 +21,6 @@ from talkbench.training.data.mixed import root_of
 from talkbench.training.progress import TrainProgress
 from talkbench.training.session import TrainOptions, recipe, train
 
-TABLES = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}
 FOLDER = Path("ablations")
 DEMO = "demo"
 # The metrics of the paper's tables, and the ones to use in their place where other people's models are missing.
@@ -133,6 +133,6 @@ def demo_layout(name: str) -> Layout:
 
 
 def _layout(name: str) -> Layout:
-    if name not in TABLES:
-        raise TalkbenchError(f"no ablation {name!r}: {nearest(name, TABLES)}")
-    return load_layout(TABLES[name])
+    if name not in ABLATIONS:
+        raise TalkbenchError(f"no ablation {name!r}: {nearest(name, ABLATIONS)}")
+    return load_layout(ABLATIONS[name])

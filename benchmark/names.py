@@ -54,6 +54,9 @@ def _recipes() -> list[str]:
     return recipe_names()
 
 
+ABLATIONS = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}
+"""The tables whose rows can all be trained, by the names that ``--ablation`` takes: the names of their layouts."""
+
 NAMES: dict[str, Callable[[], list[str]]] = {
     "method": _methods,
     "metric": _metrics,

@@ -32,7 +32,6 @@ class WeightFile:
         path: where it is, or where it should be put.
         source: in words, where it is published.
         licence: of the weights, in words.
-        sha256: of the published file, "" where nobody has stated it.
         published: what the card says of it, also where a program can fetch it; None if it was added by hand.
         non_commercial: its weights are for non-commercial use only.
         status: ``missing``; ``present`` (nothing to check it against); ``as added`` (its hash is the one noted when
@@ -44,10 +43,14 @@ class WeightFile:
     path: Path
     source: str
     licence: str
-    sha256: str
     status: str
     published: CheckpointCard | None = None
     non_commercial: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """Of the published file, "" where nobody has stated it."""
+        return self.published.sha256 if self.published else ""
 
     @property
     def fetchable(self) -> bool:
@@ -87,7 +90,7 @@ def _files(name: str) -> Iterator[WeightFile]:
     else:  # no main checkpoint is published; the user may have added one
         own_path = store(name) / own_file(name)
         if own_path.is_file():
-            yield WeightFile(name, "", own_path, "added by hand", "", "", _status(own_path, ""))
+            yield WeightFile(name, "", own_path, "added by hand", "", _status(own_path, ""))
     first = {file.file: part for part, file in reversed(files.items())}  # of the networks in a file
     for part, file in ((part, file) for part, file in files.items() if first[file.file] == part):
         path = store(name) / file.file
@@ -96,7 +99,7 @@ def _files(name: str) -> Iterator[WeightFile]:
         if status == "missing" and shipped.is_file():
             path, status = shipped, "ships with talkbench"
         licence = method.licence
-        facts = file.source, licence.weights, file.sha256, status, file, licence.non_commercial
+        facts = file.source, licence.weights, status, file, licence.non_commercial
         yield WeightFile(name, part, path, *facts)
 
 

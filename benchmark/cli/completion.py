@@ -61,11 +61,15 @@ def _tasks(ctx: click.Context) -> Iterable[str]:
 
 
 def _ablations(_ctx: click.Context) -> Iterable[str]:
-    return ("table2", "table-s1", "table-s2", "table-s7")
+    from talkbench.benchmark.names import ABLATIONS
+
+    return ABLATIONS
 
 
 def _motions(_ctx: click.Context) -> Iterable[str]:
-    return ("absolute", "relative-first", "relative-best", "avd")
+    from talkbench.benchmark.evaluation.motions import MOTIONS
+
+    return MOTIONS
 
 
 def _kinds(_ctx: click.Context) -> Iterable[str]:
@@ -76,8 +80,9 @@ def _kinds(_ctx: click.Context) -> Iterable[str]:
 
 def _what(ctx: click.Context) -> Iterable[str]:
     """The kinds for ``bench list``, the names of all kinds for ``bench show``."""
-    return _kinds(ctx) if ctx.info_name == "list" else _of(*("method", "metric", "extractor", "dataset"),
-                                                           *("protocol", "table", "recipe"))(ctx)  # fmt: skip
+    from talkbench.benchmark.names import NAMES
+
+    return _kinds(ctx) if ctx.info_name == "list" else _of(*NAMES)(ctx)
 
 
 OF_ALL: dict[str, Names] = {

@@ -12,7 +12,7 @@ from talkbench.methods.checkpoints import save_networks
 from talkbench.training.session import TrainOptions
 
 
-@pytest.mark.parametrize("name", ablation.TABLES)
+@pytest.mark.parametrize("name", ablation.ABLATIONS)
 def test_every_row_of_every_table_can_be_trained_at_both_sizes(name: str) -> None:
     for config in (None, "demo"):
         for method in ablation.methods(name, config):
