@@ -57,6 +57,11 @@ def assert_same_networks(method: LivePortrait, other: LivePortrait, names: tuple
             assert torch.equal(state[key], value), f"{name}.{key}"
 
 
+def test_the_card_and_the_class_do_without_the_same_networks() -> None:
+    beside = cards.card("liveportrait").beside
+    assert {name for name, file in beside.items() if file.optional} == set(LivePortrait.optional)
+
+
 def test_the_files_are_found_from_the_decoders(main: Path, trained: LivePortrait) -> None:
     method = LivePortrait(weights=main, stitching=True)
     assert_same_networks(method, trained)
