@@ -23,8 +23,8 @@ help:  ## list the targets
 venv: $(STAMP)  ## make or update .venv/ with the pinned libraries and talkbench itself, editable
 
 $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/uv
-	@echo "installing the pinned libraries: on Linux, with those of CUDA, about 4.1 GB to download the first time, and 7.8 GB on disk;" \
-		"elsewhere about 0.7 and 2 GB"
+	@echo "installing the pinned libraries: on Linux, with those of CUDA, about 4.2 GB to download the first time, and 8.0 GB on disk;" \
+		"elsewhere about 0.8 and 2.2 GB"
 	@$(UV) install --python $(VENV)/bin/python --require-hashes -r constraints.txt
 	@$(UV) install --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
@@ -83,7 +83,7 @@ test: $(STAMP)  ## run the tests, the linter and the type checker, and build the
 
 constraints: | $(VENV)/bin/uv  ## pin the newest libraries that fit pyproject.toml, with their hashes
 	$(UV) compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --no-annotate \
-		--extra full --extra pull --group dev --group docs --generate-hashes --custom-compile-command "make constraints" \
+		--extra full --extra pull --extra ray --group dev --group docs --generate-hashes --custom-compile-command "make constraints" \
 		pyproject.toml -o constraints.txt
 
 clean:  ## remove .venv/, .tox/ and build products
