@@ -187,7 +187,8 @@ class EntryInfo(EntryDetails):
 def default_name(record: RunRecord) -> str:
     """What the entry of a run is called if nobody says otherwise: ``mcnet.demo--demo--same-identity--absolute``."""
     data = record.dataset
-    parts = [record.method.name.replace("@", "."), data.name, data.task, data.motion]
+    method = f"{record.method.name.replace('@', '.')} {record.method.numerics}"
+    parts = [method, data.name, data.task, data.motion]
     return "--".join(re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-.") for part in parts)
 
 

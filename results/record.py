@@ -112,6 +112,13 @@ class MethodInfo(StrictModel):
     ranked: bool = True
     frames: FramesInfo | None = None
 
+    @property
+    def numerics(self) -> str:
+        """In what other arithmetic than plain float32 the method was computed: ``bf16``, ``tf32, compiled`` …; else
+        ""."""
+        words = [self.settings.get("precision"), "compiled" if self.settings.get("compiled") is True else None]
+        return ", ".join(str(word) for word in words if word)
+
     @field_validator("settings", mode="before")
     @classmethod
     def _plain(cls, settings: object) -> object:

@@ -144,7 +144,8 @@ class TrainConfig(Optimisation):
         image_loss: what compares prediction and driving frame, ``perceptual``, ``multi-scale-l1`` or ``l1``; "": what
             the method is trained by, and ``multi-scale-l1`` in the place of ``perceptual`` if VGG-19's file is missing.
         jitter: largest relative change of brightness, contrast, saturation and hue.
-        precision: ``bf16``: autocast.
+        precision: ``float32``: as torch has it by default, on NVIDIA's GPUs with convolutions in TF32; ``tf32``: matrix
+            products too; ``bf16``: autocast.
         ema: decay of the moving average of the weights, which then is the result; None: no average.
         validation: number of pairs that are evaluated after every epoch, of driving frames that training never sees.
         best: the metric by whose validation the best weights are chosen; see `bench list metrics`.
@@ -174,7 +175,7 @@ class TrainConfig(Optimisation):
     flip_horizontal: bool = True
     image_loss: Literal["", "perceptual", "multi-scale-l1", "l1"] = ""
     jitter: float = Field(default=0.1, ge=0, le=0.5)
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
     ema: float | None = Field(default=None, gt=0, lt=1)
     validation: int = Field(default=16, ge=0)
     best: str = "l1"

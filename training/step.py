@@ -39,12 +39,17 @@ class Learner:
         notes: lines for the user, on what the recipe's entries do together.
 
     Raises:
-        TalkbenchError: the recipe speaks of turns or networks that there are not, or the warm-up never ends.
+        TalkbenchError: the recipe speaks of turns or networks that there are not, the warm-up never ends, or the device
+            lacks the recipe's precision.
     """
 
     def __init__(
         self, objective: Objective, config: TrainConfig, world: World, batches: Batches, compiled: bool = False
     ) -> None:
+        if config.precision == "tf32" and world.device.type != "cuda":
+            raise TalkbenchError(
+                f"precision=tf32 is of NVIDIA's GPUs, and the device is {world.device}; use float32 or bf16"
+            )
         self.objective, self.config, self.world, self.batches = objective, config, world, batches
         self.networks, self.opponents, self.turns = objective.networks, objective.opponents, objective.turns()
         self.optimisers = make_optimisers(self.turns, config, world.device)
@@ -99,7 +104,10 @@ class Learner:
         are a portion's part of the mean over all of them. Every portion finds the running statistics as the step before
         has left them; after the last, each is the mean over the portions.
         """
-        portions = images.chunk(self.config.accumulate)
+        with _products(self.config.precision):
+            yield from self._portions(images.chunk(self.config.accumulate), step)
+
+    def _portions(self, portions: Sequence[Tensor], step: int) -> Iterator[Losses]:
         _copy(self._before, self._statistics)
         means: list[Tensor] = []
         for number, portion in enumerate(portions):
@@ -244,6 +252,19 @@ def _means(means: list[Tensor], values: list[Tensor], number: int) -> list[Tenso
     for mean, value in zip(means, values, strict=True):
         mean.lerp_(value, 1 / (number + 1)) if value.is_floating_point() else mean.copy_(value)
     return means
+
+
+@contextmanager
+def _products(precision: str) -> Iterator[None]:
+    """In the block matrix products are computed in TF32 if the `precision` is ``tf32``."""
+    product = torch.backends.cuda.matmul
+    before = product.fp32_precision
+    if precision == "tf32":
+        product.fp32_precision = "tf32"
+    try:
+        yield
+    finally:
+        product.fp32_precision = before
 
 
 def _copy(to: list[Tensor], values: list[Tensor]) -> None:

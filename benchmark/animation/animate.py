@@ -15,9 +15,10 @@ from talkbench.benchmark.animation.faces import Crop, Survey, detect, hold_face,
 from talkbench.benchmark.animation.inputs import open_driver, read_source
 from talkbench.benchmark.animation.options import AnimateOptions
 from talkbench.benchmark.animation.output import check_output, write
-from talkbench.benchmark.environment import choose_device, memory_advice
+from talkbench.benchmark.environment import choose_device, memory_advice, reproducible
 from talkbench.benchmark.evaluation.motions import check_motion, implied_settings, motions
 from talkbench.benchmark.evaluation.plan import create_method
+from talkbench.benchmark.numerics import Numerics, in_numerics
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import resize, squared, to_tensor, to_uint8, write_png
@@ -85,14 +86,17 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> Animat
     progress = progress or Progress()
     options.check()
     device = choose_device(options.device)
-    motion = chosen_motion(options.method, options.motion)  # before anything is read
+    numerics = Numerics(options.precision, options.compiled)
+    numerics.check(device)  # before anything is read
+    motion = chosen_motion(options.method, options.motion)
     weights = find_weights(options.method, options.checkpoint) if isinstance(options.method, str) else None
     clip = open_driver(options, progress)
     picture = read_source(options, progress)
     if len(clip) == 1 and motion == PREFERRED_MOTION:
         motion = _motion_of_one(options, progress)
-    with memory_advice(options.batch_size):
-        method = _method(options, weights, motion).to(device)
+    with reproducible(), memory_advice(options.batch_size):
+        plain = _method(options, weights, motion)
+        method = in_numerics(plain, numerics, device, options.batch_size, progress.warn)
         size = method.resolution or DEFAULT_SIZE
         driver = Driver(clip, clip.numbers, options.batch_size, options.fit)
         source, driver = _cropped(options, picture, driver, size, weights.method if weights else method.name, progress)

@@ -53,6 +53,8 @@ class AnimateOptions:
     frames: Path | None = None
     batch_size: int = 8
     device: str = "auto"
+    precision: str = "float32"
+    compiled: bool = False
     settings: dict[str, object] = field(default_factory=dict)
 
     @property

@@ -70,6 +70,8 @@ WHICH = "largest; first, the one that is seen first; or a number, 1 for the firs
 @click.option("--frames", type=PATH, help="Also write every generated frame as PNG into this folder.")
 @OPTIONS["batch_size"]
 @OPTIONS["device"]
+@OPTIONS["precision"]
+@OPTIONS["compile"]
 @OPTIONS["set"]
 @json_option("out, kind, frames, size, width, height, lost")
 def command(as_json: bool, **options: Any) -> None:

@@ -179,6 +179,14 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
     "limit": click.option("--limit", type=POSITIVE, help="Only the first N pairs."),
     "checkpoint": click.option("--checkpoint", type=PATH, help="Weights: the authors' .pth.tar or a .safetensors."),
     "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps …"),
+    "precision": click.option(
+        "--precision", type=click.Choice(["float32", "tf32", "bf16"]), default="float32", show_default=True,
+        help="Arithmetic of the method: true float32; tf32, on NVIDIA's GPUs; bf16, autocast. Part of what was run.",
+    ),
+    "compile": click.option(
+        "--compile", "compiled", is_flag=True,
+        help="Compile the method with torch.compile, which takes minutes and pays on long runs. Part of what was run.",
+    ),
     "batch_size": click.option(
         "--batch-size", type=POSITIVE, default=8, show_default=True, help="How many frames are processed at once.",
     ),

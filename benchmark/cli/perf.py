@@ -49,7 +49,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
               help="In place of --method: metrics and extractors to measure, comma-separated, or all.")  # fmt: skip
 @click.option("--train", is_flag=True, help="Measure the training step of the methods.")
 @click.option("--modes", default="float32", show_default=True, callback=_listed,
-              help="Modes of the methods, comma-separated: float32, bf16 (autocast), channels_last, compiled "
+              help="Modes of the methods, comma-separated: float32, tf32, bf16 (autocast), channels_last, compiled "
               "(torch.compile); bf16+compiled is both at once.")  # fmt: skip
 @click.option("--batch-size", "batch_sizes", callback=_sizes,
               help="Driving frames at once, comma-separated.  [default: 1; with --metrics or --train 8]")  # fmt: skip

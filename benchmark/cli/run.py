@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     help="Side in pixels, for --frames and for methods that work at any size.  [default: as stored]",
 )
 @OPTIONS["device"]
+@OPTIONS["precision"]
+@OPTIONS["compile"]
 @click.option("--out", type=PATH, help="Folder of the run.  [default: runs/<method>-<dataset>-<task>-<time>]")
 @click.option("--resume", is_flag=True, help="Continue the latest run with the same settings, or the run in --out.")
 @OPTIONS["wait"]

@@ -66,6 +66,11 @@ def _roots(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 @click.option(
     "--workers", type=click.IntRange(0, 64), help="Number of processes that read frames.  [default: 0 on a CPU, else 8]"
 )
+@click.option(
+    "--precision", type=click.Choice(["float32", "tf32", "bf16"]),
+    help="Arithmetic, as --set precision=. float32: on NVIDIA's GPUs with TF32 convolutions; tf32: matrix products "
+    "too; bf16: autocast.  [default: the recipe's]",
+)  # fmt: skip
 @click.option("--compile", "compiled", is_flag=True, help="Compile the training step with torch.compile.")
 @click.option(
     "--save-minutes", type=click.FloatRange(min=0, min_open=True), default=5, show_default=True,
@@ -114,7 +119,7 @@ def command(as_json: bool, **options: Any) -> None:
     bench train --method mcnet --config demo
     bench train --method mcnet --dataset voxceleb1 --root data/voxceleb1
     bench train --method mcnet --dataset voxceleb1,hdtf --root voxceleb1=data/voxceleb1 --root hdtf=data/hdtf
-    bench train --method mcnet@pe10 --dataset voxceleb1 --set precision=bf16 --compile
+    bench train --method mcnet@pe10 --dataset voxceleb1 --precision bf16 --compile
     bench train --method mcnet@ted-384 --dataset ted-talks --root data/ted-talks
     bench train --ablation table2 --config demo
     """
@@ -122,6 +127,8 @@ def command(as_json: bool, **options: Any) -> None:
         raise click.UsageError("give either --method or --ablation")
     from talkbench.benchmark.cli.train_progress import TrainDisplay
 
+    if precision := options.pop("precision"):
+        options["changes"] |= {"precision": precision}
     uri, ablation, device = options.pop("tracking_uri"), options.pop("ablation"), options.pop("device")
     if ablation:
         _train_rows(ablation, _options(options, device), uri, device, as_json)

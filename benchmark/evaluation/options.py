@@ -30,6 +30,8 @@ class RunOptions:
     workers: int | None = None
     image_size: int | None = None
     device: str = "auto"
+    precision: str = "float32"
+    compiled: bool = False
     out: Path | None = None
     runs: Path = Path("runs")
     resume: bool = False

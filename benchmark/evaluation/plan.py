@@ -24,6 +24,7 @@ from talkbench.benchmark.evaluation.record import IN_MEMORY
 from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.evaluation.shortfall import each_reason, remarks
 from talkbench.benchmark.evaluation.trainings import Training, held_out, read_training
+from talkbench.benchmark.numerics import Numerics, in_numerics
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
@@ -83,6 +84,8 @@ def prepare(
     if options.frames is None and method is None:
         implied = implied_settings(weights.method, options.motion, datasets.has_truth(task))
         method = create_method(weights, {**implied, **options.settings})
+    numerics = Numerics(options.precision, options.compiled)
+    numerics.check(device)
     training = read_training(weights)
     if data is not None:
         training = training and training.on(data.name)
@@ -112,7 +115,10 @@ def prepare(
     lines = remarks(unavailable, len(chosen) + len(unavailable), protocol)
     if not chosen:
         raise TalkbenchError(f"none of the metrics can be computed: {'; '.join(lines)}; see bench list metrics")
-    source = _given_frames(options, whole, len(pairs), size, progress) if method is None else method
+    if method is None:
+        source: Method | GivenFrames = _given_frames(options, whole, len(pairs), size, progress)
+    else:
+        source = in_numerics(method, numerics, device, options.batch_size, progress.warn)
     extractors = choose_extractors(chosen, device)
     told = each_reason(unavailable) if options.verbose else lines
     facts = training, seen.words
@@ -178,7 +184,13 @@ def choose_weights(options: RunOptions, method: Method | None = None) -> Weights
             raise TalkbenchError("--name is for --frames; leave it out, a method has its own")
         check_motion(options.method, options.motion)
         return find_weights(options.method, options.checkpoint)
-    others = {"--method": options.method, "--checkpoint": options.checkpoint, "--set": options.settings}
+    others = {
+        "--method": options.method,
+        "--checkpoint": options.checkpoint,
+        "--set": options.settings,
+        "--precision": options.precision != "float32",
+        "--compile": options.compiled,
+    }
     for option, value in others.items():
         if value:
             raise TalkbenchError(f"{option} is for a method that is run; leave out either {option} or --frames")

@@ -47,6 +47,8 @@ def evaluate(
     workers: int | None = None,
     image_size: int | None = None,
     device: str = "auto",
+    precision: str = "float32",
+    compiled: bool = False,
     out: Path | str | None = None,
     resume: bool = False,
     strict: bool = False,
@@ -117,6 +119,8 @@ def evaluate(
             workers=workers,
             image_size=image_size,
             device=device,
+            precision=precision,
+            compiled=compiled,
             out=_path(out),
             resume=resume,
             strict=strict,
@@ -225,6 +229,8 @@ def animate(
     frames: Path | str | None = None,
     batch_size: int = 8,
     device: str = "auto",
+    precision: str = "float32",
+    compiled: bool = False,
     settings: Mapping[str, object] | None = None,
     progress: bool = True,
 ) -> Animation:
@@ -273,6 +279,8 @@ def animate(
         frames=_path(frames),
         batch_size=batch_size,
         device=device,
+        precision=precision,
+        compiled=compiled,
         settings=dict(settings or {}),
     )  # fmt: skip
     with _display(progress, "frames") as display:

@@ -20,8 +20,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from talkbench import methods
 from talkbench.benchmark.environment import choose_device, device_name, reproducible
+from talkbench.benchmark.numerics import Numerics
 from talkbench.benchmark.perf.gauges import WARM_UP, Stages, memory, peak, turn
-from talkbench.benchmark.perf.modes import every, parts, to_channels_last
+from talkbench.benchmark.perf.modes import every, parts, precision_of, to_channels_last
 from talkbench.benchmark.perf.table import CostTable, csv_name, fill, first_line
 from talkbench.benchmark.probes import ANY_SIZE, probe_images
 from talkbench.benchmark.progress import Progress
@@ -152,8 +153,9 @@ def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, r
     if "channels_last" in mode:
         to_channels_last(*method.networks.values())
         images = images.contiguous(memory_format=torch.channels_last)
-    bf16 = torch.autocast(device.type, torch.bfloat16, enabled="bf16" in mode)
-    with reproducible(), torch.inference_mode(), bf16:
+    numerics = Numerics(precision_of(mode))
+    numerics.check(device)
+    with reproducible(), torch.inference_mode(), numerics.context(device):
         stages = _stages(method, images)
         if "compiled" in mode:
             stages = {name: torch.compile(stage, dynamic=False) for name, stage in stages.items()}

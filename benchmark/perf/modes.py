@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from talkbench import methods
+from talkbench.benchmark.numerics import PRECISIONS
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 
-MODES = ("float32", "bf16", "channels_last", "compiled")
+MODES = ("float32", "tf32", "bf16", "channels_last", "compiled")
 
 
 def every(names: Sequence[str], modes: Sequence[str], batch_sizes: Sequence[int]) -> list[tuple[str, str, int]]:
@@ -38,9 +39,14 @@ def parts(mode: str) -> list[str]:
     for part in members:
         if part not in MODES:
             raise TalkbenchError(f"unknown mode {part!r}: {nearest(part, MODES)}")
-    if {"float32", "bf16"} <= set(members):
+    if len({*PRECISIONS} & {*members}) > 1:
         raise TalkbenchError(f"mode {mode!r} asks for two precisions; choose one of them")
     return members
+
+
+def precision_of(members: Sequence[str]) -> str:
+    """The precision that the members of a mode name; float32 if they name none."""
+    return next((precision for precision in PRECISIONS if precision in members), "float32")
 
 
 def to_channels_last(*networks: nn.Module) -> None:

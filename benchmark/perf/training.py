@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from talkbench import datasets, methods
 from talkbench.benchmark.environment import choose_device, device_name
 from talkbench.benchmark.perf.gauges import WARM_UP, memory, peak, synchronise
-from talkbench.benchmark.perf.modes import every, to_channels_last
+from talkbench.benchmark.perf.modes import every, parts, precision_of, to_channels_last
 from talkbench.benchmark.perf.modules import Calls
 from talkbench.benchmark.perf.table import CostTable, csv_name, fill, first_line
 from talkbench.benchmark.probes import probe_images
@@ -216,7 +216,7 @@ class Bench:
         """The trainer of a method with the method's own recipe and fresh weights from a fixed seed."""
         changes: dict[str, object] = {"batch_size": batch_size, "repeats": batch_size, "validation": 0, "accumulate": 1}
         changes |= {"best": "l1", "patience": None}  # which needs no model file
-        changes["precision"] = "bf16" if "bf16" in mode else "float32"
+        changes["precision"] = precision_of(parts(mode))
         if not find_spec("torchvision"):  # which jitters
             changes["jitter"] = 0
         config = recipe(TrainOptions(method=name, changes=changes))

@@ -98,7 +98,7 @@ def describe(record: RunRecord, options: ExportOptions) -> EntryDetails:
     Raises:
         TalkbenchError: a value is not allowed in an entry.
     """
-    details = {**_from_card(record), **_cost(record.method.name, options)}
+    details = {**_from_card(record), **_cost(record, options)}
     stated = {field: value for field in DETAILS if (value := getattr(options, field)) is not None}
     links = {field: link for field in ("paper", "code") if (link := getattr(options, field)) is not None}
     details |= {**stated, "links": {**details["links"], **links}}
@@ -113,7 +113,7 @@ def describe(record: RunRecord, options: ExportOptions) -> EntryDetails:
 
 def _from_card(record: RunRecord) -> dict[str, Any]:
     name = record.method.name
-    details: dict[str, Any] = {"name": default_name(record), "label": name, "links": {}}
+    details: dict[str, Any] = {"name": default_name(record), "label": _label(record), "links": {}}
     try:
         card = cards.card(name)
     except TalkbenchError:  # frames of another program, or a package that is not installed here
@@ -154,7 +154,12 @@ def _leakage(record: RunRecord, trained_on: str) -> bool | None:
     return any(seen)
 
 
-def _cost(method: str, options: ExportOptions) -> dict[str, Any]:
+def _label(record: RunRecord) -> str:
+    numerics = record.method.numerics
+    return f"{record.method.name} ({numerics})" if numerics else record.method.name
+
+
+def _cost(record: RunRecord, options: ExportOptions) -> dict[str, Any]:
     """Speed and parameters: from the options, or from a CSV of ``bench perf``."""
     if options.speed is not None:
         return {"frames_per_second": options.speed[0], "device": options.speed[1]}
@@ -164,10 +169,11 @@ def _cost(method: str, options: ExportOptions) -> dict[str, Any]:
         rows = list(csv.DictReader(options.perf.read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TalkbenchError(f"cannot read {options.perf}: {error}; give a CSV of bench perf") from error
-    setting = {"method": method, "mode": "float32", "batch_size": "1"}
+    method, mode = record.method.name, record.method.numerics.replace(", ", "+") or "float32"
+    setting = {"method": method, "mode": mode, "batch_size": "1"}
     measured = [row for row in rows if setting.items() <= row.items() and row.get("frames_per_second")]
     if not measured:
-        raise TalkbenchError(f"{options.perf} has no row of {method}, float32, one frame at a time; run bench perf")
+        raise TalkbenchError(f"{options.perf} has no row of {method}, {mode}, one frame at a time; run bench perf")
     row = measured[-1]
     if not int(row["parameters"]):  # a yardstick, which computes nothing
         return {}

@@ -100,6 +100,7 @@ class BoardLine:
         method: the method whose page the line links to.
         yardstick: whether it sees the true image; it is printed for scale and never ranked.
         baseline: whether it does nothing; it is printed for scale, and ranked, but never called the best.
+        numerics: the arithmetic of the method where it is not plain float32; "" where it is.
         incomplete: how many of the pairs were done; "" for all.
         coverage: smallest share of the pairs that any number was taken over; None if that is not known.
         fps: frames per second on `device`.
@@ -114,6 +115,7 @@ class BoardLine:
     method: str = ""
     yardstick: bool = False
     baseline: bool = False
+    numerics: str = ""
     incomplete: str = ""
     coverage: float | None = None
     fps: float | None = None

@@ -238,6 +238,7 @@ def _line(entry: Entry, cells: tuple[BoardCell, ...], cards: Cards) -> BoardLine
         method=record.method.name,
         yardstick=not record.method.ranked,
         baseline=_is_baseline(entry, cards),
+        numerics=record.method.numerics,
         incomplete=f"{entry.summary.pairs} of {record.dataset.pairs} pairs"
         if entry.summary.pairs != record.dataset.pairs
         else "",

@@ -134,6 +134,8 @@ def _story(record: RunRecord) -> str:
     ]
     if record.seen:
         sentences.append(f"Seen in training: {record.seen}.")
+    if method.numerics:
+        sentences.append(f"The method was not computed in plain float32: {method.numerics}.")
     if record.jpeg_quality:
         sentences.append(
             f"All of them went through JPEG files of quality {record.jpeg_quality} before they were scored."

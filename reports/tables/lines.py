@@ -46,6 +46,8 @@ def _sample(run: Run) -> str:
     """``n = 200``, with what a reader must know about the row."""
     total, done = run.record.dataset.pairs, run.summary.pairs
     count = f"n = {total}" if done == total else f"incomplete, n = {done} of {total}"
+    if run.record.method.numerics:
+        count += f", {run.record.method.numerics}"
     if run.record.method.frames:
         count += ", frames given"
     return count if run.record.method.ranked else f"{count}, not ranked"

@@ -35,6 +35,8 @@ def print_terminal(record: RunRecord, summary: Summary, console: Console | None 
 
     data = record.dataset
     title = f"{record.method.name} on {data.name}, {data.task}, {pairs_of(data.pairs)}"
+    if record.method.numerics:
+        title += f", {record.method.numerics}"
     if record.unavailable:
         computed = len(record.metrics)
         title += f", {computed} of {computed + len(record.unavailable)} metrics"
