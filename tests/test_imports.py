@@ -29,6 +29,7 @@ FLOORS = {
             "cards",
             "environment",
             "machine_load",
+            "numerics",
             "poses",
             "probes",
             "progress",

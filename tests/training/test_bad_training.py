@@ -103,7 +103,7 @@ def full_disk(room: int) -> Iterator[None]:
         ("epochs", "many", "epochs: Input should be a valid integer"),
         ("milestones", [-3], "milestones.0: Input should be greater than or equal to 0"),
         ("seed", 1 << 40, "seed: Input should be less than 2147483648"),
-        ("precision", "fp8", "precision: Input should be 'float32' or 'bf16'"),
+        ("precision", "fp8", "precision: Input should be 'float32', 'tf32' or 'bf16'"),
         ("weights.consistency", -1, "weights.consistency: Input should be greater than or equal to 0"),
         ("weights.consistency", float("nan"), "weights.consistency: Input should be"),
         ("weights", 3, "weights: Input should be a valid dictionary"),

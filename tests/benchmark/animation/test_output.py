@@ -67,3 +67,10 @@ def test_a_folder_in_the_way(drive, talk, place):
     result = drive(talk, talk, "--no-crop", out="file/a.webp")
     assert result.code == 2
     assert "cannot write file/a.webp" in result.err.splitlines()[-1]
+
+
+def test_another_precision(drive, place, talk):
+    assert drive(talk, talk, "--no-crop", "--precision", "bf16", out="half.webp").code == 0
+    assert len(shown(place / "half.webp")) == 12
+    complaint = drive(talk, talk, "--precision", "tf32").complaint()
+    assert complaint.startswith("bench: --precision tf32 is of NVIDIA's GPUs")

@@ -164,6 +164,7 @@ def test_frames_and_videos_are_read_alike_by_this_process_and_others(train, plac
         (("--set", "image_loss=perceptual"), "image_loss: perceptual needs VGG-19: bench weights pull vgg19, or --vgg"),
         (("--checkpoint", "other.pth"), "other.pth is not a checkpoint of mcnet@demo"),
         (("--checkpoint", "nowhere.pth"), "nowhere.pth does not exist; give the path of a checkpoint for mcnet@demo"),
+        (("--precision", "tf32"), "precision=tf32 is of NVIDIA's GPUs, and the device is cpu; use float32 or bf16"),
         (("--device", "cuda:99"), "device 'cuda:99' cannot be used here ("),
         (("--workers", "-1"), "Invalid value for '--workers'"),
     ],
