@@ -79,7 +79,7 @@ notebook: $(STAMP)  ## run the notebook of the manual, and keep what it shows
 test: $(STAMP)  ## run the tests, the linter and the type checker, and build the manual
 	@rm -rf build
 	@$(WITH_INDEX) $(VENV)/bin/bench weights pull demo efficientnet-lite0
-	@$(WITH_INDEX) $(VENV)/bin/tox
+	@$(WITH_INDEX) $(VENV)/bin/tox run-parallel --parallel all --parallel-live
 
 constraints: | $(VENV)/bin/uv  ## pin the newest libraries that fit pyproject.toml, with their hashes
 	$(UV) compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --no-annotate \
