@@ -8,7 +8,7 @@ import pytest
 from talkbench.core.images import read_image
 from talkbench.datasets.pairs import write_pairs
 
-PAIRS = 60
+PAIRS = 30
 KNOWN = {"wolfgang-langer", "single-face"}
 """The people that the weights have seen."""
 
