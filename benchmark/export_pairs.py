@@ -87,8 +87,8 @@ def export_pairs(options: ExportPairsOptions, progress: Progress | None = None) 
             split = split.head(options.limit)
         check_readable(split)
         size = image_size(options.image_size, None, split)
-        images = _write_images(split, size, folder, progress)
-        write_atomic(folder / "pairs.csv", _table(split, images))
+        images = write_images(split, size, folder, progress)
+        write_atomic(folder / "pairs.csv", pairs_table(split, images))
         command = _command(options, size)
         about = {
             "dataset": split.dataset,
@@ -101,7 +101,7 @@ def export_pairs(options: ExportPairsOptions, progress: Progress | None = None) 
     return Exported(len(split), len(images), command)
 
 
-def _write_images(split: Split, size: int, folder: Path, progress: Progress) -> dict[Frame, str]:
+def write_images(split: Split, size: int, folder: Path, progress: Progress) -> dict[Frame, str]:
     """Write every frame of the pairs; returns their paths below `folder`, without those that cannot be read."""
     frames = {frame for pair in split for frame in (pair.source, pair.driving, pair.reference) if frame}
     written: dict[Frame, str] = {}
@@ -120,7 +120,8 @@ def _write_images(split: Split, size: int, folder: Path, progress: Progress) -> 
     return written
 
 
-def _table(split: Split, images: dict[Frame, str]) -> str:
+def pairs_table(split: Split, images: dict[Frame, str]) -> str:
+    """The text of ``pairs.csv``, for images at these paths."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

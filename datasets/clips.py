@@ -226,10 +226,10 @@ def _by_place(path: Path, names: Iterable[str]) -> list[str]:
     Raises:
         TalkbenchError: two of them are one frame of the clip at `path`.
     """
-    ordered = sorted(names, key=_natural)
+    ordered = sorted(names, key=natural)
     frames: dict[tuple[tuple[int, str], ...], str] = {}
     for name in ordered:
-        other = frames.setdefault(tuple(_natural(Path(name).stem)), name)
+        other = frames.setdefault(tuple(natural(Path(name).stem)), name)
         if other != name:
             both = " and ".join(sorted((name, other)))
             raise TalkbenchError(f"{path}: {both} are both one frame; remove one of them")
@@ -255,6 +255,7 @@ def _by_number(path: Path, names: Iterable[str]) -> dict[int, str]:
     return files
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
+    """The key by which names are in natural order, ``2.png`` before ``10.png``."""
     parts = re.findall(r"(\d+)|(\D+)", name)
     return [(int(digits), "") if digits else (-1, text) for digits, text in parts]

@@ -85,6 +85,15 @@ def method_names(_ctx: click.Context, _param: click.Parameter, value: str | None
     return value
 
 
+def program_name(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """The card of a program; an unknown one is refused before anything heavy is imported."""
+    from talkbench.benchmark.programs.names import card_path
+
+    if value is not None:
+        card_path(value)
+    return value
+
+
 def dataset_names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     """Data sets, as `method_names`."""
     from talkbench import datasets

@@ -14,6 +14,7 @@ from talkbench.benchmark.cli.options import (
     dataset_names,
     method_names,
     metric_names,
+    program_name,
     protocol_name,
     typed,
 )
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--frames", type=PATH, help="In place of --method: folder of frames that another program made, to score them."
+)
+@click.option(
+    "--program", callback=program_name, metavar="CARD",
+    help="In place of --method: program in an environment of its own, by its card; a card of your own is a .yaml file. "
+    "See: bench list programs. --set names the paths that it asks for: --set checkout=~/LivePortrait.",
+)  # fmt: skip
+@click.option(
+    "--jobs",
+    type=POSITIVE,
+    help="With --program: how many calls run at once, on each GPU if there are any.  [default: 1]",
 )
 @click.option("--name", help="With --frames: name of that program.")
 @click.option(
@@ -92,7 +103,7 @@ if TYPE_CHECKING:
     "and summary; of a single run also mlflow"
 )
 def command(as_json: bool, **options: Any) -> None:
-    """Score a method or given frames on a data set.
+    """Score a method, a program or given frames on a data set.
 
     The command ends with a table, a page with pictures and videos, and a record of how every number was made. Results
     are written batch by batch: after an interruption the same command with --resume computes the rest.
@@ -110,17 +121,25 @@ def command(as_json: bool, **options: Any) -> None:
     bench run --method mcnet --dataset folder --root mine --split held-out --checkpoint state/00001000.pt
     bench run --method copy-source --dataset demo --image-size 128 --metrics l1,psnr
     bench run --frames results --name mymethod --dataset demo
+    bench run --program mine.yaml --dataset demo --task reconstruction
     bench run --config run.yaml --method fomm
     """
     from talkbench.benchmark.cli.progress import RunDisplay
 
+    program, jobs = options.pop("program"), options.pop("jobs")
+    if jobs and not program:
+        raise TalkbenchError("--jobs is for a --program; leave it out")
     with RunDisplay() as display:  # which moves while the libraries are loaded
         from talkbench.benchmark.evaluation.grid import is_grid, run_grid
         from talkbench.benchmark.evaluation.options import RunOptions
         from talkbench.benchmark.evaluation.runner import run
+        from talkbench.benchmark.programs.run import run_program
 
         chosen = RunOptions(**options, command=typed())
-        finished = None if is_grid(chosen) else run(chosen, display)
+        if program:
+            finished: Finished | None = run_program(chosen, program, jobs or 1, display)
+        else:
+            finished = None if is_grid(chosen) else run(chosen, display)
     if finished is None:
         _report_grid(run_grid(chosen, RunDisplay), as_json)
     elif as_json:

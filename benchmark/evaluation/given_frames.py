@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import sha256_bytes, sha256_file
 from talkbench.core.images import TooDeep, open_image, read_image
-from talkbench.datasets import Pair
+from talkbench.datasets import Pair, Split
 from talkbench.datasets.clip_store import VIDEO_SUFFIXES
 from talkbench.datasets.clips import IMAGE_SUFFIXES, FolderClip, open_clip
 from talkbench.datasets.interface import Clip
@@ -55,18 +56,21 @@ def stretches(pairs: Sequence[Pair]) -> list[range]:
     return [range(numbers[0], numbers[-1] + 1) for numbers in members]
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, where: str = "--name") -> None:
     """Check the name for frames of another program; they must not look like those of a method that talkbench runs.
+
+    Args:
+        where: what has the name, for the message.
 
     Raises:
         TalkbenchError: the name is not of lower-case letters and digits with single ``.``, ``_`` or ``-`` between them;
             or, without these signs, it is the name of a registered method.
     """
     if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", name):
-        raise TalkbenchError(f"--name {name!r}: use a-z and 0-9, with single . _ or - between them")
+        raise TalkbenchError(f"{where} {name!r}: use a-z and 0-9, with single . _ or - between them")
     method = {_letters(method): method for method in registry.names()}.get(_letters(name))
     if method:
-        raise TalkbenchError(f"--name {name} may be taken for the method {method}, which bench runs; choose another")
+        raise TalkbenchError(f"{where} {name} may be taken for the method {method}, which bench runs; choose another")
 
 
 def _letters(name: str) -> str:
@@ -105,6 +109,7 @@ class GivenFrames:
 
     Attributes:
         info: describes them in the record.
+        settings: what they follow from besides the pairs, as far as that is known.
         remarks: warnings for the user.
 
     Raises:
@@ -113,6 +118,7 @@ class GivenFrames:
 
     def __init__(self, name: str, folder: Path, pairs: Sequence[Pair], count: int, size: int) -> None:
         self.name, self.folder, self.size = name, folder, size
+        self.settings: dict[str, Any] = {}
         claims, strangers = _claims(folder, pairs)
         self._places: dict[int, Place] = {
             number: place
@@ -160,6 +166,28 @@ class GivenFrames:
             height, width = image.shape[:2]
             raise PairError("wrong-size", f"{file.path} is {width}x{height} instead of {self.size}x{self.size}")
         return image
+
+
+class FrameMaker(Protocol):
+    """Makes the frames of the pairs, when all else that a run needs has been checked."""
+
+    @property
+    def name(self) -> str:
+        """Of the method in the record."""
+
+    @property
+    def origin(self) -> str:
+        """What the record says of the frames."""
+
+    @property
+    def size(self) -> int | None:
+        """Side in pixels of the images that are compared, unless the user wants another; None: as usual."""
+
+    def check(self, motion: str) -> None:
+        """Refuse, with a `TalkbenchError`, a name or a `motion` that cannot be."""
+
+    def make(self, split: Split, size: int, progress: Progress) -> GivenFrames:
+        """The frames of all pairs of a split, `size` pixels wide and high."""
 
 
 def _claims(folder: Path, pairs: Sequence[Pair]) -> tuple[dict[Path, range], list[Path]]:

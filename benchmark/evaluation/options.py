@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from talkbench.benchmark.evaluation.protocol import DEFAULT
+
+if TYPE_CHECKING:
+    from talkbench.benchmark.evaluation.given_frames import FrameMaker
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class RunOptions:
     checkpoint: Path | None = None
     frames: Path | None = None
     name: str | None = None
+    maker: FrameMaker | None = None  # makes the frames when all else has been checked
     pairs: Path | None = None
     split: str | None = None
     root: Path | None = None

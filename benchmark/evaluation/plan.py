@@ -81,7 +81,7 @@ def prepare(
     named = [metrics.create(name) for name in options.metrics or [metric.name for metric in protocol.metrics]]
     task = split.task if split is not None else options.task or protocol.task.value
     data = datasets.create(options.dataset, root=options.root) if split is None else None
-    if options.frames is None and method is None:
+    if options.frames is None and options.maker is None and method is None:
         implied = implied_settings(weights.method, options.motion, datasets.has_truth(task))
         method = create_method(weights, {**implied, **options.settings})
     numerics = Numerics(options.precision, options.compiled)
@@ -115,10 +115,12 @@ def prepare(
     lines = remarks(unavailable, len(chosen) + len(unavailable), protocol)
     if not chosen:
         raise TalkbenchError(f"none of the metrics can be computed: {'; '.join(lines)}; see bench list metrics")
-    if method is None:
-        source: Method | GivenFrames = _given_frames(options, whole, len(pairs), size, progress)
+    if method is not None:
+        source: Method | GivenFrames = in_numerics(method, numerics, device, options.batch_size, progress.warn)
+    elif options.maker is not None:
+        source = options.maker.make(pairs, size, progress)
     else:
-        source = in_numerics(method, numerics, device, options.batch_size, progress.warn)
+        source = _given_frames(options, whole, len(pairs), size, progress)
     extractors = choose_extractors(chosen, device)
     told = each_reason(unavailable) if options.verbose else lines
     facts = training, seen.words
@@ -155,7 +157,8 @@ def _size(
 ) -> int:
     """The side of the images in pixels: from the options, else the method's, else the protocol's, else as stored."""
     required, own = protocol.image_size.value, method.resolution if method else None
-    size = image_size(options.image_size or (None if own else required), method, pairs)
+    chosen = options.image_size or (options.maker.size if options.maker else None)
+    size = image_size(chosen or (None if own else required), method, pairs)
     if required not in (None, size):
         who = f"{method.name} works at" if method and size == own else "--image-size is"
         progress.warn(
@@ -177,6 +180,13 @@ def choose_weights(options: RunOptions, method: Method | None = None) -> Weights
     if method is not None:
         check_motion(method, options.motion)
         return Weights(method.name, None, IN_MEMORY)
+    if options.maker is not None:
+        unlike = ("--method", options.method), ("--frames", options.frames), ("--checkpoint", options.checkpoint)
+        for option, choice in (*unlike, ("--name", options.name)):
+            if choice:
+                raise TalkbenchError(f"{option} is not for a program; leave out either {option} or --program")
+        options.maker.check(options.motion)
+        return Weights(options.maker.name, None, options.maker.origin)
     if options.frames is None:
         if options.method is None:
             raise TalkbenchError("name a --method (see bench list methods), or give --frames with their --name")

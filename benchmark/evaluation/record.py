@@ -80,7 +80,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
 def _method(setup: Setup) -> MethodInfo:
     method, weights = setup.method, setup.weights
     if isinstance(method, GivenFrames):
-        return MethodInfo(name=method.name, origin=weights.origin, frames=method.info)
+        return MethodInfo(name=method.name, origin=weights.origin, settings=method.settings, frames=method.info)
     trained = setup.training.step if setup.training else ""
     try:
         return MethodInfo(

@@ -1,0 +1,134 @@
+"""Makes the frames of a call: from what is kept of an earlier one, else by running the program."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from talkbench.benchmark.evaluation.given_frames import frame_name
+from talkbench.benchmark.programs.calls import Call, Images, key_of
+from talkbench.benchmark.programs.commands import command_of
+from talkbench.benchmark.programs.inputs import write_inputs
+from talkbench.benchmark.programs.outputs import frames_of
+from talkbench.benchmark.programs.process import Processes, check_space, tail
+from talkbench.benchmark.programs.program import Program
+from talkbench.core.errors import PairError, TalkbenchError
+from talkbench.core.files import PARTIAL, atomic_folder, sweep, write_atomic
+from talkbench.core.images import write_png
+from talkbench.core.locks import FOREVER, locked
+from talkbench.core.paths import home
+
+LOG, RESULT, FACTS = "log.txt", "result", "call.json"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a call.
+
+    Attributes:
+        files: the images of its frames, by the places of the pairs in the call.
+        kinds: how the program stored each of them.
+        kept: whether they are of an earlier run.
+        fault: why there are none: the reason for the rows, and the message; None if the call went well.
+    """
+
+    call: Call
+    files: dict[int, Path]
+    kinds: dict[int, str]
+    kept: bool = False
+    fault: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Makes the frames of calls; of several threads, each may make those of another call.
+
+    Attributes:
+        motion: of the card's.
+        size: side in pixels of the images that the program gets.
+    """
+
+    program: Program
+    images: Images
+    motion: str
+    size: int
+    processes: Processes
+    say: Callable[[str], None]
+
+    def make(self, call: Call, gpu: str | None) -> Made:
+        """The frames of a call. Those of an earlier call with the same program, card and input are kept in the cache
+        folder; another process that is making them is waited for.
+
+        Raises:
+            TalkbenchError: the program cannot be started, or the disk is full.
+            Stopped: the command is being stopped.
+        """
+        key = key_of(call, self.images, self.program.settings(self.motion), self.size)
+        folder = home().absolute() / "programs" / self.program.name / key
+        with locked(folder, f"is running {self.program.name} in", FOREVER, self.say):
+            if (folder / RESULT).is_dir():
+                return _read(call, folder / RESULT, kept=True)
+            sweep(folder)
+            return self._try(call, folder, gpu)
+
+    def _try(self, call: Call, folder: Path, gpu: str | None) -> Made:
+        """Run the program until a call goes well, or it has been tried as often as it may be."""
+        (folder / LOG).unlink(missing_ok=True)
+        for attempt in range(1 + self.program.retries):
+            try:
+                with atomic_folder(folder / RESULT) as result:
+                    self._run(call, folder, result, gpu, attempt + 1)
+                return _read(call, folder / RESULT)
+            except PairError as error:
+                check_space(folder)
+                fault = error.reason, self._told(call, error, folder / LOG, attempt + 1)
+        return Made(call, {}, {}, fault=fault)
+
+    def _run(self, call: Call, folder: Path, result: Path, gpu: str | None, attempt: int) -> None:
+        with TemporaryDirectory(prefix=PARTIAL, dir=folder) as place:
+            files = Path(place)
+            values = write_inputs(call, self.program, self.images, self.size, files)
+            command = command_of(self.program, self.motion, values, files, gpu)
+            try:
+                ended = self.processes.run(
+                    command.words, command.folder, command.environment, self.program.timeout, folder / LOG
+                )
+            except BaseException:
+                command.end()
+                raise
+            if ended.problem:
+                command.end()
+                raise PairError("program-timeout" if ended.timed_out else "program-failed", ended.problem)
+            kinds = {}
+            for number, frame, kind in frames_of(self.program.card, call, files / "out", self.size):
+                write_png(result / frame_name(number), frame)
+                kinds[number] = kind
+            facts = {"kinds": kinds, "seconds": ended.seconds, "attempt": attempt, "ended": time.time()}
+            write_atomic(result / FACTS, json.dumps(facts))
+
+    def _told(self, call: Call, error: PairError, log: Path, attempts: int) -> str:
+        """What the rows say of a call that failed."""
+        times = f" ({attempts} attempts)" if attempts > 1 else ""
+        last = tail(log)
+        said = f"its last words: {last}" if last else "it printed nothing"
+        return f"{self.program.name}, {call.pairs}{times}: {error.message}; {said}; log: {log}"
+
+
+def _read(call: Call, result: Path, kept: bool = False) -> Made:
+    """The frames that are kept of a call.
+
+    Raises:
+        TalkbenchError: the folder is damaged.
+    """
+    with suppress(OSError, ValueError, KeyError, AttributeError):
+        facts = json.loads((result / FACTS).read_text(encoding="utf-8"))
+        kinds = {int(number): str(kind) for number, kind in facts["kinds"].items()}
+        files = {number: result / frame_name(number) for number in kinds}
+        if all(path.is_file() for path in files.values()):
+            return Made(call, files, kinds, kept)
+    raise TalkbenchError(f"{result} is damaged; delete this folder, and the call is made anew")

@@ -1,0 +1,1 @@
+"""The cards of programs, one YAML file each, named after the program."""
