@@ -54,6 +54,12 @@ def _recipes() -> list[str]:
     return recipe_names()
 
 
+def _programs() -> list[str]:
+    from talkbench.benchmark.programs.names import names
+
+    return names()
+
+
 ABLATIONS = {"table2": "2", "table-s1": "s1", "table-s2": "s2", "table-s7": "s7"}
 """The tables whose rows can all be trained, by the names that ``--ablation`` takes: the names of their layouts."""
 
@@ -65,6 +71,7 @@ NAMES: dict[str, Callable[[], list[str]]] = {
     "protocol": _protocols,
     "table": _tables,
     "recipe": _recipes,
+    "program": _programs,
 }
 """The names of each kind."""
 
@@ -76,6 +83,7 @@ KINDS = {
     "protocol": "what bench run takes as --protocol",
     "table": "the papers' tables, which bench tables takes as --table",
     "recipe": "what bench train takes as --config",
+    "program": "other people's programs, what bench run takes as --program",
 }
 """What each kind is, in words."""
 

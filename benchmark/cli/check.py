@@ -1,23 +1,60 @@
-"""`bench check`: checks that a method, whoever wrote it, keeps the rules."""
+"""`bench check`: checks that a method, whoever wrote it, keeps the rules, and a program its card."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from talkbench.benchmark.cli.groups import NearestGroup
-from talkbench.benchmark.cli.options import OPTIONS
+from talkbench.benchmark.cli.options import OPTIONS, POSITIVE, dataset_names
+from talkbench.benchmark.cli.output import answer, json_option
 
 
 @click.group(cls=NearestGroup)
 def command() -> None:
-    """Check that a method keeps the rules.
+    """Check that a method keeps the rules, or that a program does what its card says.
 
     \b
     bench check method mcnet
+    bench check program mine.yaml
     """
+
+
+@command.command()
+@click.argument("card")
+@click.option("--dataset", default="demo", show_default=True, callback=dataset_names, help="Data set of the dry run.")
+@OPTIONS["root"]
+@click.option("--image-size", type=POSITIVE, help="Side in pixels of the images, where the card has none.")
+@OPTIONS["device"]
+@OPTIONS["set"]
+@json_option("findings, of each subject, state (sound, fault, unclear, unsaid) and text")
+def program(card: str, as_json: bool, **options: Any) -> None:
+    """Check that a card says what its program does.
+
+    CARD is a program of bench list programs or a .yaml file of your own. The program is run on two short clips, each
+    driven by itself, so that its frames can be compared with the true ones; what it writes is looked at: montage, size,
+    rate, offset, crop, seed. What cannot be told is called unclear. The exit code is 0 if there is no fault, else 1.
+
+    \b
+    bench check program mine.yaml
+    bench check program liveportrait-original --set checkout=LivePortrait --set python=LivePortrait/.venv/bin/python
+    """
+    from talkbench.benchmark.cli.print.figures import print_findings
+    from talkbench.benchmark.cli.progress import RunDisplay
+
+    with RunDisplay("calls") as display:  # which moves while the libraries are loaded
+        from talkbench.benchmark.programs.check import ProgramCheck, check_program
+
+        findings = check_program(ProgramCheck(card, **options), display)
+    if as_json:
+        answer(findings=findings)
+    else:
+        print_findings(card, findings)
+    if any(finding.state == "fault" for finding in findings):
+        sys.exit(1)
 
 
 @command.command()

@@ -87,6 +87,7 @@ def _what(ctx: click.Context) -> Iterable[str]:
 
 OF_ALL: dict[str, Names] = {
     "method": _of("method"),
+    "program": _of("program"),
     "methods": _of("method"),
     "dataset": _of("dataset"),
     "metric": _of("metric"),
@@ -102,6 +103,7 @@ OF_ALL: dict[str, Names] = {
 """What completes a parameter of that name."""
 
 OF_ARGUMENTS: dict[str, Names] = {
+    "card": _of("program"),
     "name": _of("method", "metric", "extractor", "protocol", "dataset"),
     "names": _of("method", "metric", "extractor", "protocol", "dataset"),
     "what": _what,

@@ -15,8 +15,8 @@ from talkbench.benchmark.cli.output import answer, json_option
 def command(what: str, everything: bool, as_json: bool) -> None:
     """List what there is of a kind.
 
-    WHAT is methods, metrics, extractors, datasets, protocols, tables or recipes; without it, the kinds themselves are
-    listed. The names are what the options of the other commands take, and what bench show explains.
+    WHAT is methods, metrics, extractors, datasets, protocols, tables, recipes or programs; without it, the kinds
+    themselves are listed. The names are what the options of the other commands take, and what bench show explains.
 
     \b
     bench list

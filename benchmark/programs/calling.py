@@ -15,7 +15,7 @@ from talkbench.benchmark.programs.calls import Call, Images, key_of
 from talkbench.benchmark.programs.commands import command_of
 from talkbench.benchmark.programs.inputs import write_inputs
 from talkbench.benchmark.programs.outputs import frames_of
-from talkbench.benchmark.programs.process import Processes, check_space, tail
+from talkbench.benchmark.programs.process import Ended, Processes, check_space, tail
 from talkbench.benchmark.programs.program import Program
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import PARTIAL, atomic_folder, sweep, write_atomic
@@ -92,17 +92,10 @@ class Caller:
     def _run(self, call: Call, folder: Path, result: Path, gpu: str | None, attempt: int) -> None:
         with TemporaryDirectory(prefix=PARTIAL, dir=folder) as place:
             files = Path(place)
-            values = write_inputs(call, self.program, self.images, self.size, files)
-            command = command_of(self.program, self.motion, values, files, gpu)
-            try:
-                ended = self.processes.run(
-                    command.words, command.folder, command.environment, self.program.timeout, folder / LOG
-                )
-            except BaseException:
-                command.end()
-                raise
+            ended = run_once(
+                self.program, self.images, call, self.motion, self.size, files, self.processes, gpu, folder / LOG
+            )
             if ended.problem:
-                command.end()
                 raise PairError("program-timeout" if ended.timed_out else "program-failed", ended.problem)
             kinds = {}
             for number, frame, kind in frames_of(self.program.card, call, files / "out", self.size):
@@ -117,6 +110,31 @@ class Caller:
         last = tail(log)
         said = f"its last words: {last}" if last else "it printed nothing"
         return f"{self.program.name}, {call.pairs}{times}: {error.message}; {said}; log: {log}"
+
+
+def run_once(
+    program: Program,
+    images: Images,
+    call: Call,
+    motion: str,
+    size: int,
+    folder: Path,
+    processes: Processes,
+    gpu: str | None,
+    log: Path,
+) -> Ended:
+    """Write the input of a call into `folder` and run the program, which writes into ``out`` there; raises as
+    `Processes.run`."""
+    values = write_inputs(call, program, images, size, folder)
+    command = command_of(program, motion, values, folder, gpu)
+    try:
+        ended = processes.run(command.words, command.folder, command.environment, program.timeout, log)
+    except BaseException:
+        command.end()
+        raise
+    if ended.problem:
+        command.end()
+    return ended
 
 
 def _read(call: Call, result: Path, kept: bool = False) -> Made:

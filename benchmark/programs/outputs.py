@@ -127,7 +127,7 @@ def frames_of(card: ProgramCard, call: Call, out: Path, size: int) -> Iterator[t
 def _of_list(card: ProgramCard, call: Call, out: Path, side: int) -> Iterator[tuple[int, np.ndarray, str]]:
     missing: list[str] = []
     for number in call.numbers:
-        path = out / str(fill(card.output.files, {"number": frame_name(number).removesuffix(".png")}))
+        path = list_file(card.output, out, number)
         if path.is_file():
             yield number, _checked(read_image(path), card.output, side), kind_of(path)
         else:
@@ -135,6 +135,11 @@ def _of_list(card: ProgramCard, call: Call, out: Path, side: int) -> Iterator[tu
     if len(missing) == len(call.numbers):
         others = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
         raise PairError("no-output", f"it wrote {few(others)}, and no {missing[0]}, as output.files of its card says")
+
+
+def list_file(output: Output, out: Path, number: int) -> Path:
+    """Where a program for whole lists writes the frame of pair `number`."""
+    return out / str(fill(output.files, {"number": frame_name(number).removesuffix(".png")}))
 
 
 def _checked(picture: np.ndarray, output: Output, side: int) -> np.ndarray:

@@ -114,7 +114,7 @@ def load(name: str, settings: Mapping[str, object] | None = None) -> Program:
     missing = [key for key, place in card.places.items() if not (place or settings.get(key))]
     if missing:
         options = " ".join(f"--set {key}=PATH" for key in missing)
-        raise TalkbenchError(f"{path.stem} needs to know where its {' and '.join(missing)} are: give {options}")
+        raise TalkbenchError(f"{path.stem} needs paths of this machine: give {options} (bench show {name})")
     chosen = {
         key: _place(f"--set {key}", str(settings[key]), Path.cwd())
         if key in settings

@@ -286,6 +286,19 @@ def _published(name: str) -> Table:
     return table
 
 
+def print_program(name: str) -> None:
+    """The card of a program as it is written, after its path, to be copied.
+
+    Raises:
+        TalkbenchError: an unknown program.
+    """
+    from talkbench.benchmark.programs.names import card_path
+
+    path = card_path(name)
+    console().print(Text(f"# {path}", style="dim"), soft_wrap=True)
+    console().print(Text(path.read_text(encoding="utf-8").rstrip()), soft_wrap=True)
+
+
 PRINTERS: dict[str, Callable[[str], None]] = {
     "method": print_card,
     "metric": print_metric,
@@ -294,5 +307,6 @@ PRINTERS: dict[str, Callable[[str], None]] = {
     "protocol": print_protocol,
     "table": print_layout,
     "recipe": print_recipe,
+    "program": print_program,
 }
 """What shows a thing of each kind by its name."""

@@ -79,6 +79,14 @@ def _recipe(name: str) -> object:
     return load_config(name)
 
 
+def _program(name: str) -> object:
+    from talkbench.benchmark.programs.card import ProgramCard
+    from talkbench.benchmark.programs.names import card_path
+    from talkbench.core.cards import read_card
+
+    return read_card(ProgramCard, card_path(name))
+
+
 CARDS: dict[str, Callable[[str], object]] = {
     "method": _method,
     "metric": _metric,
@@ -87,5 +95,6 @@ CARDS: dict[str, Callable[[str], object]] = {
     "protocol": _protocol,
     "table": _table,
     "recipe": _recipe,
+    "program": _program,
 }
 """What gives the card of a thing of each kind by its name."""

@@ -15,9 +15,11 @@ from talkbench.core.text import visible
 
 if TYPE_CHECKING:
     from talkbench.benchmark.conformance.checks import Verdict
+    from talkbench.benchmark.programs.judging import Finding
     from talkbench.benchmark.verify.figures import Figure
 
 STYLES = {"pass": "green", "fail": "bold red", "n/a": "dim"}
+FOUND = {"sound": "green", "fault": "bold red", "unclear": "yellow", "unsaid": "dim"}
 STATES = {"equal": "green", "different": "bold red", "not checkable": "yellow"}
 
 
@@ -39,6 +41,20 @@ def print_verdicts(name: str, verdicts: Sequence[Verdict]) -> None:
         output.print(Text(visible(line)), soft_wrap=True)
     judged = sum(verdict.status != "n/a" for verdict in verdicts)
     output.print(f"{len(failed)} of {judged} checks fail" if failed else f"all {judged} checks pass", highlight=False)
+
+
+def print_findings(name: str, findings: Sequence[Finding]) -> None:
+    """A line on each subject of a program's dry run, then how many faults there are."""
+    table = Table(title=Text(f"{visible(name)}: what its card says and what it does"))
+    for heading in ("subject", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for finding in findings:
+        table.add_row(finding.subject, Text(finding.state, style=FOUND[finding.state]), Text(visible(finding.text)))
+    output = console()
+    output.print(table)
+    faults = sum(finding.state == "fault" for finding in findings)
+    output.print(f"{faults} faults" if faults > 1 else "1 fault" if faults else "no fault", highlight=False)
 
 
 def print_figures(name: str, figures: Sequence[Figure], everything: bool = False) -> None:

@@ -149,6 +149,16 @@ def _recipes(_everything: bool) -> Listing:
     return ("name", "method", "data set", "epochs"), rows, ""
 
 
+def _programs(_everything: bool) -> Listing:
+    from talkbench.benchmark.programs.card import ProgramCard
+    from talkbench.benchmark.programs.names import card_path, names
+    from talkbench.core.cards import read_card
+
+    cards = {name: read_card(ProgramCard, card_path(name)) for name in names()}
+    rows = [(name, str(card.year or ""), ", ".join(card.motions), card.short) for name, card in cards.items()]
+    return ("name", "year", "motions", "what it is"), rows, "bench show NAME shows a card, to be copied for your own"
+
+
 LISTS: dict[str, Callable[[bool], Listing]] = {
     "method": _methods,
     "metric": _metrics,
@@ -157,6 +167,7 @@ LISTS: dict[str, Callable[[bool], Listing]] = {
     "protocol": _protocols,
     "table": _tables,
     "recipe": _recipes,
+    "program": _programs,
 }
 """Headings, rows and footer of the list of each kind."""
 
