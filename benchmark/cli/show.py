@@ -23,9 +23,10 @@ def command(what: tuple[str, ...], as_config: bool, as_json: bool) -> None:
     """Show what is known of anything in bench list, or of a run.
 
     NAME is of a method, metric, extractor, data set, protocol, table, recipe or program. Of a method its paper,
-    licences, training data, variants, weights, and the numbers that were published of it; of a metric what it computes and what
-    it needs; of a data set where it comes from, its licence, its layout and its lists; of a protocol every choice that
-    it makes, and why; of a program its card as it is written. KIND is only needed where two things have one name.
+    licences, training data, variants, weights, and the numbers that were published of it; of a metric what it computes
+    and what it needs; of a data set where it comes from, its licence, its layout and its lists; of a protocol every
+    choice that it makes, and why; of a program its card as it is written. KIND is only needed where two things have one
+    name.
 
     Of a run, named by its folder, the numbers, and how far models agree that measure one thing (akd@dlib68, akd@mp68).
 

@@ -327,7 +327,12 @@ def _remarks(info: FramesInfo, folder: Path, strangers: list[Path], count: int) 
         yield f"{len(strangers)} of the files in {folder} belong to no pair and are ignored ({strangers[0].name} …)"
     if info.pairs < count:
         yield f"{count - info.pairs} of {count} pairs have no frame in {folder}"
-    lossy = {kind: number for kind, number in info.kinds.items() if kind not in LOSSLESS}
-    if lossy:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in lossy.items())
+    yield from lossy(info)
+
+
+def lossy(info: FramesInfo) -> Iterator[str]:
+    """A remark on frames that have lost something in their files, if there are any."""
+    losses = {kind: number for kind, number in info.kinds.items() if kind not in LOSSLESS}
+    if losses:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in losses.items())
         yield f"frames that are not lossless are scored with the losses of their compression: {kinds}"

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from talkbench.benchmark.evaluation.given_frames import GivenFrames, check_name, frame_name
+from talkbench.benchmark.evaluation.given_frames import GivenFrames, check_name, frame_name, lossy
 from talkbench.benchmark.evaluation.motions import MOTIONS
 from talkbench.benchmark.programs.calling import Caller, Made
 from talkbench.benchmark.programs.calls import Call, Images, calls_of
@@ -52,7 +52,7 @@ class ProgramFrames(GivenFrames):
         super().__init__(name, folder, split.pairs, len(split), size)
         self.absent = absent
         self.info = self.info.model_copy(update={"kinds": dict(Counter(kinds.values()))})
-        self.remarks = []
+        self.remarks = [*lossy(self.info)]
 
     def read(self, number: int) -> object:  # type: ignore[override]
         if number in self.absent:
@@ -170,6 +170,8 @@ class Maker:
                     absent[number] = "missing-frame", f"{self.name} wrote no frame of pair {number}"
         self._report(split, absent, progress)
         frames = ProgramFrames(self.name, self.folder, split, size, kinds, absent)
+        for remark in frames.remarks:
+            progress.warn(remark)
         frames.settings = self.program.settings(MOTIONS[split.motion])
         if written != size:
             frames.settings["resized"] = f"{written} to {size}"
