@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from talkbench.benchmark.evaluation.given_frames import frame_name
 from talkbench.benchmark.programs.calls import Call, Images, key_of
@@ -51,12 +52,14 @@ class Caller:
     Attributes:
         motion: of the card's.
         size: side in pixels of the images that the program gets.
+        settings: what decides the frames besides the input, see `Program.settings`.
     """
 
     program: Program
     images: Images
     motion: str
     size: int
+    settings: dict[str, Any]
     processes: Processes
     say: Callable[[str], None]
 
@@ -68,7 +71,7 @@ class Caller:
             TalkbenchError: the program cannot be started, or the disk is full.
             Stopped: the command is being stopped.
         """
-        key = key_of(call, self.images, self.program.settings(self.motion), self.size)
+        key = key_of(call, self.images, self.settings, self.size)
         folder = home().absolute() / "programs" / self.program.name / key
         with locked(folder, f"is running {self.program.name} in", FOREVER, self.say):
             if (folder / RESULT).is_dir():

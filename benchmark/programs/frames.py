@@ -115,7 +115,9 @@ class Maker:
             progress.warn(
                 f"{self.name} crops the faces, so its frames do not lie on the driving frames (crop of its card)"
             )
-        caller = Caller(self.program, images, MOTIONS[split.motion], side, processes, progress.say)
+        motion = MOTIONS[split.motion]
+        settings = self.program.settings(motion)
+        caller = Caller(self.program, images, motion, side, settings, processes, progress.say)
         calls = calls_of(card, images)
         progress.say(f"running {self.name}: {len(calls)} calls for {len(split)} pairs")
         progress.start(0, len(split))
