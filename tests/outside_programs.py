@@ -60,7 +60,8 @@ def misbehave(mode: str, calls: Sequence[str]) -> None:
     if mode.startswith("stop"):
         os.kill(os.getppid(), signal.SIGTERM)
     if mode.startswith(("slow", "stop")):
-        os.fork()  # whose child has to be ended, too
+        if os.fork() == 0:
+            Path(os.environ["STATE"]).with_name("children").write_text(str(os.getpid()))
         time.sleep(60)
 
 

@@ -137,12 +137,13 @@ def check_program(options: ProgramCheck, progress: Progress | None = None) -> li
 def _split(options: ProgramCheck, motion: str) -> Split:
     """The first frame of each of two clips, driven by frames of the same clip."""
     data = datasets.create(options.dataset, root=options.root)
-    whole = data.split("reconstruction" if "reconstruction" in data.tasks else data.tasks[0])
-    clips = []
-    for name in dict.fromkeys(pair.driving.clip for pair in whole):
+    tasks = sorted(data.tasks, key=lambda task: task != "reconstruction")
+    whole = data.split(tasks[0])
+    clips: list[list[Frame]] = []
+    for name in dict.fromkeys(frame.clip for task in tasks for frame in _frames(data, task)):
         numbers = whole.clip(name).numbers
-        step = max(1, min(STEP, len(numbers) // FRAMES))
         if len(numbers) >= judging.FEWEST:
+            step = max(1, min(STEP, len(numbers) // FRAMES))
             clips.append([Frame(name, number) for number in numbers[::step][:FRAMES]])
         if len(clips) == 2:
             break
@@ -154,6 +155,13 @@ def _split(options: ProgramCheck, motion: str) -> Split:
         for frame in frames
     ]
     return Split(whole.dataset, "reconstruction", motion, whole.root, pairs, whole.store, rates=whole.rates)
+
+
+def _frames(data: datasets.Dataset, task: str) -> Iterator[Frame]:
+    """The driving frames, then the sources, of the pairs of a task."""
+    split = data.split(task)
+    yield from (pair.driving for pair in split)
+    yield from (pair.source for pair in split)
 
 
 def _described(program: Program) -> Finding:
