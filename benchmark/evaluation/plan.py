@@ -173,18 +173,14 @@ def choose_weights(options: RunOptions, method: Method | None = None) -> Weights
     caller's own `method` has its weights already.
 
     Raises:
-        TalkbenchError: the options name neither a method nor frames, or mix the options of both; the method or motion
-        is
+        TalkbenchError: the options name neither a method nor frames, or mix the options of both; the method or motion is
             unknown, the weights are missing, or the name is not allowed for frames.
     """
     if method is not None:
         check_motion(method, options.motion)
         return Weights(method.name, None, IN_MEMORY)
     if options.maker is not None:
-        unlike = ("--method", options.method), ("--frames", options.frames), ("--checkpoint", options.checkpoint)
-        for option, choice in (*unlike, ("--name", options.name)):
-            if choice:
-                raise TalkbenchError(f"{option} is not for a program; leave out either {option} or --program")
+        _refuse(options, "--program", {"--frames": options.frames, "--name": options.name})
         options.maker.check(options.motion)
         return Weights(options.maker.name, None, options.maker.origin)
     if options.frames is None:
@@ -194,22 +190,27 @@ def choose_weights(options: RunOptions, method: Method | None = None) -> Weights
             raise TalkbenchError("--name is for --frames; leave it out, a method has its own")
         check_motion(options.method, options.motion)
         return find_weights(options.method, options.checkpoint)
-    others = {
-        "--method": options.method,
-        "--checkpoint": options.checkpoint,
-        "--set": options.settings,
-        "--precision": options.precision != "float32",
-        "--compile": options.compiled,
-    }
-    for option, value in others.items():
-        if value:
-            raise TalkbenchError(f"{option} is for a method that is run; leave out either {option} or --frames")
+    _refuse(options, "--frames", {"--set": options.settings})
     if options.name is None:
         raise TalkbenchError("--frames needs --name: what to call the program that made them")
     check_name(options.name)
     if not options.frames.is_dir():
         raise TalkbenchError(f"--frames {options.frames} is not a folder; give the one that holds the frames")
     return Weights(options.name, None, ORIGIN)
+
+
+def _refuse(options: RunOptions, instead: str, more: Mapping[str, object]) -> None:
+    """Refuse the options of a method that is run, and `more`, beside the option `instead` of one."""
+    others = {
+        "--method": options.method,
+        "--checkpoint": options.checkpoint,
+        **more,
+        "--precision": options.precision != "float32",
+        "--compile": options.compiled,
+    }
+    for option, value in others.items():
+        if value:
+            raise TalkbenchError(f"{option} is for a method that is run; leave out either {option} or {instead}")
 
 
 def _given_frames(options: RunOptions, whole: datasets.Split, count: int, size: int, progress: Progress) -> GivenFrames:

@@ -221,7 +221,7 @@ def test_what_is_missing_is_named_at_once(card, drive, changes, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--program", "mine.yaml", "--method", "blend"), "--method is not for a program"),
+        (("--program", "mine.yaml", "--method", "blend"), "leave out either --method or --program"),
         (
             ("--program", "mine.yaml", "--motion", "avd"),
             "mine has no motion avd; give --motion absolute or relative-first",
