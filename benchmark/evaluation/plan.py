@@ -173,8 +173,8 @@ def choose_weights(options: RunOptions, method: Method | None = None) -> Weights
     caller's own `method` has its weights already.
 
     Raises:
-        TalkbenchError: the options name neither a method nor frames, or mix the options of both; the method or motion is
-            unknown, the weights are missing, or the name is not allowed for frames.
+        TalkbenchError: the options name neither a method nor frames, or mix the options of both; the method or
+            motion is unknown, the weights are missing, or the name is not allowed for frames.
     """
     if method is not None:
         check_motion(method, options.motion)
