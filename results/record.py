@@ -76,12 +76,15 @@ class FramesInfo(StrictModel):
         pairs: how many pairs have a frame.
         kinds: how many frames are stored in which way (``PNG``, ``JPEG (lossy)``, ``h264 yuv420p``).
         sizes: how many frames have which width and height in pixels (``256x256``).
+        program: version of the program that was run here, by its card, to make them; empty for frames that the user
+            gave, and in records older than the field.
     """
 
     sha256: str
     pairs: int
     kinds: dict[str, int]
     sizes: dict[str, int]
+    program: str = ""
 
 
 class MethodInfo(StrictModel):
@@ -98,7 +101,7 @@ class MethodInfo(StrictModel):
         settings: all choices that change the numbers (noise, autocast, widths ...).
         resolution: side in pixels of the images the method works on; None if any will do.
         ranked: False for a yardstick that sees the truth (``oracle``): printed, never the best.
-        frames: the files that another program made in place of a run; None: the method was run here.
+        frames: the files that another program made in place of a run; None: talkbench's own code of the method ran.
     """
 
     name: str

@@ -87,7 +87,8 @@ def _provenance(entry: Entry) -> Iterator[str]:
     if not method.ranked:
         yield "a yardstick, not ranked"
     if method.frames:
-        yield f"frames of another program ({', '.join(sorted(method.frames.kinds))})"
+        whose = "its own" if method.frames.program else "another"
+        yield f"frames of {whose} program ({', '.join(sorted(method.frames.kinds))})"
 
 
 def _letters(text: str) -> str:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 ORIGIN = "frames given by the user"
-LOSSLESS = ("PNG", "BMP", "TIFF", "WEBP")  # as `_kind` calls them
+LOSSLESS = ("PNG", "BMP", "TIFF", "WEBP", "ffv1 bgr0", "ffv1 bgra", "ffv1 gbrp")  # as `_kind` calls them
 OPEN_VIDEOS = 8  # pairs come in order of their sources, so few videos are in use at the same time
 
 

@@ -42,16 +42,18 @@ class ProgramFrames(GivenFrames):
 
     def __init__(
         self,
-        name: str,
+        program: Program,
         folder: Path,
         split: Split,
         size: int,
         kinds: dict[int, str],
         absent: dict[int, tuple[str, str]],
     ) -> None:
-        super().__init__(name, folder, split.pairs, len(split), size)
+        super().__init__(program.name, folder, split.pairs, len(split), size)
         self.absent = absent
-        self.info = self.info.model_copy(update={"kinds": dict(Counter(kinds.values()))})
+        made = {"kinds": dict(Counter(kinds.values())), "program": str(program.version)}
+        self.info = self.info.model_copy(update=made)
+        self.settings = program.settings(MOTIONS[split.motion])
         self.remarks = [*lossy(self.info)]
 
     def read(self, number: int) -> object:  # type: ignore[override]
@@ -84,7 +86,7 @@ class Maker:
     @property
     def origin(self) -> str:
         """What the record says of the frames."""
-        return f"run here by its card, {self.program.version}"
+        return f"a program in an environment of its own ({self.program.version})"
 
     @property
     def size(self) -> int | None:
@@ -171,18 +173,14 @@ class Maker:
                 else:
                     absent[number] = "missing-frame", f"{self.name} wrote no frame of pair {number}"
         self._report(split, absent, progress)
-        frames = ProgramFrames(self.name, self.folder, split, size, kinds, absent)
-        for remark in frames.remarks:
-            progress.warn(remark)
-        frames.settings = self.program.settings(MOTIONS[split.motion])
+        frames = ProgramFrames(self.program, self.folder, split, size, kinds, absent)
         if written != size:
             frames.settings["resized"] = f"{written} to {size}"
-            how = (
-                f"the mean of {written // size}x{written // size} pixels"
-                if written % size == 0
-                else "bilinear resizing"
-            )
-            progress.say(f"the frames of {written}x{written} are compared at {size}x{size}, by {how}")
+            ratio = written // size
+            how = f"the mean of {ratio}x{ratio} pixels" if written % size == 0 else "bilinear resizing"
+            frames.remarks.append(f"the frames of {written}x{written} are compared at {size}x{size}, by {how}")
+        for remark in frames.remarks:
+            progress.warn(remark)
         return frames
 
     def _report(self, split: Split, absent: dict[int, tuple[str, str]], progress: Progress) -> None:

@@ -20,6 +20,9 @@ from talkbench.core.files import is_there
 from talkbench.core.registry import nearest
 from talkbench.results.strict import canonical_sha256
 
+CARD_OF_RUN = "program.yaml"
+"""The card of the program that was run, in the folder of the run."""
+
 DESCRIBING = {"title", "short", "paper", "code", "year", "licence", "python", "memory", "notes"}
 CALLING = {"places", "timeout", "retries", "seed"}
 """What of a card decides no frame: its words; and what is recorded apart, or is no part of an image."""
@@ -93,6 +96,12 @@ class Program:
             "files": {name: sha256[:16] for name, sha256 in self.contents.items()},
             **({"container": container.image} if container else {}),
         }
+
+
+def card_of_run(folder: Path) -> ProgramCard | None:
+    """The card of the program that was run; None for the folder of another run."""
+    path = folder / CARD_OF_RUN
+    return read_card(ProgramCard, path) if path.is_file() else None
 
 
 def load(name: str, settings: Mapping[str, object] | None = None) -> Program:

@@ -7,13 +7,10 @@ from dataclasses import replace
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.runner import Finished, run
 from talkbench.benchmark.programs.frames import making
-from talkbench.benchmark.programs.program import load
+from talkbench.benchmark.programs.program import CARD_OF_RUN, load
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import write_atomic
-
-CARD = "program.yaml"
-"""The program's card in the folder of a run."""
 
 
 def run_program(options: RunOptions, name: str, jobs: int = 1, progress: Progress | None = None) -> Finished:
@@ -32,5 +29,5 @@ def run_program(options: RunOptions, name: str, jobs: int = 1, progress: Progres
         raise TalkbenchError(f"{options.out} holds a run; continue it with --resume or choose another --out")
     with making(program, jobs, options.device) as maker:
         finished = run(replace(options, maker=maker, settings={}), progress)
-    write_atomic(finished.store.folder / CARD, program.path.read_bytes())
+    write_atomic(finished.store.folder / CARD_OF_RUN, program.path.read_bytes())
     return finished

@@ -14,6 +14,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from talkbench import datasets, methods
+from talkbench.benchmark.programs.card import ProgramCard
+from talkbench.benchmark.programs.program import card_of_run
 from talkbench.benchmark.sharing.entry_clips import entry_clips
 from talkbench.benchmark.sharing.shown_runs import ShownRun
 from talkbench.core.dataset_cards import may_have_seen, set_names
@@ -78,7 +80,7 @@ def export_entry(
     store.read_summary()  # refuses a run that has not ended
     if rows["pair"].nunique() < record.dataset.pairs:
         raise TalkbenchError(f"{folder} is not finished; finish it with bench run --resume")
-    details = describe(record, options)
+    details = describe(record, options, card_of_run(folder))
     pictured = options.thumbnails > 0 and has_frames(folder)
     pictures = thumbnails(folder, rows, record, options) if pictured else {}
     data = datasets.create(record.dataset.name, root=options.root) if pictured and options.clips else None
@@ -92,13 +94,16 @@ def has_frames(folder: Path) -> bool:
     return (folder / "frames").is_dir()
 
 
-def describe(record: RunRecord, options: ExportOptions) -> EntryDetails:
+def describe(record: RunRecord, options: ExportOptions, program: ProgramCard | None = None) -> EntryDetails:
     """What an entry tells of the method of a run: what the user says, and the rest from the method's card.
+
+    Args:
+        program: the card of the program that was run; None for a method.
 
     Raises:
         TalkbenchError: a value is not allowed in an entry.
     """
-    details = {**_from_card(record), **_cost(record, options)}
+    details = {**_from_card(record), **_from_program(program), **_cost(record, options)}
     stated = {field: value for field in DETAILS if (value := getattr(options, field)) is not None}
     links = {field: link for field in ("paper", "code") if (link := getattr(options, field)) is not None}
     details |= {**stated, "links": {**details["links"], **links}}
@@ -109,6 +114,15 @@ def describe(record: RunRecord, options: ExportOptions) -> EntryDetails:
         first = error.errors()[0]
         option = str(first["loc"][-1] if first["loc"] else "speed").replace("_", "-")
         raise TalkbenchError(f"--{option} {first.get('input', '')!r}: {first['msg'].lower()}") from error
+
+
+def _from_program(card: ProgramCard | None) -> dict[str, Any]:
+    """What the card of a program says of its method."""
+    if card is None:
+        return {}
+    links = {"paper": card.paper, "code": card.code}
+    links = {field: link for field, link in links.items() if link.startswith("http")}
+    return {"links": links, "year": card.year, "licence": str(card.licence), "note": card.short}
 
 
 def _from_card(record: RunRecord) -> dict[str, Any]:

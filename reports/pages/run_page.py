@@ -124,6 +124,8 @@ def _story(record: RunRecord) -> str:
     subject = f"{method.name}, {weights}{origin}, was run"
     if method.frames:
         subject = f"The frames of {method.name}, which another program made ({method.origin}), were scored"
+        if method.frames.program:
+            subject = f"{method.name}, {method.origin}, was run by its card, and its frames were scored"
     sentences = [
         f"{subject} on {pairs_of(data.pairs)} of the {data.name} set; a pair is a source image and a driving frame "
         "whose motion the source is to take over.",
@@ -278,7 +280,11 @@ def _frames(record: RunRecord) -> list[tuple[str, str]]:
     if frames is None:
         return []
     return [
-        ("given frames", f"for {frames.pairs} of {record.dataset.pairs} pairs"),
+        *([("program", frames.program)] if frames.program else []),
+        (
+            "frames of the program" if frames.program else "given frames",
+            f"for {frames.pairs} of {record.dataset.pairs} pairs",
+        ),
         ("stored as", counts(frames.kinds)),
         ("sizes", counts(frames.sizes)),
         ("sha256 of the frames", frames.sha256),

@@ -61,7 +61,7 @@ def about(runs: Sequence[Run], intervals: bool) -> list[str]:
     unranked = [run.record.method.name for run in runs if not run.record.method.ranked]
     if unranked:
         remarks.append(f"Not ranked: {', '.join(dict.fromkeys(unranked))}, a yardstick that sees the truth.")
-    if any(run.record.method.frames for run in runs):
+    if any(frames and not frames.program for frames in (run.record.method.frames for run in runs)):
         remarks.append("Frames given: another program made them, by its user's account; they were only scored here.")
     if runs and not any(run.record.dataset.data_id for run in runs):
         remarks.append(f"Measured: {OLDER}.")

@@ -49,7 +49,7 @@ def _sample(run: Run) -> str:
     if run.record.method.numerics:
         count += f", {run.record.method.numerics}"
     if run.record.method.frames:
-        count += ", frames given"
+        count += ", its own program" if run.record.method.frames.program else ", frames given"
     return count if run.record.method.ranked else f"{count}, not ranked"
 
 
