@@ -59,9 +59,11 @@ def misbehave(mode: str, calls: Sequence[str]) -> None:
         sys.exit(3)
     if mode.startswith("stop"):
         os.kill(os.getppid(), signal.SIGTERM)
-    if mode.startswith(("slow", "stop")):
-        if os.fork() == 0:
-            Path(os.environ["STATE"]).with_name("children").write_text(str(os.getpid()))
+    if mode.startswith(("slow", "stop", "leave")) and (child := os.fork()):
+        Path(os.environ["STATE"]).with_name("children").write_text(str(child))
+        if mode.startswith("leave"):
+            return
+    if mode.startswith(("slow", "stop", "leave")):
         time.sleep(60)
 
 

@@ -156,7 +156,8 @@ def test_methods_need_torch_only():
 QUICK = [
     "--help",
     *("list", "list methods --all", "list method", "list metrics", "list extractors", "list datasets"),
-    *("list protocols", "list tables", "list recipes", "list mthods"),
+    *("list protocols", "list tables", "list recipes", "list programs", "list mthods"),
+    *("show fomm-original", "run --program fom --dataset demo", "check program"),
     *("show mcnet", "show fomm@memory", "show psnr", "show akd", "show fan68", "show dataset hdtf"),
     *("show mcnet-2023", "show 1a", "show mcnet/demo", "show mcnett", "show metric mcnett", "show pixel psnr"),
     *("weights list", "weights list fomm", "weights pull nosuch", "data lists", "data lists hdft"),

@@ -192,7 +192,6 @@ def _check(options: RunOptions) -> None:
     for option, value, wrong in (
         ("--frames", options.frames, True),
         ("--name", options.name, True),
-        ("--program", options.maker, True),
         ("--checkpoint", options.checkpoint, methods_),
         ("--pairs", options.pairs, lists),
     ):

@@ -19,6 +19,8 @@ from talkbench.core.text import visible
 GRACE = 5.0
 """Seconds that a process has to end itself before it is killed."""
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+
 OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 """Variables of this environment that would spoil another one."""
 
@@ -82,6 +84,7 @@ class Processes:
         finally:
             with self._lock:
                 self._running.discard(process)
+        _signal(process, KILL)  # what it has left running
         if self._stopped:
             raise Stopped
         return Ended(_in_words(code), False, time.monotonic() - began)
@@ -119,13 +122,16 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     _signal(process, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(GRACE)
-    _signal(process, signal.SIGKILL)
+    _signal(process, KILL)
     process.wait()
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):  # the group is gone
-        os.killpg(process.pid, number)
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, number)
+        else:  # Windows has no groups
+            process.send_signal(number)
 
 
 def _in_words(code: int) -> str:

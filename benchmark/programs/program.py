@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Mapping
@@ -68,9 +69,11 @@ class Program:
         """
         files = {}
         for template in self.card.weights:
-            path = Path(fill(f"{template}", self.places))
-            files[template] = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
+            pattern = Path(fill(template, {name: glob.escape(str(path)) for name, path in self.places.items()}))
+            root = Path(pattern.anchor)
+            files[template] = sorted(root.glob(str(pattern.relative_to(root))))
             if not files[template]:
+                path = fill(template, {name: str(path) for name, path in self.places.items()})
                 raise TalkbenchError(f"{self.name}: weights: there is no {path}; put the file there, or mend the card")
         return files
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from talkbench.benchmark.evaluation.grid import is_grid
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.runner import Finished, run
 from talkbench.benchmark.programs.frames import making
@@ -24,6 +25,8 @@ def run_program(options: RunOptions, name: str, jobs: int = 1, progress: Progres
     Raises:
         TalkbenchError: as `program.load`, `frames.Maker.make` and `runner.run`.
     """
+    if is_grid(options):
+        raise TalkbenchError("--program is for a single run; name one data set and one task")
     program = load(name, options.settings)
     if options.out and (options.out / "run.json").exists() and not options.resume:  # hours before the run would say so
         raise TalkbenchError(f"{options.out} holds a run; continue it with --resume or choose another --out")

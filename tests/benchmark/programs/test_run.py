@@ -140,6 +140,12 @@ def test_a_call_that_fails(card, drive, state, mode, changes, reason, said):
     assert not any(map(alive, f"{state.read_text()} {children}".split()))
 
 
+def test_what_a_program_leaves_running_is_ended(card, drive, state):
+    result = drive(card("leave-second"))
+    assert set(result.values("l1").values()) == {0.0}, result.err
+    assert not alive(state.with_name("children").read_text())
+
+
 def test_a_failed_call_is_tried_again(card, drive, state):
     result = drive(card("crash-second", retries=1))
     assert calls(state) == 3
@@ -231,6 +237,7 @@ def test_what_is_missing_is_named_at_once(card, drive, changes, said):
         (("--program", "Mine-2.yaml"), "Mine-2.yaml 'Mine-2': use a-z and 0-9"),
         (("--program", "nowhere.yaml"), "there is no card nowhere.yaml"),
         (("--program", "liveportrait-orignal"), "did you mean liveportrait-original?"),
+        (("--program", "mine.yaml", "--task", "all"), "--program is for a single run"),
         (("--method", "blend", "--jobs", "2"), "--jobs is for a --program"),
     ],
 )
