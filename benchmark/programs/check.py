@@ -128,7 +128,11 @@ def check_program(options: ProgramCheck, progress: Progress | None = None) -> li
                 progress.advance(1)
         except PairError as error:
             return [*findings, Finding("run", "fault", error.message)]
-        findings.append(Finding("run", "sound", f"{len(calls)} calls, motion {motion}, images of {size}x{size}"))
+        findings.append(
+            Finding(
+                "run", "sound", f"{len(calls)} call{'s' * (len(calls) > 1)}, motion {motion}, images of {size}x{size}"
+            )
+        )
         findings += _judged(program, samples, size)
         findings.append(_seed(dry, calls[0], samples[0], Path(folder), progress))
     return findings

@@ -121,7 +121,7 @@ class Maker:
         settings = self.program.settings(motion)
         caller = Caller(self.program, images, motion, side, settings, processes, progress.say)
         calls = calls_of(card, images)
-        progress.say(f"running {self.name}: {len(calls)} calls for {len(split)} pairs")
+        progress.say(f"running {self.name}: {_calls(len(calls))} for {len(split)} pairs")
         progress.start(0, len(split))
         self._call_all(caller, calls, progress)
         return self._collect(split, size, side, progress)
@@ -200,10 +200,14 @@ class Maker:
         counts = Counter(reason for reason, _ in absent.values())
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
         progress.say(
-            f"{len(self.made)} calls of {self.name}: {len(self.made) - kept - len(failed)} made, "
+            f"{_calls(len(self.made))} of {self.name}: {len(self.made) - kept - len(failed)} made, "
             f"{kept} kept from before, {len(failed)} failed"
             + (f"; {len(absent)} of {len(split)} pairs have no frame ({told})" if absent else "")
         )
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count} calls"
 
 
 def _put(file: Path, target: Path, size: int) -> None:

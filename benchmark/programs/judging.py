@@ -180,7 +180,7 @@ def order(samples: Sequence[Sample], frames: FrameMap) -> list[Finding]:
     expected = len(drivers(frames, count, rate))
     fits = abs(written - expected) <= (1 if resamples(frames, rate) else 0)
     if count < FEWEST:
-        counted = f"{written} frames of {count} driving frames, as the frame map says"
+        counted = f"{_frames(written)} of {count}, as the frame map says"
         if fits:
             return [
                 Finding("rate", "sound", counted),
@@ -188,13 +188,13 @@ def order(samples: Sequence[Sample], frames: FrameMap) -> list[Finding]:
             ]
         return [
             Finding(
-                "rate", "fault", f"it wrote {written} frames of {count}; the frame map gives {expected}; mend frames"
+                "rate", "fault", f"it wrote {_frames(written)} of {count}; the frame map gives {expected}; mend frames"
             )
         ]
     readings = _readings(written, count, rate, frames if fits else None)
     scores = {words: _score(samples, mapping) for words, mapping in readings.items()}
     known = {words: score for words, score in scores.items() if score is not None}
-    said = f"it wrote {written} frames of {count}"
+    said = f"it wrote {_frames(written)} of {count}"
     best = max(known, key=lambda words: known[words], default="")
     unsure = not known or known[best] < ALIKE
     if fits and (unsure or known.get(OWN, -1.0) >= known[best] - CLEARLY):
@@ -217,7 +217,7 @@ def order(samples: Sequence[Sample], frames: FrameMap) -> list[Finding]:
     if unsure or known[best] - second < CLEARLY:
         likely = f"; by the count {' or '.join(_likely(written, count, rate))}" if not unsure or written else ""
         return [
-            Finding("rate", "fault", f"{text}{likely}, and the pictures do not tell"),
+            Finding("rate", "fault", f"{text}{likely}, and the pictures do not tell which"),
             Finding("offset", "unclear", ""),
         ]
     return [Finding("rate" if "resample" in best else "offset", "fault", f"{text}: the frames {best}")]
@@ -250,10 +250,16 @@ def _shift_words(shift: int, written: int, count: int) -> str:
         )
     if shift > 0:
         cap = f" and frames.cap: {written}" if lacking < 0 else ""
-        return f"lack the first {shift} of the driver: set frames.dropped: {shift}{cap}"
+        return f"lack {_frames(shift)} of the driver at the start: set frames.dropped: {shift}{cap}"
     if written == count - shift:
-        return f"begin with {-shift} that belong to no driving frame: set frames.offset: {-shift}"
-    return f"are {-shift} behind the driver: let the program write all of them, and set frames.offset: {-shift}"
+        return f"begin with {_frames(-shift)} of no driving frame: set frames.offset: {-shift}"
+    return (
+        f"are {_frames(-shift)} behind the driver: let the program write all of them, and set frames.offset: {-shift}"
+    )
+
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"
 
 
 def _likely(written: int, count: int, rate: Fraction) -> list[str]:

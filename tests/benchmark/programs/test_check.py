@@ -41,7 +41,7 @@ def samples(scenes, change) -> list[Sample]:
     ("change", "frames", "subject", "state", "said"),
     [
         (lambda out: out, {}, "offset", "sound", "move with the driver"),
-        (lambda out: out[:1] * 2 + out[:-2], {}, "offset", "fault", "2 behind the driver"),
+        (lambda out: out[:1] * 2 + out[:-2], {}, "offset", "fault", "2 frames behind the driver"),
         (lambda out: [out[9]] * 3 + out, {}, "offset", "fault", "set frames.offset: 3"),
         (lambda out: [out[9]] * 3 + out, {"offset": 3}, "offset", "sound", "move with the driver"),
         (lambda out: out[3:], {}, "offset", "fault", "set frames.dropped: 3"),
