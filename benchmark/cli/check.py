@@ -15,7 +15,7 @@ from talkbench.benchmark.cli.output import answer, json_option
 
 @click.group(cls=NearestGroup)
 def command() -> None:
-    """Check that a method keeps the rules, or that a program does what its card says.
+    """Check a method, or a program by its card.
 
     \b
     bench check method mcnet

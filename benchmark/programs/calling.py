@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,9 +63,12 @@ class Caller:
     processes: Processes
     say: Callable[[str], None]
 
-    def make(self, call: Call, gpu: str | None) -> Made:
+    def make(self, call: Call, gpu: str | None, wait: bool = True) -> Made | None:
         """The frames of a call. Those of an earlier call with the same program, card and input are kept in the cache
-        folder; another process that is making them is waited for.
+        folder.
+
+        Args:
+            wait: for another process that is making them; else None is returned, and there may be other calls to make.
 
         Raises:
             TalkbenchError: the program cannot be started, or the disk is full.
@@ -73,7 +76,14 @@ class Caller:
         """
         key = key_of(call, self.images, self.settings, self.size)
         folder = home().absolute() / "programs" / self.program.name / key
-        with locked(folder, f"is running {self.program.name} in", FOREVER, self.say):
+        with ExitStack() as stack:
+            try:
+                work = f"is running {self.program.name} in"
+                stack.enter_context(locked(folder, work, FOREVER if wait else 0.0, self.say))
+            except TalkbenchError:
+                if wait:
+                    raise
+                return None
             if (folder / RESULT).is_dir():
                 return _read(call, folder / RESULT, kept=True)
             sweep(folder)

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,22 +131,24 @@ class Maker:
         for gpu in gpus(self.device) * self.jobs:
             slots.put(gpu)
 
-        def make(call: Call) -> Made:
+        def make(call: Call, wait: bool) -> Made | None:
             gpu = slots.get()
             try:
-                return caller.make(call, gpu)
+                return caller.make(call, gpu, wait)
             finally:
                 slots.put(gpu)
 
         with ThreadPoolExecutor(slots.qsize()) as executor:
-            futures: list[Future[Made]] = [executor.submit(make, call) for call in calls]
             try:
-                for future in as_completed(futures):
-                    self._take(future.result(), progress)
+                for wait in (False, True):  # first what no other process is making at the moment
+                    done = {made.call for made in self.made}
+                    futures = [executor.submit(make, call, wait) for call in calls if call not in done]
+                    for future in as_completed(futures):
+                        if made := future.result():
+                            self._take(made, progress)
             except BaseException:
                 caller.processes.stop()
-                for future in futures:
-                    future.cancel()
+                executor.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def _take(self, made: Made, progress: Progress) -> None:

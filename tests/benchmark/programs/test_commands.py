@@ -13,11 +13,13 @@ import yaml
 
 from talkbench import datasets
 from talkbench.benchmark.programs.calling import Caller
-from talkbench.benchmark.programs.calls import Images, calls_of
+from talkbench.benchmark.programs.calls import Images, calls_of, key_of
 from talkbench.benchmark.programs.frames import gpus
 from talkbench.benchmark.programs.inputs import write_inputs, write_lossless
 from talkbench.benchmark.programs.process import Processes
 from talkbench.benchmark.programs.program import load
+from talkbench.core.locks import locked
+from talkbench.core.paths import home
 
 DOCKER = """#!/bin/sh
 printf '%s\\n' "$@" >> "$STATE".docker
@@ -93,6 +95,17 @@ def test_the_driving_video_loses_nothing(tmp_path):
         assert (stream.average_rate, stream.frames) == (Fraction(24000, 1001), 7)
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
     assert np.array_equal(decoded, frames)
+
+
+def test_a_call_that_another_process_makes_is_left_to_it(card, split, state):
+    """First there may be others to make; then it is waited for."""
+    program, images = load(str(card())), Images(split)
+    (call,) = calls_of(program.card, images)
+    caller = Caller(program, images, "relative", 48, program.settings("relative"), Processes(), print)
+    folder = home() / "programs" / "mine" / key_of(call, images, caller.settings, 48)
+    with locked(folder, "is running mine in"):
+        assert caller.make(call, None, wait=False) is None
+    assert caller.make(call, None, wait=False).files
 
 
 def test_two_runs_at_once_make_a_call_once(card, split, state):
