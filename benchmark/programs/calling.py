@@ -28,7 +28,7 @@ LOG, RESULT, FACTS = "log.txt", "result", "call.json"
 
 
 @dataclass(frozen=True)
-class Made:
+class CallResult:
     """What came of a call.
 
     Attributes:
@@ -63,7 +63,7 @@ class Caller:
     processes: Processes
     say: Callable[[str], None]
 
-    def make(self, call: Call, gpu: str | None, wait: bool = True) -> Made | None:
+    def make(self, call: Call, gpu: str | None, wait: bool = True) -> CallResult | None:
         """The frames of a call. Those of an earlier call with the same program, card and input are kept in the cache
         folder.
 
@@ -89,7 +89,7 @@ class Caller:
             sweep(folder)
             return self._try(call, folder, gpu)
 
-    def _try(self, call: Call, folder: Path, gpu: str | None) -> Made:
+    def _try(self, call: Call, folder: Path, gpu: str | None) -> CallResult:
         """Run the program until a call goes well, or it has been tried as often as it may be."""
         (folder / LOG).unlink(missing_ok=True)
         for attempt in range(1 + self.program.retries):
@@ -100,7 +100,7 @@ class Caller:
             except PairError as error:
                 check_space(folder)
                 fault = error.reason, self._told(call, error, folder / LOG, attempt + 1)
-        return Made(call, {}, {}, fault=fault)
+        return CallResult(call, {}, {}, fault=fault)
 
     def _run(self, call: Call, folder: Path, result: Path, gpu: str | None, attempt: int) -> None:
         with TemporaryDirectory(prefix=PARTIAL, dir=folder) as place:
@@ -150,7 +150,7 @@ def run_once(
     return ended
 
 
-def _read(call: Call, result: Path, kept: bool = False) -> Made:
+def _read(call: Call, result: Path, kept: bool = False) -> CallResult:
     """The frames that are kept of a call.
 
     Raises:
@@ -161,5 +161,5 @@ def _read(call: Call, result: Path, kept: bool = False) -> Made:
         kinds = {int(number): str(kind) for number, kind in facts["kinds"].items()}
         files = {number: result / frame_name(number) for number in kinds}
         if all(path.is_file() for path in files.values()):
-            return Made(call, files, kinds, kept)
+            return CallResult(call, files, kinds, kept)
     raise TalkbenchError(f"{result} is damaged; delete this folder, and the call is made anew")

@@ -201,8 +201,7 @@ def _judged(program: Program, samples: list[Sample], size: int) -> Iterator[Find
     yield finding
     samples = [sample.cut(cut) for sample in samples]
     yield judging.size(samples, card.output.size or size, size)
-    findings = judging.order(samples, card.frames)
-    yield from (finding for finding in findings if finding.text)
+    yield from judging.order(samples, card.frames)
     yield judging.crop(samples, card.crop)
 
 

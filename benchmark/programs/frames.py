@@ -17,7 +17,7 @@ import torch
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames, check_name, frame_name, lossy
 from talkbench.benchmark.evaluation.motions import MOTIONS
-from talkbench.benchmark.programs.calling import Caller, Made
+from talkbench.benchmark.programs.calling import Caller, CallResult
 from talkbench.benchmark.programs.calls import Call, Images, calls_of
 from talkbench.benchmark.programs.outputs import LOST, lost, shrunk
 from talkbench.benchmark.programs.process import Processes
@@ -51,8 +51,8 @@ class ProgramFrames(GivenFrames):
     ) -> None:
         super().__init__(program.name, folder, split.pairs, len(split), size)
         self.absent = absent
-        made = {"kinds": dict(Counter(kinds.values())), "program": str(program.version)}
-        self.info = self.info.model_copy(update=made)
+        facts = {"kinds": dict(Counter(kinds.values())), "program": str(program.version)}
+        self.info = self.info.model_copy(update=facts)
         self.settings = program.settings(MOTIONS[split.motion])
         self.remarks = [*lossy(self.info)]
 
@@ -69,14 +69,14 @@ class Maker:
     Attributes:
         jobs: how many calls run at once, on each GPU if there are any.
         device: on whose GPUs: ``auto``, or one device of torch's.
-        made: what came of the calls.
+        results: what came of the calls.
     """
 
     program: Program
     folder: Path
     jobs: int = 1
     device: str = "auto"
-    made: list[Made] = field(default_factory=list)
+    results: list[CallResult] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -131,7 +131,7 @@ class Maker:
         for gpu in gpus(self.device) * self.jobs:
             slots.put(gpu)
 
-        def make(call: Call, wait: bool) -> Made | None:
+        def make(call: Call, wait: bool) -> CallResult | None:
             gpu = slots.get()
             try:
                 return caller.make(call, gpu, wait)
@@ -141,37 +141,37 @@ class Maker:
         with ThreadPoolExecutor(slots.qsize()) as executor:
             try:
                 for wait in (False, True):  # first what no other process is making at the moment
-                    done = {made.call for made in self.made}
+                    done = {result.call for result in self.results}
                     futures = [executor.submit(make, call, wait) for call in calls if call not in done]
                     for future in as_completed(futures):
-                        if made := future.result():
-                            self._take(made, progress)
+                        if result := future.result():
+                            self._take(result, progress)
             except BaseException:
                 caller.processes.stop()
                 executor.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _take(self, made: Made, progress: Progress) -> None:
-        self.made.append(made)
-        failed = sum(one.fault is not None for one in self.made)
-        if made.fault and failed <= TOLD:
-            progress.warn(made.fault[1])
-        progress.advance(len(made.call.numbers))
+    def _take(self, result: CallResult, progress: Progress) -> None:
+        self.results.append(result)
+        failed = sum(one.fault is not None for one in self.results)
+        if result.fault and failed <= TOLD:
+            progress.warn(result.fault[1])
+        progress.advance(len(result.call.numbers))
 
     def _collect(self, split: Split, size: int, side: int, progress: Progress) -> ProgramFrames:
         """The frames of all calls in one folder, under the numbers of their pairs."""
         card, kinds, absent = self.program.card, dict[int, str](), dict[int, tuple[str, str]]()
         written = card.output.size or side
-        for made in sorted(self.made, key=lambda made: made.call.numbers):
-            gone = lost(card, made.call)
-            for number, place in zip(made.call.numbers, made.call.places, strict=True):
-                if made.fault:
-                    absent[number] = made.fault
+        for result in sorted(self.results, key=lambda result: result.call.numbers):
+            gone = lost(card, result.call)
+            for number, place in zip(result.call.numbers, result.call.places, strict=True):
+                if result.fault:
+                    absent[number] = result.fault
                 elif number in gone:
                     absent[number] = LOST, gone[number]
-                elif place in made.files:
-                    kinds[number] = made.kinds[place]
-                    _put(made.files[place], self.folder / frame_name(number), size)
+                elif place in result.files:
+                    kinds[number] = result.kinds[place]
+                    _put(result.files[place], self.folder / frame_name(number), size)
                 else:
                     absent[number] = "missing-frame", f"{self.name} wrote no frame of pair {number}"
         self._report(split, absent, progress)
@@ -191,18 +191,18 @@ class Maker:
         Raises:
             TalkbenchError: none has.
         """
-        failed = [made for made in self.made if made.fault]
-        kept = sum(made.kept for made in self.made)
-        if failed and len(failed) == len(self.made):
+        failed = [result for result in self.results if result.fault]
+        kept = sum(result.kept for result in self.results)
+        if failed and len(failed) == len(self.results):
             reason = failed[0].fault
             assert reason is not None
             raise TalkbenchError(f"not one of {len(failed)} calls went well; {reason[1]}")
-        if not self.made:
+        if not self.results:
             raise TalkbenchError("no pair has frames that can be read; check the data with bench data verify")
         counts = Counter(reason for reason, _ in absent.values())
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
         progress.say(
-            f"{_calls(len(self.made))} of {self.name}: {len(self.made) - kept - len(failed)} made, "
+            f"{_calls(len(self.results))} of {self.name}: {len(self.results) - kept - len(failed)} made, "
             f"{kept} kept from before, {len(failed)} failed"
             + (f"; {len(absent)} of {len(split)} pairs have no frame ({told})" if absent else "")
         )

@@ -117,10 +117,10 @@ def _role(samples: Sequence[Sample], cut: Cut) -> str:
     for sample in samples:
         pictures = small(sample.cut(cut).pictures)
         source, driving = small([sample.source]), small(sample.drivings)
-        shown = np.linspace(0, len(driving) - 1, len(pictures)).round().astype(int)
+        spread = np.linspace(0, len(driving) - 1, len(pictures)).round().astype(int)
         if np.abs(pictures - source).mean() < SAME and (len(pictures) == 1 or pictures.std(axis=0).mean() < 1):
             roles.add("the source")
-        elif np.abs(pictures - driving[shown]).mean() < SAME:
+        elif np.abs(pictures - driving[spread]).mean() < SAME:
             roles.add("the driver")
         else:
             roles.add("the result")
@@ -147,12 +147,12 @@ def _told(roles: list[list[str]], cut: Cut, declared: Cut | None) -> Finding:
     return Finding("montage", "fault", f"its parts show {shows}: set output.cut: {change}")
 
 
-def size(samples: Sequence[Sample], side: int, given: int) -> Finding:
+def size(samples: Sequence[Sample], side: int, input_side: int) -> Finding:
     """Whether the frames have the size that the card says, after the cut.
 
     Args:
         side: as the card says.
-        given: that of the images that the program got.
+        input_side: that of the images that the program got.
     """
     sizes = sorted({frame.shape[:2][::-1] for sample in samples for frame in sample.pictures})
     if sizes == [(side, side)]:
@@ -169,8 +169,8 @@ def size(samples: Sequence[Sample], side: int, given: int) -> Finding:
         return Finding(
             "size", "fault", f"{text}: frames must be square; turn off what changes that, or cut them with output.cut"
         )
-    return Finding("size", "fault", f"{text}: set output.size: {width}, or input.size: {given * side // width or 1}"
-                   if width != given else f"{text}: set output.size: {width}")  # fmt: skip
+    return Finding("size", "fault", f"{text}: set output.size: {width}, or input.size: {input_side * side // width or 1}"
+                   if width != input_side else f"{text}: set output.size: {width}")  # fmt: skip
 
 
 def order(samples: Sequence[Sample], frames: FrameMap) -> list[Finding]:
@@ -192,35 +192,39 @@ def order(samples: Sequence[Sample], frames: FrameMap) -> list[Finding]:
             )
         ]
     readings = _readings(written, count, rate, frames if fits else None)
-    scores = {words: _score(samples, mapping) for words, mapping in readings.items()}
-    known = {words: score for words, score in scores.items() if score is not None}
-    said = f"it wrote {_frames(written)} of {count}"
-    best = max(known, key=lambda words: known[words], default="")
-    unsure = not known or known[best] < ALIKE
-    if fits and (unsure or known.get(OWN, -1.0) >= known[best] - CLEARLY):
-        text = "it cannot be told: " + (
-            "the frames are all alike" if not known else "they do not move as the driver does"
-        )
-        found = (
-            Finding("offset", "unclear", text)
-            if unsure
-            else Finding("offset", "sound", "the frames move with the driver")
-        )
-        return [Finding("rate", "sound", f"{said}, as the frame map says"), found]
+    scores = {words: _score(samples, drivers_) for words, drivers_ in readings.items()}
+    likeness = {words: score for words, score in scores.items() if score is not None}
+    told = f"it wrote {_frames(written)} of {count}"
     if fits:
-        return [
-            Finding("rate", "sound", f"{said}, as the frame map says"),
-            Finding("offset", "fault", f"the frames {best}"),
-        ]
-    text = f"{said}; the frame map gives {expected}"
-    second = max((score for words, score in known.items() if words != best), default=-1.0)
-    if unsure or known[best] - second < CLEARLY:
-        likely = f"; by the count {' or '.join(_likely(written, count, rate))}" if not unsure or written else ""
-        return [
-            Finding("rate", "fault", f"{text}{likely}, and the pictures do not tell which"),
-            Finding("offset", "unclear", ""),
-        ]
-    return [Finding("rate" if "resample" in best else "offset", "fault", f"{text}: the frames {best}")]
+        return [Finding("rate", "sound", f"{told}, as the frame map says"), _offset(likeness)]
+    return [_misfit(likeness, f"{told}; the frame map gives {expected}", _likely(written, count, rate))]
+
+
+def _offset(likeness: dict[str, float]) -> Finding:
+    """Whether the frames of an output of the right length are where the frame map has them.
+
+    Args:
+        likeness: by reading, how like output and driver are then.
+    """
+    best = max(likeness, key=lambda words: likeness[words], default="")
+    if not likeness:
+        return Finding("offset", "unclear", "it cannot be told: the frames are all alike")
+    if likeness[best] < ALIKE:
+        return Finding("offset", "unclear", "it cannot be told: the frames do not move as the driver does")
+    if likeness.get(OWN, -1.0) >= likeness[best] - CLEARLY:
+        return Finding("offset", "sound", "the frames move with the driver")
+    return Finding("offset", "fault", f"the frames {best}")
+
+
+def _misfit(likeness: dict[str, float], told: str, likely: Sequence[str]) -> Finding:
+    """What is wrong with an output of another length than the frame map gives; see `_offset`."""
+    best = max(likeness, key=lambda words: likeness[words], default="")
+    second = max((score for words, score in likeness.items() if words != best), default=-1.0)
+    if not likeness or likeness[best] < ALIKE or likeness[best] - second < CLEARLY:
+        return Finding(
+            "rate", "fault", f"{told}; by the count {' or '.join(likely)}, and the pictures do not tell which"
+        )
+    return Finding("rate" if "resample" in best else "offset", "fault", f"{told}: the frames {best}")
 
 
 OWN = "are those of the card's frame map"
@@ -266,7 +270,7 @@ def _likely(written: int, count: int, rate: Fraction) -> list[str]:
     if written > count:
         return [f"frames.offset: {written - count}", f"frames.rate: {_usual(rate * written / count):g}"]
     fewer = [f"frames.cap: {written}", f"frames.dropped: {count - written}"]
-    return [*fewer, f"frames.rate: {_usual(rate * written / count):g}"] if written else ["nothing"]
+    return [*fewer, f"frames.rate: {_usual(rate * written / count):g}"]
 
 
 def _usual(rate: Fraction) -> float:
@@ -306,7 +310,7 @@ def crop(samples: Sequence[Sample], declared: str) -> Finding:
     for sample in samples:
         frame, driver = (resize(_mean(images), 2 * SMALL).mean(axis=2) for images in (sample.pictures, sample.drivings))
         whole.append(_correlation(frame, driver))
-        side, score = max(((side, _search(frame, driver, side)) for side in CROPS), key=lambda found: found[1])
+        side, score = max(((side, _search(frame, driver, side)) for side in CROPS), key=lambda scored: scored[1])
         cropped.append(score)
         sides.append(side)
     same, other, side = float(np.mean(whole)), float(np.mean(cropped)), float(np.mean(sides))

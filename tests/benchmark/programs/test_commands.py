@@ -117,9 +117,9 @@ def test_two_runs_at_once_make_a_call_once(card, split, state):
         for _ in range(2)
     ]
     with ThreadPoolExecutor(2) as executor:
-        made = list(executor.map(lambda caller: caller.make(call, None), callers))
-    assert sorted(one.kept for one in made) == [False, True]
-    assert made[0].files == made[1].files
+        results = list(executor.map(lambda caller: caller.make(call, None), callers))
+    assert sorted(one.kept for one in results) == [False, True]
+    assert results[0].files == results[1].files
     assert len(state.read_text().splitlines()) == 1
 
 
