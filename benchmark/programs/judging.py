@@ -169,8 +169,10 @@ def size(samples: Sequence[Sample], side: int, input_side: int) -> Finding:
         return Finding(
             "size", "fault", f"{text}: frames must be square; turn off what changes that, or cut them with output.cut"
         )
-    return Finding("size", "fault", f"{text}: set output.size: {width}, or input.size: {input_side * side // width or 1}"
-                   if width != input_side else f"{text}: set output.size: {width}")  # fmt: skip
+    remedy = f"set output.size: {width}"
+    if width != input_side:
+        remedy += f", or input.size: {input_side * side // width or 1}"
+    return Finding("size", "fault", f"{text}: {remedy}")
 
 
 def order(samples: Sequence[Sample], frames: FrameMap) -> list[Finding]:
