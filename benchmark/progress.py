@@ -17,3 +17,6 @@ class Progress:
 
     def advance(self, count: int) -> None:
         """`count` more units are finished and written."""
+
+    def workers(self, alive: int, total: int) -> None:
+        """Of `total` workers, `alive` work now. Called where there are several, when that changes."""

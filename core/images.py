@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from talkbench.core.errors import PairError
-from talkbench.core.files import atomic_path, check_regular
+from talkbench.core.files import check_regular, write_atomic
 
 if TYPE_CHECKING:
     import torch
@@ -177,10 +177,16 @@ def stored_size(path: Path, data: bytes | None = None) -> tuple[int, int]:
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write a uint8 RGB (H, W, 3) image losslessly and atomically."""
+    write_atomic(path, encode_png(image))
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """A uint8 RGB (H, W, 3) image as a PNG file, lossless."""
     from PIL import Image
 
-    with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return file.getvalue()
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

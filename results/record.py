@@ -208,6 +208,10 @@ class RunRecord(StrictModel):
         random: whether the method was seen to draw random numbers. It draws them anew for every batch, so its numbers
             follow from the batch size too.
         threads: that PyTorch computed with on the CPU; None in records older than the field.
+        engine: what the pairs were spread with, ``local``, ``processes`` or ``ray``, when the run was begun or last
+            continued.
+        engine_workers: over how many workers, each with so many `threads`.
+        shard: which part of how many of the run's pairs it is (``3/16``); empty for all.
         aggregation: ``mean over pairs``; ``… and over videos`` where the summary's `video_mean` is printed too.
         missing_faces: how a pair counts whose generated frame shows no face while the real one does: ``drop`` leaves it
             out, ``worst`` gives it the metric's worst value; tables may also leave it out of all runs (``intersect``).
@@ -228,6 +232,9 @@ class RunRecord(StrictModel):
     device: str
     device_name: str
     threads: int | None = None
+    engine: str = "local"
+    engine_workers: int = 1
+    shard: str = ""
     precision: str = "float32"
     seed: int = 0
     random: bool = False
@@ -324,6 +331,8 @@ class RunRecord(StrictModel):
         here, there = self._identity(), other._identity()
         keys = sorted(key for key in {*here, *there} if here.get(key) != there.get(key))
         differences = [f"{key}: {here.get(key)} / {there.get(key)}" for key in keys]
+        if self.shard != other.shard:
+            differences.append(f"shard: {self.shard or 'none'} / {other.shard or 'none'}")
         if self.random and self.batch_size != other.batch_size:
             sizes = f"{self.batch_size} / {other.batch_size}"
             differences.append(f"batch_size: {sizes}, and {self.method.name} draws random numbers for each batch")
@@ -348,7 +357,7 @@ class RunRecord(StrictModel):
 
 _BESIDE = {
     *("run_id", "created", "command", "unavailable", "git", "seen"),
-    *("batch_size", "random", "threads", "device_name", "platform"),
+    *("batch_size", "random", "threads", "device_name", "platform", "engine", "engine_workers", "shard"),
 }
 _DATA_BESIDE = ("pairs_file", "part", "list_sha256", "stored_size", "stored_sizes", "data_id")
 _METHOD_IDENTITY = ("name", "version", "distribution", "checkpoint_sha256", "settings", "resolution", "frames")

@@ -37,7 +37,7 @@ FLOORS = {
             "training_tracker",
             "videos",
         },
-        {"evaluation"},
+        {"evaluation", "engines"},
         REST,
         {"cli", "notebook"},
     ],

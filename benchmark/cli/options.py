@@ -135,6 +135,18 @@ def protocol_name(_ctx: click.Context, _param: click.Parameter, value: str) -> s
     return value
 
 
+def engine(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    from talkbench.benchmark.engines.choice import check_engine
+
+    return check_engine(value)
+
+
+def shard(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    from talkbench.benchmark.engines.chunks import shard_of
+
+    return value if value is None else str(shard_of(value))
+
+
 def _listed(value: str | None) -> list[str]:
     """The names between commas; none of ``all``."""
     return [] if value == "all" else [name.strip() for name in (value or "").split(",") if name.strip()]
@@ -203,6 +215,11 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         "--workers", type=click.IntRange(0, 64),
         help="Number of processes that read frames ahead of the model; 0: the main process reads them.  [default: 0 "
         "for up to 400 pairs, else one less than the processors, 2 to 8]",
+    ),
+    "engine": click.option(
+        "--engine", default="local", show_default=True, callback=engine, metavar="ENGINE",
+        help="Who works: local, this process; processes or processes:4, so many of this machine, one for each GPU or "
+        "thread if not told; ray or ray:ADDRESS, the GPUs or processors of a Ray cluster. The rows are the same.",
     ),
     "processes": click.option(
         "--workers", type=POSITIVE, callback=processors,

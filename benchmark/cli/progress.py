@@ -103,6 +103,7 @@ class RunDisplay(WorkProgress):
         self._live = says(logging.INFO) and STDERR.is_terminal and not STDERR.is_dumb_terminal
         self._task: TaskID | None = None
         self._before = self._done = self._total = 0
+        self._workers = ""
         self._began = self._due = 0.0
 
     def __enter__(self) -> Self:
@@ -139,8 +140,13 @@ class RunDisplay(WorkProgress):
         elif now >= self._due and self._before < self._done < self._total:
             speed = (self._done - self._before) / (now - self._began)
             left = _clock((self._total - self._done) / speed)
-            say(f"{self._unit} {self._done}/{self._total}, {speed:.1f} {self._unit}/s, {left} left")
+            say(f"{self._unit} {self._done}/{self._total}, {speed:.1f} {self._unit}/s, {left} left{self._workers}")
             self._due = now + BETWEEN
+
+    def workers(self, alive: int, total: int) -> None:
+        self._workers = f", {alive} of {total} workers"
+        if self._task is not None:
+            self._progress.update(self._task, description=f"{self._unit}{self._workers}")
 
     def reach(self, done: int, total: int, description: str) -> None:
         """Set the bar, if there is one, to `done` of `total` units; the `description` replaces the name of the unit

@@ -16,6 +16,7 @@ from talkbench.benchmark.cli.options import (
     metric_names,
     program_name,
     protocol_name,
+    shard,
     typed,
 )
 from talkbench.benchmark.cli.output import answer, json_option, verbose
@@ -78,6 +79,11 @@ if TYPE_CHECKING:
 @OPTIONS["limit"]
 @OPTIONS["batch_size"]
 @OPTIONS["workers"]
+@OPTIONS["engine"]
+@click.option(
+    "--shard", metavar="I/N", callback=shard,
+    help="Evaluate the I-th of N parts of the pairs, for job arrays; bench merge puts them together.",
+)  # fmt: skip
 @click.option(
     "--image-size",
     type=POSITIVE,
@@ -123,6 +129,7 @@ def command(as_json: bool, **options: Any) -> None:
     bench run --frames results --name mymethod --dataset demo
     bench run --program mine.yaml --dataset demo --task reconstruction
     bench run --config run.yaml --method fomm
+    bench run --method mcnet --dataset hdtf --engine processes:4
     """
     from talkbench.benchmark.cli.progress import RunDisplay
 

@@ -22,7 +22,7 @@ CONFIG = click.option(
 )  # fmt: skip
 
 NOT_IN_FILES = {"config", "json", "help"}
-NOT_AGAIN = {*NOT_IN_FILES, "out", "resume", "wait", "quiet", "verbose", "log-level"}
+NOT_AGAIN = {*NOT_IN_FILES, "out", "shard", "resume", "wait", "quiet", "verbose", "log-level"}
 """What is not taken from a run into the file that repeats it."""
 
 

@@ -57,12 +57,14 @@ class Outcome:
         scores: the rows of all its pairs, the features that metrics of whole sets keep, and what extractors saw.
         frames: the generated frames, of the pairs that have one.
         contents: what the frames of its pairs decode to.
+        drew: whether the method has drawn random numbers so far.
     """
 
     numbers: Sequence[int]
     scores: Scores = field(default_factory=Scores)
     frames: list[GeneratedFrame] = field(default_factory=list)
     contents: dict[FrameName, FrameContent] = field(default_factory=dict)
+    drew: bool = False
 
 
 @dataclass
@@ -109,9 +111,14 @@ def batches(pairs: Sequence[Pair], size: int) -> list[list[int]]:
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
-def stretches_to_do(order: Sequence[Sequence[int]], done: Container[int]) -> list[tuple[int, list[int]]]:
-    """The pairs of each batch that are not `done`, each run of neighbours with the place of its first in the order."""
-    todo: list[tuple[int, list[int]]] = []
+Stretch = tuple[int, list[int]]
+"""Neighbours in a batch that are evaluated together: the place of the first in the order of all pairs, and their
+numbers."""
+
+
+def stretches_to_do(order: Sequence[Sequence[int]], done: Container[int]) -> list[Stretch]:
+    """The pairs of each batch that are not `done`."""
+    todo: list[Stretch] = []
     place = 0
     for numbers in order:
         stretch: list[int] = []
@@ -164,38 +171,41 @@ class Evaluator:
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
     def run(self, order: Sequence[Sequence[int]], done: Container[int] = ()) -> Iterator[Outcome]:
-        """Evaluate in `order` all pairs that are not `done`; meanwhile the frames of later ones are read.
+        """Evaluate in `order` all pairs that are not `done`."""
+        with Reader(self.images, self.workers) as reader:
+            yield from self.evaluate(order, stretches_to_do(order, done), reader)
 
-        Metrics that look back get the last frames before those of the batch, which are generated again if they were
-        done in an earlier run.
+    def evaluate(self, order: Sequence[Sequence[int]], todo: Sequence[Stretch], reader: Reader) -> Iterator[Outcome]:
+        """Evaluate some stretches of the `order`; meanwhile the frames of later ones are read.
+
+        Metrics that look back get the last frames before those of the batch, which are generated again if they are in
+        none of the stretches.
         """
-        todo = stretches_to_do(order, done)
-        flat = [number for numbers in order for number in numbers]
         before: list[GeneratedFrame] = []
         upcoming: deque[list[Requested]] = deque()
         end = 0
-        with Reader(self.images, self.workers) as reader:
-            for count, (start, numbers) in enumerate(todo):
-                for _, later in todo[count + len(upcoming) : count + 1 + reader.ahead]:
-                    upcoming.append(self._request(later, reader))
-                loaded = self._load(upcoming.popleft())
-                if self.scorer.history and start > 0 and end != start:
-                    before = self._again(flat[:start], len(order[0]), reader)
-                outcome = self._evaluate(numbers, loaded, before)
-                before, end = self._tail([*before, *outcome.frames]), start + len(numbers)
-                yield outcome
+        for count, (start, numbers) in enumerate(todo):
+            for _, later in todo[count + len(upcoming) : count + 1 + reader.ahead]:
+                upcoming.append(self._request(later, reader))
+            loaded = self._load(upcoming.popleft())
+            if self.scorer.history and start > 0 and end != start:
+                before = self._again(order, start, reader)
+            outcome = self._evaluate(numbers, loaded, before)
+            before, end = self._tail([*before, *outcome.frames]), start + len(numbers)
+            yield outcome
 
     def _tail(self, frames: list[GeneratedFrame]) -> list[GeneratedFrame]:
         return frames[-self.scorer.history :] if self.scorer.history else []
 
-    def _again(self, earlier: Sequence[int], size: int, reader: Reader) -> list[GeneratedFrame]:
-        """The last frames of the `earlier` pairs, as many as the metrics look back, generated again in batches of
-        `size`."""
+    def _again(self, order: Sequence[Sequence[int]], end: int, reader: Reader) -> list[GeneratedFrame]:
+        """The last frames of the first `end` pairs of the `order`, as many as the metrics look back, generated again in
+        their batches, which but for the last are of one size."""
         frames: list[GeneratedFrame] = []
-        for start in reversed(range(0, len(earlier), size)):
+        size = len(order[0])
+        for start in reversed(range(0, end, size)):
             if len(frames) >= self.scorer.history:
                 break
-            items = self._load(self._request(earlier[start : start + size], reader)).items
+            items = self._load(self._request(order[start // size][: end - start], reader)).items
             frames = (self._seeded(items)[0] if items else []) + frames
         return self._tail(frames)
 
@@ -233,6 +243,7 @@ class Evaluator:
         outcome = Outcome(numbers, Scores(loaded.failed), contents=loaded.contents)
         if loaded.items:
             outcome.frames, broken = self._seeded(loaded.items)
+            outcome.drew = self.drew
             outcome.scores.rows += broken
         if outcome.frames:
             scores = self.scorer.score(outcome.frames, before)

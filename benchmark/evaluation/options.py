@@ -48,4 +48,6 @@ class RunOptions:
     videos: int = 8
     tracking_uri: str | None = None
     settings: dict[str, object] = field(default_factory=dict)
+    engine: str = "local"
+    shard: str | None = None
     command: str = ""

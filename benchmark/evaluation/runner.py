@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from talkbench import datasets, metrics
+from talkbench.benchmark.engines.choice import create_engine
+from talkbench.benchmark.engines.chunks import cut
+from talkbench.benchmark.engines.interface import LOGS, Engine, Watch
+from talkbench.benchmark.engines.pair_work import BatchResult, PairWork
 from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation.contents import ContentLog, announce_sizes, change, with_contents
-from talkbench.benchmark.evaluation.evaluator import Evaluator, Outcome, Rules, batches
+from talkbench.benchmark.evaluation.evaluator import Outcome, batches, stretches_to_do
 from talkbench.benchmark.evaluation.given_frames import GivenFrames, frame_name
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.plan import Setup, prepare
 from talkbench.benchmark.evaluation.reader import ImageSource, choose_workers
-from talkbench.benchmark.evaluation.record import describe
-from talkbench.benchmark.evaluation.scorer import Pictured, set_key
+from talkbench.benchmark.evaluation.record import IN_MEMORY, describe
+from talkbench.benchmark.evaluation.scorer import set_key
 from talkbench.benchmark.evaluation.seen import seen
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.tracking import Tracked, Tracker, tracking_uri
@@ -31,6 +35,7 @@ from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sweep, write_atomic
 from talkbench.core.images import write_png
 from talkbench.core.locks import FOREVER, SHORT, locked
+from talkbench.core.paths import home
 from talkbench.methods.interface import Method
 from talkbench.reports.pages.run_page import Strip, write_page
 from talkbench.reports.pages.seen import write_seen
@@ -236,53 +241,55 @@ def _evaluate(
 ) -> Contents:
     """Evaluate the pairs that are not done yet; returns what the frames of all pairs decode to."""
     done, total = store.done(), len(setup.split)
-    record = store.read_record()
-    workers = choose_workers(options.workers, total - len(done))
     if done:
         pictured.resume(store)
-    work = evaluator(setup, record, workers, progress.warn, pictured.take)
-    order = batches(setup.split.pairs, options.batch_size)
     log = ContentLog(store)
     store.forget_features(done)
-    progress.start(len(done), total)
-    for outcome in work.run(order, done):
-        log.add(outcome.contents)
-        if work.drew and not record.random:
-            record = record.model_copy(update={"random": True})
-            store.write_record(record)
-        _write_pictures(outcome, store, pictured, setup.split.has_truth, options.save_frames)
-        videos.keep({item.number: item.frame for item in outcome.frames})
-        keep(outcome, store)
-        pictured.forget_others(store.folder)
-        progress.advance(len(outcome.numbers))
+    todo = stretches_to_do(batches(setup.split.pairs, options.batch_size), done)
+    if todo:
+        engine = create_engine(options.engine, str(setup.device), progress)
+        record = store.read_record().model_copy(
+            update={"engine": engine.name, "engine_workers": engine.workers, "threads": engine.threads}
+        )
+        store.write_record(record)
+        work = _work(setup, options, record, engine, videos.filmed, progress, total - len(done))
+        progress.start(len(done), total)
+        for result in engine.map(
+            work, cut(todo, setup.split.pairs, engine.workers), Watch(progress, store.folder / LOGS)
+        ):
+            log.add(result.outcome.contents)
+            if result.outcome.drew and not record.random:
+                record = record.model_copy(update={"random": True})
+                store.write_record(record)
+            pictured.take(result.outcome.scores.rows)
+            _write_pictures(result, store, pictured, setup.split.has_truth)
+            videos.keep(result.kept)
+            keep(result.outcome, store)
+            pictured.forget_others(store.folder)
+            progress.advance(len(result.outcome.numbers))
     return log.contents
+
+
+def _work(
+    setup: Setup,
+    options: RunOptions,
+    record: RunRecord,
+    engine: Engine,
+    filmed: frozenset[int],
+    progress: Progress,
+    pairs: int,
+) -> PairWork:
+    """What the workers do; `pairs`: how many are left."""
+    local = engine.name == "local"
+    own = setup.method if isinstance(setup.method, GivenFrames) or setup.weights.origin == IN_MEMORY else None
+    workers = choose_workers(options.workers, pairs) if local else options.workers or 0
+    here = (setup, progress.warn) if local else (None, None)
+    return PairWork(options, record, setup.split, own, filmed, workers, Path.cwd(), home().absolute(), *here)
 
 
 def image_source(setup: Setup) -> ImageSource:
     """Where the images of a run come from."""
     return ImageSource(setup.split, setup.size, setup.method if isinstance(setup.method, GivenFrames) else None)
-
-
-def evaluator(
-    setup: Setup,
-    record: RunRecord,
-    workers: int,
-    warn: Callable[[str], None] | None = None,
-    pictured: Pictured = lambda rows: (),
-) -> Evaluator:
-    """The evaluator of the pairs of `setup`, by the rules in the `record`.
-
-    Args:
-        workers: processes that read frames; 0: a thread of this one.
-        warn: see `metrics.FeatureCache`.
-        pictured: see `Evaluator`.
-    """
-    rules = Rules(setup.size, cut=record.quantisation == "floor", jpeg_quality=record.jpeg_quality)
-    split, chosen, extractors = setup.split, setup.metrics, setup.extractors
-    features = metrics.FeatureCache(warn=warn)
-    return Evaluator(
-        setup.method, split, chosen, extractors, rules, setup.device, record.seed, features, workers, pictured
-    )
 
 
 def keep(outcome: Outcome, store: RunStore) -> None:
@@ -304,18 +311,17 @@ def set_values(record: RunRecord, store: RunStore) -> dict[str, float | None]:
     return values
 
 
-def _write_pictures(
-    outcome: Outcome, store: RunStore, pictured: PicturedPairs, has_truth: bool, save_frames: bool
-) -> None:
-    for item in outcome.frames:
+def _write_pictures(result: BatchResult, store: RunStore, pictured: PicturedPairs, has_truth: bool) -> None:
+    scores = result.outcome.scores
+    for item in result.outcome.frames:
         for name in pictured.names(item.number):
             picture = strip(item.source, item.driving, item.frame, error=has_truth)
             write_png(store.folder / PICTURES / f"{name}.png", picture)
-            if item.number in outcome.scores.seen:
-                driving, generated = map(seen, outcome.scores.seen[item.number])
+            if item.number in scores.seen:
+                driving, generated = map(seen, scores.seen[item.number])
                 write_seen(store.folder / seen_name(name), (item.driving, driving), (item.frame, generated))
-        if save_frames:
-            write_png(store.folder / "frames" / frame_name(item.number), item.frame)
+    for number, png in result.saved.items():
+        write_atomic(store.folder / "frames" / frame_name(number), png)
 
 
 def seen_name(name: str) -> str:

@@ -45,6 +45,7 @@ def evaluate(
     limit: int | None = None,
     batch_size: int = 8,
     workers: int | None = None,
+    engine: str = "local",
     image_size: int | None = None,
     device: str = "auto",
     precision: str = "float32",
@@ -72,6 +73,8 @@ def evaluate(
         settings: of a method that is named, ``{"noise": "random"}``.
         limit: only the first pairs.
         workers: number of processes that read frames ahead; 0: this process reads them; None: as many as pay off.
+        engine: who works: ``"local"``, ``"processes:4"`` or ``"ray:ADDRESS"``. A `Method` object is sent to the
+            workers, so its class must be in a module that they can import.
         out: folder of the run; None: a new one in ``runs/``.
         resume: continue the run in `out`, or the latest run of the same call.
         strict: stop with an error if a metric cannot be computed here.
@@ -84,6 +87,7 @@ def evaluate(
         TalkbenchError: the run cannot start or cannot go on; the rows that were computed are kept.
         KeyboardInterrupt: the run was stopped; its rows are kept, and the same call with `resume` computes the others.
     """
+    from talkbench.benchmark.engines.choice import check_engine
     from talkbench.benchmark.evaluation.runner import run
 
     own_method = None if isinstance(method, str) or _is_frames(method) else checked(method)
@@ -117,6 +121,7 @@ def evaluate(
             limit=limit,
             batch_size=batch_size,
             workers=workers,
+            engine=check_engine(engine),
             image_size=image_size,
             device=device,
             precision=precision,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from talkbench import datasets
+from talkbench.benchmark.engines.pair_work import evaluator
 from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation.evaluator import batches
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.plan import prepare
 from talkbench.benchmark.evaluation.reader import choose_workers
-from talkbench.benchmark.evaluation.runner import evaluator, keep, set_values
+from talkbench.benchmark.evaluation.runner import keep, set_values
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.results import MetricSpec, RunRecord, RunStore, Summary, summarise

@@ -18,27 +18,32 @@ QUALITY = 90
 """Of JPEG: what it loses is less than what the videos lose, and a frame takes a millisecond."""
 
 
+def encode(frame: np.ndarray) -> bytes:
+    """A frame, uint8 RGB (H, W, 3), as a JPEG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, format="JPEG", quality=QUALITY)
+    return file.getvalue()
+
+
 class KeptFrames:
     """Frames in `folder`, which need not exist: JPEG files in one zip for each batch, so that they are few."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, frames: Mapping[int, np.ndarray]) -> None:
-        """Keep the frames of some pairs, uint8 RGB (H, W, 3), by their numbers. Call it before the pairs count as
+    def add(self, frames: Mapping[int, bytes]) -> None:
+        """Keep the frames of some pairs, as `encode` gives them, by their numbers. Call it before the pairs count as
         done: what is left of a process that was killed is written again.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        from PIL import Image
-
         content = io.BytesIO()
         with ZipFile(content, "w") as archive:
             for number, frame in frames.items():
-                file = io.BytesIO()
-                Image.fromarray(frame).save(file, format="JPEG", quality=QUALITY)
-                archive.writestr(str(number), file.getvalue())
+                archive.writestr(str(number), frame)
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{min(frames):06d}.zip").write_bytes(content.getvalue())
 

@@ -61,6 +61,9 @@ class RunVideos:
         run: the run's folder.
         count: how many videos; 0: none.
         warn: called with one line.
+
+    Attributes:
+        filmed: the pairs whose frames are kept for that, since they are nowhere else.
     """
 
     def __init__(self, run: Path, split: Split, count: int, images: Images, warn: Callable[[str], None]) -> None:
@@ -69,16 +72,16 @@ class RunVideos:
         done = (self.folder / NAME).exists()  # the run has ended before, and its videos stay as they are
         self.clips = driven_clips(split.pairs) if count and not done else []
         self.limit = min(LONGEST, max(SHORTEST, KEPT // max(1, len(self.clips))))
-        self._wanted = {number for clip in self.clips for number in clip.pairs[: self.limit]}
+        others = images.saves or images.given is not None  # the frames are there anyway
+        self.filmed = frozenset(number for clip in self.clips if not others for number in clip.pairs[: self.limit])
 
-    def keep(self, frames: Mapping[int, np.ndarray]) -> None:
-        """Keep what may be shown of the generated frames of a batch, by the numbers of their pairs. Call it before the
-        rows of the batch are kept."""
-        chosen = {number: frame for number, frame in frames.items() if number in self._wanted}
-        if not chosen or self.images.saves or self.images.given:
+    def keep(self, frames: Mapping[int, bytes]) -> None:
+        """Keep the generated frames of a batch, of those pairs that are `filmed`, by the numbers of their pairs, as
+        `kept_frames.encode` gives them. Call it before the rows of the batch are kept."""
+        if not frames or not self.clips:
             return
         try:
-            self.kept.add(chosen)
+            self.kept.add(frames)
         except OSError as error:
             self._give_up(f"cannot write {self.kept.folder}: {error.strerror}")
 
@@ -99,7 +102,7 @@ class RunVideos:
 
     def _give_up(self, reason: str) -> None:
         self._warn(f"the run leaves no videos of its clips: {reason}")
-        self.clips, self._wanted = [], set()
+        self.clips = []
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self, rows: pd.DataFrame, record: RunRecord) -> None:

@@ -300,6 +300,7 @@ def _machine(record: RunRecord) -> list[tuple[str, str]]:
         ("precision", record.precision),
         ("batch size", str(record.batch_size)),
         ("threads", str(record.threads or "not recorded")),
+        ("engine", record.engine + (f", {record.engine_workers} workers" if record.engine_workers > 1 else "")),
         ("seed", str(record.seed)),
         ("platform", record.platform),
         ("talkbench", record.talkbench),

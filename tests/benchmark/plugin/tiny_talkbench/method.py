@@ -1,5 +1,7 @@
 """A method without weights that can be slow, noisy or broken."""
 
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ class Blend(Method):
         noise: strength of noise that is drawn anew for every batch.
         fault: what goes wrong at frame `FAULTY`.
         side: the resolution; 0 if any will do.
+        deaths: so many processes are killed that render frame `FAULTY`, those that find the folder ``deaths``.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Blend(Method):
         noise: float = 0.0,
         fault: str = "",
         side: int = 0,
+        deaths: int = 0,
         variant: str = "",
     ) -> None:
         if weights is not None:
@@ -43,7 +47,7 @@ class Blend(Method):
         self.name = f"blend@{variant}" if variant else "blend"
         self.networks = {}
         self.resolution = side or None
-        self.sleep, self.noise, self.fault = sleep, noise, fault
+        self.sleep, self.noise, self.fault, self.deaths = sleep, noise, fault, deaths
         self.settings = {"noise": noise, "fault": fault}
 
     def encode_source(self, images: Tensor) -> Images:
@@ -62,8 +66,15 @@ class Blend(Method):
             images = images + self.noise * torch.rand(images.shape, device=images.device)
         faulty = motion.images[:, 0, 0, 0].mul(255).round() == 10 * FAULTY
         if faulty.any():
+            self._die()
             images = self._broken(images, faulty)
         return images
+
+    def _die(self) -> None:
+        folder = Path("deaths")
+        if len(list(folder.glob("*"))) < self.deaths:
+            (folder / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def _broken(self, images: Tensor, faulty: Tensor) -> Tensor:
         match self.fault:
