@@ -123,6 +123,10 @@ class RunStore:
         try:
             return (self.folder / name).read_text(encoding="utf-8")
         except FileNotFoundError as error:
+            if name != "run.json" and (self.folder / "run.json").exists() and (shard := self.read_record().shard):
+                raise TalkbenchError(
+                    f"{self.folder} is shard {shard} of a run; put the shards together with bench merge"
+                ) from error
             raise TalkbenchError(f"{self.folder} holds no finished run: {name} is missing; check the path") from error
         except (OSError, UnicodeDecodeError) as error:
             raise TalkbenchError(f"cannot read {self.folder / name}: {error}; restore it or run again") from error

@@ -149,7 +149,13 @@ def command(as_json: bool, **options: Any) -> None:
             finished = None if is_grid(chosen) else run(chosen, display)
     if finished is None:
         _report_grid(run_grid(chosen, RunDisplay), as_json)
-    elif as_json:
+    else:
+        report(finished, as_json)
+
+
+def report(finished: Finished, as_json: bool) -> None:
+    """Print the table of a run that has ended and where it is, or put it into the document of ``--json``."""
+    if as_json:
         answer(runs=[_documented(_cell(finished))], mlflow=finished.tracked)
     else:
         _report(finished)
@@ -171,7 +177,9 @@ def _documented(cell: GridCell) -> dict[str, object]:
     facts = asdict(cell)
     if cell.folder:
         store = RunStore(cell.folder)
-        facts |= {"page": cell.folder / "index.html", "record": store.read_record(), "summary": store.read_summary()}
+        record = store.read_record()
+        page = {"page": cell.folder / "index.html", "summary": store.read_summary()} if not record.shard else {}
+        facts |= {"record": record, **page}
     return facts
 
 
@@ -191,7 +199,14 @@ def _report(finished: Finished) -> None:
     from talkbench.benchmark.cli.print.runs import print_tracked
     from talkbench.reports.tables.terminal import print_terminal
 
-    print_terminal(finished.record, finished.summary)
+    if finished.page:
+        print_terminal(finished.record, finished.summary)
     click.echo(f"record  {finished.store.folder}")
+    if finished.page is None:
+        click.echo(
+            f"shard   {finished.record.shard}, {finished.summary.pairs} of {finished.record.dataset.pairs} pairs"
+        )
+        click.echo("next    bench merge, with the folders of all shards")
+        return
     click.echo(f"page    {finished.page}   (open it in a browser)")
     print_tracked(finished.tracked)

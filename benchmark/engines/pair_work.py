@@ -31,6 +31,7 @@ from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.reader import Reader
 from talkbench.benchmark.evaluation.record import describe
 from talkbench.benchmark.evaluation.scorer import Pictured
+from talkbench.benchmark.numerics import Numerics, in_numerics
 from talkbench.benchmark.videos.kept_frames import encode
 from talkbench.benchmark.videos.pictured_pairs import PicturedPairs
 from talkbench.core.errors import TalkbenchError
@@ -153,6 +154,9 @@ class PairWork(Job):
         if method is None:
             implied = implied_settings(weights.method, options.motion, datasets.has_truth(self.split.task))
             method = create_method(weights, {**implied, **options.settings})
+            numerics = Numerics(options.precision, options.compiled)
+            numerics.check(device)
+            method = in_numerics(method, numerics, device, options.batch_size, lambda line: _log(f"warning: {line}"))
         chosen = [metrics.create(spec.name) for spec in self.record.metrics]
         for metric in chosen:
             if problem := metric.problem():

@@ -74,6 +74,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
         aggregation="mean over " + " and over ".join(protocol.means.value),
         missing_faces=protocol.missing_faces.value,
         seen=setup.seen,
+        shard=options.shard or "",
     )
 
 

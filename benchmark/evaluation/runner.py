@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from talkbench import datasets, metrics
 from talkbench.benchmark.engines.choice import create_engine
-from talkbench.benchmark.engines.chunks import cut
+from talkbench.benchmark.engines.chunks import cut, shard_of
 from talkbench.benchmark.engines.interface import LOGS, Engine, Watch
 from talkbench.benchmark.engines.pair_work import BatchResult, PairWork
 from talkbench.benchmark.environment import memory_advice, reproducible
@@ -60,7 +60,7 @@ class Finished:
     """A run that has ended, and its results.
 
     Attributes:
-        page: the HTML page.
+        page: the HTML page; None for a shard, which has none, and no ``summary.json``.
         tracked: where MLflow has the run; None if no store has it.
         evaluated: how many pairs this call has evaluated; the others were done before.
     """
@@ -68,7 +68,7 @@ class Finished:
     store: RunStore
     record: RunRecord
     summary: Summary
-    page: Path
+    page: Path | None
     tracked: Tracked | None
     evaluated: int
 
@@ -100,22 +100,53 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
         record = store.read_record()
         for line in setup.remarks:  # not before the run can begin: what keeps it from that matters more
             progress.say(line)
-        runs, before = store.folder.parent, len(store.done())
-        with Tracker(tracking_uri(options.tracking_uri, runs), progress.warn) as tracker:
-            tracker.start(record, runs)
-            pictured = PicturedPairs(setup.split.pairs, record.ranking)
-            videos = _videos(setup, store, options, progress)
+        before = len(store.done())
+        pictured = PicturedPairs(setup.split.pairs, record.ranking)
+        videos = _videos(setup, store, options, progress)
+        if record.shard:
             contents = _evaluate(setup, store, options, progress, pictured, videos)
             record = with_contents(store.read_record(), contents)
-            store.write_record(record)
-            announce_sizes(record, progress)
-            rows = store.rows()
-            summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
-            store.write_summary(summary)
-            videos.write(rows, record)
-            page = _report(store, Run(record, summary), setup.split.has_truth, pictured)
-            tracker.finish(record, rows, summary, [store.folder / name for name in ARTIFACTS])
-        _check_numbers(store.folder, rows, summary)
+            store.write_record(record)  # with a data id now, which says that the shard has ended
+            summary = summarise(store.rows(), record.metrics, record.missing_faces, {})
+            return Finished(store, record, summary, None, None, summary.pairs - before)
+        with tracked(record, store, options.tracking_uri, progress) as tracker:
+            contents = _evaluate(setup, store, options, progress, pictured, videos)
+            return finish(store, contents, pictured, videos, tracker, progress, before)
+
+
+@contextmanager
+def tracked(record: RunRecord, store: RunStore, uri: str | None, progress: Progress) -> Iterator[Tracker]:
+    """In the block the run has a run in MLflow, unless the user wants none."""
+    runs = store.folder.parent
+    with Tracker(tracking_uri(uri, runs), progress.warn) as tracker:
+        tracker.start(record, runs)
+        yield tracker
+
+
+def finish(
+    store: RunStore,
+    contents: Contents,
+    pictured: PicturedPairs,
+    videos: RunVideos,
+    tracker: Tracker,
+    progress: Progress,
+    before: int = 0,
+) -> Finished:
+    """Make summary, videos, table and page of a run that has the rows of all its pairs.
+
+    Args:
+        before: how many of the pairs were evaluated before this call.
+    """
+    record = with_contents(store.read_record(), contents)
+    store.write_record(record)
+    announce_sizes(record, progress)
+    rows = store.rows()
+    summary = summarise(rows, record.metrics, record.missing_faces, set_values(record, store))
+    store.write_summary(summary)
+    videos.write(rows, record)
+    page = _report(store, Run(record, summary), datasets.has_truth(record.dataset.task), pictured)
+    tracker.finish(record, rows, summary, [store.folder / name for name in ARTIFACTS])
+    _check_numbers(store.folder, rows, summary)
     return Finished(store, record, summary, page, tracker.tracked, summary.pairs - before)
 
 
@@ -240,20 +271,22 @@ def _evaluate(
     videos: RunVideos,
 ) -> Contents:
     """Evaluate the pairs that are not done yet; returns what the frames of all pairs decode to."""
-    done, total = store.done(), len(setup.split)
+    done = store.done()
     if done:
         pictured.resume(store)
     log = ContentLog(store)
     store.forget_features(done)
-    todo = stretches_to_do(batches(setup.split.pairs, options.batch_size), done)
+    order = batches(setup.split.pairs, options.batch_size)
+    part = set(shard_of(options.shard).part(order)) if options.shard else set(range(len(setup.split)))
+    todo = stretches_to_do(order, set(range(len(setup.split))) - part | done)
     if todo:
         engine = create_engine(options.engine, str(setup.device), progress)
         record = store.read_record().model_copy(
             update={"engine": engine.name, "engine_workers": engine.workers, "threads": engine.threads}
         )
         store.write_record(record)
-        work = _work(setup, options, record, engine, videos.filmed, progress, total - len(done))
-        progress.start(len(done), total)
+        work = _work(setup, options, record, engine, videos.filmed, progress, len(part - done))
+        progress.start(len(done), len(part))
         for result in engine.map(
             work, cut(todo, setup.split.pairs, engine.workers), Watch(progress, store.folder / LOGS)
         ):
