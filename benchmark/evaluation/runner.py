@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from math import isfinite, nan
@@ -96,6 +96,8 @@ def run(
 def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished:
     """The part of `run` after `prepare`; call it in the same contexts as `run` does."""
     images = image_source(setup)
+    device = str(setup.device)
+    engine = None if options.resume else create_engine(options.engine, device, progress)  # it may not work here
     with open_store(options, describe(setup, options), images, progress) as store:
         record = store.read_record()
         for line in setup.remarks:  # not before the run can begin: what keeps it from that matters more
@@ -104,13 +106,13 @@ def carry_out(setup: Setup, options: RunOptions, progress: Progress) -> Finished
         pictured = PicturedPairs(setup.split.pairs, record.ranking)
         videos = _videos(setup, store, options, progress)
         if record.shard:
-            contents = _evaluate(setup, store, options, progress, pictured, videos)
+            contents = _evaluate(setup, store, options, engine, progress, pictured, videos)
             record = with_contents(store.read_record(), contents)
             store.write_record(record)  # with a data id now, which says that the shard has ended
             summary = summarise(store.rows(), record.metrics, record.missing_faces, {})
             return Finished(store, record, summary, None, None, summary.pairs - before)
         with tracked(record, store, options.tracking_uri, progress) as tracker:
-            contents = _evaluate(setup, store, options, progress, pictured, videos)
+            contents = _evaluate(setup, store, options, engine, progress, pictured, videos)
             return finish(store, contents, pictured, videos, tracker, progress, before)
 
 
@@ -266,11 +268,16 @@ def _evaluate(
     setup: Setup,
     store: RunStore,
     options: RunOptions,
+    engine: Engine | None,
     progress: Progress,
     pictured: PicturedPairs,
     videos: RunVideos,
 ) -> Contents:
-    """Evaluate the pairs that are not done yet; returns what the frames of all pairs decode to."""
+    """Evaluate the pairs that are not done yet; returns what the frames of all pairs decode to.
+
+    Args:
+        engine: None: the one of the options is begun if there is something to do.
+    """
     done = store.done()
     if done:
         pictured.resume(store)
@@ -280,7 +287,7 @@ def _evaluate(
     part = set(shard_of(options.shard).part(order)) if options.shard else set(range(len(setup.split)))
     todo = stretches_to_do(order, set(range(len(setup.split))) - part | done)
     if todo:
-        engine = create_engine(options.engine, str(setup.device), progress)
+        engine = engine or create_engine(options.engine, str(setup.device), progress)
         record = store.read_record().model_copy(
             update={"engine": engine.name, "engine_workers": engine.workers, "threads": engine.threads}
         )
@@ -317,6 +324,7 @@ def _work(
     own = setup.method if isinstance(setup.method, GivenFrames) or setup.weights.origin == IN_MEMORY else None
     workers = choose_workers(options.workers, pairs) if local else options.workers or 0
     here = (setup, progress.warn) if local else (None, None)
+    options = replace(options, device=str(setup.device))
     return PairWork(options, record, setup.split, own, filmed, workers, Path.cwd(), home().absolute(), *here)
 
 

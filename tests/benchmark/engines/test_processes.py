@@ -1,11 +1,23 @@
 """`bench run --engine processes` gives the run that `local` gives, whatever happens to its workers."""
 
+import os
+import signal
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import forked
 import pytest
 
+import talkbench as tb
+from talkbench import datasets
 from talkbench.benchmark.engines import processes
+from talkbench.benchmark.engines.interface import Place
+from talkbench.benchmark.engines.pair_work import PairWork
+from talkbench.benchmark.evaluation.options import RunOptions
+from talkbench.core.errors import TalkbenchError
+from talkbench.core.paths import home
+from talkbench.methods.baselines import CopySource
 
 VIDEO = ("--task", "reconstruction", "--videos", 1)
 
@@ -79,3 +91,54 @@ def test_a_worker_that_is_killed_costs_its_chunk_alone(score, place):
     resumed = score("--batch-size", 1, "--out", "stopped", "--resume")
     assert resumed.code == 0, resumed.err
     assert resumed.rows.equals(whole.rows)
+
+
+def test_an_interrupt_ends_all_workers(place, clips):
+    """Ctrl-C, as the terminal sends it: to the command and its workers."""
+    command = ["run", "--method", "blend", "--dataset", "tiny", "--metrics", "l1", "--videos", "0", "--root", clips]
+    command += ["--engine", "processes:2", "--batch-size", "1", "--set", "sleep=0.3", "--out", place / "mine"]
+    process, printed = forked.start(forked.bench, *map(str, command))
+    deadline = time.monotonic() + 60
+    while not any("chunk" in log.read_text() for log in (place / "mine").glob("logs/*.log")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    psutil = pytest.importorskip("psutil")
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    os.kill(process.pid, signal.SIGINT)
+    process.join(30)
+    assert process.exitcode == 130
+    printed.close()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not [worker for worker in alive if "resource_tracker" not in " ".join(worker.cmdline())]
+
+
+def test_a_machine_that_differs_is_named(score, clips):
+    """As the node of a cluster checks it before it begins."""
+    store = score("--out", "mine", "--limit", 2).store
+    record = store.read_record()
+    options = RunOptions("blend", "tiny", root=clips, metrics=("l1", "psnr"), limit=2)
+    split = datasets.create("tiny", root=clips).split("same-identity").head(2)
+
+    def opened(**changes):
+        work = PairWork(options, record, split, None, frozenset(), 0, Path.cwd(), home())
+        with replace(work, **changes).open(Place()):
+            pass
+
+    opened()
+    other = record.model_copy(update={"libraries": {**record.libraries, "torch": "0.1"}})
+    with pytest.raises(TalkbenchError, match=r"^on .*: .*\(libraries.torch: 0.1 / .*\)"):
+        opened(record=other)
+    with pytest.raises(TalkbenchError, match=r"^on .*: there is no folder /nowhere here"):
+        opened(folder=Path("/nowhere"))
+    missing = datasets.Split("tiny", "same-identity", "absolute", Path("/gone"), split.pairs)
+    with pytest.raises(TalkbenchError, match=r"^on .*: no driving frame can be read; the first: .*/gone"):
+        opened(split=missing)
+
+
+def test_a_method_that_cannot_be_sent_is_told(clips):
+    class Local(CopySource):
+        """Of a function, so that no other process can import it."""
+
+    with pytest.raises(TalkbenchError, match="the work cannot be sent to another process"):
+        tb.evaluate(Local(), "tiny", root=clips, metrics=["l1"], engine="processes:2", image_size=48, progress=False)
