@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from talkbench.benchmark.engines.calls import call_all
+from talkbench.benchmark.engines.interface import LOGS
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.runner import run
 from talkbench.benchmark.names import ABLATIONS
@@ -65,18 +67,54 @@ def train_ablation(
     device: str,
     training: Callable[[], AbstractContextManager[TrainProgress]],
     scoring: Callable[[], AbstractContextManager[Progress]],
+    engine: str = "local",
 ) -> Iterator[Trained]:
-    """Train and score the rows of a table one after another; finished rows are skipped.
+    """Train and score the rows of a table, with the engine ``local`` one after another; finished rows are skipped.
 
     Args:
         options: of `train`, the same for all rows; `out` is the folder that holds the folders of the rows.
         uri: of the MLflow store, as the user named it.
         device: for the runs, as the user named it.
-        training, scoring: make the displays that show how far a row's training and its run are.
+        training, scoring: make the displays that show how far a row's training and its run are; other workers show
+            neither.
+        engine: see `check_engine`.
     """
     place = folder(name, options.config, options.out)
-    for method in methods(name, options.config):
-        own = replace(options, method=method, out=place / method)
+    rows = [
+        _Row(method, replace(options, method=method, out=place / method), uri, device)
+        for method in methods(name, options.config)
+    ]
+    if engine == "local":
+        yield from (row(training, scoring) for row in rows)
+        return
+    with scoring() as progress:
+        progress.start(0, len(rows))
+        for trained in call_all(rows, engine, str(options.device), progress, place / LOGS):
+            progress.advance(1)
+            yield trained
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row to train and score.
+
+    Attributes:
+        options: of its training.
+        uri, device: see `train_ablation`.
+    """
+
+    method: str
+    options: TrainOptions
+    uri: str | None
+    device: str
+
+    def __call__(
+        self,
+        training: Callable[[], AbstractContextManager[TrainProgress]] = lambda: nullcontext(TrainProgress()),
+        scoring: Callable[[], AbstractContextManager[Progress]] = lambda: nullcontext(Progress()),
+    ) -> Trained:
+        method, own = self.method, self.options
+        assert own.out is not None
         try:
             dataset, *others = recipe(own).sets
             if others:
@@ -84,18 +122,17 @@ def train_ablation(
             with training() as display:
                 display.say(f"{method}: {own.out}")
                 weights = train(own, display)
-            root = root_of(dataset, [dataset], options.root)
+            root = root_of(dataset, [dataset], own.root)
             scored = RunOptions(
-                method, dataset, checkpoint=weights, root=root, metrics=METRICS, device=device,
-                out=place / method / "run", resume=True, several=True, tracking_uri=tracking_uri(uri, RUNS),
-                command=options.command, wait=options.wait,
+                method, dataset, checkpoint=weights, root=root, metrics=METRICS, device=self.device,
+                out=own.out / "run", resume=True, several=True, tracking_uri=tracking_uri(self.uri, RUNS),
+                command=own.command, wait=own.wait,
             )  # fmt: skip
             with scoring() as progress:
                 run(scored, progress)
         except TalkbenchError as error:
-            yield Trained(method, place / method, str(error))
-        else:
-            yield Trained(method, place / method)
+            return Trained(method, own.out, str(error))
+        return Trained(method, own.out)
 
 
 def runs(name: str) -> list[Path]:

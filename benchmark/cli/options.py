@@ -141,6 +141,10 @@ def engine(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     return check_engine(value)
 
 
+def optional_engine(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return value if value is None else engine(ctx, param, value)
+
+
 def shard(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     from talkbench.benchmark.engines.chunks import shard_of
 

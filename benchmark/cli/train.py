@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from talkbench.benchmark.cli.options import EXISTING, OPTIONS, PATH, dataset_names, method_names, settings, typed
+from talkbench.benchmark.cli.options import (
+    EXISTING,
+    OPTIONS,
+    PATH,
+    dataset_names,
+    engine,
+    method_names,
+    settings,
+    typed,
+)
 from talkbench.benchmark.cli.output import answer, json_option
 from talkbench.core.errors import TalkbenchError
 
@@ -86,6 +95,11 @@ def _roots(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
 )  # fmt: skip
 @click.option("--tracking-uri", help="MLflow store; off for none.  [default: MLFLOW_TRACKING_URI, else runs/mlflow.db]")
 @OPTIONS["device"]
+@click.option(
+    "--engine", default="local", show_default=True, callback=engine, metavar="ENGINE",
+    help="With --ablation: who trains the rows, as in bench run. processes:4 trains four at once, ray:ADDRESS as many "
+    "as a Ray cluster has GPUs or processors.",
+)  # fmt: skip
 @OPTIONS["wait"]
 @json_option("weights and mlflow; of an ablation rows, of each method, folder and fault")
 def command(as_json: bool, **options: Any) -> None:
@@ -130,9 +144,12 @@ def command(as_json: bool, **options: Any) -> None:
     if precision := options.pop("precision"):
         options["changes"] |= {"precision": precision}
     uri, ablation, device = options.pop("tracking_uri"), options.pop("ablation"), options.pop("device")
+    engine = options.pop("engine")
     if ablation:
-        _train_rows(ablation, _options(options, device), uri, device, as_json)
+        _train_rows(ablation, _options(options, device), uri, device, engine, as_json)
         return
+    if engine != "local":
+        raise click.UsageError("--engine is for --ablation; on several GPUs one training runs with torchrun")
     with TrainDisplay(uri) as display:  # which moves while the libraries are loaded
         chosen = _options(options, device)
 
@@ -167,7 +184,7 @@ def _options(options: dict[str, Any], device: str) -> TrainOptions:
     return TrainOptions(**options, loop=loop, device=chosen, command=typed())
 
 
-def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str, as_json: bool) -> None:
+def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str, engine: str, as_json: bool) -> None:
     import shlex
     from functools import partial
 
@@ -176,7 +193,7 @@ def _train_rows(name: str, options: TrainOptions, uri: str | None, device: str, 
 
     rows: list[Trained] = []
     displays = partial(TrainDisplay, uri), partial(RowDisplay, set())
-    for row in train_ablation(name, options, uri, device, *displays):
+    for row in train_ablation(name, options, uri, device, *displays, engine):
         rows.append(row)
         if as_json:
             answer(rows=rows)

@@ -38,17 +38,16 @@ class ProcessesEngine(Engine):
     name = "processes"
 
     def __init__(self, count: int | None, device: str, progress: Progress) -> None:
-        import torch
-
-        self.gpus = torch.cuda.device_count() if device == "cuda" else 0
-        self.workers = count or self.gpus or torch.get_num_threads()
+        threads = _threads_here()
+        self.gpus = _gpus_here() if device == "cuda" else 0
+        self.workers = count or self.gpus or threads
         need, free = worker_memory(), free_memory()
         if self.workers > room(need, free):
             fits = room(need, free)
             line = f"{self.workers} workers may take {need / GIB:.1f} GiB each, and {free / GIB:.1f} GiB are free"
             progress.warn(f"{line}; processes:{fits} fits" if count else f"{line}; {fits} are begun")
             self.workers = count or fits
-        self.threads = max(1, torch.get_num_threads() // self.workers)
+        self.threads = max(1, threads // self.workers)
 
     def map(self, job: Job, chunks: Sequence[Any], watch: Watch) -> Iterator[Any]:
         work = packed(job)
@@ -101,6 +100,21 @@ class ProcessesEngine(Engine):
         watch.progress.warn(f"worker {worker.number} has died, {end}; another does its work again")
         if worker.chunk:
             queue.appendleft(worker.chunk)
+
+
+def _threads_here() -> int:
+    """How many threads this process computes with."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else os.cpu_count() or 1
+
+
+def _gpus_here() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 class _Worker:

@@ -80,13 +80,16 @@ Window = tuple[int, int, int, int]  # left, top, right, bottom
 # A job makes the clips of one video; it runs in a worker process, so it is a partial of a function of this module.
 Job = Callable[[], list[CutOutcome]]
 
+Workers = int | Callable[[list[Job]], Iterator[list[CutOutcome]]]
+"""How many processes work, or what does the jobs in their place and gives the outcomes of each."""
 
-def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: int) -> Iterator[list[CutOutcome]]:
+
+def cut_clips(cuts: Sequence[Cut], raw: Path, out: Path, style: Style, workers: Workers) -> Iterator[list[CutOutcome]]:
     """Cut `cuts` out of the videos in `raw` to folders below `out`.
 
     Args:
         raw: folder of videos, each named as the list names it, whatever its ending.
-        workers: processes at once; 1 works in this one.
+        workers: processes at once, 1 works in this one; or what does the jobs.
 
     Yields:
         The outcomes of some clips at a time, as they are done; first those made before and those without a video.
@@ -245,7 +248,10 @@ def _window(cut: Cut, height: int, width: int) -> Window:
     return left, top, right, bottom
 
 
-def run_jobs(jobs: list[Job], workers: int) -> Iterator[list[CutOutcome]]:
+def run_jobs(jobs: list[Job], workers: Workers) -> Iterator[list[CutOutcome]]:
+    if not isinstance(workers, int):
+        yield from workers(jobs)
+        return
     if workers == 1 or len(jobs) < 2:
         yield from (job() for job in jobs)
         return

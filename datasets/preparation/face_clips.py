@@ -27,6 +27,7 @@ from talkbench.datasets.preparation.cut import (
     Job,
     Style,
     Window,
+    Workers,
     earlier_outcome,
     is_text,
     run_jobs,
@@ -54,7 +55,7 @@ class Cropping:
 
 
 def crop_faces(
-    videos: dict[str, list[Path]], out: Path, style: Style, workers: int, cropping: Cropping | None = None
+    videos: dict[str, list[Path]], out: Path, style: Style, workers: Workers, cropping: Cropping | None = None
 ) -> Iterator[list[CutOutcome]]:
     """Make a clip of every video, cut to a square, named as its file without ending.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE
+from talkbench.benchmark.cli.options import OPTIONS, PATH, POSITIVE, optional_engine
 from talkbench.benchmark.cli.print.faults import print_faults
 from talkbench.core.errors import TalkbenchError
 
@@ -57,6 +57,11 @@ def _checked_face(_ctx: click.Context, _param: click.Parameter, value: str | Non
     "number, 1 for the first from the left.  [default: largest]",
 )
 @OPTIONS["processes"]
+@click.option(
+    "--engine", callback=optional_engine, metavar="ENGINE",
+    help="In place of --workers: who works, as in bench run; ray:ADDRESS, a Ray cluster whose nodes see --raw and "
+    "--out under the same paths.",
+)  # fmt: skip
 @OPTIONS["wait"]
 def command(
     dataset: str,
@@ -69,6 +74,7 @@ def command(
     crop: str | None,
     face: str | None,
     workers: int,
+    engine: str | None,
     wait: bool,
 ) -> None:
     """Cut the clips of a data set out of downloaded videos.
@@ -88,13 +94,16 @@ def command(
     bench data prepare folder --raw video.mp4 --out data/mine
     """
     from dataclasses import replace
+    from functools import partial
 
     from talkbench.benchmark.cli.print.clips import all_outcomes, name_first, report_outcomes
-    from talkbench.benchmark.cli.progress import say
+    from talkbench.benchmark.cli.progress import RunDisplay, say
+    from talkbench.benchmark.engines.calls import call_all
     from talkbench.core.locks import FOREVER, locked
     from talkbench.datasets.preparation.cut import (
         STYLES,
         CutOutcome,
+        Workers,
         cut_clips,
         find_videos,
         list_videos,
@@ -104,6 +113,7 @@ def command(
     if dataset not in STYLES:
         raise _no_recipe(dataset, STYLES)
     style = replace(STYLES[dataset], size=size or STYLES[dataset].size, keep_damaged=keep_damaged)
+    chosen: Workers = partial(call_all, engine=engine, device="cpu", progress=RunDisplay()) if engine else workers
     outcomes: list[CutOutcome] = []
     if dataset == "folder":
         if metadata or partition:
@@ -111,7 +121,7 @@ def command(
         videos, others = find_videos(raw)
         total, batches = (
             len(videos),
-            crop_faces(videos, out, style, workers, Cropping(crop or "auto", face or "largest")),
+            crop_faces(videos, out, style, chosen, Cropping(crop or "auto", face or "largest")),
         )
     else:
         if crop or face:
@@ -119,7 +129,7 @@ def command(
         videos, others = list_videos(raw) if raw.is_dir() else ({}, [])
         listed = _cut_list(dataset, raw, set(videos), out, metadata, partition)
         outcomes = [CutOutcome(clip.clip, clip.video, clip.status, clip.detail) for clip in listed.unusable]
-        total, batches = len(listed.cuts), cut_clips(listed.cuts, raw, out, style, workers)
+        total, batches = len(listed.cuts), cut_clips(listed.cuts, raw, out, style, chosen)
     name_first("passed over, as they hold no video", others)
     report = out / "report.csv"
     with locked(out, "is preparing clips in", FOREVER if wait else 0.0, say):

@@ -2,10 +2,13 @@
 
 import csv
 
+import forked
 from made_videos import damaged_end, write_video
 
+from talkbench.benchmark.engines import processes
 
-def test_what_is_passed_over_and_what_is_damaged_is_said(bench, place):
+
+def test_what_is_passed_over_and_what_is_damaged_is_said(bench, place, monkeypatch):
     raw = place / "raw"
     raw.mkdir()
     whole = write_video(raw / "whole.ts", images=22, options={"x264-params": "bframes=0"})
@@ -31,7 +34,8 @@ def test_what_is_passed_over_and_what_is_damaged_is_said(bench, place):
     assert "  damaged-video: 1 clips\n    half: " in result.out
     assert "  undecodable-frame: 1 clips\n    end: frame 19 of" in result.out
     assert result.out.count("--keep-damaged makes the clip of the frames that decode") == 2
-    result = bench(*prepare, "--keep-damaged")
+    monkeypatch.setattr(processes, "get_context", lambda _: forked.context())
+    result = bench(*prepare, "--keep-damaged", "--engine", "processes:2")
     assert result.code == 0
     assert "made    2 of 3 clips\nthere   1 of 3 clips\n  made of a damaged video: 2 clips\n" in result.out
     assert "end: 3 of 22 frames cannot be decoded and are left out, the first is 19" in result.out
