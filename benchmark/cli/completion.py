@@ -66,6 +66,12 @@ def _ablations(_ctx: click.Context) -> Iterable[str]:
     return ABLATIONS
 
 
+def _engines(_ctx: click.Context) -> Iterable[str]:
+    from talkbench.benchmark.engines.choice import NAMES
+
+    return NAMES
+
+
 def _motions(_ctx: click.Context) -> Iterable[str]:
     from talkbench.benchmark.evaluation.motions import MOTIONS
 
@@ -97,6 +103,7 @@ OF_ALL: dict[str, Names] = {
     "config": _of("recipe"),
     "tables": _of("table"),
     "task": _tasks,
+    "engine": _engines,
     "motion": _motions,
     "ablation": _ablations,
 }

@@ -1,7 +1,10 @@
 """`bench run --shard` and `bench merge`: together they give what a run of all pairs gives."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +91,33 @@ def test_a_shard_must_be_one(score):
     for text in ("0/2", "3/2", "half", "1/0"):
         assert f"--shard '{text}': write which part of how many" in score("--shard", text).complaint()
     assert "the pairs are only 2 batches" in score("--shard", "1/3", "--batch-size", 8).err
+
+
+def test_the_manuals_job_array(place, clips, bench, monkeypatch):
+    """Its tasks as processes, on a data set of the tests."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "engines.md").read_text(encoding="utf-8")
+    (script,) = (block for block in page.split("```") if block.startswith("bash\n#!/bin/bash\n"))
+    script = script.removeprefix("bash\n").replace("--method mcnet --dataset hdtf", "--method blend --dataset tiny")
+    script = script.replace("--root data/hdtf", f"--root {clips} --metrics l1,psnr --videos 0 --batch-size 4")
+    Path("array.sh").write_text(script)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    tasks = [
+        subprocess.Popen(
+            ["bash", "array.sh"],
+            env={
+                **os.environ,
+                "SLURM_ARRAY_TASK_ID": str(index),
+                "SLURM_ARRAY_TASK_COUNT": "2",
+                "SLURM_CPUS_PER_TASK": "1",
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in (1, 2)
+    ]
+    for task in tasks:
+        _, err = task.communicate(timeout=100)
+        assert task.returncode == 0, err
+    merged = bench("merge", *sorted(Path("shards").iterdir()), "--out", "merged")
+    assert merged.code == 0, merged.err
+    assert merged.summary.pairs == 16
