@@ -321,10 +321,9 @@ def _connect(address: str, progress: Progress) -> None:
 
 
 def _begin(options: Mapping[str, Any]) -> BaseException | None:
-    """Begin Ray in a thread of its own, since it may wait for ever and hear no signal; returns why it has not begun."""
-    failures: list[BaseException] = [
-        TimeoutError(f"no answer in {START:.0f} s; check the address, and what listens there")
-    ]
+    """Begin Ray; returns why it has not begun. Connecting may take for ever and hear no signal, so that is done in a
+    thread of its own. A cluster that begins here would end with that thread."""
+    failures: list[BaseException] = [TimeoutError(f"no answer in {START:.0f} s; check what listens there")]
 
     def begin() -> None:
         import ray
@@ -332,12 +331,15 @@ def _begin(options: Mapping[str, Any]) -> BaseException | None:
         try:
             ray.init(**options)
             failures.clear()
-        except BaseException as error:  # it ends some failures with SystemExit
+        except (Exception, SystemExit) as error:
             failures[:] = [error]
 
-    thread = threading.Thread(target=begin, daemon=True)
-    thread.start()
-    thread.join(START)
+    if options["address"] == "local":
+        begin()
+    else:
+        thread = threading.Thread(target=begin, daemon=True)
+        thread.start()
+        thread.join(START)
     return failures[0] if failures else None
 
 
