@@ -38,7 +38,7 @@ def command(shards: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     from talkbench.benchmark.cli.run import report
 
     with RunDisplay() as display:
-        from talkbench.benchmark.merge import MergeOptions, merge
+        from talkbench.benchmark.sharing.merge import MergeOptions, merge
 
         finished = merge(MergeOptions(shards, **options), display)
     report(finished, as_json)

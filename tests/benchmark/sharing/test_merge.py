@@ -95,7 +95,7 @@ def test_a_shard_must_be_one(score):
 
 def test_the_manuals_job_array(place, clips, bench, monkeypatch):
     """Its tasks as processes, on a data set of the tests."""
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "engines.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "engines.md").read_text(encoding="utf-8")
     (script,) = (block for block in page.split("```") if block.startswith("bash\n#!/bin/bash\n"))
     script = script.removeprefix("bash\n").replace("--method mcnet --dataset hdtf", "--method blend --dataset tiny")
     script = script.replace("--root data/hdtf", f"--root {clips} --metrics l1,psnr --videos 0 --batch-size 4")
