@@ -7,6 +7,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -218,8 +219,9 @@ def _work(pipe: Connection, place: Place, log: Path | None) -> None:
             pipe.send((READY, None))
             while True:
                 index, chunk = pipe.recv()
+                began = time.monotonic()
                 results = list(function(chunk))
-                print(f"chunk {index}: {len(results)} batches", file=sys.stderr, flush=True)
+                print(f"chunk {index} in {time.monotonic() - began:.2f} s", file=sys.stderr, flush=True)
                 pipe.send((DONE, results))
     except (EOFError, BrokenPipeError):
         return

@@ -232,10 +232,12 @@ class _Actor:
             error = self._ready(work)
             results: list[Any] = []
             if error is None:
+                began = time.monotonic()
                 try:
                     assert self._function is not None
                     results = list(self._function(chunk))
-                    print(f"{platform.node()}, chunk {index}: {len(results)} batches", file=sys.stderr)
+                    seconds = time.monotonic() - began
+                    print(f"{platform.node()}, chunk {index} in {seconds:.2f} s", file=sys.stderr)
                 except Exception as failure:
                     error = self._closed(failure)
             return results, log.getvalue(), error

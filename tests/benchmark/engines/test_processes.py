@@ -12,9 +12,12 @@ import pytest
 import talkbench as tb
 from talkbench import datasets
 from talkbench.benchmark.engines import processes
+from talkbench.benchmark.engines.choice import create_engine
 from talkbench.benchmark.engines.interface import Place
+from talkbench.benchmark.engines.memory import GIB
 from talkbench.benchmark.engines.pair_work import PairWork
 from talkbench.benchmark.evaluation.options import RunOptions
+from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import home
 from talkbench.methods.baselines import CopySource
@@ -134,6 +137,30 @@ def test_a_machine_that_differs_is_named(score, clips):
     missing = datasets.Split("tiny", "same-identity", "absolute", Path("/gone"), split.pairs)
     with pytest.raises(TalkbenchError, match=r"^on .*: no driving frame can be read; the first: .*/gone"):
         opened(split=missing)
+
+
+def test_where_memory_is_short_the_number_that_fits_is_told(monkeypatch):
+    told = []
+
+    class Listener(Progress):
+        def warn(self, line):
+            told.append(line)
+
+    monkeypatch.setattr(processes, "worker_memory", lambda: 2 * GIB)
+    monkeypatch.setattr(processes, "free_memory", lambda: 5 * GIB)
+    assert create_engine("processes:2", "cpu", Listener()).workers == 2
+    assert told == []
+    assert create_engine("processes:3", "cpu", Listener()).workers == 3
+    assert told == ["3 workers may take 2.0 GiB each, and 5.0 GiB are free; processes:2 fits"]
+
+
+def test_a_method_of_ones_own(clips):
+    """An object that can be sent is, with all that it holds."""
+    common = {"root": clips, "metrics": ["l1"], "image_size": 48, "batch_size": 3, "progress": False}
+    local, several = (
+        tb.evaluate(CopySource(), "tiny", engine=engine, **common).rows for engine in ("local", "processes:2")
+    )
+    assert several.equals(local)
 
 
 def test_a_method_that_cannot_be_sent_is_told(clips):
