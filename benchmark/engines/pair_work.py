@@ -36,6 +36,7 @@ from talkbench.benchmark.videos.kept_frames import encode
 from talkbench.benchmark.videos.pictured_pairs import PicturedPairs
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import encode_png
+from talkbench.methods.cards import Weights
 from talkbench.methods.interface import Method
 from talkbench.results.record import RunRecord
 
@@ -65,6 +66,7 @@ class PairWork(Job):
     Attributes:
         record: of the run; each worker checks that it would make the same.
         given: the frames to score, or the caller's own method; None: each worker builds the method of the `options`.
+        weights: what is known of its weights here.
         filmed: the pairs whose frames are kept for videos.
         workers: processes that read frames, of each worker; 0: a thread does.
         folder: the working folder, which relative paths start from.
@@ -77,16 +79,13 @@ class PairWork(Job):
     record: RunRecord
     split: datasets.Split
     given: GivenFrames | Method | None
+    weights: Weights
     filmed: frozenset[int]
     workers: int
     folder: Path
     home: Path
     setup: Setup | None = None
     warn: Callable[[str], None] | None = None
-
-    def elsewhere(self) -> PairWork:
-        """The same work for other processes, without what cannot leave this one."""
-        return replace(self, setup=None, warn=None)
 
     @contextmanager
     def open(self, place: Place) -> Iterator[Callable[[Sequence[Stretch]], Iterator[BatchResult]]]:
@@ -150,8 +149,11 @@ class PairWork(Job):
         options = self.options
         device = choose_device(f"cuda:{place.gpu}" if place.gpu is not None else options.device)
         method = self.given
-        weights = choose_weights(options, method if isinstance(method, Method) else None)
+        weights = self.weights
+        if isinstance(method, GivenFrames) and not method.folder.is_dir():
+            raise TalkbenchError(f"there is no folder {method.folder} here; put the frames where all machines see them")
         if method is None:
+            weights = choose_weights(options)
             implied = implied_settings(weights.method, options.motion, datasets.has_truth(self.split.task))
             method = create_method(weights, {**implied, **options.settings})
             numerics = Numerics(options.precision, options.compiled)

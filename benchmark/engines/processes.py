@@ -219,15 +219,23 @@ def _work(pipe: Connection, place: Place, log: Path | None) -> None:
             pipe.send((READY, None))
             while True:
                 index, chunk = pipe.recv()
-                began = time.monotonic()
-                results = list(function(chunk))
-                print(f"chunk {index} in {time.monotonic() - began:.2f} s", file=sys.stderr, flush=True)
+                with timed(index):
+                    results = list(function(chunk))
                 pipe.send((DONE, results))
     except (EOFError, BrokenPipeError):
         return
     except Exception as error:
         traceback.print_exc()
         pipe.send((FAILED, sendable(error)))
+
+
+@contextmanager
+def timed(index: int) -> Iterator[None]:
+    """Log how long the chunk in the block took, and how much of that the processors worked on it."""
+    began = time.monotonic(), time.process_time()
+    yield
+    seconds, worked = time.monotonic() - began[0], time.process_time() - began[1]
+    print(f"chunk {index} in {seconds:.2f} s, {worked:.2f} s of processors", file=sys.stderr, flush=True)
 
 
 def sendable(error: Exception) -> Exception:

@@ -19,6 +19,7 @@ from typing import Any
 
 from talkbench.benchmark.engines.interface import ATTEMPTS, Engine, Job, Place, Watch
 from talkbench.benchmark.engines.memory import GIB, worker_memory
+from talkbench.benchmark.engines.processes import sendable, timed
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 
@@ -232,12 +233,10 @@ class _Actor:
             error = self._ready(work)
             results: list[Any] = []
             if error is None:
-                began = time.monotonic()
                 try:
                     assert self._function is not None
-                    results = list(self._function(chunk))
-                    seconds = time.monotonic() - began
-                    print(f"{platform.node()}, chunk {index} in {seconds:.2f} s", file=sys.stderr)
+                    with timed(index):
+                        results = list(self._function(chunk))
                 except Exception as failure:
                     error = self._closed(failure)
             return results, log.getvalue(), error
@@ -266,8 +265,6 @@ class _Actor:
 
 
 def _sendable(error: Exception) -> Exception:
-    from talkbench.benchmark.engines.processes import sendable
-
     traceback.print_exception(error)
     return sendable(error)
 

@@ -324,8 +324,10 @@ def _work(
     own = setup.method if isinstance(setup.method, GivenFrames) or setup.weights.origin == IN_MEMORY else None
     workers = choose_workers(options.workers, pairs) if local else options.workers or 0
     here = (setup, progress.warn) if local else (None, None)
-    options = replace(options, device=str(setup.device))
-    return PairWork(options, record, setup.split, own, filmed, workers, Path.cwd(), home().absolute(), *here)
+    options = replace(options, device=str(setup.device), maker=None)
+    return PairWork(
+        options, record, setup.split, own, setup.weights, filmed, workers, Path.cwd(), home().absolute(), *here
+    )
 
 
 def image_source(setup: Setup) -> ImageSource:

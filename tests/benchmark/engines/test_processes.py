@@ -21,6 +21,7 @@ from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.paths import home
 from talkbench.methods.baselines import CopySource
+from talkbench.methods.cards import Weights
 
 VIDEO = ("--task", "reconstruction", "--videos", 1)
 
@@ -124,7 +125,7 @@ def test_a_machine_that_differs_is_named(score, clips):
     split = datasets.create("tiny", root=clips).split("same-identity").head(2)
 
     def opened(**changes):
-        work = PairWork(options, record, split, None, frozenset(), 0, Path.cwd(), home())
+        work = PairWork(options, record, split, None, Weights("blend", None, ""), frozenset(), 0, Path.cwd(), home())
         with replace(work, **changes).open(Place()):
             pass
 
