@@ -31,9 +31,7 @@ def available() -> bool:
             works = False
     if not works:
         version = torch.__version__
-        LOG.warning(
-            "torch %s lacks oneDNN's packed convolutions; plain ones take up to 1.5 times as long", version
-        )
+        LOG.warning("torch %s lacks oneDNN's packed convolutions; plain ones take up to 1.5 times as long", version)
     return works
 
 

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkbench.methods.blocks import Conv2d, DownBlock, ResBlock, SameBlock, UpBlock, convolve
+from talkbench.methods.inference.enlarged import spade
 from talkbench.methods.inference.kernels import affine, folded, interleaved, parities, row_kernels, sum_of_rows
 from talkbench.methods.inference.operators import PackedConv
+from talkbench.methods.spade import SPADE
 
 Forward = Callable[..., Tensor]
 
@@ -117,6 +119,7 @@ PLAIN: dict[type[nn.Module] | str, Callable[[Any], Forward | None]] = {
     UpBlock: split_up,
     Conv2d: by_rows,
     nn.Conv2d: by_rows,
+    SPADE: spade,
 }
 """The forms that pay by themselves, in whatever layout the maps have."""
 
