@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 from talkbench.benchmark.probes import ANY_SIZE, probe_images
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.interface import Method
 
 PRECISIONS = ("float32", "tf32", "bf16")
@@ -90,7 +91,8 @@ def in_numerics(
     warn: Callable[[str], None],
 ) -> Method[Any, Any]:
     """The method on the `device`, its steps computed as `numerics` say, which its settings name; the method given
-    stays as it is, but for its place.
+    stays as it is, but for its place. In plain float32 on a CPU its networks compute in their `InferenceForm`, which no
+    setting names, since it decides no number.
 
     To compile is tried at once, on a batch of `batch_size`; a method that cannot be compiled here is computed as it
     is, and the user is warned with the reason.
@@ -103,25 +105,32 @@ def in_numerics(
     if numerics.compiled and (problem := _uncompilable(method, numerics, device, batch_size)):
         warn(f"{method.name} cannot be compiled here and is computed without --compile: {problem}")
         numerics = Numerics(numerics.precision)
-    return _with_steps(method, numerics, device) if numerics.settings else method
+    if numerics.settings or device.type != "cpu":
+        return _with_steps(method, numerics, device) if numerics.settings else method
+    form = InferenceForm(method)
+    return _with_steps(method, numerics, device, form) if form else method
 
 
-def _with_steps(method: Method[Any, Any], numerics: Numerics, device: torch.device) -> Method[Any, Any]:
-    """A copy of the method, with the networks of the one given, and with steps of these `numerics`."""
+def _with_steps(
+    method: Method[Any, Any], numerics: Numerics, device: torch.device, form: InferenceForm | None = None
+) -> Method[Any, Any]:
+    """A copy of the method, with the networks of the one given, and with steps of these `numerics` in this `form`."""
     other = copy.copy(method)
     other.settings = {**method.settings, **numerics.settings}
     for name in STEPS:
         step = getattr(other, name)
         if numerics.compiled and name != "inspect":
             step = torch.compile(step)
-        setattr(other, name, _within(numerics, device, step))
+        setattr(other, name, _within(numerics, device, step, form or nullcontext()))
     return other
 
 
-def _within(numerics: Numerics, device: torch.device, step: Callable[..., Any]) -> Callable[..., Any]:
+def _within(
+    numerics: Numerics, device: torch.device, step: Callable[..., Any], form: AbstractContextManager[Any]
+) -> Callable[..., Any]:
     @wraps(step)
     def computed(*arguments: Any) -> Any:
-        with numerics.context(device):
+        with numerics.context(device), form:
             result = step(*arguments)
         return (
             result.float() if isinstance(result, Tensor) else result

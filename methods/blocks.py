@@ -20,28 +20,35 @@ Norm = Callable[[int], nn.Module]
 instance_norm: Norm = partial(nn.InstanceNorm2d, affine=True)
 
 
-class Conv2d(nn.Conv2d):
+LIMIT = 20480
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
     """Convolution of stride 1 whose result for an image is exactly the same alone and in a batch.
 
     On the CPU, torch convolves a single input of up to 20480 numbers by another algorithm, whose result differs in the
     last bits. Where a flow leaves the image, that becomes a difference of 3e-5 in the picture.
     """
+    if len(x) > 1 or x.numel() > LIMIT or x.device.type != "cpu":
+        return F.conv2d(x, weight, bias, padding=padding)
+    vertical, horizontal = padding
+    padded = F.pad(x, (horizontal, horizontal, vertical, vertical))
+    if padded.numel() > LIMIT:  # the padding alone takes it over the limit, at no further cost
+        return F.conv2d(padded, weight, bias)
+    return F.conv2d(x.expand(2, -1, -1, -1), weight, bias, padding=padding)[:1]
 
-    LIMIT = 20480
+
+class Conv2d(nn.Conv2d):
+    """Convolution of stride 1 by `convolve`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(x) > 1 or x.numel() > self.LIMIT or x.device.type != "cpu":
-            return super().forward(x)
         assert isinstance(self.padding, tuple)
         vertical, horizontal = self.padding
-        padded = F.pad(x, (horizontal, horizontal, vertical, vertical))
-        if padded.numel() > self.LIMIT:  # the padding alone takes it over the limit, at no further cost
-            return F.conv2d(padded, self.weight, self.bias)
-        return super().forward(x.expand(2, -1, -1, -1))[:1]
+        return convolve(x, self.weight, self.bias, (vertical, horizontal))
 
 
 class Linear(nn.Linear):
-    """Linear layer whose result for an item is exactly the same alone and in a batch, see `Conv2d`."""
+    """Linear layer whose result for an item is exactly the same alone and in a batch, see `convolve`."""
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x) == 1 and x.device.type == "cpu":

@@ -65,6 +65,9 @@ class Method(ABC, Generic[Source, Motion]):
         networks: the networks by their names in the authors' checkpoint; empty if there are none.
         optional: those of `networks` that a checkpoint may lack.
         checkpoint_sha256: hash of the loaded weights, None for the bare architecture.
+        packed: those of `networks` whose convolutions are packed in the inference form, which pays where most norms are
+            batch norms.
+        plain: those of `networks` that stay as they are in the inference form, since their rounding shows in the image.
         ranked: False for a yardstick that sees the true image.
         motions: the `MOTIONS` that it supports.
         settings: further options that change the numbers; they are written into the run's record.
@@ -76,6 +79,8 @@ class Method(ABC, Generic[Source, Motion]):
     networks: dict[str, nn.Module]
     optional: tuple[str, ...] = ()
     checkpoint_sha256: str | None = None
+    packed: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
     ranked: bool = True
     motions: tuple[str, ...] = ("absolute", "relative")
     settings: dict[str, object]

@@ -6,6 +6,7 @@ The methods' grids put ±1 on the centres of the outermost pixels; whether sampl
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,7 +20,10 @@ def warp(features: Tensor, deformation: Tensor, align_corners: bool, resize_corn
     """
     flow = resize_to(deformation.permute(0, 3, 1, 2), features, resize_corners).permute(0, 2, 3, 1)
     # In the flow's precision: half of it would shift the samples by parts of a pixel.
-    return F.grid_sample(features.to(flow.dtype), flow, align_corners=align_corners).to(features.dtype)
+    warped = F.grid_sample(features.to(flow.dtype), flow, align_corners=align_corners).to(features.dtype)
+    if not features.is_contiguous() and features.is_contiguous(memory_format=torch.channels_last):
+        return warped.contiguous(memory_format=torch.channels_last)  # sums of maps in two layouts are slow
+    return warped
 
 
 def resize_to(x: Tensor, like: Tensor, align_corners: bool) -> Tensor:

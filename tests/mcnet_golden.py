@@ -1,6 +1,7 @@
 """Fixtures of MCNet's reference outputs and of the full-size model that they belong to."""
 
 import json
+from collections.abc import Iterator
 
 import goldens
 import numpy as np
@@ -10,6 +11,7 @@ from golden_models import kept
 from reference_fill import fill_
 
 from talkbench import methods
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.interface import Method
 
 KEEP = ("down.weight", "jacobian.bias")
@@ -33,9 +35,10 @@ def scaled(state: dict[str, torch.Tensor], factors: dict[str, float]) -> None:
 
 
 @pytest.fixture(scope="module")
-def mcnet() -> Method:
+def mcnet() -> Iterator[Method]:
     """The paper's model with the weights of the goldens."""
-    return filled()
+    with InferenceForm(method := filled()):
+        yield method
 
 
 @kept

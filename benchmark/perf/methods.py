@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import version
@@ -26,6 +27,7 @@ from talkbench.benchmark.perf.modes import every, parts, precision_of, to_channe
 from talkbench.benchmark.perf.table import CostTable, csv_name, fill, first_line
 from talkbench.benchmark.probes import ANY_SIZE, probe_images
 from talkbench.benchmark.progress import Progress
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.interface import Method
 
 FRAME = ("encode_motion", "render")  # the stages of a driving frame; render includes transfer
@@ -155,7 +157,8 @@ def _cost(method: Method[Any, Any], mode: Sequence[str], images: torch.Tensor, r
         images = images.contiguous(memory_format=torch.channels_last)
     numerics = Numerics(precision_of(mode))
     numerics.check(device)
-    with reproducible(), torch.inference_mode(), numerics.context(device):
+    form = InferenceForm(method) if mode == ["float32"] and device.type == "cpu" else nullcontext()  # as runs do
+    with reproducible(), torch.inference_mode(), numerics.context(device), form:
         stages = _stages(method, images)
         if "compiled" in mode:
             stages = {name: torch.compile(stage, dynamic=False) for name, stage in stages.items()}

@@ -63,6 +63,8 @@ class DaGAN(Method[SourceMaps, Keypoints]):
             a demo video has it on (docs/specs/dagan.md 4.3, 4.5).
     """
 
+    packed = ("generator", "kp_detector", "depth_encoder", "depth_decoder")
+
     def __init__(
         self,
         variant: str = DEFAULT,

@@ -53,6 +53,8 @@ class FOMM(Method[SourceMaps, Keypoints]):
             ``--adapt_scale``, which their README command sets).
     """
 
+    packed = ("generator", "kp_detector")
+
     def __init__(
         self,
         variant: str = DEFAULT,

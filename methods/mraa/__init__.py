@@ -59,6 +59,8 @@ class MRAA(Method[SourceMaps, RegionMotion]):
             the reconstruction of a video; in animation they leave the background still.
     """
 
+    packed = ("generator",)
+    plain = ("region_predictor",)
     motions = MOTIONS
     optional = ("avd_network",)  # it exists only after the second of the authors' two stages of training
 

@@ -1,6 +1,7 @@
 """DaGAN against the reference outputs (tests/golden/dagan; what each array is: tests/golden/dagan/golden.md)."""
 
 import re
+from collections.abc import Iterator
 
 import golden_models
 import pytest
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from talkbench import methods
 from talkbench.methods.dagan.depth import DepthDecoder, DepthEncoder
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, hull_scale, relative_motion
 
@@ -40,13 +42,19 @@ def golden() -> Golden:
 
 
 @pytest.fixture(scope="module")
-def dagan() -> Method:
-    return golden_models.dagan()
+def dagan() -> Iterator[Method]:
+    with InferenceForm(method := golden_models.dagan()):
+        yield method
 
 
 @pytest.fixture(scope="module")
+def spade(dagan: Method) -> Iterator[Method]:
+    with InferenceForm(method := filled_spade(dagan)):
+        yield method
+
+
 @torch.no_grad()
-def spade(dagan: Method) -> Method:
+def filled_spade(dagan: Method) -> Method:
     """The SPADE model with the weights of the goldens: all but its decoder is filled as the paper's model is."""
     method = methods.create("dagan@spade")
     for name in ("kp_detector", "depth_encoder", "depth_decoder"):

@@ -1,6 +1,7 @@
 """face-vid2vid against the reference outputs (tests/golden/facevid2vid; what each array is:
 tests/golden/facevid2vid/golden.md)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from unittest import mock
 
@@ -15,6 +16,7 @@ from talkbench import methods
 from talkbench.methods.facevid2vid import FaceVid2Vid, model
 from talkbench.methods.facevid2vid.head import Head
 from talkbench.methods.facevid2vid.model import SourceVolume
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.keypoints import hull_scale
 
 KEYPOINTS, MAPS, PREDICTIONS, FEATURES = 1e-5, 1e-5, 1e-4, 1e-3  # the last relative to the standard deviation
@@ -57,18 +59,21 @@ def golden() -> Golden:
 
 
 @pytest.fixture(scope="module")
-def vox() -> FaceVid2Vid:
-    return golden_models.facevid2vid("vox-256")
+def vox() -> Iterator[FaceVid2Vid]:
+    with InferenceForm(method := golden_models.facevid2vid("vox-256")):
+        yield method
 
 
 @pytest.fixture(scope="module")
-def original(vox: FaceVid2Vid) -> FaceVid2Vid:
-    return golden_models.facevid2vid("vox-256-original", vox)
+def original(vox: FaceVid2Vid) -> Iterator[FaceVid2Vid]:
+    with InferenceForm(method := golden_models.facevid2vid("vox-256-original", vox)):
+        yield method
 
 
 @pytest.fixture(scope="module")
-def beta(original: FaceVid2Vid) -> FaceVid2Vid:
-    return golden_models.facevid2vid("vox-256-beta", original)
+def beta(original: FaceVid2Vid) -> Iterator[FaceVid2Vid]:
+    with InferenceForm(method := golden_models.facevid2vid("vox-256-beta", original)):
+        yield method
 
 
 @pytest.fixture(scope="module")

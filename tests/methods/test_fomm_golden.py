@@ -1,5 +1,7 @@
 """FOMM against the reference outputs (tests/golden/fomm; what each array is: tests/golden/fomm/golden.md)."""
 
+from collections.abc import Iterator
+
 import golden_models
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from talkbench import methods
 from talkbench.methods.blocks import AntiAliasDownsample
 from talkbench.methods.dense_motion import affine_motions
 from talkbench.methods.fomm.model import Generated
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.inside import Inside
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, coordinate_grid, gaussian_heatmap, hull_scale, relative_motion
@@ -25,16 +28,19 @@ def golden() -> Golden:
 
 
 @pytest.fixture(scope="module")
-def fomm() -> Method:
-    return golden_models.fomm(align_corners=False)
+def fomm() -> Iterator[Method]:
+    with InferenceForm(method := golden_models.fomm(align_corners=False)):
+        yield method
 
 
 @pytest.fixture(scope="module")
-def aligned(fomm: Method) -> Method:
+def aligned(fomm: Method) -> Iterator[Method]:
     method = methods.create("fomm", align_corners=True)
     for name, network in method.networks.items():
         network.load_state_dict(fomm.networks[name].state_dict())
-    return method
+        network.eval()
+    with InferenceForm(method):
+        yield method
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """LivePortrait against the reference outputs (tests/golden/liveportrait; what each array is:
 tests/golden/liveportrait/golden.md)."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from unittest import mock
 
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from talkbench import methods
 from talkbench.methods.facevid2vid import model
 from talkbench.methods.facevid2vid.head import bins_to_degrees
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.liveportrait import LivePortrait, openness
 from talkbench.methods.liveportrait.model import Portrait
 from talkbench.methods.liveportrait.motion import FIRST_BIN, Head
@@ -72,8 +74,9 @@ def golden() -> Golden:
 
 
 @pytest.fixture(scope="module")
-def released() -> LivePortrait:
-    return golden_models.liveportrait()
+def released() -> Iterator[LivePortrait]:
+    with InferenceForm(method := golden_models.liveportrait()):
+        yield method
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """MRAA against the reference outputs (tests/golden/mraa; what each array is: tests/golden/mraa/golden.md)."""
 
+from collections.abc import Iterator
+
 import golden_models
 import pytest
 import torch
@@ -7,6 +9,7 @@ from goldens import Golden, Recorder, assert_golden, assert_manifest, image, loa
 from torch import Tensor
 
 from talkbench import methods
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import _hull_volume, hull_scale
 from talkbench.methods.mraa import RegionMotion
@@ -36,13 +39,15 @@ def golden() -> Golden:
 
 
 @pytest.fixture(scope="module")
-def mraa() -> Method:
-    return golden_models.mraa()
+def mraa() -> Iterator[Method]:
+    with InferenceForm(method := golden_models.mraa()):
+        yield method
 
 
 @pytest.fixture(scope="module")
-def ted(mraa: Method) -> Method:
-    return sharing(mraa, "mraa@ted384", background=True)
+def ted(mraa: Method) -> Iterator[Method]:
+    with InferenceForm(method := sharing(mraa, "mraa@ted384", background=True)):
+        yield method
 
 
 def prefixed(prefix: str, arrays: Arrays) -> Arrays:

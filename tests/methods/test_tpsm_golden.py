@@ -1,5 +1,7 @@
 """TPSM against the reference outputs (tests/golden/tpsm; what each array is: tests/golden/tpsm/golden.md)."""
 
+from collections.abc import Iterator
+
 import golden_models
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor
 
 from talkbench import methods
 from talkbench.methods.blocks import AntiAliasDownsample
+from talkbench.methods.inference import InferenceForm
 from talkbench.methods.keypoints import hull_scale
 from talkbench.methods.tpsm import TPSM
 from talkbench.methods.tpsm.model import SourceMaps, sparse_motions
@@ -44,8 +47,9 @@ def golden() -> Golden:
 
 
 @pytest.fixture(scope="module")
-def tpsm() -> TPSM:
-    return golden_models.tpsm()
+def tpsm() -> Iterator[TPSM]:
+    with InferenceForm(method := golden_models.tpsm()):
+        yield method
 
 
 @pytest.fixture(scope="module")
