@@ -215,14 +215,24 @@ def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> torch.T
     import torch
 
     # Bytes are sent to the device, not floats: a quarter of the traffic.
-    return torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2).float().div(255)
+    return from_levels(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+
+
+def from_levels(levels: torch.Tensor) -> torch.Tensor:
+    """uint8 RGB (B, H, W, 3) to float32 (B, 3, H, W) in [0, 1], on the device."""
+    return levels.permute(0, 3, 1, 2).float().div(255)
+
+
+def to_levels(images: torch.Tensor, cut: bool = False) -> torch.Tensor:
+    """float (B, 3, H, W) in [0, 1] to uint8 RGB (B, H, W, 3), clamped and rounded to nearest, or cut, on the device
+    (docs/specs/evaluation.md 4, point 1)."""
+    levels = images.float().clamp(0, 1).mul(255)
+    return (levels if cut else levels.round()).byte().permute(0, 2, 3, 1).contiguous()
 
 
 def to_uint8(images: torch.Tensor, cut: bool = False) -> np.ndarray:
-    """float (B, 3, H, W) in [0, 1] to uint8 RGB (B, H, W, 3), clamped and rounded to nearest, or cut
-    (docs/specs/evaluation.md 4, point 1)."""
-    levels = images.float().clamp(0, 1).mul(255)
-    return (levels if cut else levels.round()).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    """`to_levels` as an array of the host."""
+    return to_levels(images, cut).cpu().numpy()
 
 
 def quantise(images: torch.Tensor) -> torch.Tensor:
