@@ -49,5 +49,6 @@ def test_what_waits_is_written_when_the_driver_stops() -> None:
             writer.put(1)
             raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, stop)
+    with pytest.raises(KeyboardInterrupt):
+        stop()
     assert written == [0, 1]
