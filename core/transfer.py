@@ -28,8 +28,13 @@ def upload_numbers(numbers: Sequence[int] | Sequence[Sequence[int]], device: tor
     """Whole numbers, such as indices, on `device`, in the manner of `upload`."""
     import torch
 
-    pinned = torch.device(device).type == "cuda"
-    return torch.tensor(numbers, pin_memory=pinned).to(device, non_blocking=pinned)
+    return send(torch.tensor(numbers), torch.device(device))
+
+
+def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the host on `device`, in the manner of `upload`."""
+    pinned = device.type == "cuda"
+    return (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
 
 
 class OnDevice:
