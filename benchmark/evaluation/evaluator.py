@@ -17,8 +17,7 @@ from talkbench.benchmark.evaluation.given_frames import GivenFrames
 from talkbench.benchmark.evaluation.reader import ImageSource, Item, Loaded, Reader, Requested, load
 from talkbench.benchmark.evaluation.scorer import GeneratedFrame, Pictured, Pixels, Scorer, Scores
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.images import from_levels, to_levels
-from talkbench.core.transfer import Download, OnDevice, upload, upload_numbers
+from talkbench.core.images import Download, OnDevice, from_levels, to_levels, upload, upload_numbers
 from talkbench.datasets import Frame, Pair, Split
 from talkbench.methods.interface import Batch, Method
 from talkbench.metrics import Extractor, FeatureCache, Metric

@@ -15,8 +15,7 @@ from torch import Tensor
 from talkbench.benchmark.evaluation.seen import DRAWN, Features
 from talkbench.core.cards import MetricCard
 from talkbench.core.errors import PairError
-from talkbench.core.images import from_levels, through_jpeg
-from talkbench.core.transfer import Download, upload, upload_numbers
+from talkbench.core.images import Download, from_levels, through_jpeg, upload, upload_numbers
 from talkbench.datasets import Pair, Split
 from talkbench.metrics import Extractor, FeatureCache, Metric
 from talkbench.metrics.pixel import ImageMetric

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.images import send
 from talkbench.core.registry import nearest
-from talkbench.core.transfer import send
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
 from talkbench.methods.discriminator import Discriminator

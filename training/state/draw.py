@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from talkbench.core.transfer import send
+from talkbench.core.images import send
 
 
 class Draw:

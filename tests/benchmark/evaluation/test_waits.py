@@ -11,7 +11,7 @@ from torch import Tensor
 from talkbench import metrics
 from talkbench.benchmark.evaluation.evaluator import Evaluator, Outcome, Rules
 from talkbench.core.errors import PairError
-from talkbench.core.transfer import Download
+from talkbench.core.images import Download
 from talkbench.datasets import Frame, Pair, Split
 from talkbench.methods.interface import Batch, Method
 from talkbench.metrics import FeatureCache, Metric

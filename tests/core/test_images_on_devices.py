@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from talkbench.core.images import to_tensor
-from talkbench.core.transfer import Download, OnDevice, upload, upload_numbers
+from talkbench.core.images import Download, OnDevice, to_tensor, upload, upload_numbers
 
 CPU = torch.device("cpu")
 
