@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkbench.methods.blocks import AntiAliasDownsample, Hourglass, HourglassConfig
-from talkbench.methods.keypoints import Keypoints, coordinate_grid, gaussian_heatmap
+from talkbench.methods.keypoints import Keypoints, coordinate_grid, gaussian_heatmap, inverse
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class DenseMotionNetwork(nn.Module):
         sizes = source_small.shape[2:]
         with torch.autocast(source_small.device.type, enabled=False):
             heatmap = gaussian_heatmap(kp_driving.value, sizes) - gaussian_heatmap(kp_source.value, sizes)
-            jacobian = kp_source.jacobian @ torch.inverse(kp_driving.jacobian)
+            jacobian = kp_source.jacobian @ inverse(kp_driving.jacobian)
             moved = affine_motions(kp_source.value, kp_driving.value, jacobian, sizes)
         background = coordinate_grid(sizes, moved).expand(len(moved), 1, -1, -1, -1)
         return self.combine(source_small, heatmap, torch.cat([background, moved], dim=1))

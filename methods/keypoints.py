@@ -41,7 +41,7 @@ def gaussian_heatmap(mean: Tensor, sizes: Sequence[int], covariance: Tensor | fl
     if isinstance(covariance, float):
         distance = offset.square().sum(-1) / covariance
     else:
-        distance = torch.einsum("bk...i,bkij,bk...j->bk...", offset, torch.inverse(covariance), offset)
+        distance = torch.einsum("bk...i,bkij,bk...j->bk...", offset, inverse(covariance), offset)
     return torch.exp(-0.5 * distance)
 
 
@@ -52,6 +52,19 @@ def soft_argmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     heatmap = (logits.flatten(2) / temperature).softmax(-1)
     value = heatmap @ coordinate_grid(sizes, heatmap).view(-1, len(sizes))
     return heatmap.unflatten(2, sizes), value
+
+
+def inverse(matrices: Tensor) -> Tensor:
+    """The inverses of matrices (…, n, n). On a CUDA device those of singular ones are NaN, so that the host does not
+    wait to learn of them; elsewhere they are an error, as of `torch.inverse`."""
+    if not matrices.is_cuda:
+        return torch.inverse(matrices)
+    return _sound_inverse(matrices)
+
+
+def _sound_inverse(matrices: Tensor) -> Tensor:
+    result, info = torch.linalg.inv_ex(matrices)
+    return torch.where(info[..., None, None] == 0, result, torch.nan)
 
 
 class KeypointDetector(nn.Module):
@@ -90,7 +103,7 @@ def relative_motion(source: Keypoints, driving: Keypoints, reference: Keypoints,
     """The change from `reference` to `driving`, applied to `source` (docs/specs/fomm.md 4.2, relative jacobian on)."""
     value = relative_values(source.value, driving.value, reference.value, adapt_scale)
     with torch.autocast(value.device.type, enabled=False):
-        change = driving.jacobian @ torch.inverse(reference.jacobian)
+        change = driving.jacobian @ inverse(reference.jacobian)
         return Keypoints(value, change @ source.jacobian)
 
 
@@ -108,12 +121,44 @@ def relative_values(source: Tensor, driving: Tensor, reference: Tensor, adapt_sc
 def hull_scale(source: Tensor, reference: Tensor) -> Tensor:
     """√(hull of source / hull of reference) by item, (B,); areas of 2-D points, volumes of 3-D ones.
 
+    2-D points on a CUDA device stay there, and those that have no hull give NaN, so that the host need not wait.
+
     Raises:
-        PairError: the points have no hull.
+        PairError: elsewhere, the points have no hull.
     """
-    volumes = [[_hull_volume(points) for points in batch.detach().cpu().numpy()] for batch in (source, reference)]
-    ratio = torch.tensor(volumes[0], dtype=torch.float64) / torch.tensor(volumes[1], dtype=torch.float64)
-    return ratio.sqrt().to(source)
+    if source.is_cuda and source.shape[-1] == 2:
+        return (hull_area(source) / hull_area(reference)).sqrt().to(source)
+    numbers = torch.cat([source.flatten(), reference.flatten()]).detach().cpu()  # one wait for both
+    parts = numbers.split([source.numel(), reference.numel()])
+    sizes = source.shape, reference.shape
+    volumes = [
+        torch.tensor([_hull_volume(points) for points in part.view(size).numpy()], dtype=torch.float64)
+        for part, size in zip(parts, sizes, strict=True)
+    ]
+    return (volumes[0] / volumes[1]).sqrt().to(source)
+
+
+def hull_area(points: Tensor) -> Tensor:
+    """Area of the convex hull of points (B, K, 2), float64 (B,), computed on their device; NaN where they have none.
+
+    The shoelace formula over the hull's edges: the ordered pairs of points that have all others to one side. Of points
+    on one line the outermost two make the edge; of equal points the first counts.
+    """
+    points = points.double()
+    to = points[:, None] - points[:, :, None]  # (B, i, j, 2), from point i to point j
+    side = _cross(to[:, :, :, None], to[:, :, None])  # (B, i, j, k)
+    between = (to[:, :, None] * to[:, None]).sum(-1) <= 0  # k lies between i and j, if it is on their line
+    own = torch.eye(points.shape[1], dtype=torch.bool, device=points.device)
+    inside = (side > 0) | ((side == 0) & between) | own[:, None] | own
+    first = ~(to == 0).all(-1).tril(-1).any(-1)  # (B, i)
+    edge = inside.all(-1) & first[:, :, None] & first[:, None] & ~own
+    centred = points - points.mean(1, keepdim=True)
+    area = torch.where(edge, _cross(centred[:, :, None], centred[:, None]), 0).sum((1, 2)) / 2
+    return torch.where(area > 0, area, torch.nan)
+
+
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def _hull_volume(points: np.ndarray) -> float:

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.model_files import digest
 from talkbench.metrics import registry
@@ -74,9 +72,9 @@ class _Lpips(ImageMetric):
         libraries = [f"{library}-{version(library)}" for library in self.libraries]
         return "@".join([self.name, *libraries, digests(*self.weights), f"heads-{self.heads_sha256[:12]}"])
 
-    def compare(self, generated: Tensor, target: Tensor) -> np.ndarray:
+    def values(self, generated: Tensor, target: Tensor) -> Tensor:
         with isolated():
-            return super().compare(generated, target)
+            return super().values(generated, target)
 
     def formula(self, a: Tensor, b: Tensor) -> Tensor:
         return lpips_layers(self._network.to(a.device), a, b).double().sum(dim=1)
@@ -137,9 +135,9 @@ class _StLpips(ImageMetric):
     def backend(self) -> str:
         return f"{self.name}@{digests(*self.weights)}"
 
-    def compare(self, generated: Tensor, target: Tensor) -> np.ndarray:
+    def values(self, generated: Tensor, target: Tensor) -> Tensor:
         with isolated():
-            return super().compare(generated, target)
+            return super().values(generated, target)
 
     def formula(self, a: Tensor, b: Tensor) -> Tensor:
         return self._network.to(a.device)(a, b).double().sum(dim=1)

@@ -73,6 +73,10 @@ class ImageMetric(Metric["Tensor"]):
         """Values (B,) of generated images `a` and targets `b`, (B, 3, H, W) of type `dtype` on one device."""
 
     def compare(self, generated: Tensor, target: Tensor) -> np.ndarray:
+        return self.values(generated, target).cpu().numpy()
+
+    def values(self, generated: Tensor, target: Tensor) -> Tensor:
+        """`compare`, with the values still on the device of `generated`; the host does not wait for them."""
         import torch
 
         if generated.shape != target.shape:
@@ -82,8 +86,7 @@ class ImageMetric(Metric["Tensor"]):
         step = 1 if on_cpu else max(1, PASS_PIXELS // max(1, generated.shape[-2] * generated.shape[-1]))
         pairs = zip(generated.detach().split(step), target.detach().split(step), strict=True)
         dtype = getattr(torch, self.dtype)
-        parts = [self._values(a.to(dtype), b.to(a.device, dtype)) for a, b in pairs]
-        return torch.cat(parts).cpu().numpy()
+        return torch.cat([self._values(a.to(dtype), b.to(a.device, dtype)) for a, b in pairs])
 
     def _values(self, a: Tensor, b: Tensor) -> Tensor:
         import torch

@@ -28,7 +28,6 @@ from talkbench.training.terms import not_finite
 from talkbench.training.validation.validation import Validation
 from talkbench.training.world import World
 
-EXPLOSION = 30  # times the usual total loss
 USUAL = 0.99  # share of the past in the usual loss
 
 
@@ -170,18 +169,16 @@ class Trainer:
         return self.learner.states()
 
     def _train_step(self, images: Tensor, names: list[str]) -> None:
-        self.latest, self.norm = self.learner.teach(images, self.step)
-        self._check(self.norm, names)
-        self.learner.update(self.step)
+        self.latest, self.norm, sound = self.learner.learn(images, self.step, self._usual)
+        self._check(sound, names)
         self.step += 1
 
-    def _check(self, norm: float, names: list[str]) -> None:
-        total = self.latest["total"]  # of the first turn; a discriminator's loss may well rise from nothing
+    def _check(self, sound: bool, names: list[str]) -> None:
+        total, norm = self.latest["total"], self.norm
         usual = total if math.isnan(self._usual) else self._usual
-        if math.isfinite(sum(self.latest.values()) + norm) and total <= EXPLOSION * usual:
+        if sound:
             self._usual = USUAL * usual + (1 - USUAL) * total
             return
-        self.learner.take_back()
         self._save()
         before = f", usually {usual:.4g}" if math.isfinite(usual) else ""
         batch = ", ".join(name for names in self.world.gather(names) for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,17 @@ from talkbench.training.objectives.turn import Losses, Turn, alone
 from talkbench.training.optimisers import base, bases, make_optimisers
 from talkbench.training.state.draw import Draw
 from talkbench.training.world import World
+
+EXPLOSION = 30  # times the usual total loss
+
+
+class Taught(NamedTuple):
+    """A step: the mean losses of all processes, the largest norm of the gradients, and whether they were sound, so that
+    the networks have learned by it."""
+
+    losses: dict[str, float]
+    norm: float
+    sound: bool
 
 
 class Learner:
@@ -73,13 +84,43 @@ class Learner:
         """The processes part: from now on this one computes alone."""
         self._shares = [*self.turns]
 
-    def teach(self, images: Tensor, step: int) -> tuple[dict[str, float], float]:
-        """Compute the gradients of a step, limited; returns the mean losses of all processes, and the largest norm.
+    def learn(self, images: Tensor, step: int, usual: float) -> Taught:
+        """Take a step, unless its losses are unsound: then everything is as before it, but for the gradients.
+
+        Where the device can decide that by itself, the update is begun before the host learns of the losses.
 
         Args:
             images: this process's share of the batch, uint8 (B, 2, 3, H, W).
             step: the number of the step, from 0.
+            usual: the usual total loss; NaN in the first step.
         """
+        names, values = self._gradients(images, step)
+        ahead = all(optimiser.defaults["fused"] for optimiser in self.optimisers)
+        values = (values if ahead else values.cpu()).double()
+        total = values[names.index("total")]  # of the first turn; a discriminator's loss may well rise from nothing
+        limit = EXPLOSION * (total if math.isnan(usual) else usual)
+        unsound = ~(values.sum().isfinite() & (total <= limit))
+        rates = [[group["lr"] for group in optimiser.param_groups] for optimiser in self.optimisers]
+        fresh = [not optimiser.state for optimiser in self.optimisers]
+        if ahead:
+            self._optimise(step, unsound)
+        *terms, norm, bad = torch.cat([values, unsound[None]]).tolist()  # the one wait for the device
+        if bad:
+            self._take_back(rates, fresh)
+        elif not ahead:
+            self._optimise(step)
+        if not bad:
+            self._settle()
+        return Taught(dict(zip(names, terms, strict=True)), norm, not bad)
+
+    def teach(self, images: Tensor, step: int) -> tuple[dict[str, float], float]:
+        """Compute the gradients of a step, limited; returns the mean losses of all processes, and the largest norm."""
+        names, values = self._gradients(images, step)
+        *terms, norm = values.tolist()
+        return dict(zip(names, terms, strict=True)), norm
+
+    def _gradients(self, images: Tensor, step: int) -> tuple[list[str], Tensor]:
+        """The names of the losses, and their values, with the norm as the last."""
         losses: Losses = {}
         for number, own in enumerate(self.passes(images, step)):
             own["total"].backward()
@@ -90,12 +131,17 @@ class Learner:
                     losses[name] = losses.get(name, 0) + term.detach()
             told |= own.keys()
         values = self.world.mean(torch.stack(list(losses.values())))
-        *terms, norm = torch.cat([values, self.clip()[None]]).tolist()  # one wait for the device
-        return dict(zip(losses, terms, strict=True)), norm
+        return [*losses], torch.cat([values, self.clip()[None]])
 
-    def take_back(self) -> None:
-        """Give the running statistics, which `teach` has moved already, the values that they had before it."""
+    def _take_back(self, rates: list[list[float]], fresh: list[bool]) -> None:
+        """Give the running statistics, which the passes have moved already, and what else is not as before the step
+        the values that they had."""
         _copy(self._statistics, self._before)
+        for optimiser, own, new in zip(self.optimisers, rates, fresh, strict=True):
+            for group, rate in zip(optimiser.param_groups, own, strict=True):
+                group["lr"] = rate
+            if new:
+                optimiser.state.clear()
 
     def passes(self, images: Tensor, step: int) -> Iterator[Losses]:
         """The turns of a step, one after another, of each portion of the share; the arguments are those of `teach`.
@@ -162,10 +208,20 @@ class Learner:
 
     def update(self, step: int) -> None:
         """The optimisers' part of a step: apply the gradients and clear them."""
+        self._optimise(step)
+        self._settle()
+
+    def _optimise(self, step: int, unsound: Tensor | None = None) -> None:
+        """Apply the gradients; fused optimisers leave everything as it is where the device finds the step `unsound`."""
         for turn, optimiser, rates in zip(self.turns, self.optimisers, self._bases, strict=True):
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * self._factor(turn, step)
+            optimiser.found_inf = None if unsound is None else unsound.float()  # type: ignore[attr-defined]
             optimiser.step()
+
+    def _settle(self) -> None:
+        """What follows the update: clear the gradients, move the average."""
+        for optimiser in self.optimisers:
             optimiser.zero_grad()
         if self.average is not None:
             self.average.update_parameters(self.networks)

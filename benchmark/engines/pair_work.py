@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from talkbench import datasets, metrics
@@ -49,14 +50,25 @@ class BatchResult:
     """What a worker gives back of one batch: its rows, and of its frames only those that are asked for.
 
     Attributes:
-        outcome: its `frames` are those that may get a picture, without their raw form.
-        saved: PNG files of all generated frames, by the numbers of their pairs, if the run saves frames.
-        kept: the frames that may be shown in videos, see `KeptFrames`.
+        outcome: its `frames` are those that may get a picture, without what is on a device.
+        saved: all generated frames, by the numbers of their pairs, if the run saves frames; as PNG files if they come
+            from another process, for `to_png`.
+        kept: the frames that may be shown in videos, see `KeptFrames`; likewise, for `to_jpeg`.
     """
 
     outcome: Outcome
-    saved: dict[int, bytes]
-    kept: dict[int, bytes]
+    saved: dict[int, np.ndarray | bytes]
+    kept: dict[int, np.ndarray | bytes]
+
+
+def to_png(frame: np.ndarray | bytes) -> bytes:
+    """The PNG file of a frame in `BatchResult.saved`."""
+    return frame if isinstance(frame, bytes) else encode_png(frame)
+
+
+def to_jpeg(frame: np.ndarray | bytes) -> bytes:
+    """The JPEG file of a frame in `BatchResult.kept`."""
+    return frame if isinstance(frame, bytes) else encode(frame)
 
 
 @dataclass(frozen=True)
@@ -117,9 +129,12 @@ class PairWork(Job):
 
     def _result(self, outcome: Outcome, pictured: Container[int]) -> BatchResult:
         frames = {item.number: item.frame for item in outcome.frames}
-        saved = {number: encode_png(frame) for number, frame in frames.items() if self.options.save_frames}
-        kept = {number: encode(frame) for number, frame in frames.items() if number in self.filmed}
-        outcome.frames = [replace(item, raw=None) for item in outcome.frames if item.number in pictured]
+        saved: dict[int, np.ndarray | bytes] = dict(frames) if self.options.save_frames else {}
+        kept: dict[int, np.ndarray | bytes] = {number: frames[number] for number in frames if number in self.filmed}
+        if self.setup is None:  # files are smaller; in this process the driver's thread that writes makes them
+            saved = {number: to_png(frame) for number, frame in saved.items()}
+            kept = {number: to_jpeg(frame) for number, frame in kept.items()}
+        outcome.frames = [replace(item, levels=None, raw=None) for item in outcome.frames if item.number in pictured]
         return BatchResult(outcome, saved, kept)
 
     def _set_up(self, place: Place) -> Setup:

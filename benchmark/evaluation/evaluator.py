@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from functools import cache as once
+from itertools import chain
 
 import numpy as np
 import torch
@@ -14,38 +14,15 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
-from talkbench.benchmark.evaluation.reader import ImageKey, ImageSource, Reader, ReadImage, result
-from talkbench.benchmark.evaluation.scorer import GeneratedFrame, Pictured, Scorer, Scores
+from talkbench.benchmark.evaluation.reader import ImageSource, Item, Loaded, Reader, Requested, load
+from talkbench.benchmark.evaluation.scorer import GeneratedFrame, Pictured, Pixels, Scorer, Scores
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.images import to_tensor, to_uint8
+from talkbench.core.images import Download, OnDevice, from_levels, to_levels, upload, upload_numbers
 from talkbench.datasets import Frame, Pair, Split
 from talkbench.methods.interface import Batch, Method
 from talkbench.metrics import Extractor, FeatureCache, Metric
-from talkbench.results.content import UNDECODABLE, FrameContent, FrameName
+from talkbench.results.content import FrameContent, FrameName
 from talkbench.results.rows import Row
-
-
-@dataclass(frozen=True)
-class Item:
-    """A pair with its number in the list and its images, uint8 (H, W, 3) at the evaluated size."""
-
-    number: int
-    pair: Pair
-    source: np.ndarray
-    driving: np.ndarray
-    reference: np.ndarray | None = None
-    frame: np.ndarray | None = None  # the generated frame, if another program has made it
-
-    def generated(self, frame: np.ndarray, raw: Tensor | None = None) -> GeneratedFrame:
-        """The pair together with the frame that was generated for it."""
-        return GeneratedFrame(self.number, self.pair, frame, self.source, self.driving, raw)
-
-
-class Requested(NamedTuple):
-    """A pair whose images are being read; `images` has them by the names of the fields of `Item`."""
-
-    number: int
-    images: dict[str, Future[ReadImage]]
 
 
 @dataclass
@@ -67,19 +44,43 @@ class Outcome:
     drew: bool = False
 
 
-@dataclass
-class Loaded:
-    """The images of some pairs.
+@dataclass(frozen=True)
+class Rendered:
+    """The frames of some pairs on their way from the device.
 
     Attributes:
-        items: the pairs whose images could all be read.
-        failed: the rows of the others.
-        contents: what the frames of all of them decode to.
+        items: the pairs that get a frame, if it is finite.
+        failed: the rows of those that get none.
+        levels: the frames on the device, uint8 (N, H, W, 3).
+        raws: the same unrounded, float (3, H, W) each, if a metric takes them so.
+        measured: the metrics whose values come with the frames, by their variants.
+        download: what the host needs: which frames are finite (N,), `levels`, the values (metrics, N).
     """
 
     items: list[Item] = field(default_factory=list)
     failed: list[Row] = field(default_factory=list)
-    contents: dict[FrameName, FrameContent] = field(default_factory=dict)
+    levels: Tensor | None = None
+    raws: Sequence[Tensor] = ()
+    measured: Sequence[str] = ()
+    download: Download = field(default_factory=lambda: Download([]))
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A batch whose frames are being computed.
+
+    Attributes:
+        numbers: of its pairs.
+        loaded: their images.
+        before: the frames before, if they had to be generated again.
+        drew: see `Outcome`.
+    """
+
+    numbers: Sequence[int]
+    loaded: Loaded
+    rendered: Rendered
+    before: list[GeneratedFrame] | None
+    drew: bool
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ class Evaluator:
 
     Attributes:
         drew: whether the method has drawn random numbers so far.
+        ahead: how many batches are begun before the host waits for the frames of one: 1 where the device works while
+            the host goes on.
     """
 
     def __init__(
@@ -167,7 +170,7 @@ class Evaluator:
         self.scorer = Scorer(metrics, extractors, split, device, cache, rules.jpeg_quality, pictured)
         self._keep_raw = any(metric.unquantised for metric in metrics)
         self.images = ImageSource(split, rules.size, method if isinstance(method, GivenFrames) else None)
-        self.workers, self.drew = workers, False
+        self.workers, self.drew, self.ahead = workers, False, 1 if device.type == "cuda" else 0
         self._sources: tuple[tuple[Frame, ...], Batch] | None = None
 
     def run(self, order: Sequence[Sequence[int]], done: Container[int] = ()) -> Iterator[Outcome]:
@@ -183,15 +186,27 @@ class Evaluator:
         """
         before: list[GeneratedFrame] = []
         upcoming: deque[list[Requested]] = deque()
+        begun: deque[Begun] = deque()
         end = 0
         for count, (start, numbers) in enumerate(todo):
             for _, later in todo[count + len(upcoming) : count + 1 + reader.ahead]:
-                upcoming.append(self._request(later, reader))
-            loaded = self._load(upcoming.popleft())
-            if self.scorer.history and start > 0 and end != start:
-                before = self._again(order, start, reader)
-            outcome = self._evaluate(numbers, loaded, before)
-            before, end = self._tail([*before, *outcome.frames]), start + len(numbers)
+                upcoming.append(reader.request_pairs(later))
+            loaded = load(upcoming.popleft())
+            again = self.scorer.history and start > 0 and end != start
+            try:
+                own = self._again(order, start, reader) if again else None
+                begun.append(self._begin(numbers, loaded, own))
+            except Exception:
+                while begun:  # nothing that is computed already is lost
+                    before, outcome = self._finish(begun.popleft(), before)
+                    yield outcome
+                raise
+            end = start + len(numbers)
+            if len(begun) > self.ahead:
+                before, outcome = self._finish(begun.popleft(), before)
+                yield outcome
+        while begun:
+            before, outcome = self._finish(begun.popleft(), before)
             yield outcome
 
     def _tail(self, frames: list[GeneratedFrame]) -> list[GeneratedFrame]:
@@ -205,111 +220,129 @@ class Evaluator:
         for start in reversed(range(0, end, size)):
             if len(frames) >= self.scorer.history:
                 break
-            items = self._load(self._request(order[start // size][: end - start], reader)).items
-            frames = (self._seeded(items)[0] if items else []) + frames
+            items = load(reader.request_pairs(order[start // size][: end - start])).items
+            frames = self._frames(self._render(items))[0] + frames
         return self._tail(frames)
 
-    def _request(self, numbers: Sequence[int], reader: Reader) -> list[Requested]:
-        requested = []
-        for number in numbers:
-            pair = self.split[number]
-            frames = {"reference": pair.reference, "source": pair.source, "driving": pair.driving}
-            keys: dict[str, ImageKey] = {role: frame for role, frame in frames.items() if frame is not None}
-            if self.images.frames:
-                keys["frame"] = number
-            requested.append(Requested(number, {role: reader.request(key) for role, key in keys.items()}))
-        return requested
+    def _begin(self, numbers: Sequence[int], loaded: Loaded, before: list[GeneratedFrame] | None) -> Begun:
+        """Begin a batch. Where the device works by itself, the host waits for nothing here."""
+        return Begun(numbers, loaded, self._render(loaded.items), before, self.drew)
 
-    def _load(self, requested: Sequence[Requested]) -> Loaded:
-        loaded = Loaded()
-        for number, futures in requested:
-            pair, pixels, problems = self.split[number], {}, []
-            for role, future in futures.items():
-                content: FrameContent | None = UNDECODABLE
-                try:
-                    pixels[role], content = result(future)
-                except PairError as error:
-                    problems.append(error)
-                if role != "frame" and content is not None:
-                    frame = getattr(pair, role)
-                    loaded.contents[FrameName(frame.clip, frame.index)] = content
-            if problems:
-                loaded.failed += self.scorer.failure(number, problems[0])
+    def _finish(self, begun: Begun, before: list[GeneratedFrame]) -> tuple[list[GeneratedFrame], Outcome]:
+        """The outcome of a batch, and the frames to which the next one may look back; `before` are those of this
+        one."""
+        before = before if begun.before is None else begun.before
+        frames, broken, values = self._frames(begun.rendered)
+        unread = [row for failure in begun.loaded.failed for row in self.scorer.failure(*failure)]
+        rows = [*unread, *begun.rendered.failed, *broken]
+        outcome = Outcome(begun.numbers, Scores(rows), frames, begun.loaded.contents, begun.drew)
+        if frames:
+            scores = self.scorer.score(frames, before, values)
+            outcome.scores = replace(scores, rows=rows + scores.rows)
+        return self._tail([*before, *frames]), outcome
+
+    def _frames(self, rendered: Rendered) -> tuple[list[GeneratedFrame], list[Row], dict[str, list[float]]]:
+        """The finite frames, the rows of pairs whose frame is not, and the values that came along, by metric. The host
+        waits for them."""
+        if rendered.levels is None:
+            return [], [], {}
+        finite, frames, *measured = rendered.download.wait()
+        broken = PairError("not-finite", f"{self.method.name} generated NaN or infinite values")
+        raws: Sequence[Tensor | None] = rendered.raws or [None] * len(frames)
+        generated: list[GeneratedFrame] = []
+        rows: list[Row] = []
+        for item, sound, frame, levels, raw in zip(rendered.items, finite, frames, rendered.levels, raws, strict=True):
+            if sound:
+                generated.append(GeneratedFrame(item.number, item.pair, frame, item.source, item.driving, levels, raw))
             else:
-                loaded.items.append(Item(number, pair, **pixels))
-        return loaded
+                rows += self.scorer.failure(item.number, broken)
+        values = measured[0][:, finite].tolist() if measured else []
+        return generated, rows, dict(zip(rendered.measured, values, strict=True))
 
-    def _evaluate(self, numbers: Sequence[int], loaded: Loaded, before: Sequence[GeneratedFrame]) -> Outcome:
-        outcome = Outcome(numbers, Scores(loaded.failed), contents=loaded.contents)
-        if loaded.items:
-            outcome.frames, broken = self._seeded(loaded.items)
-            outcome.drew = self.drew
-            outcome.scores.rows += broken
-        if outcome.frames:
-            scores = self.scorer.score(outcome.frames, before)
-            outcome.scores = replace(scores, rows=outcome.scores.rows + scores.rows)
-        return outcome
-
-    def _seeded(self, items: list[Item]) -> tuple[list[GeneratedFrame], list[Row]]:
+    def _render(self, items: list[Item]) -> Rendered:
+        """The frames of some pairs and what is measured of each alone."""
+        if not items:
+            return Rendered()
+        images = once(lambda: self._on_device(items))
+        if isinstance(self.method, GivenFrames):
+            levels = upload([item.frame for item in items if item.frame is not None], self.device)
+            finite = torch.ones(len(levels), dtype=torch.bool, device=self.device)
+            return self._measured(Rendered(items, levels=levels), finite, images)
         torch.manual_seed(self.seed + items[0].number)
         before = self._random_state()
-        generated = self._generate(items)
+        framed, parts, failed = self._generate(self.method, items, images())
         self.drew = self.drew or not torch.equal(before, self._random_state())
-        return generated
+        if not parts:
+            return Rendered(failed=failed)
+        whole = (torch.cat(parts) if len(parts) > 1 else parts[0]).to(self.device)
+        raws = [*whole.float().clamp(0, 1)] if self._keep_raw else []
+        levels = to_levels(whole, cut=self.rules.cut)
+        finite = whole.isfinite().flatten(1).all(1)
+        return self._measured(Rendered(framed, failed, levels, raws), finite, images)
+
+    def _on_device(self, items: Sequence[Item]) -> OnDevice:
+        """The images of the pairs, each distinct one once; the driving frames are neighbours."""
+        images: dict[Frame, np.ndarray] = {}
+        for role in ("driving", "source", "reference"):
+            for item in items:
+                if frame := getattr(item.pair, role):
+                    images.setdefault(frame, getattr(item, role))
+        return OnDevice(images, self.device)
+
+    def _measured(self, rendered: Rendered, finite: Tensor, images: Callable[[], OnDevice]) -> Rendered:
+        """The same with the values of metrics, all on their way to the host."""
+        levels, raws, items = rendered.levels, rendered.raws, rendered.items
+        assert levels is not None
+        pixels = Pixels(
+            once(lambda: from_levels(levels)),
+            once(lambda: torch.stack([*raws])),
+            once(lambda target: images()([getattr(item.pair, target) for item in items])),
+        )
+        values = self.scorer.measure(pixels)
+        download = Download([finite, levels, *([torch.stack([*values.values()])] if values else [])])
+        return replace(rendered, measured=[*values], download=download)
 
     def _random_state(self) -> Tensor:
         states = [torch.get_rng_state()]
         states += [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
         return torch.cat(states)
 
-    def _generate(self, items: list[Item]) -> tuple[list[GeneratedFrame], list[Row]]:
-        """The frames of the items, and the rows of those that have none. If the batch fails as a whole, each item is
-        generated by itself, so that the others do not fail with the faulty one."""
-        if isinstance(self.method, GivenFrames):
-            return [item.generated(item.frame) for item in items if item.frame is not None], []
+    def _generate(
+        self, method: Method, items: list[Item], images: OnDevice
+    ) -> tuple[list[Item], list[Tensor], list[Row]]:
+        """The items that get images, these images (B, 3, H, W) in parts, and the rows of the other items. If the batch
+        fails as a whole, each item is generated by itself, so that the others do not fail with the faulty one."""
         try:
-            images = self._render(self.method, items)
+            return items, [self._images(method, items, images)], []
         except (PairError, LinAlgError) as error:
             if len(items) == 1:
                 reason = error if isinstance(error, PairError) else PairError("singular-motion", _line(error))
-                return [], self.scorer.failure(items[0].number, reason)
-            parts = [self._generate([item]) for item in items]
-            return [frame for part in parts for frame in part[0]], [row for part in parts for row in part[1]]
-        sound = images.isfinite().flatten(1).all(1).tolist()
-        raws = list(images.float().clamp(0, 1)) if self._keep_raw else [None] * len(items)
-        frames = to_uint8(images, cut=self.rules.cut)
-        broken = PairError("not-finite", f"{self.method.name} generated NaN or infinite values")
-        generated: list[GeneratedFrame] = []
-        rows: list[Row] = []
-        for item, frame, raw, good in zip(items, frames, raws, sound, strict=True):
-            if good:
-                generated.append(item.generated(frame, raw))
-            else:
-                rows += self.scorer.failure(item.number, broken)
-        return generated, rows
+                return [], [], self.scorer.failure(items[0].number, reason)
+            each = [self._generate(method, [item], images) for item in items]
+            framed, parts, failed = zip(*each, strict=True)
+            return [*chain(*framed)], [*chain(*parts)], [*chain(*failed)]
 
     @torch.inference_mode()
-    def _render(self, method: Method, items: list[Item]) -> Tensor:
+    def _images(self, method: Method, items: list[Item], images: OnDevice) -> Tensor:
         frames = tuple(dict.fromkeys(item.pair.source for item in items))
         if self._sources is None or self._sources[0] != frames:
-            faces = {item.pair.source: item.source for item in items}
-            self._sources = frames, method.encode_source(self._tensor([faces[frame] for frame in frames]))
+            self._sources = frames, method.encode_source(images(frames))
         encoded = self._sources[1]
         if len(frames) == 1:
             source = encoded.expand(len(items))
         else:
-            source = encoded.select(torch.tensor([frames.index(item.pair.source) for item in items]))
-        driving = method.encode_motion(self._tensor([item.driving for item in items]))
-        references = [item.reference for item in items if item.reference is not None]
-        reference = method.encode_motion(self._tensor(references)) if references else None
-        images = method.render(source, method.transfer(source, driving, reference))
+            places = [frames.index(item.pair.source) for item in items]
+            source = encoded.select(upload_numbers(places, self.device))
+        driving = method.encode_motion(images([item.pair.driving for item in items]))
+        references = [item.pair.reference for item in items if item.pair.reference is not None]
+        reference = method.encode_motion(images(references)) if references else None
+        rendered = method.render(source, method.transfer(source, driving, reference))
         shape = (len(items), 3, self.rules.size, self.rules.size)
-        if images.shape != shape:
-            raise TalkbenchError(f"{method.name} rendered {tuple(images.shape)} instead of {shape}; correct its render")
-        return images
-
-    def _tensor(self, images: Sequence[np.ndarray]) -> Tensor:
-        return to_tensor(np.stack(images), self.device)
+        if rendered.shape != shape:
+            raise TalkbenchError(
+                f"{method.name} rendered {tuple(rendered.shape)} instead of {shape}; correct its render"
+            )
+        return rendered
 
 
 def _line(error: Exception) -> str:

@@ -6,9 +6,10 @@ import os
 import signal
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 from typing import NamedTuple
 from zlib import crc32
@@ -16,11 +17,11 @@ from zlib import crc32
 import numpy as np
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames
-from talkbench.core.errors import TalkbenchError
+from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.images import resize
-from talkbench.datasets import Frame, Split
+from talkbench.datasets import Frame, Pair, Split
 from talkbench.datasets.packs import is_pack
-from talkbench.results.content import FrameContent, content_of
+from talkbench.results.content import UNDECODABLE, FrameContent, FrameName, content_of
 
 CACHED_FRAMES = 256
 MAX_WORKERS = 8
@@ -83,6 +84,41 @@ class ImageSource:
         return ReadImage(resize(image, self.size), content_of(image))
 
 
+@dataclass(frozen=True)
+class Item:
+    """A pair with its number in the list and its images, uint8 (H, W, 3) at the evaluated size."""
+
+    number: int
+    pair: Pair
+    source: np.ndarray
+    driving: np.ndarray
+    reference: np.ndarray | None = None
+    frame: np.ndarray | None = None  # the generated frame, if another program has made it
+
+
+class Requested(NamedTuple):
+    """A pair whose images are being read; `images` has them by the names of the fields of `Item`."""
+
+    number: int
+    pair: Pair
+    images: dict[str, Future[ReadImage]]
+
+
+@dataclass
+class Loaded:
+    """The images of some pairs.
+
+    Attributes:
+        items: the pairs whose images could all be read.
+        failed: the numbers of the others, and why not.
+        contents: what the frames of all of them decode to.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    failed: list[tuple[int, PairError]] = field(default_factory=list)
+    contents: dict[FrameName, FrameContent] = field(default_factory=dict)
+
+
 class Reader:
     """Context manager that reads images before they are needed. The images do not depend on the order of reading.
 
@@ -121,6 +157,18 @@ class Reader:
             self._futures.popitem(last=False)
         return future
 
+    def request_pairs(self, numbers: Sequence[int]) -> list[Requested]:
+        """Begin to read the images of pairs; `load` waits for them."""
+        requested = []
+        for number in numbers:
+            pair = self.images.split[number]
+            frames = {"reference": pair.reference, "source": pair.source, "driving": pair.driving}
+            keys: dict[str, ImageKey] = {role: frame for role, frame in frames.items() if frame is not None}
+            if self.images.frames:
+                keys["frame"] = number
+            requested.append(Requested(number, pair, {role: self.request(key) for role, key in keys.items()}))
+        return requested
+
     def _submit(self, key: ImageKey) -> Future[ReadImage]:
         executor = self._executors[self._place(key) % len(self._executors)]
         try:
@@ -154,6 +202,32 @@ def result(future: Future[ReadImage]) -> ReadImage:
         return future.result()
     except BrokenProcessPool as error:
         raise _killed() from error
+
+
+def load(requested: Sequence[Requested]) -> Loaded:
+    """The images of some pairs, once they are read.
+
+    Raises:
+        TalkbenchError: a process that reads was killed.
+    """
+    loaded = Loaded()
+    for number, pair, futures in requested:
+        pixels: dict[str, np.ndarray] = {}
+        problems: list[PairError] = []
+        for role, future in futures.items():
+            content: FrameContent | None = UNDECODABLE
+            try:
+                pixels[role], content = result(future)
+            except PairError as error:
+                problems.append(error)
+            if role != "frame" and content is not None:
+                frame = getattr(pair, role)
+                loaded.contents[FrameName(frame.clip, frame.index)] = content
+        if problems:
+            loaded.failed.append((number, problems[0]))
+        else:
+            loaded.items.append(Item(number, pair, **pixels))
+    return loaded
 
 
 def _killed() -> TalkbenchError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +16,8 @@ from talkbench import datasets, metrics
 from talkbench.benchmark.engines.choice import create_engine
 from talkbench.benchmark.engines.chunks import cut, shard_of
 from talkbench.benchmark.engines.interface import LOGS, Engine, Watch
-from talkbench.benchmark.engines.pair_work import BatchResult, PairWork
+from talkbench.benchmark.engines.pair_work import BatchResult, PairWork, to_jpeg, to_png
+from talkbench.benchmark.engines.writer import Writer
 from talkbench.benchmark.environment import memory_advice, reproducible
 from talkbench.benchmark.evaluation.contents import ContentLog, announce_sizes, change, with_contents
 from talkbench.benchmark.evaluation.evaluator import Outcome, batches, stretches_to_do
@@ -294,20 +295,29 @@ def _evaluate(
         store.write_record(record)
         work = _work(setup, options, record, engine, videos.filmed, progress, len(part - done))
         progress.start(len(done), len(part))
-        for result in engine.map(
-            work, cut(todo, setup.split.pairs, engine.workers), Watch(progress, store.folder / LOGS)
-        ):
+        random = cache(lambda: store.write_record(record.model_copy(update={"random": True})))
+
+        def write(result: BatchResult) -> None:
             log.add(result.outcome.contents)
             if result.outcome.drew and not record.random:
-                record = record.model_copy(update={"random": True})
-                store.write_record(record)
+                random()  # once
             pictured.take(result.outcome.scores.rows)
             _write_pictures(result, store, pictured, setup.split.has_truth)
-            videos.keep(result.kept)
+            videos.keep({number: to_jpeg(frame) for number, frame in result.kept.items()})
             keep(result.outcome, store)
             pictured.forget_others(store.folder)
-            progress.advance(len(result.outcome.numbers))
+
+        chunks = cut(todo, setup.split.pairs, engine.workers)
+        with Writer(write) as writer:
+            for result in engine.map(work, chunks, Watch(progress, store.folder / LOGS)):
+                _advance(progress, writer.put(result))
+            _advance(progress, writer.finish())
     return log.contents
+
+
+def _advance(progress: Progress, written: Sequence[BatchResult]) -> None:
+    for result in written:
+        progress.advance(len(result.outcome.numbers))
 
 
 def _work(
@@ -363,8 +373,8 @@ def _write_pictures(result: BatchResult, store: RunStore, pictured: PicturedPair
             if item.number in scores.seen:
                 driving, generated = map(seen, scores.seen[item.number])
                 write_seen(store.folder / seen_name(name), (item.driving, driving), (item.frame, generated))
-    for number, png in result.saved.items():
-        write_atomic(store.folder / "frames" / frame_name(number), png)
+    for number, frame in result.saved.items():
+        write_atomic(store.folder / "frames" / frame_name(number), to_png(frame))
 
 
 def seen_name(name: str) -> str:

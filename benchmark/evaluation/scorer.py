@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache as once
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 import torch
@@ -14,9 +15,10 @@ from torch import Tensor
 from talkbench.benchmark.evaluation.seen import DRAWN, Features
 from talkbench.core.cards import MetricCard
 from talkbench.core.errors import PairError
-from talkbench.core.images import through_jpeg, to_tensor
+from talkbench.core.images import Download, from_levels, through_jpeg, upload, upload_numbers
 from talkbench.datasets import Pair, Split
 from talkbench.metrics import Extractor, FeatureCache, Metric
+from talkbench.metrics.pixel import ImageMetric
 from talkbench.results.rows import IN_SET, NO_FRAME_BEFORE, START_OF_VIDEO, Row
 
 Windows = list[list[int] | None]
@@ -35,6 +37,7 @@ class GeneratedFrame:
     """The generated frame of pair `number` and its real ones, all uint8 (H, W, 3) of one size.
 
     Attributes:
+        levels: `frame` on the device; None: it has to be brought there.
         raw: float (3, H, W), as the method rendered it, clamped to [0, 1]; None where another program made the frame.
     """
 
@@ -43,7 +46,23 @@ class GeneratedFrame:
     frame: np.ndarray
     source: np.ndarray
     driving: np.ndarray
+    levels: Tensor | None = None
     raw: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images of some pairs on the device, (N, 3, H, W) in [0, 1], each kind made when it is first asked for.
+
+    Attributes:
+        generated: the generated frames in the levels of 8 bits.
+        raw: the same as the method has rendered them.
+        real: the frames ``driving`` or ``source``.
+    """
+
+    generated: Callable[[], Tensor]
+    raw: Callable[[], Tensor]
+    real: Callable[[str], Tensor]
 
 
 @dataclass
@@ -86,37 +105,53 @@ class Scorer:
         self.pictured = pictured
         self.metrics, self.extractors, self.split = metrics, extractors, split
         self.device, self.cache, self.jpeg_quality = device, cache, jpeg_quality
-        self.history = max((metric.history for metric in metrics), default=0)
+        self._histories = {metric.history for metric in metrics}
+        self.history = max(self._histories, default=0)
         pairs = split if self.history else ()
         self._listed = {(pair.source, pair.driving.clip, pair.driving.index) for pair in pairs}
 
-    def score(self, batch: Sequence[GeneratedFrame], before: Sequence[GeneratedFrame] = ()) -> Scores:
-        """All rows of the `batch`; the frames `before` precede it in the order of the pairs."""
+    def measure(self, pixels: Pixels) -> dict[str, Tensor]:
+        """What metrics of single images say of each pair, float64 (N,) on the device, by the variant of the metric. The
+        host does not wait for it. None do where images go through a JPEG file first."""
+        alone = [m for m in self.metrics if _is_queued(m) and not m.history] if self.jpeg_quality is None else []
+        return {metric.variant: metric.values(*self._images(metric, pixels)) for metric in alone}
+
+    def score(
+        self,
+        batch: Sequence[GeneratedFrame],
+        before: Sequence[GeneratedFrame] = (),
+        measured: Mapping[str, Sequence[float]] | None = None,
+    ) -> Scores:
+        """All rows of the `batch`.
+
+        Args:
+            before: the frames that precede it in the order of the pairs.
+            measured: what `measure` has given for the `batch`.
+        """
         frames = [*before, *batch]
-        generated = [self._stored(item.frame) for item in frames]
         real = {
             "driving": [self._stored(item.driving) for item in frames],
             "source": [self._stored(item.source) for item in frames],
         }
-        pixels = _Pixels(self.device, frames, generated, real)
-        generated_features = self._features(pixels.generated)
+        pixels = self._pixels(frames, real)
+        generated_features = self._features(pixels.generated()) if self.extractors else {}
         real_features = {
             (name, target): self.cache.get_or_extract(self.extractors[name], real[target], self.extractors)
             for name, target in {(m.extractor, target_of(m, self.split.has_truth)) for m in self.metrics if m.extractor}
         }
+        places = range(len(before), len(frames))
+        windows = {history: [_window(frames, place, history) for place in places] for history in self._histories}
+        values = self._values(pixels, windows, measured or {})
         scores = Scores()
         for metric in self.metrics:
-            windows = [_window(frames, place, metric.history) for place in range(len(before), len(frames))]
             target = target_of(metric, self.split.has_truth)
             if metric.extractor is None:
-                scores.rows += self._images(metric, batch, windows, pixels, target)
+                scores.rows += self._valued_all(metric, batch, windows[metric.history], values[metric.variant])
                 continue
             pair = generated_features[metric.extractor], real_features[metric.extractor, target]
-            scores.rows += self._compared(metric, batch, windows, *pair)
+            scores.rows += self._compared(metric, batch, windows[metric.history], *pair)
             if metric.aggregation == "set":
-                members = [
-                    place for place in range(len(before), len(frames)) if all(x[place] is not None for x in pair)
-                ]
+                members = [place for place in places if all(x[place] is not None for x in pair)]
                 arrays = [np.stack([x[place] for place in members]) for x in pair] if members else []  # type: ignore[misc]
                 if members:
                     key = set_key(metric, self.split.has_truth)
@@ -159,21 +194,57 @@ class Scorer:
                 seen[item.number] = real, {name: features[name][place - len(batch)] for name in names}
         return seen
 
-    def _images(
-        self, metric: Metric, batch: Sequence[GeneratedFrame], windows: Windows, pixels: _Pixels, target: str
+    def _images(self, metric: Metric, pixels: Pixels) -> tuple[Tensor, Tensor]:
+        """The generated and the real images that a metric compares."""
+        generated = pixels.raw if metric.unquantised else pixels.generated
+        return generated(), pixels.real(target_of(metric, self.split.has_truth))
+
+    def _values(
+        self, pixels: Pixels, windows: Mapping[int, Windows], measured: Mapping[str, Sequence[float]]
+    ) -> dict[str, Sequence[float]]:
+        """By the variant of each metric of images its values for the pairs that have a window: those `measured`, and
+        the others, of which those that the device computes are waited for together."""
+        values, queued = dict(measured), dict[str, Tensor]()
+        for metric in self.metrics:
+            if metric.extractor is not None or metric.variant in measured:
+                continue
+            values[metric.variant] = ()
+            places = [window for window in windows[metric.history] if window is not None]
+            if places:
+                alone = [place for (place,) in places] if not metric.history else places
+                index = upload_numbers(alone, self.device)
+                generated, real = (images[index] for images in self._images(metric, pixels))
+                if _is_queued(metric):
+                    queued[metric.variant] = metric.values(generated, real)
+                else:
+                    values[metric.variant] = metric.compare(generated, real).tolist()
+        arrays = Download([*queued.values()]).wait()
+        return values | {variant: array.tolist() for variant, array in zip(queued, arrays, strict=True)}
+
+    def _valued_all(
+        self, metric: Metric, batch: Sequence[GeneratedFrame], windows: Windows, values: Sequence[float]
     ) -> list[Row]:
-        places = [window for window in windows if window is not None]
-        values = iter(())
-        if places:
-            index = torch.tensor(places, device=self.device)
-            if not metric.history:
-                index = index[:, 0]
-            generated = pixels.raw if metric.unquantised else pixels.generated
-            values = iter(metric.compare(generated[index], pixels.real(target)[index]).tolist())
+        upcoming = iter(values)
         return [
-            self._first(item, metric) if window is None else self._valued(item, metric, next(values), 1.0)
+            self._first(item, metric) if window is None else self._valued(item, metric, next(upcoming), 1.0)
             for item, window in zip(batch, windows, strict=True)
         ]
+
+    def _pixels(self, frames: Sequence[GeneratedFrame], real: Mapping[str, Sequence[np.ndarray]]) -> Pixels:
+        """The images of some frames as metrics see them."""
+
+        def generated() -> Tensor:
+            levels = [item.levels for item in frames if item.levels is not None]
+            if self.jpeg_quality is None and len(levels) == len(frames):  # what was rendered here is there already
+                return from_levels(torch.stack(levels))
+            return from_levels(upload([self._stored(item.frame) for item in frames], self.device))
+
+        def raw() -> Tensor:
+            raws = [item.raw for item in frames if item.raw is not None]
+            assert len(raws) == len(frames)  # frames of other programs have no such metrics
+            return torch.stack(raws).to(self.device)
+
+        return Pixels(once(generated), once(raw), once(lambda target: from_levels(upload(real[target], self.device))))
 
     def _compared(
         self,
@@ -262,30 +333,9 @@ class Scorer:
         )
 
 
-class _Pixels:
-    """Images of some frames on the device, (N, 3, H, W) in [0, 1]; each kind moves there when it is asked for."""
-
-    def __init__(
-        self,
-        device: torch.device,
-        frames: Sequence[GeneratedFrame],
-        generated: Sequence[np.ndarray],
-        real: Mapping[str, Sequence[np.ndarray]],
-    ) -> None:
-        self.generated = to_tensor(np.stack(generated), device)
-        self._device, self._frames, self._real = device, frames, real
-        self._tensors: dict[str, Tensor] = {}
-
-    @property
-    def raw(self) -> Tensor:
-        raws = [item.raw for item in self._frames if item.raw is not None]
-        assert len(raws) == len(self._frames)  # frames of other programs have no such metrics
-        return torch.stack(raws).to(self._device)
-
-    def real(self, target: str) -> Tensor:
-        if target not in self._tensors:
-            self._tensors[target] = to_tensor(np.stack(self._real[target]), self._device)
-        return self._tensors[target]
+def _is_queued(metric: Metric) -> TypeGuard[ImageMetric]:
+    """Whether a metric leaves its values on the device; one that has a `compare` of its own may not."""
+    return isinstance(metric, ImageMetric) and type(metric).compare is ImageMetric.compare
 
 
 def target_of(metric: Metric | MetricCard, has_truth: bool) -> Literal["driving", "source"]:

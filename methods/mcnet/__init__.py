@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.core.images import send
 from talkbench.core.registry import nearest
 from talkbench.methods import registry
 from talkbench.methods.blocks import HourglassConfig
@@ -134,7 +135,7 @@ class MCNet(MemoryMethod[SourceMaps, Keypoints]):
             seeds = [self.seed + zlib.crc32(frame.numpy().tobytes()) for frame in motion.value.float().cpu()]
         shape = (len(self.config.levels), 1, memory.side, memory.side)
         drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        return tuple(torch.stack(drawn, dim=1).to(motion.value.device))
+        return tuple(send(torch.stack(drawn, dim=1), motion.value.device))
 
 
 def _name(variant: str) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from talkbench.methods.avd import AVDNetwork
 from talkbench.methods.blocks import AntiAliasDownsample, Hourglass, HourglassConfig
 from talkbench.methods.interface import Batch
-from talkbench.methods.keypoints import coordinate_grid, relative_values, soft_argmax
+from talkbench.methods.keypoints import coordinate_grid, inverse, relative_values, soft_argmax
 
 TEMPERATURE = 0.1  # of the heatmaps' softmax (docs/specs/mraa.md 2.1)
 
@@ -73,7 +73,7 @@ def principal_affine(covar: Tensor) -> Tensor:
 
 def affine_change(source: Tensor, driving: Tensor) -> Tensor:
     """The map from driving to source axes, (B, K, 2, 2) each, before its sign is settled: A_S·A_D⁻¹."""
-    return source @ torch.inverse(driving)
+    return source @ inverse(driving)
 
 
 def axis_sign(change: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.methods.interface import Method
 from talkbench.methods.keypoints import Keypoints, relative_motion
 from talkbench.methods.mcnet import SIZES, MCNet
-from talkbench.methods.mcnet.parts import encode_positions
+from talkbench.methods.mcnet.parts import encode_positions, grouped_convolution, product_convolution
 from talkbench.methods.recognition import skeleton
 from talkbench.training.config import LossWeights
 from talkbench.training.objectives import create as create_objective
@@ -163,3 +163,13 @@ def test_yardsticks(name: str) -> None:
     assert method.ranked == (name == "copy-source")
     with pytest.raises(TalkbenchError, match="has no weights"):
         methods.create(name, weights="x.pth.tar")
+
+
+@pytest.mark.parametrize("batch", [1, 3, 9])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_kernels_of_each_sample_as_one_product(batch: int, padding: int) -> None:
+    """As on a GPU."""
+    torch.manual_seed(batch)
+    x, weight, bias = torch.randn(batch, 12, 8, 7), torch.randn(batch, 24, 12, 3, 3) / 9, torch.randn(batch, 24)
+    expected = grouped_convolution(x, weight, bias, padding)
+    torch.testing.assert_close(product_convolution(x, weight, bias, padding), expected, rtol=1e-5, atol=1e-5)

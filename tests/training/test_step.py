@@ -1,5 +1,7 @@
 """A batch in portions is the step of the whole batch; networks have rates of their own, or stay as they are."""
 
+import copy
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from torch import nn
 from toy_training import SIZE, Toy, adversarial, small_tpsm, tiny
 
 from talkbench.core.errors import TalkbenchError
+from talkbench.training import optimisers
 from talkbench.training.config import TrainConfig, load_config
 from talkbench.training.data.feed import Batches
 from talkbench.training.data.pairs import FramePairs
@@ -189,6 +192,32 @@ def test_milestones_beside_a_cosine_are_told(tmp_path: Path) -> None:
     heard = Heard()
     trainer(tmp_path, heard, schedule="cosine", milestones=[1])
     assert heard.said == ["schedule cosine: the milestones have no effect"]
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_step_that_the_device_leaves_out_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimiser: str, steps: int
+) -> None:
+    """As on CUDA, where the update is begun before the host waits for the losses; after no steps and some."""
+    plain = trainer(tmp_path / "plain", make=tiny, optimiser=optimiser, ema=0.5, warmup=5)
+    make = optimisers.make_optimiser
+    monkeypatch.setattr(optimisers, "make_optimiser", lambda *of: make(*of[:2], torch.device("cuda")))
+    fused = trainer(tmp_path / "fused", make=tiny, optimiser=optimiser, ema=0.5, warmup=5)
+    images = torch.randint(256, (BATCH, 2, 3, SIZE, SIZE), dtype=torch.uint8)
+    for step in range(steps):
+        taught = [running.learner.learn(images, step, math.nan) for running in (plain, fused)]
+        assert [each.sound for each in taught] == [True, True]
+        assert taught[1].losses == pytest.approx(taught[0].losses, rel=1e-4)
+    before, log = copy.deepcopy(fused.learner.state()), list[str]()
+    fused.learner.optimisers[-1].register_step_post_hook(lambda *_: log.append("update"))
+    tolist = torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda self: (log.append("wait"), tolist(self))[1])
+    taught = fused.learner.learn(images, steps, 1e-9)
+    assert log == ["update", "wait"]
+    assert not taught.sound
+    torch.testing.assert_close(fused.learner.state(), before, rtol=0, atol=0)
+    assert fused.learner.learn(images, steps, math.nan).sound
 
 
 def test_frozen_networks_stay_to_the_bit(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.blocks import AntiAliasDownsample
 from talkbench.methods.checkpoints import mismatch, mistyped, read_states
-from talkbench.methods.keypoints import Keypoints
+from talkbench.methods.keypoints import Keypoints, inverse
 from talkbench.methods.mcnet.memory import Compensation
 from talkbench.methods.mraa.regions import Regions, axis_sign
 from talkbench.methods.tpsm.model import MaskedFlow
@@ -103,7 +103,7 @@ def equivariance(driving: Keypoints, transformed: Keypoints, transform: Equivari
     with _precise(driving.value):
         moved = transform.jacobian(transformed.value) @ transformed.jacobian
         identity = torch.eye(2, device=moved.device)
-        jacobian = (identity - torch.inverse(driving.jacobian) @ moved).abs().mean()
+        jacobian = (identity - inverse(driving.jacobian) @ moved).abs().mean()
     return value, jacobian
 
 
@@ -116,7 +116,7 @@ def equivariance_affine(driving: Regions, transformed: Regions, transform: Equiv
     """MRAA's term on the axes: mean |I − V|, V = A_D⁻¹·∇W·A' with the sign of its first entry taken out
     (docs/specs/mraa.md 5.1)."""
     with _precise(driving.affine):
-        change = torch.inverse(driving.affine) @ transform.jacobian(transformed.shift) @ transformed.affine
+        change = inverse(driving.affine) @ transform.jacobian(transformed.shift) @ transformed.affine
         return (torch.eye(2, device=change.device) - change * axis_sign(change)).abs().mean()
 
 

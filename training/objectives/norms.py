@@ -48,9 +48,10 @@ class StepNorm(_BatchNorm):
         assert self.momentum is not None
         others = [0, *range(2, x.ndim)]
         channels = [-1, *(1 for _ in others[1:])]
-        mean = _mean_of_all(x.mean(others))
+        shares = _of_all(torch.stack([*torch.var_mean(x, others, correction=0)]))  # (processes, 2, C), in one exchange
+        mean = shares[:, 1].mean(0)
+        variance = (shares[:, 0] + (shares[:, 1] - mean).square()).mean(0)
         centred = x - mean.view(channels)
-        variance = _mean_of_all(centred.square().mean(others))
         count = x.numel() // x.shape[1] * distributed.get_world_size()
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
@@ -76,9 +77,12 @@ class _Sum(torch.autograd.Function):
         return total
 
 
-def _mean_of_all(x: Tensor) -> Tensor:
-    total: Tensor = _Sum.apply(x)
-    return total / distributed.get_world_size()
+def _of_all(x: Tensor) -> Tensor:
+    """The `x` of every process, (processes, *x.shape), with gradients that reach all of them."""
+    rank, size = distributed.get_rank(), distributed.get_world_size()
+    own = torch.stack([x if number == rank else torch.zeros_like(x) for number in range(size)])
+    shares: Tensor = _Sum.apply(own)
+    return shares
 
 
 def prepare_norms(module: nn.Module, sync: bool) -> None:

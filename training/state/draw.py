@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from talkbench.core.images import send
+
 
 class Draw:
     """Random numbers for the samples of a step. They depend on (seed, step) and a sample's place in the whole batch
@@ -25,8 +27,8 @@ class Draw:
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal, (count, *shape)."""
-        return torch.randn(self._total, *shape, generator=self._generator)[self._mine].to(self.device)
+        return send(torch.randn(self._total, *shape, generator=self._generator)[self._mine], self.device)
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform in [0, 1), (count, *shape)."""
-        return torch.rand(self._total, *shape, generator=self._generator)[self._mine].to(self.device)
+        return send(torch.rand(self._total, *shape, generator=self._generator)[self._mine], self.device)
