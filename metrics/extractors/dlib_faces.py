@@ -46,7 +46,7 @@ class Dlib68(Extractor):
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
         with isolated():
-            return [self._points(image) for image in images]
+            return [self._points(image) for image in images.cpu()]  # dlib works there
 
     def _points(self, image: Tensor) -> np.ndarray | None:
         if not image.isfinite().all():
@@ -94,7 +94,7 @@ class Dlib128(Extractor):
             faces = self._landmarks.extract(images) if base is None else base
             return [
                 None if points is None else self._embedding(network, image, points)
-                for image, points in zip(images, faces, strict=True)
+                for image, points in zip(images.cpu(), faces, strict=True)
             ]
 
     @staticmethod

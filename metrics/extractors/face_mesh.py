@@ -65,12 +65,12 @@ class Mp478(Extractor):
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
         with isolated(threads=1):
-            return [self._mesh(image) for image in images]
+            return [self._mesh(image) for image in images.cpu()]  # LiteRT works there
 
     def _mesh(self, image: Tensor) -> np.ndarray | None:
         if not image.isfinite().all():
             return None
-        frame = at_size(image[None]).cpu()
+        frame = at_size(image[None])
         face = self._face(frame)
         if face is None:
             return None

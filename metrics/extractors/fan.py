@@ -64,7 +64,7 @@ class Fan68(Extractor):
             return [points for part in images.split(step) for points in self._landmarks(part)]
 
     def _landmarks(self, images: Tensor) -> list[np.ndarray | None]:
-        finite = [number for number, image in enumerate(images) if image.isfinite().all()]
+        finite = images.isfinite().flatten(1).all(1).nonzero().flatten().tolist()
         frames = to_uint8(at_size(images[finite].to(self.device)))  # (N, 256, 256, 3)
         points: list[np.ndarray | None] = [None] * len(images)
         boxes = [largest(candidates) for candidates in self._candidates(frames)]
