@@ -24,7 +24,7 @@ from talkbench.reports.leaderboard.gaps import gap_tables, stillness
 from talkbench.reports.numbers import coverage, format_interval, format_mean
 from talkbench.reports.runs import Run, by_clip
 from talkbench.reports.statistics.clusterings import clusterings, counts_of, in_words
-from talkbench.reports.statistics.intervals import interval
+from talkbench.reports.statistics.intervals import Interval, intervals, valued_of
 from talkbench.reports.statistics.ranks import rank_intervals
 from talkbench.reports.statistics.resampling import FEWEST
 from talkbench.reports.statistics.two_way import UNLIMITED
@@ -172,13 +172,28 @@ def _column(numbers: Sequence[_EntryNumber | None], baselines: Sequence[bool]) -
         if number.run.record.method.ranked
     ]
     ranks = rank_intervals(ranked, spec.name) if len(ranked) > 1 else {}
+    bounds = _bounds(present)
     ids = {run.record.run_id for run in ranked}
-    cells = [_cell(number, marks[id(number)], ranks) if number else BoardCell() for number in numbers]
+    cells = [
+        _cell(number, marks[id(number)], ranks, bounds[id(number)]) if number else BoardCell() for number in numbers
+    ]
     cells = [
         replace(cell, compared=bool(number and number.run.record.run_id in ids))
         for cell, number in zip(cells, numbers, strict=True)
     ]
     return column, compared(cells, column, baselines)
+
+
+def _bounds(numbers: Sequence[_EntryNumber]) -> dict[int, Interval | None]:
+    """The intervals of the numbers of a metric, by the id of the number."""
+    bounds: dict[int, Interval | None] = {}
+    for aggregation in {number.spec.aggregation for number in numbers}:
+        alike = [number for number in numbers if number.spec.aggregation == aggregation]
+        name, run = alike[0].spec.name, alike[0].run
+        tables = [valued_of(number.run, name) for number in alike]
+        of_numbers = intervals(tables, aggregation, run.cluster, run.ranges.get(name, UNLIMITED))
+        bounds |= {id(number): interval for number, interval in zip(alike, of_numbers, strict=True)}
+    return bounds
 
 
 def _commonest(names: Iterable[str]) -> str:
@@ -198,10 +213,8 @@ def _mark(number: _EntryNumber, protocol: str, data_id: str, most: float) -> str
     return FEWER_PAIRS if most - number.share > MAX_COVERAGE_GAP + 1e-9 else ""
 
 
-def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]]) -> BoardCell:
-    run, record, spec, result = number.run, number.run.record, number.spec, number.result
-    limits = run.ranges.get(spec.name, UNLIMITED)
-    bounds = interval(run.pair_rows(), spec, record.missing_faces, run.cluster, limits)
+def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]], bounds: Interval | None) -> BoardCell:
+    record, spec, result = number.run.record, number.spec, number.result
     notes = [f"protocol {number.protocol}" if mark == OTHER_PROTOCOL else "", coverage(result, record.dataset.pairs)]
     notes += [f"data id {number.data_id}" if number.data_id else OLDER] if mark == OTHER_DATA else []
     return BoardCell(
