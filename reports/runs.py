@@ -59,17 +59,13 @@ class Run:
 
     def metric_rows(self, metric: str) -> pd.DataFrame:
         """The rows of one metric; raises as `pair_rows`."""
-        rows = self._by_metric.get(metric)
-        return self.pair_rows().iloc[:0] if rows is None else rows
+        rows = self.pair_rows()
+        return rows[(rows["metric"] == metric).to_numpy()]
 
     @cached_property
     def kept(self) -> dict[str, pd.DataFrame]:
         """For `statistics.intervals.valued_of`, by metric."""
         return {}
-
-    @cached_property
-    def _by_metric(self) -> dict[str, pd.DataFrame]:
-        return {str(name): rows for name, rows in self.pair_rows().groupby("metric", sort=False)}
 
     def pair_rows(self) -> pd.DataFrame:
         """The rows; a run that was made without them raises `TalkbenchError`."""
