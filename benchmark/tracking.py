@@ -1,20 +1,20 @@
 """Runs in MLflow: an experiment per data set and task, a run per method.
 
 MLflow keeps a copy of the results, and no run depends on it: where its store cannot be reached, the user gets one
-warning and the run goes on. MLflow is imported only here and only when it is used, since the import takes seconds.
+warning and the run goes on. MLflow is imported only here and only when it is used, since the import takes seconds; a
+run of the benchmark begins to compute meanwhile.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from talkbench.benchmark.machine_load import MachineLoad
+from talkbench.benchmark.mlflow_client import TOTAL, alone, client_class
 from talkbench.core.errors import TalkbenchError, Terminated
-from talkbench.core.locks import locked
 from talkbench.results.record import RunRecord
 from talkbench.results.rows import Summary
 
@@ -35,9 +35,6 @@ BATCH = 1000  # MLflow's limit of metrics in one request
 OFF = "off"
 CALL = 30.0
 """Seconds that a server may take to answer a call."""
-
-TOTAL = 300.0
-"""Seconds that all calls which belong together may take, and that a file store may take to be made or to get free."""
 
 LEAVING = 10.0
 """Seconds that may pass before a command ends that has failed."""
@@ -109,6 +106,7 @@ class Mirror:
         self._client: Any = None
         self._place = self._run_id = ""  # ids of the experiment and of the run
         self._load: MachineLoad | None = None
+        self._opening: threading.Thread | None = None
         self._end = 0.0  # of the time for the calls at hand
 
     @property
@@ -124,11 +122,23 @@ class Mirror:
             self._close("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED", LEAVING)
 
     def _close(self, status: str, seconds: float = TOTAL) -> None:
+        self._await_opening(seconds)
         samples = self._load.stop() if self._load else ()
         with self._forgiving(seconds):
             if self._client is not None:
                 self._log_metrics(samples)
                 self._call("set_terminated", self._run_id, status)
+
+    def _await_opening(self, seconds: float | None = None) -> None:
+        """Wait for the thread that opens the run. One that takes longer is left behind, and the run is not tracked."""
+        if self._opening is None:
+            return
+        try:
+            self._opening.join(seconds)
+        finally:  # a second Ctrl-C does not wait
+            if self._opening.is_alive():
+                self._client = None
+            self._opening = None
 
     def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
         return self._bounded(
@@ -145,7 +155,7 @@ class Mirror:
 
         def work() -> None:
             try:
-                with _alone(self.uri):
+                with alone(self.uri):
                     result[:] = [act(), None]
             except BaseException as error:
                 result[:] = [None, error]
@@ -199,7 +209,7 @@ class Mirror:
 
     def _open(self, experiment: str, runs: Path, key: str, name: str, tags: dict[str, str], began: int) -> bool:
         """Continue the run that is tagged with ``talkbench.run_id`` = `key`, or begin it; True if it is new."""
-        self._client = self._bounded(partial(_client_class(), tracking_uri=self.uri))  # which makes a file store
+        self._client = self._bounded(partial(client_class(), tracking_uri=self.uri))  # which makes a file store
         self._place = self._experiment(experiment, runs)
         earlier = self._call("search_runs", [self._place], f"tags.`talkbench.run_id` = '{key}'")
         if earlier:
@@ -234,11 +244,16 @@ class Tracker(Mirror):
     _time = 0
 
     def start(self, record: RunRecord, runs: Path) -> None:
-        """Open the run and log its parameters, its tags and its data set. A run that is continued has them already."""
+        """Open the run and log its parameters, its tags and its data set, in a thread of its own, whose warnings come
+        when they come. A run that is continued has them already."""
         if self.uri == OFF:
             return
         # All times are those of the record, so that what is logged twice is stored once.
         self._time = int(record.created.timestamp() * 1000)
+        self._opening = threading.Thread(target=self._begin, args=(record, runs), daemon=True)
+        self._opening.start()
+
+    def _begin(self, record: RunRecord, runs: Path) -> None:
         with self._forgiving():
             name, key = f"{record.dataset.name}/{record.dataset.task}", record.run_id
             if self._open(name, runs, key, record.method.name, _tags(record), self._time):
@@ -248,7 +263,8 @@ class Tracker(Mirror):
     def finish(self, record: RunRecord, rows: pd.DataFrame, summary: Summary, artifacts: Sequence[Path]) -> None:
         """Log the means, every pair's values with the pair's number as the step, the ids that are known at the end
         only, and the files; end the run."""
-        with self._forgiving():
+        self._await_opening()
+        with self._forgiving(TOTAL + len(rows) / BATCH):  # a file store takes up to 0.2 s for a batch
             if self._client is None:
                 return
             from mlflow.entities import RunTag
@@ -263,53 +279,6 @@ class Tracker(Mirror):
                 elif path.exists():
                     self._call("log_artifact", self._run_id, str(path))
         self._close("FINISHED")
-
-
-def _client_class() -> Any:
-    settings = {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is the command's
-        # A server that is down must not hold up the run for MLflow's default of several minutes.
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    }
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
-    for name in ("mlflow.store.db.utils", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # our one warning is enough
-    from mlflow import MlflowClient
-
-    return MlflowClient
-
-
-def _file(uri: str) -> Path | None:
-    """The file of a sqlite store; None for other stores."""
-    if not uri.startswith("sqlite:"):
-        return None
-    from sqlalchemy import make_url
-
-    name = make_url(uri).database
-    return Path(name) if name and name != ":memory:" else None
-
-
-@contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Keep other processes out of a file store: sqlite cannot be made twice at once, and waits for seconds only."""
-    file = _file(uri)
-    if file is None:
-        yield
-        return
-    # MLflow takes the URI for a path and makes its folder, which is another one where a "?" is written as "%3F".
-    raw = Path(uri.removeprefix("sqlite:///")).parent
-    strays = [folder for folder in (raw, *raw.parents) if not folder.exists()] if raw != file.parent else []
-    with locked(file.parent, "is tracking a run in", TOTAL, name=f".{file.name}.lock"):
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                for folder in strays:
-                    folder.rmdir()
 
 
 def _name(metric: str) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from talkbench.benchmark.environment import git_state
-from talkbench.benchmark.tracking import OFF, TOTAL, Entry, Mirror
+from talkbench.benchmark.mlflow_client import TOTAL
+from talkbench.benchmark.tracking import OFF, Entry, Mirror
 from talkbench.training.state.origin import read_origin
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from talkbench.core.errors import TalkbenchError
@@ -55,6 +56,16 @@ class Run:
         rows = store.rows()
         contents = ContentStore(store.folder).read()
         return cls(_under(store.read_record(), missing), summary_of(store, rows, missing), rows, contents=contents)
+
+    def metric_rows(self, metric: str) -> pd.DataFrame:
+        """The rows of one metric; raises as `pair_rows`."""
+        rows = self.pair_rows()
+        return rows[(rows["metric"] == metric).to_numpy()]
+
+    @cached_property
+    def kept(self) -> dict[str, pd.DataFrame]:
+        """For `statistics.intervals.valued_of`, by metric."""
+        return {}
 
     def pair_rows(self) -> pd.DataFrame:
         """The rows; a run that was made without them raises `TalkbenchError`."""

@@ -89,15 +89,15 @@ def in_words(frame: FrameName, before: FrameContent, now: FrameContent) -> str:
 
 
 class ContentStore:
-    """What the frames of a run decode to, in ``content/part-00000.parquet`` … of its folder."""
+    """What the frames of a run decode to, in ``content/part-00000.parquet`` … of its folder: its `parts`."""
 
     def __init__(self, run: Path) -> None:
         self.folder = run / "content"
-        self._parts = Parts(self.folder, _arrow_schema)
+        self.parts = Parts(self.folder, _arrow_schema)
 
     def append(self, contents: Contents) -> None:
         """Add `contents` as one new part; an unwritable folder raises `TalkbenchError`."""
-        self._parts.append([{**asdict(name), **content._asdict()} for name, content in contents.items()])
+        self.parts.append([{**asdict(name), **content._asdict()} for name, content in contents.items()])
 
     def read(self) -> dict[FrameName, FrameContent]:
         """All that was added; empty for a run without it, as those older than data ids.
@@ -107,7 +107,7 @@ class ContentStore:
                 to one folder leave it.
         """
         contents: dict[FrameName, FrameContent] = {}
-        for table in self._parts.tables("run again with another --out"):
+        for table in self.parts.tables("run again with another --out"):
             columns = (column.to_pylist() for column in table.columns)
             more = {FrameName(clip, index): FrameContent(*rest) for clip, index, *rest in zip(*columns, strict=True)}
             if frame := first_difference(contents, more):

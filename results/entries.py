@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
@@ -215,11 +216,15 @@ class Entry:
         return cls(folder, info, parse_file(RunRecord, folder / RECORD), parse_file(Summary, folder / SUMMARY))
 
     def rows(self) -> pd.DataFrame:
-        """All rows sorted by pair and metric, as `RunStore.rows` gives them.
+        """All rows sorted by pair and metric, as `RunStore.rows` gives them; they are read once.
 
         Raises:
             TalkbenchError: the file is damaged.
         """
+        return self._rows.copy(deep=False)
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
         frame = read_rows(self.folder / ROWS, "fetch the entry anew").to_pandas()
         return frame.sort_values(["pair", "metric"], kind="stable", ignore_index=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,16 @@ def read_results(*folders: Path | str) -> list[Result]:
     return [Result.read(place) for folder in folders for place in _places(Path(folder))]
 
 
+def _without_rows(folder: Path) -> Result:
+    """A run or an entry as `Result.read` gives it, but for its rows: of many, all rows together fill the memory."""
+    check_result(folder)
+    if not (folder / ENTRY).exists():
+        result = Result.read(folder)
+        return replace(result, rows=result.rows.iloc[:0].copy())
+    entry = Entry.load(folder)
+    return Result(folder, entry.record, entry.summary, RunStore(folder).rows())
+
+
 def _places(folder: Path) -> list[Path]:
     if (folder / RECORD).is_file():
         return [folder]
@@ -100,7 +110,8 @@ def load(*folders: Path | str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame([row for result in read_results(*folders) for row in _metric_rows(result)])
+    places = (place for folder in folders for place in _places(Path(folder)))
+    return pd.DataFrame([row for place in places for row in _metric_rows(_without_rows(place))])
 
 
 def load_pairs(*folders: Path | str) -> pd.DataFrame:

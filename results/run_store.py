@@ -1,14 +1,21 @@
-"""A run's folder: ``run.json``, ``rows/part-00000.parquet`` ..., ``summary.json``; every file written atomically."""
+"""A run's folder: ``run.json``, ``rows/part-00000.parquet`` ..., ``summary.json``; every file written atomically.
+
+While a run goes on its rows are written by time and size (`RunStore.gathering`), at its end they become one part.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import atomic_path, write_atomic
+from talkbench.results.content import ContentStore
 from talkbench.results.parts import Parts, read_table
 from talkbench.results.record import RunRecord
 from talkbench.results.rows import Row, Summary
@@ -21,13 +28,27 @@ if TYPE_CHECKING:
 
 CONTINUE = "delete it and continue the run with --resume"
 
+SECONDS, BYTES = 10.0, 64 * 2**20
+"""After so long, or with so much in memory, gathered rows are written: a process that is killed loses no more work."""
+
+Features = tuple[int, Sequence[int], Sequence["np.ndarray"]]
+"""The first pair of a batch, the pairs, and the features of their generated and of their target frames."""
+
 
 class RunStore:
-    """The files of one run below `folder`, which need not exist yet."""
+    """The files of one run below `folder`, which need not exist yet.
+
+    Attributes:
+        contents: what its frames decode to.
+    """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
+        self.contents = ContentStore(self.folder)
         self._parts = Parts(self.folder / "rows", _arrow_schema)
+        self._features: dict[str, list[Features]] = {}
+        self._size = 0  # of these, in bytes
+        self._written = monotonic()
 
     def write_record(self, record: RunRecord) -> None:
         """Write ``run.json``; an unwritable folder raises `TalkbenchError`, as in all writers here."""
@@ -41,31 +62,77 @@ class RunStore:
         """
         return parse_json(RunRecord, self._read("run.json"), str(self.folder / "run.json"))
 
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """In this block contents, features and rows wait in memory, for `SECONDS` or up to `BYTES` since they were last
+        written, and are written at its end however it ends."""
+        self._hold(True)
+        try:
+            yield
+        finally:
+            self._hold(False)
+            self.flush()
+
+    def _hold(self, held: bool) -> None:
+        self._parts.held = self.contents.parts.held = held
+        self._written = monotonic()
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are rows that wait to be written."""
+        return self._parts.pending > 0
+
     def append(self, rows: Sequence[Row]) -> None:
-        """Add `rows` as one new part. Pass all rows of a pair at once: a pair with any row counts as done."""
+        """Add `rows`. Pass all rows of a pair at once, after its contents and features: a pair with any row counts as
+        done."""
         self._parts.append([row.model_dump() for row in rows])
+        size = self._parts.pending + self.contents.parts.pending + self._size
+        if monotonic() - self._written >= SECONDS or size >= BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, rows last."""
+        self.contents.parts.flush()
+        for key, kept in self._features.items():
+            self._write_features(key, kept)
+        self._features, self._size = {}, 0
+        self._parts.flush()
+        self._written = monotonic()
+
+    def compact(self) -> None:
+        """Turn the parts of a run that has ended into one."""
+        self.contents.parts.compact(CONTINUE)
+        self._parts.compact(CONTINUE)
 
     def append_features(self, key: str, first: int, numbers: Sequence[int], arrays: Sequence[np.ndarray]) -> None:
         """Keep what a metric of whole sets compares: features (N, D) of the generated and of the target frames of the
         pairs `numbers`.
 
-        Call it before `append`. What a killed run left of pairs without rows goes with `forget_features`.
+        Call it before `append`, with which they are written. What a killed run left of pairs without rows goes with
+        `forget_features`.
 
         Args:
             key: names the features.
             first: the first pair of the batch.
         """
+        self._features.setdefault(key, []).append((first, numbers, arrays))
+        self._size += sum(array.nbytes for array in arrays)
+        if not self._parts.held:
+            self.flush()
+
+    def _write_features(self, key: str, kept: Sequence[Features]) -> None:
         import numpy as np
 
-        generated, target = arrays
-        path = self.folder / "features" / key / f"{first:06d}.npz"
+        firsts, numbers, arrays = zip(*kept, strict=True)
+        generated, target = (np.concatenate(parts) for parts in zip(*arrays, strict=True))
+        path = self.folder / "features" / key / f"{firsts[0]:06d}.npz"
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, numbers=np.asarray(numbers), generated=generated, target=target)
+            np.savez(file, numbers=np.concatenate(numbers), generated=generated, target=target)
 
-    def forget_features(self, done: Collection[int]) -> None:
+    def forget_features(self, done: AbstractSet[int]) -> None:
         """Delete the features of batches that a killed run has not finished: of pairs that are not `done`."""
         for path in (self.folder / "features").glob("*/[0-9]*.npz"):
-            if not set(_read_features(path)[0].tolist()) <= set(done):
+            if not set(_read_features(path)[0].tolist()) <= done:
                 path.unlink()
 
     def features(self, key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -91,11 +158,18 @@ class RunStore:
         Raises:
             TalkbenchError: a part is damaged, or a pair has two different rows of one metric.
         """
-        import pyarrow as pa
+        table = self._parts.table(CONTINUE).combine_chunks()
+        key = _places(table)
+        if not (key[:-1] <= key[1:]).all():
+            order = key.argsort(kind="stable")
+            table, key = table.take(order), key[order]
+        twice = bool((key[:-1] == key[1:]).any())
+        del key
+        frame = table.cast(_arrow_schema()).to_pandas(split_blocks=True)
+        return self._without_copies(frame) if twice else frame
 
-        tables = self._parts.tables(CONTINUE)
-        frame = pa.concat_tables([_arrow_schema().empty_table(), *tables]).to_pandas()
-        frame = frame.sort_values(["pair", "metric"], kind="stable")
+    def _without_copies(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows, equal ones once; raises `TalkbenchError` for different ones of a pair and a metric."""
         frame = frame.drop_duplicates([name for name in frame.columns if name != "message"], ignore_index=True)
         unequal = frame[frame.duplicated(["pair", "metric"], keep=False)]
         if len(unequal):
@@ -109,7 +183,7 @@ class RunStore:
 
     def done(self) -> set[int]:
         """The pairs that have rows; a damaged part raises as in `rows`."""
-        return {pair for table in self._parts.tables(CONTINUE) for pair in table["pair"].to_pylist()}
+        return set(self._parts.table(CONTINUE, ["pair"])["pair"].unique().to_pylist())
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""
@@ -143,7 +217,18 @@ def _read_features(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise TalkbenchError(f"{path} is damaged; run again with another --out") from error
 
 
-def _value(row: dict[str, Any]) -> str:
+def _places(table: pa.Table) -> np.ndarray:
+    """(N,) numbers that order rows by pair and metric, equal for rows of the same pair and metric."""
+    import numpy as np
+
+    metrics = table["metric"].combine_chunks()
+    names = np.array(metrics.dictionary.to_pylist(), dtype=object)
+    ranks = np.empty(len(names), dtype=np.int64)
+    ranks[names.argsort()] = np.arange(len(names))
+    return np.asarray(table["pair"].to_numpy() * max(1, len(names)) + ranks[metrics.indices.to_numpy()])
+
+
+def _value(row: Mapping[Any, Any]) -> str:
     """What a row says, in words: its value, or why it has none."""
     value, reason = row["value"], row["reason"]
     return reason if math.isnan(value) else f"{value!r} ({reason})" if reason else repr(value)
@@ -151,7 +236,8 @@ def _value(row: dict[str, Any]) -> str:
 
 def read_rows(path: Path, remedy: str) -> pa.Table:
     """The rows in one Parquet file, with the columns of `Row`; raises as `read_table`."""
-    return read_table(path, _arrow_schema(), remedy)
+    schema = _arrow_schema()
+    return read_table(path, schema, remedy).cast(schema)
 
 
 def write_rows(path: Path, rows: pd.DataFrame) -> None:

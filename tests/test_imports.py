@@ -29,6 +29,7 @@ FLOORS = {
             "cards",
             "environment",
             "machine_load",
+            "mlflow_client",
             "numerics",
             "poses",
             "probes",

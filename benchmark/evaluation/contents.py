@@ -13,7 +13,6 @@ from talkbench.results import RunRecord, RunStore
 from talkbench.results.content import (
     UNDECODABLE,
     Contents,
-    ContentStore,
     FrameContent,
     FrameName,
     data_id,
@@ -33,7 +32,7 @@ class ContentLog:
     """Keeps the contents of a run's frames, each once, and refuses one that differs from what was scored before."""
 
     def __init__(self, store: RunStore) -> None:
-        self._folder, self._store = store.folder, ContentStore(store.folder)
+        self._folder, self._store = store.folder, store.contents
         self.contents = self._store.read()
 
     def add(self, contents: Contents) -> None:
@@ -88,7 +87,7 @@ def contents_of(split: Split, workers: int) -> dict[FrameName, FrameContent]:
 
 def change(store: RunStore, images: ImageSource, workers: int, progress: Progress) -> str:
     """How the data differ from those that the run in `store` has scored: the first frame that does; "" if none."""
-    before = ContentStore(store.folder).read()
+    before = store.contents.read()
     if not before:
         return ""
     if len(before) > MANY:

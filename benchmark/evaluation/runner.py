@@ -305,13 +305,16 @@ def _evaluate(
             _write_pictures(result, store, pictured, setup.split.has_truth)
             videos.keep({number: to_jpeg(frame) for number, frame in result.kept.items()})
             keep(result.outcome, store)
-            pictured.forget_others(store.folder)
+            if not store.pending:  # else a run that is killed now still needs the pictures of what is written
+                pictured.forget_others(store.folder)
 
         chunks = cut(todo, setup.split.pairs, engine.workers)
-        with Writer(write) as writer:
+        with store.gathering(), Writer(write) as writer:
             for result in engine.map(work, chunks, Watch(progress, store.folder / LOGS)):
                 _advance(progress, writer.put(result))
             _advance(progress, writer.finish())
+        pictured.forget_others(store.folder)
+    store.compact()
     return log.contents
 
 
@@ -346,7 +349,7 @@ def image_source(setup: Setup) -> ImageSource:
 
 
 def keep(outcome: Outcome, store: RunStore) -> None:
-    """Write the rows and features of a batch."""
+    """Keep the rows and features of a batch."""
     for key, (numbers, features) in outcome.scores.sets.items():
         store.append_features(key, outcome.numbers[0], numbers, features)
     store.append(outcome.scores.rows)  # last: a batch that has rows is done

@@ -59,6 +59,7 @@ def merge(options: MergeOptions, progress: Progress) -> Finished:
         _gather(stores, folder)
         ContentStore(folder).append(contents)
         RunStore(folder).write_record(record)
+        RunStore(folder).compact()
     store = RunStore(out)
     with locked(out, "is writing to"):
         rows = store.rows().drop_duplicates("pair")

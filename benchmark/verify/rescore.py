@@ -86,11 +86,12 @@ def rescore(record: RunRecord, frames: Path, names: Sequence[str], place: Place,
         store, scored, contents = RunStore(folder), set[int](), dict[FrameName, FrameContent]()
         progress.start(0, data.pairs)
         work = evaluator(setup, record, choose_workers(None, data.pairs), progress.warn)
-        for outcome in work.run(batches(setup.split.pairs, record.batch_size)):
-            keep(outcome, store)
-            contents |= outcome.contents
-            scored.update(item.number for item in outcome.frames)
-            progress.advance(len(outcome.numbers))
+        with store.gathering():
+            for outcome in work.run(batches(setup.split.pairs, record.batch_size)):
+                keep(outcome, store)
+                contents |= outcome.contents
+                scored.update(item.number for item in outcome.frames)
+                progress.advance(len(outcome.numbers))
         if data.data_id not in ("", data_id(contents)):
             raise TalkbenchError(
                 f"the frames of {data.name} here are not those of the run: their data id is {data_id(contents)}, "

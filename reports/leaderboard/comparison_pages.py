@@ -192,19 +192,18 @@ def shown_pairs(entry: Entry) -> Iterator[tuple[Thumbnail, str, dict[str, float 
     or why there is none."""
     if not entry.info.thumbnails:
         return
-    rows = entry.rows()
-    by_pair = dict(list(rows[rows["pair"].isin([item.pair for item in entry.info.thumbnails])].groupby("pair")))
-    for item in entry.info.thumbnails:
-        pair_rows = by_pair.get(item.pair)
-        if pair_rows is None:
-            continue
-        source, source_frame, driving, driving_frame = pair_rows.iloc[0][PAIR]
+    rows, specs = entry.rows(), {spec.name: spec for spec in entry.record.metrics}
+    rows = rows[rows["pair"].isin([item.pair for item in entry.info.thumbnails])]
+    columns = (rows[name].tolist() for name in ("pair", *PAIR, "metric", "value", "reason"))
+    by_pair: dict[int, tuple[str, dict[str, float | str]]] = {}
+    for pair, source, source_frame, driving, driving_frame, name, value, reason in zip(*columns, strict=True):
         frames = f"{source}, frame {source_frame} → {driving}, frame {driving_frame}"
-        pair_rows = pair_rows[pair_rows["reason"] != IN_SET]
-        values = zip(
-            pair_rows["metric"].tolist(), pair_rows["value"].tolist(), pair_rows["reason"].tolist(), strict=True
-        )
-        yield item, frames, {name: _value(entry.record.metric(name), value, reason) for name, value, reason in values}
+        _, values = by_pair.setdefault(pair, (frames, {}))
+        if reason != IN_SET:
+            values[name] = _value(specs[name], value, reason)
+    for item in entry.info.thumbnails:
+        if item.pair in by_pair:
+            yield item, *by_pair[item.pair]
 
 
 def _value(spec: MetricSpec, value: float, reason: str) -> float | str:

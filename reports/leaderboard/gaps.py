@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from talkbench.reports.leaderboard.board import BoardColumn, BoardLine, GapLine, GapTable
 from talkbench.reports.runs import Run
-from talkbench.reports.statistics.paired import PersonDifference, compare
+from talkbench.reports.statistics.paired import PersonDifference, compare, people_are_few
 from talkbench.reports.tables.comparison import signed
 from talkbench.results import MetricSpec
 
@@ -36,6 +36,8 @@ def gap_tables(
     gaps: dict[str, list[Gaps]] = {}
     for line in rivals:
         if line is leader:
+            continue
+        if not people_are_few(runs[leader.key], runs[line.key], columns[main].name):
             continue
         (paired,) = compare(runs[leader.key], runs[line.key], [columns[main].name])
         for role in dict.fromkeys(person.role for person in paired.people):

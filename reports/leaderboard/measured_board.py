@@ -21,16 +21,17 @@ from talkbench.reports.leaderboard.board import (
     ordered,
 )
 from talkbench.reports.leaderboard.gaps import gap_tables, stillness
+from talkbench.reports.leaderboard.kept_statistics import keep, key_of, people_of, recall
 from talkbench.reports.numbers import coverage, format_interval, format_mean
 from talkbench.reports.runs import Run, by_clip
 from talkbench.reports.statistics.clusterings import clusterings, counts_of, in_words
-from talkbench.reports.statistics.intervals import interval
+from talkbench.reports.statistics.intervals import Interval, intervals, valued_of
 from talkbench.reports.statistics.ranks import rank_intervals
 from talkbench.reports.statistics.resampling import FEWEST
 from talkbench.reports.statistics.two_way import UNLIMITED
 from talkbench.reports.tables.measured_cells import MAX_COVERAGE_GAP
 from talkbench.results import MetricSpec, MetricSummary
-from talkbench.results.entries import Entry
+from talkbench.results.entries import ROWS, Entry
 
 OTHER_PROTOCOL, OTHER_DATA, FEWER_PAIRS, UNFINISHED = "†", "¶", "‡", "§"
 LEGEND = {
@@ -59,6 +60,14 @@ class _EntryNumber:
     @property
     def data_id(self) -> str:
         return self.run.record.dataset.data_id
+
+    @property
+    def facts(self) -> list[object]:
+        """What its interval and its rank follow from."""
+        spec, record = self.spec, self.run.record
+        content, limits = self.entry.info.files[ROWS], self.run.ranges.get(spec.name)
+        rule = [spec.aggregation, spec.direction, spec.worst, record.missing_faces]
+        return [record.run_id, content, self.protocol, rule, limits and list(map(str, limits))]
 
     @property
     def share(self) -> float:
@@ -100,11 +109,11 @@ def _group(facts: tuple[str, ...], entries: Sequence[Entry], cards: Cards, clust
         Run(entry.record.model_copy(update={"run_id": entry.info.name}), entry.summary, entry.rows(), cluster, ranges)
         for entry in entries
     ]
-    baselines = [_is_baseline(entry, cards) for entry in entries]
+    baselines, people = [_is_baseline(entry, cards) for entry in entries], people_of(runs)
     columns, table = [], []
     for name in dict.fromkeys(spec.name for run in runs for spec in run.record.metrics):
         numbers = [_number(entry, run, name) for entry, run in zip(entries, runs, strict=True)]
-        column, cells = _column(numbers, baselines)
+        column, cells = _column(numbers, baselines, people)
         columns.append(column)
         table.append(cells)
     lines = [_line(entry, tuple(cells[number] for cells in table), cards) for number, entry in enumerate(entries)]
@@ -153,9 +162,16 @@ def _number(entry: Entry, run: Run, metric: str) -> _EntryNumber | None:
     return _EntryNumber(entry, run, spec, result) if spec and result else None
 
 
-def _column(numbers: Sequence[_EntryNumber | None], baselines: Sequence[bool]) -> tuple[BoardColumn, list[BoardCell]]:
+def _column(
+    numbers: Sequence[_EntryNumber | None], baselines: Sequence[bool], people: str
+) -> tuple[BoardColumn, list[BoardCell]]:
     """A metric with its cells; the protocol that most of them share is that of the column, and of the data under it
-    those that most of them share. `baselines`: of which numbers the system does nothing."""
+    those that most of them share.
+
+    Args:
+        baselines: of which numbers the system does nothing.
+        people: see `people_of`.
+    """
     present = [number for number in numbers if number]
     protocol = _commonest(number.protocol for number in present)
     data_id = _commonest(number.data_id for number in present if number.protocol == protocol)
@@ -171,14 +187,42 @@ def _column(numbers: Sequence[_EntryNumber | None], baselines: Sequence[bool]) -
         if spec.ranks and not marks[id(number)] and number.result.mean is not None
         if number.run.record.method.ranked
     ]
-    ranks = rank_intervals(ranked, spec.name) if len(ranked) > 1 else {}
+    ranks, bounds = _statistics(present, ranked, people)
     ids = {run.record.run_id for run in ranked}
-    cells = [_cell(number, marks[id(number)], ranks) if number else BoardCell() for number in numbers]
+    cells = [
+        _cell(number, marks[id(number)], ranks, bounds[id(number)]) if number else BoardCell() for number in numbers
+    ]
     cells = [
         replace(cell, compared=bool(number and number.run.record.run_id in ids))
         for cell, number in zip(cells, numbers, strict=True)
     ]
     return column, compared(cells, column, baselines)
+
+
+def _statistics(
+    numbers: Sequence[_EntryNumber], ranked: Sequence[Run], people: str
+) -> tuple[Mapping[str, tuple[int, int]], dict[int, Interval | None]]:
+    """The ranks of the runs that are ranked in a metric, and the intervals of its numbers by their ids; as they were
+    kept if nothing has changed that they follow from."""
+    name, ids = numbers[0].spec.name, [run.record.run_id for run in ranked]
+    key = key_of([name, people, ids, [number.facts for number in numbers]])
+    if kept := recall(key, len(numbers)):
+        return kept[0], {id(number): bounds for number, bounds in zip(numbers, kept[1], strict=True)}
+    ranks, intervals_of = rank_intervals(ranked, name) if len(ranked) > 1 else {}, _bounds(numbers)
+    keep(key, ranks, [intervals_of[id(number)] for number in numbers])
+    return ranks, intervals_of
+
+
+def _bounds(numbers: Sequence[_EntryNumber]) -> dict[int, Interval | None]:
+    """The intervals of the numbers of a metric, by the id of the number."""
+    bounds: dict[int, Interval | None] = {}
+    for aggregation in {number.spec.aggregation for number in numbers}:
+        alike = [number for number in numbers if number.spec.aggregation == aggregation]
+        name, run = alike[0].spec.name, alike[0].run
+        tables = [valued_of(number.run, name) for number in alike]
+        of_numbers = intervals(tables, aggregation, run.cluster, run.ranges.get(name, UNLIMITED))
+        bounds |= {id(number): interval for number, interval in zip(alike, of_numbers, strict=True)}
+    return bounds
 
 
 def _commonest(names: Iterable[str]) -> str:
@@ -198,10 +242,8 @@ def _mark(number: _EntryNumber, protocol: str, data_id: str, most: float) -> str
     return FEWER_PAIRS if most - number.share > MAX_COVERAGE_GAP + 1e-9 else ""
 
 
-def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]]) -> BoardCell:
-    run, record, spec, result = number.run, number.run.record, number.spec, number.result
-    limits = run.ranges.get(spec.name, UNLIMITED)
-    bounds = interval(run.pair_rows(), spec, record.missing_faces, run.cluster, limits)
+def _cell(number: _EntryNumber, mark: str, ranks: Mapping[str, tuple[int, int]], bounds: Interval | None) -> BoardCell:
+    record, spec, result = number.run.record, number.spec, number.result
     notes = [f"protocol {number.protocol}" if mark == OTHER_PROTOCOL else "", coverage(result, record.dataset.pairs)]
     notes += [f"data id {number.data_id}" if number.data_id else OLDER] if mark == OTHER_DATA else []
     return BoardCell(

@@ -30,7 +30,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from talkbench.core.errors import TalkbenchError
-from talkbench.core.files import write_atomic
+from talkbench.core.files import write_all, write_atomic
 from talkbench.core.locks import LOCK, locked
 from talkbench.core.paths import inside
 from talkbench.reports.numbers import ARROWS, share, unit_sign
@@ -158,9 +158,7 @@ class Site:
         listing = out / LISTING
         before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
         write_atomic(listing, "".join(f"{path}\n" for path in sorted({*before, *files})))  # for a build that is killed
-        for path, content in files.items():
-            if not (out / path).is_file() or (out / path).read_bytes() != content:
-                write_atomic(out / path, content)
+        write_all(out, {path: content for path, content in files.items() if not _has(out / path, content)})
         for path in sorted({*before} - {*files}):
             inside(out, path).unlink(missing_ok=True)
         write_atomic(listing, "".join(f"{path}\n" for path in files))
@@ -206,6 +204,10 @@ class Site:
                 **page.context,
             )
         )
+
+
+def _has(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
 
 
 def check_own(out: Path) -> None:

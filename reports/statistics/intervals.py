@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from talkbench.reports.runs import Cluster, by_clip
-from talkbench.reports.statistics.clusterings import clusterings, counts_of
-from talkbench.reports.statistics.two_way import UNLIMITED, Limits, interval_ends
+from talkbench.reports.runs import Cluster, Run, by_clip
+from talkbench.reports.statistics.clusterings import Ways, clusterings, counts_of
+from talkbench.reports.statistics.two_way import UNLIMITED, Limits, interval_ends_of_runs
 from talkbench.results import MetricSpec
 from talkbench.results.summary import counted
 
@@ -42,13 +43,44 @@ def interval(
         None for fewer than `FEWEST` clusters, for a metric that takes whole sets, and where the interval would have no
         bounds (see `ends`).
     """
-    valued = valued_rows(rows, spec, missing)
-    if valued.empty:
-        return None
-    ways = clusterings(valued, cluster)
-    columns = valued["value"].to_numpy(), valued["weight"].to_numpy()
-    ends = interval_ends(ways, *columns, aggregation=spec.aggregation, limits=limits)
-    return Interval(*ends, counts_of(ways)) if ends else None
+    return intervals([valued_rows(rows, spec, missing)], spec.aggregation, cluster, limits)[0]
+
+
+def intervals(
+    tables: Sequence[pd.DataFrame], aggregation: str, cluster: Cluster = by_clip, limits: Limits = UNLIMITED
+) -> list[Interval | None]:
+    """What `interval` gives for each of several runs in one metric, together where their pairs are the same.
+
+    Args:
+        tables: `valued_rows` of each run.
+    """
+    results: list[Interval | None] = [None] * len(tables)
+    for ways, places in _alike(tables, cluster):
+        values = [tables[place]["value"].to_numpy() for place in places]
+        weights = tables[places[0]]["weight"].to_numpy()
+        ends = interval_ends_of_runs(ways, values, weights, aggregation, limits)
+        for place, bounds in zip(places, ends, strict=True):
+            results[place] = Interval(*bounds, counts_of(ways)) if bounds else None
+    return results
+
+
+def _alike(tables: Sequence[pd.DataFrame], cluster: Cluster) -> Iterator[tuple[Ways, list[int]]]:
+    """The places of the tables that have the same pairs, clips and weights, with their clusterings."""
+    groups: dict[bytes, list[list[int]]] = {}
+    for place, table in enumerate(tables):
+        if table.empty:
+            continue
+        alike = groups.setdefault(table["pair"].to_numpy().tobytes() + table["weight"].to_numpy().tobytes(), [])
+        for places in alike:
+            first = tables[places[0]]
+            if all(table[name].array.equals(first[name].array) for name in ("source_clip", "driving_clip")):
+                places.append(place)
+                break
+        else:
+            alike.append([place])
+    for alike in groups.values():
+        for places in alike:
+            yield clusterings(tables[places[0]], cluster), places
 
 
 def count_clusters(rows: pd.DataFrame, spec: MetricSpec, missing: str, cluster: Cluster = by_clip) -> tuple[int, ...]:
@@ -59,5 +91,19 @@ def count_clusters(rows: pd.DataFrame, spec: MetricSpec, missing: str, cluster: 
 
 def valued_rows(rows: pd.DataFrame, spec: MetricSpec, missing: str) -> pd.DataFrame:
     """The rows that count in a mean; none for a metric that takes whole sets."""
-    valued = counted(rows[rows["metric"] == spec.name], spec, missing)
-    return valued[valued["value"].notna() & (valued["weight"] > 0) & (spec.aggregation != "set")]
+    return _valued(rows[rows["metric"] == spec.name], spec, missing)
+
+
+def valued_of(run: Run, metric: str) -> pd.DataFrame:
+    """`valued_rows` of a run, under its own rule for missing faces; they are looked for once."""
+    if metric not in run.kept:
+        run.kept[metric] = _valued(run.metric_rows(metric), run.record.metric(metric), run.record.missing_faces)
+    return run.kept[metric]
+
+
+def _valued(rows: pd.DataFrame, spec: MetricSpec, missing: str) -> pd.DataFrame:
+    if spec.aggregation == "set":
+        return rows.iloc[:0]
+    rows = counted(rows, spec, missing)
+    valued = rows["value"].notna().to_numpy() & (rows["weight"].to_numpy() > 0)
+    return rows if valued.all() else rows[valued]

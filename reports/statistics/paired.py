@@ -6,18 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.registry import nearest
 from talkbench.reports.data_ids import departure
 from talkbench.reports.runs import Run
 from talkbench.reports.statistics.clusterings import Clustering, clusterings, counts_of
-from talkbench.reports.statistics.resampling import FEWEST, aggregated
+from talkbench.reports.statistics.intervals import valued_of
+from talkbench.reports.statistics.resampling import FEWEST, aggregated, holm
 from talkbench.reports.statistics.two_way import UNLIMITED, interval_ends, probability
 from talkbench.results import MetricSpec
 from talkbench.results.summary import counted
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 FRAMES = ["source_clip", "source_index", "driving_clip", "driving_index"]
@@ -174,6 +176,16 @@ def _short(name: str, protocol: dict[str, object]) -> str:
     return text[:12] if name == "pairs_sha256" else text
 
 
+def people_are_few(a: Run, b: Run, metric: str) -> bool:
+    """Whether `compare` may have differences by person in a metric of two runs; without their statistics, if the two
+    lists have the same frames under the same numbers."""
+    tables = [valued_of(run, metric) for run in (a, b)]
+    one, other = (table[table["pair"].isin(tables[1 - place]["pair"])] for place, table in enumerate(tables))
+    if not all(one[name].array.equals(other[name].array) for name in ("source_clip", "driving_clip")):
+        return True
+    return min(counts_of(clusterings(one, a.cluster)), default=0) < FEWEST
+
+
 def _paired(a: Run, b: Run, metric: str) -> Paired:
     spec = a.record.metric(metric)
     total = max(a.record.dataset.pairs, b.record.dataset.pairs)
@@ -238,8 +250,7 @@ def _joined(a: Run, b: Run, metric: str) -> pd.DataFrame:
 
 def _by_frames(run: Run, metric: str) -> pd.DataFrame:
     """Values, weights and reasons by the frames of the pair; where a list has a pair several times, by its turn too."""
-    rows = run.pair_rows()
-    rows = counted(rows[rows["metric"] == metric], run.record.metric(metric), run.record.missing_faces)
+    rows = counted(run.metric_rows(metric), run.record.metric(metric), run.record.missing_faces)
     turn = rows.groupby(FRAMES).cumcount()
     return rows.assign(turn=turn).set_index([*FRAMES, "turn"])[["value", "weight", "reason"]]
 
@@ -255,8 +266,6 @@ def _whole_sets(a: Run, b: Run, spec: MetricSpec, total: int) -> Paired:
 
 def _corrected(comparisons: Sequence[Paired]) -> list[Paired]:
     """The comparisons with `p_holm`, which corrects for all metrics that have a p."""
-    from statsmodels.stats.multitest import multipletests
-
-    p = [paired.p for paired in comparisons if paired.p is not None]
-    corrected = iter(multipletests(p, method="holm")[1] if p else ())
+    p = np.array([paired.p for paired in comparisons if paired.p is not None])
+    corrected = iter(holm(p))
     return [paired if paired.p is None else replace(paired, p_holm=float(next(corrected))) for paired in comparisons]

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from talkbench.reports.statistics.clusterings import Ways, counts_of, crossing
-from talkbench.reports.statistics.resampling import FEWEST, LEVEL, ends, sign_flip, with_error
+from talkbench.reports.statistics.resampling import (
+    FEWEST,
+    LEVEL,
+    aggregated,
+    ends,
+    ends_of_means,
+    sign_flip,
+    with_error,
+)
 
 Limits = tuple[float, float]
 """The least and the greatest value that a metric can have."""
@@ -35,23 +43,49 @@ def interval_ends(
         Unscaled ends within what the limits allow. None for fewer than `FEWEST` clusters in either clustering, and
         where the bootstrap-t has no bounds.
     """
+    if min(counts_of(ways), default=0) < FEWEST:
+        return None
+    if len(ways) == 1:
+        return _within(ends(ways[0].sums(*columns), aggregation), columns, aggregation, limits)
+    return _within(_student_ends(ways, columns, aggregation, limits), columns, aggregation, limits)
+
+
+def interval_ends_of_runs(
+    ways: Ways, values: Sequence[np.ndarray], weights: np.ndarray, aggregation: str, limits: Limits
+) -> list[tuple[float, float] | None]:
+    """`interval_ends` of the mean of each of several runs, whose pairs and weights (n,) are the same; faster."""
+    if len(ways) != 1 or aggregation != "mean" or not values:
+        return [interval_ends(ways, own, weights, aggregation=aggregation, limits=limits) for own in values]
+    sums = [ways[0].sums(own, weights) for own in values]
+    all_bounds = ends_of_means(np.stack([of_values for of_values, _ in sums]), sums[0][1])
+    return [
+        _within(bounds, (own, weights), aggregation, limits) for own, bounds in zip(values, all_bounds, strict=True)
+    ]
+
+
+def _student_ends(ways: Ways, columns: Sequence[np.ndarray], aggregation: str, limits: Limits) -> tuple[float, float]:
+    """The ends for crossed people, before they are cut off at the limits."""
     from scipy.stats import t as student
 
-    counts = counts_of(ways)
-    if min(counts, default=0) < FEWEST:
-        return None
-    low, high = _of_mean(limits if _hold(limits, columns[::2]) else UNLIMITED, aggregation)
-    one = len(columns) == 2
-    lowest, highest = (low, high) if one else (low - high, high - low)
-    if len(ways) == 1:
-        bounds = ends(ways[0].sums(*columns), aggregation)
-    else:
-        value, error = error_of(ways, *columns, aggregation=aggregation)
-        reach = error * float(student.ppf((1 + LEVEL) / 2, min(counts) - 1))
-        bounds = value - reach, value + reach
-        if one and math.isfinite(high - low) and low < value < high:
-            bounds = score_ends(value, reach, low, high)
+    low, high = _limits_of_mean(columns, aggregation, limits)
+    value, error = error_of(ways, *columns, aggregation=aggregation)
+    reach = error * float(student.ppf((1 + LEVEL) / 2, min(counts_of(ways)) - 1))
+    if len(columns) == 2 and math.isfinite(high - low) and low < value < high:
+        return score_ends(value, reach, low, high)
+    return value - reach, value + reach
+
+
+def _within(
+    bounds: tuple[float, float] | None, columns: Sequence[np.ndarray], aggregation: str, limits: Limits
+) -> tuple[float, float] | None:
+    """The ends, cut off at what the limits of the values leave for a mean, or for the difference of two."""
+    low, high = _limits_of_mean(columns, aggregation, limits)
+    lowest, highest = (low, high) if len(columns) == 2 else (low - high, high - low)
     return bounds and (max(bounds[0], lowest), min(bounds[1], highest))
+
+
+def _limits_of_mean(columns: Sequence[np.ndarray], aggregation: str, limits: Limits) -> Limits:
+    return _of_mean(limits if _hold(limits, columns[::2]) else UNLIMITED, aggregation)
 
 
 def probability(ways: Ways, *columns: np.ndarray, aggregation: str = "mean") -> float | None:
@@ -77,6 +111,41 @@ def probability(ways: Ways, *columns: np.ndarray, aggregation: str = "mean") -> 
     if error <= rounding:
         return float(abs(value) <= rounding)
     return float(2 * student.sf(abs(value) / error, min(counts_of(ways)) - 1))
+
+
+def probabilities(
+    ways: Ways, values: np.ndarray, weights: np.ndarray, aggregation: str
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """`probability` of every two of N runs whose sources and driving people cross: what the means differ by, and p.
+
+    Args:
+        values: (N, n), of the same pairs in all runs.
+        weights: (n,).
+
+    Returns:
+        (M,) each, in the order of `numpy.triu_indices`; None as `probability`.
+    """
+    from scipy.stats import t as student
+
+    if min(counts_of(ways)) < FEWEST:
+        return None
+    first, second = np.triu_indices(len(values), 1)
+    means, variances = np.empty(0), []
+    for way in (*ways, crossing(*ways)):
+        sums = np.stack([way.sums(own, weights) for own in values], axis=1)  # (2, N, G)
+        total, count = sums.sum(axis=-1), sums.shape[-1]
+        means = aggregated(total, aggregation)
+        off = aggregated(total[..., None] - sums, aggregation) - means[:, None]
+        apart = [((off[run] - off[run + 1 :]) ** 2).sum(axis=-1) for run in range(len(values))]
+        variances.append((count - 1) / count * np.concatenate(apart))
+    of_source, of_driving, of_both = variances
+    error = np.sqrt(np.maximum(np.maximum(of_source + of_driving - of_both, of_source), of_driving))
+    largest = np.abs(values).max(axis=1)
+    difference, rounding = means[first] - means[second], 1e-12 * np.maximum(largest[first], largest[second])
+    sure = error > rounding
+    t = np.divide(np.abs(difference), error, out=np.zeros_like(error), where=sure)
+    p = 2 * student.sf(t, min(counts_of(ways)) - 1)
+    return difference, np.where(sure, p, (np.abs(difference) <= rounding).astype(float))
 
 
 def error_of(ways: Ways, *columns: np.ndarray, aggregation: str) -> tuple[float, float]:

@@ -18,7 +18,7 @@ import torch
 from talkbench import datasets, methods, metrics
 from talkbench.benchmark.cli import main
 from talkbench.core.images import write_png
-from talkbench.results import RunRecord, RunStore, Summary
+from talkbench.results import RunRecord, RunStore, Summary, run_store
 
 PLUGIN = Path(__file__).parent / "plugin"
 SCORE = ("run", "--method", "blend", "--dataset", "tiny", "--metrics", "l1,psnr", "--videos", "0")
@@ -71,6 +71,13 @@ class Result:
         assert len(lines) == 1, self.err
         assert lines[0].startswith("bench: ")
         return lines[0]
+
+
+@pytest.fixture
+def parted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs write a part for each batch and leave it at that, as those of older versions did."""
+    monkeypatch.setattr(run_store, "SECONDS", 0.0)
+    monkeypatch.setattr(RunStore, "compact", lambda store: None)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from talkbench.benchmark import tracking
 from talkbench.benchmark.evaluation.options import RunOptions
 from talkbench.benchmark.evaluation.runner import run
 from talkbench.benchmark.progress import Progress
@@ -157,6 +159,41 @@ def test_a_run_that_dies_and_is_continued_is_one_run_in_mlflow(store, score, mon
 def test_a_run_that_fails_is_marked_as_failed(store, score):
     assert score("--set", "fault=memory").code == 2
     assert only_run(store).info.status == "FAILED"
+
+
+class Telling(Progress):
+    """Tells when the first pairs are computed, and fails then if it is to."""
+
+    def __init__(self, error: type[BaseException] | None = None) -> None:
+        self.computed, self.error = threading.Event(), error
+
+    def advance(self, count: int) -> None:
+        self.computed.set()
+        if self.error:
+            raise self.error
+
+
+def opening_waits_for(event: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(tracker, *facts, original=Tracker._open):
+        assert event.wait(30)
+        return original(tracker, *facts)
+
+    monkeypatch.setattr(Tracker, "_open", opened)
+
+
+def test_a_run_computes_while_its_store_opens(store, clips, monkeypatch):
+    progress = Telling()
+    opening_waits_for(progress.computed, monkeypatch)
+    assert run(RunOptions("blend", "tiny", root=clips, metrics=("l1",), videos=0), progress).tracked
+    assert only_run(store).info.status == "FINISHED"
+
+
+def test_a_run_that_is_stopped_does_not_wait_long_for_its_store(store, clips, monkeypatch):
+    opening_waits_for(never := threading.Event(), monkeypatch)
+    monkeypatch.setattr(tracking, "LEAVING", 0.1)
+    with pytest.raises(KeyboardInterrupt):
+        run(RunOptions("blend", "tiny", root=clips, metrics=("l1",), videos=0), Telling(KeyboardInterrupt))
+    never.set()
 
 
 def test_infinite_values_are_counted_and_more_than_a_batch_is_logged(store, score):

@@ -23,6 +23,7 @@ from talkbench.core.files import (
     sha256_bytes,
     sha256_file,
     sweep,
+    write_all,
     write_atomic,
 )
 from talkbench.core.images import read_image
@@ -249,3 +250,14 @@ def test_what_is_moved_is_on_the_disk_before_and_its_name_after(tmp_path, monkey
     with atomic_path(tmp_path / "b.txt") as file:
         file.write_text("b")
     assert events == ["b.txt", "move", tmp_path.name]
+
+
+def test_many_files_are_written_whole_without_waiting_for_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("it waits"))
+    (tmp_path / "a.txt").write_text("old")
+    write_all(tmp_path, {"a.txt": b"new", "inner/b.txt": b"b"})
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.txt", "b.txt", "inner"]
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(TalkbenchError, match="cannot"):
+        write_all(tmp_path, {"file/c.txt": b"c"})

@@ -28,3 +28,8 @@ def test_results_as_a_data_frame(sound: Entry, tmp_path: Path) -> None:
     pairs = load_pairs(sound.folder.parent)
     assert pairs[pairs["metric"] == "ssim@gauss11-valid"]["value"].mean() == pytest.approx(ssim["value"], rel=1e-12)
     assert list(pairs["pair"]) == list(sound.rows()["pair"])
+
+
+def test_many_entries_are_loaded_without_their_rows(sound: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Entry, "rows", lambda entry: pytest.fail("all rows together fill the memory"))
+    assert len(results.load(sound.folder)) == 4

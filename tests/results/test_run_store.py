@@ -98,6 +98,60 @@ def test_a_damaged_part_is_named_with_the_remedy(tmp_path: Path, damage: str) ->
     assert store.done() == {0, 1, 2}
 
 
+def part_names(folder: Path) -> list[str]:
+    return [path.name for path in sorted((folder / "rows").glob("*.parquet"))]
+
+
+def test_rows_are_gathered_by_time_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, features = RunStore(tmp_path), np.arange(4.0).reshape(2, 2)
+
+    def interrupted() -> None:
+        with store.gathering():
+            for pair in range(3):
+                store.append_features("inception", pair, [pair], [features[:1], features[1:]])
+                store.append(pair_rows(pair))
+            assert store.pending
+            assert RunStore(tmp_path).done() == set(), "they wait"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert store.done() == {0, 1, 2}, "what waits is written, however the block ends"
+    assert part_names(tmp_path) == ["part-00000.parquet"]
+    assert [path.name for path in (tmp_path / "features/inception").iterdir()] == ["000000.npz"]
+    assert len(store.features("inception")[0]) == 3
+    with store.gathering():
+        monkeypatch.setattr(store_module, "SECONDS", 0.0)
+        store.append(pair_rows(3))
+        assert store.done() == {0, 1, 2, 3}
+        monkeypatch.setattr(store_module, "SECONDS", 1e6)
+        store.append(pair_rows(4))
+        assert store.done() == {0, 1, 2, 3}
+        monkeypatch.setattr(store_module, "BYTES", 100)
+        store.append(pair_rows(5))
+        assert not store.pending
+    assert store.done() == set(range(6))
+
+
+def test_the_parts_of_a_run_that_has_ended_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RunStore(tmp_path)
+    for pair in (2, 0, 1):
+        store.append(pair_rows(pair))
+    rows = store.rows()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda path, missing_ok=False: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):  # killed before the others are gone
+            store.compact()
+    assert len(part_names(tmp_path)) == 3
+    assert store.rows().equals(rows)
+    store.compact()
+    assert part_names(tmp_path) == ["part-00000.parquet"]
+    assert RunStore(tmp_path).rows().equals(rows)
+    again = RunStore(tmp_path)
+    again.append(pair_rows(3))
+    assert part_names(tmp_path) == ["part-00000.parquet", "part-00001.parquet"]
+
+
 def test_equal_rows_of_two_processes_are_one(tmp_path: Path) -> None:
     store, once = RunStore(tmp_path / "twice"), RunStore(tmp_path / "once")
     failed = [row(1, "psnr", None, "no-face-target", "of process 1"), row(1, "akd@mtcnn5", 2.0)]

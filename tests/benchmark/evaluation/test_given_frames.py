@@ -98,6 +98,7 @@ def test_the_hash_is_of_the_contents_by_pair(frames, given, place):
     assert given(folder, "--limit", 8, "--out", "swapped").record.method.frames.sha256 != found
 
 
+@pytest.mark.usefixtures("parted")
 def test_resume(frames, given):
     folder = frames()
     first = given(folder, "--out", "mine", "--batch-size", 4)

@@ -60,6 +60,7 @@ def test_of_a_folder_the_data_id_is_in_the_protocol_ids(bench, clips, copied):
     assert first.record.protocol_ids != other.record.protocol_ids
 
 
+@pytest.mark.usefixtures("parted")
 def test_a_run_is_not_continued_on_other_data(score, clips, copied):
     first = score("--out", "mine", "--batch-size", 4)
     sorted((first.store.folder / "rows").iterdir())[-1].unlink()
@@ -102,6 +103,7 @@ def test_data_that_change_during_a_run_are_named(score, copied, monkeypatch):
         assert "frame 0 of clip a differs from the one scored before" in ended.err
 
 
+@pytest.mark.usefixtures("parted")
 @pytest.mark.parametrize("later", [1, 3, 16])
 def test_a_run_goes_on_with_another_batch_size_and_thread_count(score, later):
     """What they change is less than the tolerance that the documentation states; the last batch is half done."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from talkbench.reports.statistics.resampling import ends, sign_flip
+from talkbench.reports.statistics.resampling import LEVEL, ends, ends_of_means, holm, sign_flip, told_apart
 
 Trials = Callable[[int], Iterator[None]]
 
@@ -26,6 +26,40 @@ def test_the_sign_flip_test_counts_flips() -> None:
     several = sign_flip(np.stack([np.ones(6), np.tile([1.0, -1], 3)]))
     assert several[0] >= 2 / 2**6
     assert several[1] == 1
+
+
+@pytest.mark.parametrize("clusters", [4, 5, 12, 40])
+@pytest.mark.parametrize("weights", ["equal", "unequal"])
+def test_intervals_of_many_means_are_those_of_each(clusters: int, weights: str) -> None:
+    random = np.random.default_rng(clusters)
+    sizes = np.full(clusters, 5.0) if weights == "equal" else random.integers(1, 30, clusters).astype(float)
+    rare = np.zeros(clusters)
+    rare[0] = 1.0
+    means = np.stack([*random.normal(1, 1, (9, clusters)), rare, np.ones(clusters), np.round(random.random(clusters))])
+    for together, mean in zip(ends_of_means(means * sizes, sizes), means, strict=True):
+        alone = ends(np.stack([mean * sizes, sizes]), "mean")
+        assert (together is None) == (alone is None)
+        assert together is None or together == pytest.approx(alone, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("clusters", [1, 4, 8, 12, 40])
+@pytest.mark.parametrize("spread", [0.1, 0.4])
+def test_runs_are_told_apart_as_by_all_their_differences(clusters: int, spread: float) -> None:
+    random = np.random.default_rng(clusters)
+    sums = random.normal(size=(25, clusters)) * random.uniform(0.1, 1, (25, 1)) + random.normal(0, spread, (25, 1))
+    sums[3] = sums[7]
+    first, second = np.triu_indices(len(sums), 1)
+    apart = told_apart(sums)
+    assert (apart == apart.T).all()
+    assert (apart[first, second] == (sign_flip(sums[first] - sums[second]) <= 1 - LEVEL)).all()
+    assert not apart[3, 7]
+    assert apart.any() or (clusters, spread) != (40, 0.4)
+
+
+def test_holm() -> None:
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == [0.03, 0.06, 0.06, 0.02]
+    assert holm(np.array([0.9, 0.6])).tolist() == [1.0, 1.0]
+    assert holm(np.array([])).tolist() == []
 
 
 @pytest.fixture

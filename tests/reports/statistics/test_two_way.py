@@ -9,7 +9,7 @@ from scipy import stats
 
 from talkbench.reports.statistics.clusterings import clusterings, counts_of
 from talkbench.reports.statistics.coverage import NORMAL, RATES, right
-from talkbench.reports.statistics.two_way import error_of, interval_ends, probability
+from talkbench.reports.statistics.two_way import error_of, interval_ends, probabilities, probability
 
 TRIALS = 400
 
@@ -41,6 +41,22 @@ def test_one_clustering_counts_where_the_other_lies_within_it() -> None:
     (of_driving,) = clusterings(pairs_of([0, 1, 2, 3], [0, 0, 0, 1]), person)
     assert (of_driving.role, list(of_driving.codes)) == ("driving", [0, 0, 0, 1])
     assert counts_of(clusterings(pairs_of([0, 0, 1, 1], [0, 1, 1, 2]), person)) == (2, 3)
+
+
+@pytest.mark.parametrize("aggregation", ["mean", "root-mean"])
+def test_all_runs_are_tested_as_every_two_of_them(crossed, aggregation) -> None:
+    pairs, values, weights = crossed
+    ways, random = clusterings(pairs, person), np.random.default_rng(3)
+    runs = 5 + np.stack([values, values, *(values + random.normal(0.1 * step, 0.5, 300) for step in range(3))])
+    _, p = probabilities(ways, runs, weights, aggregation) or (None, None)
+    alone = [
+        probability(ways, runs[one], weights, runs[other], weights, aggregation=aggregation)
+        for one, other in zip(*np.triu_indices(len(runs), 1), strict=True)
+    ]
+    assert p == pytest.approx(alone, rel=1e-9)
+    assert p[0] == 1
+    few = clusterings(pairs_of([0, 0, 1, 1], [0, 1, 1, 2]), person)
+    assert probabilities(few, runs[:, :4], weights[:4], aggregation) is None
 
 
 def test_the_variance_is_that_of_both_roles_less_what_they_share(crossed) -> None:
