@@ -63,14 +63,15 @@ def reproducible() -> Iterator[None]:
 
 
 @contextmanager
-def memory_advice(batch_size: int) -> Iterator[None]:
+def memory_advice(batch_size: int | None) -> Iterator[None]:
     """In the block running out of memory, on any device, becomes an error of one line that names the remedy."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         # What the CPU cannot allocate is a RuntimeError that only its text tells from others.
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
-            remedy = f"try a smaller --batch-size than {batch_size}" if batch_size > 1 else "try another --device"
+            smaller = "--batch-size 1" if batch_size is None else f"a smaller --batch-size than {batch_size}"
+            remedy = f"try {'another --device' if batch_size == 1 else smaller}"
             raise TalkbenchError(f"out of memory; {remedy}") from error
         raise
 

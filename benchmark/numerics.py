@@ -19,6 +19,8 @@ from talkbench.methods.inference import InferenceForm
 from talkbench.methods.interface import Method
 
 PRECISIONS = ("float32", "tf32", "bf16")
+FULL_SIZE = 20_000_000
+"""Parameters that every full-size method has more of, and every small one fewer."""
 STEPS = ("encode_source", "encode_motion", "transfer", "render", "inspect")
 
 
@@ -81,6 +83,14 @@ class Numerics:
                 yield
             finally:
                 convolution.fp32_precision, product.fp32_precision = before
+
+
+def suited_batch_size(asked: int | None, method: object, device: torch.device) -> int:
+    """How many frames to process at once: as `asked`; else 8, or 2 for a full-size method on a CPU, whose maps of more
+    frames its cache does not hold. A number does not depend on it beyond rounding."""
+    networks = getattr(method, "networks", {}).values()
+    size = sum(parameter.numel() for network in networks for parameter in network.parameters())
+    return asked or (2 if device.type == "cpu" and size > FULL_SIZE else 8)
 
 
 def in_numerics(

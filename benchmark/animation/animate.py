@@ -18,7 +18,7 @@ from talkbench.benchmark.animation.output import check_output, write
 from talkbench.benchmark.environment import choose_device, memory_advice, reproducible
 from talkbench.benchmark.evaluation.motions import check_motion, implied_settings, motions
 from talkbench.benchmark.evaluation.plan import create_method
-from talkbench.benchmark.numerics import Numerics, in_numerics
+from talkbench.benchmark.numerics import Numerics, in_numerics, suited_batch_size
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.images import resize, squared, to_tensor, to_uint8, write_png
@@ -96,9 +96,10 @@ def animate(options: AnimateOptions, progress: Progress | None = None) -> Animat
         motion = _motion_of_one(options, progress)
     with reproducible(), memory_advice(options.batch_size):
         plain = _method(options, weights, motion)
-        method = in_numerics(plain, numerics, device, options.batch_size, progress.warn)
+        batch_size = suited_batch_size(options.batch_size, plain, device)
+        method = in_numerics(plain, numerics, device, batch_size, progress.warn)
         size = method.resolution or DEFAULT_SIZE
-        driver = Driver(clip, clip.numbers, options.batch_size, options.fit)
+        driver = Driver(clip, clip.numbers, batch_size, options.fit)
         source, driver = _cropped(options, picture, driver, size, weights.method if weights else method.name, progress)
         check_output(options, driver, progress)
         composition = _Composition(options, source, size, progress)

@@ -51,7 +51,7 @@ class AnimateOptions:
     sound: bool = True
     strict: bool = False
     frames: Path | None = None
-    batch_size: int = 8
+    batch_size: int | None = None  # None: by device and method
     device: str = "auto"
     precision: str = "float32"
     compiled: bool = False

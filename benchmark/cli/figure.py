@@ -67,7 +67,7 @@ OF_VIDEOS, OF_PRINT = ("seconds", "width"), ("frames", "dpi", "html")
     help="How wide a video is at most, in pixels.  [default: 1920; of .webp and .gif 960]",
 )  # fmt: skip
 @click.option("--html", type=PATH, help="Also write a page with the picture and the numbers of its pairs.")
-@OPTIONS["batch_size"]
+@OPTIONS["frames_at_once"]
 @OPTIONS["device"]
 @OPTIONS["set"]
 def command(runs: tuple[Path, ...], sources: Path | None, **options: Any) -> None:

@@ -156,6 +156,12 @@ def _listed(value: str | None) -> list[str]:
     return [] if value == "all" else [name.strip() for name in (value or "").split(",") if name.strip()]
 
 
+def _auto(ctx: click.Context, param: click.Parameter, value: str | int) -> int | None:
+    """A positive number; None for ``auto``."""
+    number: int | None = None if value == "auto" else POSITIVE(value, param, ctx)
+    return number
+
+
 def processors(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int:
     return value or os.cpu_count() or 1
 
@@ -213,6 +219,10 @@ OPTIONS: dict[str, Callable[[Command], Command]] = {
         help="Compile the method with torch.compile, which takes minutes and pays on long runs. Part of what was run.",
     ),
     "batch_size": click.option(
+        "--batch-size", default="auto", show_default=True, callback=_auto, metavar="N",
+        help="How many frames are processed at once; auto: 2 of a full-size method on a CPU, else 8.",
+    ),
+    "frames_at_once": click.option(
         "--batch-size", type=POSITIVE, default=8, show_default=True, help="How many frames are processed at once.",
     ),
     "workers": click.option(

@@ -62,7 +62,12 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--out", type=PATH, help="CSV file.  [default: perf/<device>-<modes, metrics or train-modes>-<version>.csv]"
 )
-@json_option("table, the CSV file; rows, of each setting, cost and reason")
+@click.option(
+    "--against",
+    type=PATH,
+    help="Folder with tables of earlier measurements: the times of equal settings are printed as ratios.",
+)
+@json_option("table, the CSV file; rows, of each setting, cost and reason; against, the ratios, with --against")
 @click.pass_context
 def command(
     context: click.Context,
@@ -70,6 +75,7 @@ def command(
     methods: tuple[str, ...],
     metrics: tuple[str, ...],
     train: bool,
+    against: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -92,6 +98,7 @@ def command(
     bench perf --train --method mcnet --modes float32,bf16,bf16+compiled --batch-size 8,16,32 --device cuda
     bench perf --train --method all --batch-size 2
     bench perf --metrics all
+    bench perf --method all --against perf/before
     bench perf --metrics akd,csim,lpips@vgg --batch-size 8,64 --device cuda
     """
     if bool(methods) == bool(metrics):
@@ -110,12 +117,37 @@ def command(
 
         methods = tuple(dict.fromkeys([*(name for name in methods if name != ALL), *defaults(train)]))
     measure = _of_training if train else _of_metrics if metrics else _of_methods
+    stored = _stored(against)  # before the measurement, which may be written into the same folder
     rows, path, show = measure(metrics or methods, options)
+    compared = _against(rows, stored)
     if as_json:
-        answer(table=path, rows=rows)
+        answer(table=path, rows=rows, **({"against": compared} if against else {}))
         return
     show(rows)
+    if against:
+        _print_against(compared, against)
     click.echo(f"table   {path}")
+
+
+def _stored(against: Path | None) -> list[Any]:
+    from talkbench.benchmark.perf.against import stored_rows
+
+    return stored_rows(against) if against else []
+
+
+def _against(rows: list[Any], stored: list[Any]) -> list[Any]:
+    from talkbench.benchmark.perf.against import ratios
+
+    return ratios(rows, stored)
+
+
+def _print_against(compared: list[Any], against: Path) -> None:
+    from talkbench.benchmark.cli.print.costs import print_ratios
+
+    if compared:
+        print_ratios(compared)
+    else:
+        click.echo(f"nothing to compare: no table in {against} has these settings on this device, threads included")
 
 
 Measured = tuple[list[Any], Path, Callable[[Any], None]]

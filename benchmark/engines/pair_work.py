@@ -32,7 +32,7 @@ from talkbench.benchmark.evaluation.protocol import load as load_protocol
 from talkbench.benchmark.evaluation.reader import Reader
 from talkbench.benchmark.evaluation.record import describe
 from talkbench.benchmark.evaluation.scorer import Pictured
-from talkbench.benchmark.numerics import Numerics, in_numerics
+from talkbench.benchmark.numerics import Numerics, in_numerics, suited_batch_size
 from talkbench.benchmark.videos.kept_frames import encode
 from talkbench.benchmark.videos.pictured_pairs import PicturedPairs
 from talkbench.core.errors import TalkbenchError
@@ -118,7 +118,7 @@ class PairWork(Job):
     ) -> Iterator[Callable[[Sequence[Stretch]], Iterator[BatchResult]]]:
         pictured = PicturedPairs(self.split.pairs, self.record.ranking)
         subject = evaluator(setup, self.record, self.workers, warn, pictured.take)
-        order = batches(self.split.pairs, self.options.batch_size)
+        order = batches(self.split.pairs, setup.batch_size)
         with Reader(subject.images, self.workers) as reader:
 
             def function(chunk: Sequence[Stretch]) -> Iterator[BatchResult]:
@@ -173,7 +173,8 @@ class PairWork(Job):
             method = create_method(weights, {**implied, **options.settings})
             numerics = Numerics(options.precision, options.compiled)
             numerics.check(device)
-            method = in_numerics(method, numerics, device, options.batch_size, lambda line: _log(f"warning: {line}"))
+            batch_size = suited_batch_size(options.batch_size, method, device)
+            method = in_numerics(method, numerics, device, batch_size, lambda line: _log(f"warning: {line}"))
         chosen = [metrics.create(spec.name) for spec in self.record.metrics]
         for metric in chosen:
             if problem := metric.problem():
@@ -181,7 +182,9 @@ class PairWork(Job):
         size = self.record.dataset.image_size
         extractors = choose_extractors(chosen, device)
         protocol = load_protocol(options.protocol)
-        return Setup(protocol, device, weights, method, self.split, size, chosen, extractors, [], [])
+        batch_size = suited_batch_size(options.batch_size, method, device)
+        facts = self.split, size, chosen, extractors
+        return Setup(protocol, device, weights, method, *facts, [], [], batch_size=batch_size)
 
 
 def evaluator(

@@ -31,7 +31,7 @@ class RunOptions:
     root: Path | None = None
     metrics: tuple[str, ...] = ()
     limit: int | None = None
-    batch_size: int = 8
+    batch_size: int | None = None  # None: by device and method
     workers: int | None = None
     image_size: int | None = None
     device: str = "auto"

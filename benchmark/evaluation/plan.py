@@ -24,7 +24,7 @@ from talkbench.benchmark.evaluation.record import IN_MEMORY
 from talkbench.benchmark.evaluation.scorer import has_videos
 from talkbench.benchmark.evaluation.shortfall import each_reason, remarks
 from talkbench.benchmark.evaluation.trainings import Training, held_out, read_training
-from talkbench.benchmark.numerics import Numerics, in_numerics
+from talkbench.benchmark.numerics import Numerics, in_numerics, suited_batch_size
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.registry import nearest
@@ -42,6 +42,7 @@ class Setup:
 
     Attributes:
         method: the method to run, or the frames to score in its place.
+        batch_size: how many frames it gets at once.
         size: side in pixels of the images that the method and the metrics get.
         unavailable: the metrics that were asked for and cannot be computed.
         remarks: what to tell the user of these.
@@ -61,6 +62,7 @@ class Setup:
     remarks: list[str]
     training: Training | None = None
     seen: str = ""
+    batch_size: int = 8
 
 
 def prepare(
@@ -115,15 +117,16 @@ def prepare(
     lines = remarks(unavailable, len(chosen) + len(unavailable), protocol)
     if not chosen:
         raise TalkbenchError(f"none of the metrics can be computed: {'; '.join(lines)}; see bench list metrics")
+    batch_size = suited_batch_size(options.batch_size, method, device)
     if method is not None:
-        source: Method | GivenFrames = in_numerics(method, numerics, device, options.batch_size, progress.warn)
+        source: Method | GivenFrames = in_numerics(method, numerics, device, batch_size, progress.warn)
     elif options.maker is not None:
         source = options.maker.make(pairs, size, progress)
     else:
         source = _given_frames(options, whole, len(pairs), size, progress)
     extractors = choose_extractors(chosen, device)
     told = each_reason(unavailable) if options.verbose else lines
-    facts = training, seen.words
+    facts = training, seen.words, batch_size
     return Setup(protocol, device, weights, source, pairs, size, chosen, extractors, unavailable, told, *facts)
 
 

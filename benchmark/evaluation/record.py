@@ -61,7 +61,7 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
         ),
         metrics=tuple(spec_of(metric.card(), split.task) for metric in setup.metrics),
         unavailable=tuple(setup.unavailable),
-        batch_size=options.batch_size,
+        batch_size=setup.batch_size,
         device=str(setup.device),
         device_name=device_name(setup.device),
         threads=torch.get_num_threads(),

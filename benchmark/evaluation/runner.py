@@ -284,7 +284,7 @@ def _evaluate(
         pictured.resume(store)
     log = ContentLog(store)
     store.forget_features(done)
-    order = batches(setup.split.pairs, options.batch_size)
+    order = batches(setup.split.pairs, setup.batch_size)
     part = set(shard_of(options.shard).part(order)) if options.shard else set(range(len(setup.split)))
     todo = stretches_to_do(order, set(range(len(setup.split))) - part | done)
     if todo:
@@ -337,7 +337,7 @@ def _work(
     own = setup.method if isinstance(setup.method, GivenFrames) or setup.weights.origin == IN_MEMORY else None
     workers = choose_workers(options.workers, pairs) if local else options.workers or 0
     here = (setup, progress.warn) if local else (None, None)
-    options = replace(options, device=str(setup.device), maker=None)
+    options = replace(options, device=str(setup.device), batch_size=setup.batch_size, maker=None)
     return PairWork(
         options, record, setup.split, own, setup.weights, filmed, workers, Path.cwd(), home().absolute(), *here
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from talkbench.methods.spade import SPADE
@@ -67,6 +67,7 @@ class EnlargedConv:
 def spade(norm: SPADE) -> Callable[[Tensor, Tensor], Tensor]:
     """Labels enlarged by a whole factor are convolved small; 1 + γ comes from the bias."""
     shared, gamma, beta = norm.mlp_shared[0], norm.mlp_gamma, norm.mlp_beta
+    assert isinstance(shared, nn.Conv2d)
     assert gamma.bias is not None
     enlarged, one_more = EnlargedConv(shared.weight, shared.bias), gamma.bias.detach() + 1
 

@@ -42,6 +42,7 @@ class InferenceForm:
     """
 
     def __init__(self, method: Method[Any, Any]) -> None:
+        self._method = method
         self._forms: dict[nn.Module, Form] = {}
         self._depth = 0
         for name, network in method.networks.items():
@@ -49,6 +50,10 @@ class InferenceForm:
             for module in () if name in method.plain else network.modules():
                 if forward := _forward(module, packed):
                     self._forms[module] = Form(module, forward)
+
+    def __reduce__(self) -> tuple[type[InferenceForm], tuple[Method[Any, Any]]]:
+        """Another process makes the form anew."""
+        return InferenceForm, (self._method,)
 
     def __bool__(self) -> bool:
         """Whether it computes anything otherwise."""

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from talkbench import methods
-from talkbench.benchmark.numerics import Numerics, in_numerics
+from talkbench.benchmark.numerics import Numerics, in_numerics, suited_batch_size
 from talkbench.benchmark.probes import probe_images
 from talkbench.core.errors import TalkbenchError
 from talkbench.methods.interface import Batch, Method
@@ -140,3 +140,24 @@ def test_the_method_given_stays_as_it_is():
     assert half.render(half.encode_source(images), half.encode_motion(images)).dtype == torch.float32
     assert method.encode_source(images).images.dtype == torch.float32
     assert in_numerics(method, Numerics(), device, 2, print) is method
+
+
+@pytest.mark.parametrize(
+    ("asked", "parameters", "device", "expected"),
+    [
+        (None, 30_000_000, "cpu", 2),
+        (None, 30_000_000, "cuda", 8),
+        (None, 2_000_000, "cpu", 8),
+        (5, 30_000_000, "cpu", 5),
+    ],
+)
+def test_a_batch_suits_method_and_device(asked, parameters, device, expected):
+    method = Mixed()
+    with torch.device("meta"):
+        method.networks = {"generator": torch.nn.Linear(1000, parameters // 1000)}
+    assert suited_batch_size(asked, method, torch.device(device)) == expected
+
+
+def test_the_record_says_the_batch_size_that_auto_chose(run):
+    assert run("--batch-size", "auto").record.batch_size == 8
+    assert "'many' is not a valid integer range" in run("--batch-size", "many", "--out", "b").err

@@ -15,7 +15,7 @@ from talkbench.benchmark.cli.options import OPTIONS, PATH
 @click.option("--pairs", help="A pair list in place of the task's own: a file, or the name of a published list.")
 @OPTIONS["root"]
 @click.option("--out", type=PATH, help="File to write.  [default: beside the data's lists, where bench run finds it]")
-@OPTIONS["batch_size"]
+@OPTIONS["frames_at_once"]
 @OPTIONS["device"]
 def command(**options: Any) -> None:
     """Find the driving frames posed most like the sources.

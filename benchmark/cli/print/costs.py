@@ -11,6 +11,7 @@ from rich.text import Text
 from talkbench.benchmark.cli.print.console import console
 
 if TYPE_CHECKING:
+    from talkbench.benchmark.perf.against import Ratio
     from talkbench.benchmark.perf.methods import MethodRow
     from talkbench.benchmark.perf.metrics import MetricRow
     from talkbench.benchmark.perf.training import TrainRow
@@ -73,6 +74,16 @@ def print_metric_costs(rows: Sequence[MetricRow]) -> None:
     below = [row.remark for row in rows if row.remark]
     below += [f"not measured: {line}" for line in not_measured(rows)]
     _print_costs(title, headings, lines, below)
+
+
+def print_ratios(ratios: Sequence[Ratio]) -> None:
+    """One line per time that was measured before too."""
+    lines = [
+        [ratio.setting, ratio.time, f"{ratio.before:.2f}", f"{ratio.now:.2f}", f"{ratio.ratio:.3f} x", ratio.table]
+        for ratio in ratios
+    ]
+    headings = ("setting", "time", "before, ms", "now, ms", "as fast", "table")
+    _print_costs("against earlier measurements", headings, lines, [])
 
 
 def _not_measured(rows: Sequence[MethodRow] | Sequence[TrainRow]) -> list[str]:

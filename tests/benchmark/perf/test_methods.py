@@ -313,3 +313,35 @@ def test_a_wrong_command(bench, place, options, message):
 
 def test_settings_are_columns():
     assert COLUMNS[: len(Setting.__dataclass_fields__)] == tuple(Setting.__dataclass_fields__)
+
+
+def test_times_are_compared_with_those_of_an_earlier_table(bench, layers, place):
+    shared = ("perf", "--method", "layers", "--device", "cpu", "--repeat", 1, "--batch-size")
+    assert bench(*shared, "1", "--out", "before/a.csv").code == 0
+    path = place / "before" / "a.csv"
+    (row,) = csv.DictReader(path.read_text().splitlines())
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerow({**row, "talkbench": "0.0.1", "torch": "1.0", "ms_frame": "1000", "ms_cold": ""})
+    told = json.loads(bench(*shared, "1,2", "--against", "before", "--json").out)
+    (ratio,) = told["against"]  # of the batch of two nothing is stored
+    assert (ratio["time"], ratio["before"], ratio["talkbench"], ratio["table"]) == ("ms_frame", 1000, "0.0.1", "a.csv")
+    assert ratio["ratio"] == pytest.approx(1000 / ratio["now"])
+    assert "against earlier measurements" in bench(*shared, "1", "--against", "before").out
+    nothing = bench(*shared, "2", "--against", "before")
+    assert nothing.code == 0
+    assert "nothing to compare: no table in before has these settings on this device" in nothing.out
+
+
+@pytest.mark.parametrize(
+    ("folder", "complaint"),
+    [
+        ("nowhere", "--against nowhere is not a folder; give the one that holds tables of bench perf"),
+        (".", "--against . holds no table of bench perf with a time in it; give another folder"),
+    ],
+)
+def test_a_folder_without_tables_is_refused_before_anything_is_measured(bench, layers, folder, complaint):
+    result = bench("perf", "--method", "layers", "--against", folder)
+    assert result.code == 2
+    assert complaint in result.err
