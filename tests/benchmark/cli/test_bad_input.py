@@ -33,7 +33,7 @@ from talkbench.methods.checkpoints import save_networks
         (("--set", "noise=loud"), "--set noise=loud: input should be a valid number"),
         (("--set", "noise=true"), "--set noise=true: a number is needed, not true or false"),
         (("--set", "noise=.nan"), "blend cannot be recorded: "),
-        (("--set", "weights=x"), "blend has no setting 'weights': known: fault, noise, side, sleep"),
+        (("--set", "weights=x"), "blend has no setting 'weights': known: deaths, fault, noise, side, sleep"),
         (("--set", "variant=soft"), "blend has no setting 'variant'"),
         (("--set", "noise"), "'noise' is not of the form name=value; see bench run --help"),
         (("--set", "fault=["), "the value is not YAML; put it in quotes; see bench run --help"),
@@ -292,9 +292,10 @@ def test_when_all_pairs_fail_the_rows_and_the_page_say_so(score, place):
 
 
 def test_out_of_memory(score):
-    result = score("--set", "fault=memory")
-    assert result.code == 2
-    assert result.err.splitlines()[-1] == "bench: out of memory; try a smaller --batch-size than 8"
+    for given, advice in ((), "--batch-size 1"), (("--batch-size", 8), "a smaller --batch-size than 8"):
+        result = score("--set", "fault=memory", *given)
+        assert result.code == 2
+        assert result.err.splitlines()[-1] == f"bench: out of memory; try {advice}"
     assert result.err.count("bench:") == 1
     single = score("--set", "fault=memory", "--batch-size", 1)
     assert single.err.splitlines()[-1] == "bench: out of memory; try another --device"

@@ -45,6 +45,7 @@ def test_help_names_every_command_with_a_whole_sentence(bench):
         "inspect",
         "leaderboard",
         "list",
+        "merge",
         "perf",
         "results",
         "run",
