@@ -15,7 +15,7 @@ from talkbench.benchmark.evaluation.given_frames import frame_name
 from talkbench.benchmark.programs.calls import Call, Images, key_of
 from talkbench.benchmark.programs.commands import command_of
 from talkbench.benchmark.programs.inputs import write_inputs
-from talkbench.benchmark.programs.outputs import frames_of
+from talkbench.benchmark.programs.outputs import frames_of, named_below
 from talkbench.benchmark.programs.process import Ended, Processes, check_space, tail
 from talkbench.benchmark.programs.program import Program
 from talkbench.core.errors import PairError, TalkbenchError
@@ -110,10 +110,11 @@ class Caller:
             )
             if ended.problem:
                 raise PairError("program-timeout" if ended.timed_out else "program-failed", ended.problem)
-            kinds = {}
-            for number, frame, kind in frames_of(self.program.card, call, files / "out", self.size):
-                write_png(result / frame_name(number), frame)
-                kinds[number] = kind
+            kinds, out = {}, files / "out"
+            with named_below(out):
+                for number, frame, kind in frames_of(self.program.card, call, out, self.size):
+                    write_png(result / frame_name(number), frame)
+                    kinds[number] = kind
             facts = {"kinds": kinds, "seconds": ended.seconds, "attempt": attempt, "ended": time.time()}
             write_atomic(result / FACTS, json.dumps(facts))
 

@@ -18,7 +18,7 @@ from talkbench.benchmark.programs.calling import run_once
 from talkbench.benchmark.programs.calls import Call, Images, calls_of
 from talkbench.benchmark.programs.frames import gpus
 from talkbench.benchmark.programs.judging import Finding, Sample
-from talkbench.benchmark.programs.outputs import list_file, pictures
+from talkbench.benchmark.programs.outputs import list_file, named_below, pictures
 from talkbench.benchmark.programs.process import Processes, tail
 from talkbench.benchmark.programs.program import Program, load
 from talkbench.benchmark.programs.templates import fields_of
@@ -73,7 +73,8 @@ class DryRun:
         try:
             if ended.problem:
                 raise PairError("program-timeout" if ended.timed_out else "program-failed", f"it {ended.problem}")
-            return list(self._samples(call, folder / "out"))
+            with named_below(folder / "out"):
+                return list(self._samples(call, folder / "out"))
         except PairError as error:
             last = tail(log)
             raise PairError(error.reason, f"{error.message}" + (f"; its last words: {last}" if last else "")) from error

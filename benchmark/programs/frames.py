@@ -171,7 +171,13 @@ class Maker:
                     absent[number] = LOST, gone[number]
                 elif place in result.files:
                     kinds[number] = result.kinds[place]
-                    _put(result.files[place], self.folder / frame_name(number), size)
+                    try:
+                        _put(result.files[place], self.folder / frame_name(number), size)
+                    except PairError as error:
+                        folder = result.files[place].parent
+                        raise TalkbenchError(
+                            f"{folder} is damaged; delete this folder, and the call is made anew"
+                        ) from error
                 else:
                     absent[number] = "missing-frame", f"{self.name} wrote no frame of pair {number}"
         self._report(split, absent, progress)
@@ -196,7 +202,8 @@ class Maker:
         if failed and len(failed) == len(self.results):
             reason = failed[0].fault
             assert reason is not None
-            raise TalkbenchError(f"not one of {len(failed)} calls went well; {reason[1]}")
+            said = "the only call failed" if len(failed) == 1 else f"not one of {len(failed)} calls went well"
+            raise TalkbenchError(f"{said}; {reason[1]}")
         if not self.results:
             raise TalkbenchError("no pair has frames that can be read; check the data with bench data verify")
         counts = Counter(reason for reason, _ in absent.values())

@@ -69,11 +69,13 @@ class Program:
         """
         files = {}
         for template in self.card.weights:
-            pattern = Path(fill(template, {name: glob.escape(str(path)) for name, path in self.places.items()}))
+            folder = self.path.absolute().parent
+            escaped = {name: glob.escape(str(path)) for name, path in self.places.items()}
+            pattern = Path(glob.escape(str(folder)), fill(template, escaped))
             root = Path(pattern.anchor)
             files[template] = sorted(root.glob(str(pattern.relative_to(root))))
             if not files[template]:
-                path = fill(template, {name: str(path) for name, path in self.places.items()})
+                path = folder / fill(template, {name: str(path) for name, path in self.places.items()})
                 raise TalkbenchError(f"{self.name}: weights: there is no {path}; put the file there, or mend the card")
         return files
 
@@ -140,14 +142,19 @@ def load(name: str, settings: Mapping[str, object] | None = None) -> Program:
 
 def _number(key: str, value: object) -> float:
     whole = key != "timeout"
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < 0:
-        raise TalkbenchError(f"--set {key}={value}: give a {'whole ' if whole else ''}number that is not negative")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int if whole else int | float)
+        or not value >= (0 if whole else 1e-3)
+    ):
+        kind = "whole number that is not negative" if whole else "number of seconds"
+        raise TalkbenchError(f"--set {key}={value}: give a {kind}")
     return value  # type: ignore[return-value]
 
 
 def _place(where: str, text: str, folder: Path) -> Path:
     """The path that a text stands for; a bare word may be a program that the shell finds."""
-    path = folder / Path(text).expanduser()
+    path = folder / os.path.expanduser(text)  # noqa: PTH111  # what has no such user stays, and is not there
     if not is_there(path) and text == Path(text).name and shutil.which(text):
         return Path(str(shutil.which(text))).absolute()
     if not is_there(path):
