@@ -27,6 +27,7 @@ from talkbench.core.errors import PairError, TalkbenchError
 from talkbench.core.files import PARTIAL
 from talkbench.core.images import read_image, resize
 from talkbench.core.paths import home
+from talkbench.core.text import few
 from talkbench.datasets import Frame, Pair, Split
 
 FRAMES, STEP = 24, 3
@@ -74,7 +75,7 @@ class DryRun:
             if ended.problem:
                 raise PairError("program-timeout" if ended.timed_out else "program-failed", f"it {ended.problem}")
             with named_below(folder / "out"):
-                return list(self._samples(call, folder / "out"))
+                return [_of_one_size(sample) for sample in self._samples(call, folder / "out")]
         except PairError as error:
             last = tail(log)
             raise PairError(error.reason, f"{error.message}" + (f"; its last words: {last}" if last else "")) from error
@@ -99,6 +100,13 @@ class DryRun:
 
     def _read(self, frame: Frame) -> np.ndarray:
         return resize(self.images.read(frame), self.size)
+
+
+def _of_one_size(sample: Sample) -> Sample:
+    sizes = {f"{picture.shape[1]}x{picture.shape[0]}": None for picture in sample.pictures}
+    if len(sizes) > 1:
+        raise PairError("wrong-size", f"it wrote frames of several sizes in one call: {few(list(sizes))}")
+    return sample
 
 
 def check_program(options: ProgramCheck, progress: Progress | None = None) -> list[Finding]:

@@ -99,7 +99,7 @@ class Maker:
         Raises:
             TalkbenchError: it cannot be.
         """
-        check_name(self.name, str(self.program.path))
+        check_name(self.name, f"{self.program.path}:")
         if MOTIONS[motion] not in self.program.card.motions:
             choices = [name for name, kind in MOTIONS.items() if kind in self.program.card.motions]
             raise TalkbenchError(f"{self.name} has no motion {motion}; give --motion {' or '.join(choices)}")

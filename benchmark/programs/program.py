@@ -125,10 +125,16 @@ def load(name: str, settings: Mapping[str, object] | None = None) -> Program:
     for key in settings:
         if key not in card.places:
             raise TalkbenchError(f"{path.stem} has no setting {key!r}: {nearest(key, {*card.places, *numbers})}")
-    missing = [key for key, place in card.places.items() if not (place or settings.get(key))]
+    missing = [key for key, place in card.places.items() if settings.get(key, place) in ("", None)]
     if missing:
         options = " ".join(f"--set {key}=PATH" for key in missing)
         raise TalkbenchError(f"{path.stem} needs paths of this machine: give {options} (bench show {name})")
+    for key, value in settings.items():
+        if not isinstance(value, str):  # 007 is a number, and "a: b" a mapping
+            quoted = f"--set {key}='\"…\"'"
+            raise TalkbenchError(
+                f"--set {key}={value}: YAML takes this for no text; put the path in quotes of its own: {quoted}"
+            )
     chosen = {
         key: _place(f"--set {key}", str(settings[key]), Path.cwd())
         if key in settings

@@ -123,6 +123,8 @@ def test_weights_are_relative_to_the_card_too(card, place, monkeypatch):
     ("settings", "said"),
     [
         ({"checkout": "~nobody-has-this-name/x"}, "--set checkout: there is no "),
+        ({"checkout": 7}, "--set checkout=7: YAML takes this for no text"),
+        ({"checkout": None}, "mine needs paths of this machine: give --set checkout=PATH"),
         ({"timeout": 0}, "--set timeout=0: give a number of seconds"),
         ({"timeout": float("nan")}, "--set timeout=nan: give a number of seconds"),
         ({"seed": -1}, "--set seed=-1: give a whole number that is not negative"),
