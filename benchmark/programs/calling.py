@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,29 @@ from talkbench.core.locks import FOREVER, locked
 from talkbench.core.paths import home
 
 LOG, RESULT, FACTS = "log.txt", "result", "call.json"
+
+DAY = 24 * 3600.0
+
+
+def cache_folder() -> Path:
+    """Where the frames of programs are kept."""
+    return home().absolute() / "programs"
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder for the time of a command, in the cache folder; what killed commands have left there is deleted."""
+    root, work = cache_folder(), "is working in"
+    root.mkdir(parents=True, exist_ok=True)
+    for leftover in root.glob(f"{PARTIAL}*"):
+        with suppress(TalkbenchError, OSError):
+            if time.time() - leftover.stat().st_mtime > DAY:
+                with locked(leftover, work):
+                    shutil.rmtree(leftover, ignore_errors=True)
+    with TemporaryDirectory(prefix=PARTIAL, dir=root) as folder, locked(Path(folder), work):
+        path = Path(folder, "work")
+        path.mkdir()
+        yield path
 
 
 @dataclass(frozen=True)
@@ -75,7 +99,7 @@ class Caller:
             Stopped: the command is being stopped.
         """
         key = key_of(call, self.images, self.settings, self.size)
-        folder = home().absolute() / "programs" / self.program.name / key
+        folder = cache_folder() / self.program.name / key
         with ExitStack() as stack:
             try:
                 work = f"is running {self.program.name} in"

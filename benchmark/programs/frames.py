@@ -11,22 +11,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
-from tempfile import TemporaryDirectory
 
 import torch
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames, check_name, frame_name, lossy
 from talkbench.benchmark.evaluation.motions import MOTIONS
-from talkbench.benchmark.programs.calling import Caller, CallResult
+from talkbench.benchmark.programs.calling import Caller, CallResult, work_folder
 from talkbench.benchmark.programs.calls import Call, Images, calls_of
 from talkbench.benchmark.programs.outputs import LOST, lost, shrunk
 from talkbench.benchmark.programs.process import Processes
 from talkbench.benchmark.programs.program import Program
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.files import PARTIAL
 from talkbench.core.images import read_image, write_png
-from talkbench.core.paths import home
 from talkbench.datasets import Split
 
 TOLD = 3
@@ -245,7 +242,5 @@ def gpus(device: str) -> list[str | None]:
 @contextmanager
 def making(program: Program, jobs: int, device: str) -> Iterator[Maker]:
     """What makes the frames of a run, and keeps them in one folder until the run has ended."""
-    root = home().absolute() / "programs"
-    root.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=PARTIAL, dir=root) as folder:
-        yield Maker(program, Path(folder), jobs, device)
+    with work_folder() as folder:
+        yield Maker(program, folder, jobs, device)

@@ -63,7 +63,7 @@ def test_the_commands_of_the_cards_in_the_tree(name, motion, words):
         ({"command": ["run", "{sorce}", "{driving}", "{out}"]}, "the unknown field {sorce}: did you mean source?"),
         ({"command": ["run", "{source}", "{driving}"]}, "neither command nor config has {out}"),
         ({"command": ["run", "{source}", "{driving}", "{out}", "{config}"]}, "the unknown field {config}"),
-        ({"command": []}, "command: tuple should have at least 1 item"),
+        ({"command": []}, "command: list should have at least 1 item"),
         ({"command": ["run", True]}, "command.1: input should be a valid string"),
         ({"folder": "{out}"}, "folder has the unknown field {out}"),
         ({"places": {}}, "places lack the checkout"),

@@ -11,6 +11,7 @@ import pytest
 
 from talkbench.benchmark.programs import calling, process
 from talkbench.benchmark.programs.process import Processes
+from talkbench.core.locks import locked
 
 
 def calls(state: Path) -> int:
@@ -264,3 +265,17 @@ def test_the_middle_of_a_long_log_is_left_out(tmp_path):
     assert log.stat().st_size < 2_001_000
     assert log.read_bytes().startswith(b"$ cd ")
     assert "bytes are left out" in log.read_bytes()[900_000:1_100_000].decode()
+
+
+def test_what_killed_commands_have_left_is_deleted(card, drive, tmp_path):
+    path = card()
+    assert drive(path, "--out", "first").code == 0
+    cache = next(tmp_path.glob("home*/programs"))
+    old, new, held = (cache / f".partial-{name}" for name in ("old", "new", "held"))
+    for folder in (old, new, held):
+        (folder / "work").mkdir(parents=True)
+    with locked(held, "is working in"):
+        for folder in (old, held):
+            os.utime(folder, (0, 0))
+        assert drive(path, "--out", "second").code == 0
+    assert [folder.exists() for folder in (old, new, held)] == [False, True, True]
