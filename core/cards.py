@@ -335,9 +335,14 @@ def parse_card(model: type[C], content: Any, source: str) -> C:
             keys = _keys(model, first["loc"][:-1])
             reason = f"unknown key {place!r}: {nearest(str(first['loc'][-1]), keys)}"
         else:
-            said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"].lower()
+            said = str(first["ctx"]["error"]) if first["type"] == "value_error" else _of_yaml(first["msg"].lower())
             reason = f"{place + ': ' if place else ''}{said}"
         raise TalkbenchError(f"{source} does not fit: {reason}") from error
+
+
+def _of_yaml(said: str) -> str:
+    """What pydantic says, in the words of YAML in place of Python's types."""
+    return re.sub(r"\btuple\b", "list", re.sub(r"dictionary( or instance of \w+)?", "mapping", said))
 
 
 def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

@@ -77,6 +77,12 @@ def _loader() -> type[yaml.SafeLoader]:
     from yaml.constructor import ConstructorError
 
     class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+            node: yaml.Node | None = super().compose_node(parent, index)
+            if node is not None and node.end_mark is None:  # an alias of what has not ended
+                raise ConstructorError(None, None, "an alias stands inside what it names", node.start_mark)
+            return node
+
         def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
             try:
                 return super().construct_object(node, deep)

@@ -84,6 +84,10 @@ def main(mode: str, source: str, driving: str, out: str, seed: str = "0", *optio
         every_frame(Path(driving), Path(out))
     if mode == "few":
         Path(out, "2.png").unlink()
+    if mode == "sizes":
+        from PIL import Image
+
+        Image.open(Path(out, "1.png")).resize((20, 20)).save(Path(out, "1.png"))
     if mode == "broken":
         Path(out, "1.png").write_text("no picture")
 

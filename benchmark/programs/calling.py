@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from talkbench.benchmark.evaluation.given_frames import frame_name
 from talkbench.benchmark.programs.calls import Call, Images, key_of
 from talkbench.benchmark.programs.commands import command_of
 from talkbench.benchmark.programs.inputs import write_inputs
-from talkbench.benchmark.programs.outputs import frames_of
+from talkbench.benchmark.programs.outputs import frames_of, named_below
 from talkbench.benchmark.programs.process import Ended, Processes, check_space, tail
 from talkbench.benchmark.programs.program import Program
 from talkbench.core.errors import PairError, TalkbenchError
@@ -25,6 +26,29 @@ from talkbench.core.locks import FOREVER, locked
 from talkbench.core.paths import home
 
 LOG, RESULT, FACTS = "log.txt", "result", "call.json"
+
+DAY = 24 * 3600.0
+
+
+def cache_folder() -> Path:
+    """Where the frames of programs are kept."""
+    return home().absolute() / "programs"
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder for the time of a command, in the cache folder; what killed commands have left there is deleted."""
+    root, work = cache_folder(), "is working in"
+    root.mkdir(parents=True, exist_ok=True)
+    for leftover in root.glob(f"{PARTIAL}*"):
+        with suppress(TalkbenchError, OSError):
+            if time.time() - leftover.stat().st_mtime > DAY:
+                with locked(leftover, work):
+                    shutil.rmtree(leftover, ignore_errors=True)
+    with TemporaryDirectory(prefix=PARTIAL, dir=root) as folder, locked(Path(folder), work):
+        path = Path(folder, "work")
+        path.mkdir()
+        yield path
 
 
 @dataclass(frozen=True)
@@ -75,7 +99,7 @@ class Caller:
             Stopped: the command is being stopped.
         """
         key = key_of(call, self.images, self.settings, self.size)
-        folder = home().absolute() / "programs" / self.program.name / key
+        folder = cache_folder() / self.program.name / key
         with ExitStack() as stack:
             try:
                 work = f"is running {self.program.name} in"
@@ -110,10 +134,11 @@ class Caller:
             )
             if ended.problem:
                 raise PairError("program-timeout" if ended.timed_out else "program-failed", ended.problem)
-            kinds = {}
-            for number, frame, kind in frames_of(self.program.card, call, files / "out", self.size):
-                write_png(result / frame_name(number), frame)
-                kinds[number] = kind
+            kinds, out = {}, files / "out"
+            with named_below(out):
+                for number, frame, kind in frames_of(self.program.card, call, out, self.size):
+                    write_png(result / frame_name(number), frame)
+                    kinds[number] = kind
             facts = {"kinds": kinds, "seconds": ended.seconds, "attempt": attempt, "ended": time.time()}
             write_atomic(result / FACTS, json.dumps(facts))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from talkbench.benchmark.programs.templates import fields_of
 from talkbench.core.cards import Card, LicenceCard, Line
@@ -41,12 +42,26 @@ def _text(value: object) -> object:
 Argument = Annotated[str, BeforeValidator(_text)]
 
 
+def _glob(text: str) -> str:
+    """A pattern that `Path.glob` takes."""
+    parts = PurePosixPath(text).parts
+    if not parts or "\0" in text or any("**" in part and part != "**" for part in parts):
+        raise ValueError(f"{text!r} is no pattern of files; ** stands for whole folders, * for a part of a name")
+    return text
+
+
+Glob = Annotated[str, AfterValidator(_glob)]
+
+MOST_FRAMES, MOST_PIXELS, MOST_PARTS, FASTEST = 1_000_000, 8192, 64, 1000.0
+"""The largest numbers of frames, sides, parts of a montage and frames per second that a card may name."""
+
+
 class Cut(Card):
     """Which part of a montage is the frame: one of `columns` times `rows` equal parts, counted from 0."""
 
-    columns: int = Field(default=1, ge=1)
+    columns: int = Field(default=1, ge=1, le=MOST_PARTS)
     column: int = Field(default=0, ge=0)
-    rows: int = Field(default=1, ge=1)
+    rows: int = Field(default=1, ge=1, le=MOST_PARTS)
     row: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -66,10 +81,10 @@ class FrameMap(Card):
         offset: how many frames the output begins with that belong to no driving frame.
     """
 
-    rate: float | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, gt=0, le=FASTEST)
     cap: int | None = Field(default=None, ge=1)
     dropped: int = Field(default=0, ge=0)
-    offset: int = Field(default=0, ge=0)
+    offset: int = Field(default=0, ge=0, le=MOST_FRAMES)
 
 
 class Input(Card):
@@ -82,7 +97,7 @@ class Input(Card):
     """
 
     driving: Literal["video", "frames", "image"] = "video"
-    size: int | None = Field(default=None, ge=1)
+    size: int | None = Field(default=None, ge=1, le=MOST_PIXELS)
     lossless: bool = True
 
 
@@ -92,22 +107,27 @@ class Output(Card):
     Attributes:
         form: of the frames of a call: one video, or images in the natural order of their names. A program for whole
             lists writes images, one for each pair.
-        files: where they are below ``{out}``, with ``*`` and ``**``; of a whole list, where that of ``{number}`` is.
+        files: where they are below ``{out}``, with ``*`` and ``**``; of a whole list, where that of ``{number}``
+            is, the only field here.
         size: side in pixels of a frame, after the `cut`; None: that of its input.
         cut: which part of each picture is the frame; None: all of it.
     """
 
     form: Literal["video", "frames"]
-    files: str
-    size: int | None = Field(default=None, ge=1)
+    files: Glob
+    size: int | None = Field(default=None, ge=1, le=MOST_PIXELS)
     cut: Cut | None = None
 
     @field_validator("files")
     @classmethod
     def _below(cls, files: str) -> str:
-        if not files or files.startswith(("/", "~")) or ".." in files.split("/"):
+        if files.startswith(("/", "~")) or ".." in files.split("/"):
             raise ValueError(f"{files!r} does not lie below {{out}}; give a path relative to it")
         return files
+
+
+TAKEN = ("source", "driving", "reference", "out", "pairs", "images", "log")
+"""Names, without suffix, of what else is in the folder of a call."""
 
 
 class Config(Card):
@@ -124,8 +144,10 @@ class Config(Card):
     @field_validator("file")
     @classmethod
     def _plain(cls, file: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", file):
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", file):
             raise ValueError(f"{file!r} is no plain file name")
+        if file.partition(".")[0] in TAKEN:
+            raise ValueError(f"{file!r} is the name of another file of a call; choose another")
         return file
 
 
@@ -173,7 +195,7 @@ class ProgramCard(Card):
     memory: str = ""
     granularity: Literal["pair", "clip", "list"]
     places: dict[str, str]
-    weights: tuple[str, ...] = ()
+    weights: tuple[Glob, ...] = ()
     command: tuple[Argument, ...] = Field(min_length=1)
     container: Container | None = None
     folder: str = "{checkout}"
@@ -184,7 +206,7 @@ class ProgramCard(Card):
     input: Input = Input()
     frames: FrameMap
     output: Output
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     timeout: float = Field(default=3600, gt=0)
     retries: int = Field(default=0, ge=0)
     notes: tuple[Line, ...] = ()
@@ -210,7 +232,6 @@ class ProgramCard(Card):
     @model_validator(mode="after")
     def _fields(self) -> Self:
         per_call = set(self.fields) - ({"config"} if self.config is None else set())
-        files = per_call | ({"number"} if self.granularity == "list" else set())
         for part, fields in {
             "command": per_call,
             "motions": per_call,
@@ -219,7 +240,7 @@ class ProgramCard(Card):
             "folder": set(self.places),
             "weights": set(self.places),
             "container": per_call - {"motion"},
-            "output": files - {"motion"},
+            "output": set(OF_RESULTS) if self.granularity == "list" else set(),
         }.items():
             content = getattr(self, part)
             template = content.model_dump() if isinstance(content, Card) else content
@@ -246,8 +267,13 @@ class ProgramCard(Card):
 
     @model_validator(mode="after")
     def _forms(self) -> Self:
-        if self.granularity == "list" and (self.output.form == "video" or "number" not in fields_of(self.output.files)):
-            raise ValueError("of a whole list the output is frames, and its files have {number} in their names")
+        files = self.output.files
+        if self.granularity == "list" and (
+            self.output.form == "video" or "number" not in fields_of(files) or "*" in files
+        ):
+            raise ValueError(
+                "of a whole list the output is frames, and its files have {number} in their names, and no *"
+            )
         if self.granularity == "clip" and self.input.driving == "image":
             raise ValueError("a call of a whole clip takes a video or frames; write granularity: pair for an image")
         return self
@@ -255,5 +281,7 @@ class ProgramCard(Card):
 
 def _known(field: str, fields: set[str]) -> str:
     listed = ", ".join(f"{{{name}}}" for name in sorted(fields))
+    if not fields:
+        return "no field may stand there"
     close = nearest(field, fields)
     return f"{close} There are {listed}" if close.startswith("did") else f"there are {listed}"

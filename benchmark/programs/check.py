@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -14,19 +13,18 @@ from talkbench import datasets
 from talkbench.benchmark.evaluation.motions import MOTIONS
 from talkbench.benchmark.evaluation.plan import commonest_side
 from talkbench.benchmark.programs import judging
-from talkbench.benchmark.programs.calling import run_once
+from talkbench.benchmark.programs.calling import run_once, work_folder
 from talkbench.benchmark.programs.calls import Call, Images, calls_of
 from talkbench.benchmark.programs.frames import gpus
 from talkbench.benchmark.programs.judging import Finding, Sample
-from talkbench.benchmark.programs.outputs import list_file, pictures
+from talkbench.benchmark.programs.outputs import list_file, named_below, pictures
 from talkbench.benchmark.programs.process import Processes, tail
 from talkbench.benchmark.programs.program import Program, load
 from talkbench.benchmark.programs.templates import fields_of
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.files import PARTIAL
 from talkbench.core.images import read_image, resize
-from talkbench.core.paths import home
+from talkbench.core.text import few
 from talkbench.datasets import Frame, Pair, Split
 
 FRAMES, STEP = 24, 3
@@ -73,7 +71,8 @@ class DryRun:
         try:
             if ended.problem:
                 raise PairError("program-timeout" if ended.timed_out else "program-failed", f"it {ended.problem}")
-            return list(self._samples(call, folder / "out"))
+            with named_below(folder / "out"):
+                return [_of_one_size(sample) for sample in self._samples(call, folder / "out")]
         except PairError as error:
             last = tail(log)
             raise PairError(error.reason, f"{error.message}" + (f"; its last words: {last}" if last else "")) from error
@@ -100,6 +99,13 @@ class DryRun:
         return resize(self.images.read(frame), self.size)
 
 
+def _of_one_size(sample: Sample) -> Sample:
+    sizes = {f"{picture.shape[1]}x{picture.shape[0]}": None for picture in sample.pictures}
+    if len(sizes) > 1:
+        raise PairError("wrong-size", f"it wrote frames of several sizes in one call: {few(list(sizes))}")
+    return sample
+
+
 def check_program(options: ProgramCheck, progress: Progress | None = None) -> list[Finding]:
     """Look at a card and at what its program makes of two short clips of a data set.
 
@@ -118,13 +124,11 @@ def check_program(options: ProgramCheck, progress: Progress | None = None) -> li
     calls = calls_of(card, dry.images)
     calls = [calls[0], calls[-1]] if card.granularity == "pair" else calls
     progress.start(0, len(calls) + (2 if _seeded(program) else 0))
-    root = home().absolute() / "programs"
-    root.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=PARTIAL, dir=root) as folder:
+    with work_folder() as folder:
         try:
             samples = []
             for number, call in enumerate(calls):
-                samples += dry.sample(call, Path(folder, str(number)))
+                samples += dry.sample(call, folder / str(number))
                 progress.advance(1)
         except PairError as error:
             return [*findings, Finding("run", "fault", error.message)]
@@ -134,7 +138,7 @@ def check_program(options: ProgramCheck, progress: Progress | None = None) -> li
             )
         )
         findings += _judged(program, samples, size)
-        findings.append(_seed(dry, calls[0], samples[0], Path(folder), progress))
+        findings.append(_seed(dry, calls[0], samples[0], folder, progress))
     return findings
 
 

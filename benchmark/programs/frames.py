@@ -11,22 +11,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
-from tempfile import TemporaryDirectory
 
 import torch
 
 from talkbench.benchmark.evaluation.given_frames import GivenFrames, check_name, frame_name, lossy
 from talkbench.benchmark.evaluation.motions import MOTIONS
-from talkbench.benchmark.programs.calling import Caller, CallResult
+from talkbench.benchmark.programs.calling import Caller, CallResult, work_folder
 from talkbench.benchmark.programs.calls import Call, Images, calls_of
 from talkbench.benchmark.programs.outputs import LOST, lost, shrunk
 from talkbench.benchmark.programs.process import Processes
 from talkbench.benchmark.programs.program import Program
 from talkbench.benchmark.progress import Progress
 from talkbench.core.errors import PairError, TalkbenchError
-from talkbench.core.files import PARTIAL
 from talkbench.core.images import read_image, write_png
-from talkbench.core.paths import home
 from talkbench.datasets import Split
 
 TOLD = 3
@@ -99,7 +96,7 @@ class Maker:
         Raises:
             TalkbenchError: it cannot be.
         """
-        check_name(self.name, str(self.program.path))
+        check_name(self.name, f"{self.program.path}:")
         if MOTIONS[motion] not in self.program.card.motions:
             choices = [name for name, kind in MOTIONS.items() if kind in self.program.card.motions]
             raise TalkbenchError(f"{self.name} has no motion {motion}; give --motion {' or '.join(choices)}")
@@ -171,7 +168,13 @@ class Maker:
                     absent[number] = LOST, gone[number]
                 elif place in result.files:
                     kinds[number] = result.kinds[place]
-                    _put(result.files[place], self.folder / frame_name(number), size)
+                    try:
+                        _put(result.files[place], self.folder / frame_name(number), size)
+                    except PairError as error:
+                        folder = result.files[place].parent
+                        raise TalkbenchError(
+                            f"{folder} is damaged; delete this folder, and the call is made anew"
+                        ) from error
                 else:
                     absent[number] = "missing-frame", f"{self.name} wrote no frame of pair {number}"
         self._report(split, absent, progress)
@@ -196,7 +199,8 @@ class Maker:
         if failed and len(failed) == len(self.results):
             reason = failed[0].fault
             assert reason is not None
-            raise TalkbenchError(f"not one of {len(failed)} calls went well; {reason[1]}")
+            said = "the only call failed" if len(failed) == 1 else f"not one of {len(failed)} calls went well"
+            raise TalkbenchError(f"{said}; {reason[1]}")
         if not self.results:
             raise TalkbenchError("no pair has frames that can be read; check the data with bench data verify")
         counts = Counter(reason for reason, _ in absent.values())
@@ -238,7 +242,5 @@ def gpus(device: str) -> list[str | None]:
 @contextmanager
 def making(program: Program, jobs: int, device: str) -> Iterator[Maker]:
     """What makes the frames of a run, and keeps them in one folder until the run has ended."""
-    root = home().absolute() / "programs"
-    root.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=PARTIAL, dir=root) as folder:
-        yield Maker(program, Path(folder), jobs, device)
+    with work_folder() as folder:
+        yield Maker(program, folder, jobs, device)

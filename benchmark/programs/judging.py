@@ -249,6 +249,8 @@ def _readings(written: int, count: int, rate: Fraction, own: FrameMap | None) ->
 
 def _shift_words(shift: int, written: int, count: int) -> str:
     lacking = written - count + abs(shift)
+    if shift == 0 and written == count:
+        return "follow the driver, each driving frame with its own: set frames: {}"
     if shift == 0:
         extra = "more frames than it got" if written > count else "as far as they go"
         return f"follow the driver from its first frame on, {extra}: " + (

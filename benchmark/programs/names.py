@@ -29,5 +29,7 @@ def card_path(name: str) -> Path:
     listed = names()
     if own_case(name, listed) not in listed:
         close = nearest(name, listed)
-        raise TalkbenchError(f"no program {name!r} has a card: {close} A card of your own is a path that ends in .yaml")
+        raise TalkbenchError(
+            f"no card {name!r}: {close.removesuffix('?')}; a card of your own is a path that ends in .yaml"
+        )
     return FOLDER / f"{own_case(name, listed)}.yaml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +64,17 @@ def pictures(output: Output, out: Path) -> Pictures:
             kind = f"{stream.codec_context.name} {stream.codec_context.pix_fmt}"
         return Pictures(files, kind, VideoClip(files[0]))
     except TalkbenchError as error:
-        problem = str(error).replace(f"{out}/", "").removesuffix("; replace the file")
+        problem = str(error).removesuffix("; replace the file")
         raise PairError("undecodable-frame", f"what it wrote is broken: {problem}") from error
+
+
+@contextmanager
+def named_below(out: Path) -> Iterator[None]:
+    """Name the files of a program by their paths below `out`, which is gone when the message is read."""
+    try:
+        yield
+    except PairError as error:
+        raise PairError(error.reason, error.message.replace(f"{out}/", "")) from error
 
 
 def _files(pattern: str, out: Path) -> list[Path]:

@@ -27,6 +27,9 @@ OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LA
 TAIL, LONGEST = 3, 400
 """Lines of a log, and characters, that a message quotes."""
 
+MOST_LOG = 2_000_000
+"""Bytes of a log that are kept."""
+
 ENOUGH = 64_000_000
 """Bytes free on a disk, below which a program that failed has most likely filled it."""
 
@@ -84,6 +87,7 @@ class Processes:
         finally:
             with self._lock:
                 self._running.discard(process)
+            _shorten(log)
         _signal(process, KILL)  # what it has left running
         if self._stopped:
             raise Stopped
@@ -144,6 +148,19 @@ def _quoted(text: str) -> str:
     import shlex
 
     return shlex.quote(text)
+
+
+def _shorten(log: Path) -> None:
+    """Leave out the middle of a log that is too long to be kept for every call."""
+    size, half = log.stat().st_size, MOST_LOG // 2
+    if size > MOST_LOG:
+        with log.open("r+b") as file:
+            first = file.read(half)
+            file.seek(-half, os.SEEK_END)
+            last = file.read()
+            file.seek(0)
+            file.write(first + f"\n… {size - 2 * half} bytes are left out …\n".encode() + last)
+            file.truncate()
 
 
 def tail(log: Path) -> str:

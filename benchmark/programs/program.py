@@ -69,11 +69,13 @@ class Program:
         """
         files = {}
         for template in self.card.weights:
-            pattern = Path(fill(template, {name: glob.escape(str(path)) for name, path in self.places.items()}))
+            folder = self.path.absolute().parent
+            escaped = {name: glob.escape(str(path)) for name, path in self.places.items()}
+            pattern = Path(glob.escape(str(folder)), fill(template, escaped))
             root = Path(pattern.anchor)
             files[template] = sorted(root.glob(str(pattern.relative_to(root))))
             if not files[template]:
-                path = fill(template, {name: str(path) for name, path in self.places.items()})
+                path = folder / fill(template, {name: str(path) for name, path in self.places.items()})
                 raise TalkbenchError(f"{self.name}: weights: there is no {path}; put the file there, or mend the card")
         return files
 
@@ -123,10 +125,16 @@ def load(name: str, settings: Mapping[str, object] | None = None) -> Program:
     for key in settings:
         if key not in card.places:
             raise TalkbenchError(f"{path.stem} has no setting {key!r}: {nearest(key, {*card.places, *numbers})}")
-    missing = [key for key, place in card.places.items() if not (place or settings.get(key))]
+    missing = [key for key, place in card.places.items() if settings.get(key, place) in ("", None)]
     if missing:
         options = " ".join(f"--set {key}=PATH" for key in missing)
         raise TalkbenchError(f"{path.stem} needs paths of this machine: give {options} (bench show {name})")
+    for key, value in settings.items():
+        if not isinstance(value, str):  # 007 is a number, and "a: b" a mapping
+            quoted = f"--set {key}='\"…\"'"
+            raise TalkbenchError(
+                f"--set {key}={value}: YAML takes this for no text; put the path in quotes of its own: {quoted}"
+            )
     chosen = {
         key: _place(f"--set {key}", str(settings[key]), Path.cwd())
         if key in settings
@@ -140,14 +148,19 @@ def load(name: str, settings: Mapping[str, object] | None = None) -> Program:
 
 def _number(key: str, value: object) -> float:
     whole = key != "timeout"
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < 0:
-        raise TalkbenchError(f"--set {key}={value}: give a {'whole ' if whole else ''}number that is not negative")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int if whole else int | float)
+        or not value >= (0 if whole else 1e-3)
+    ):
+        kind = "whole number that is not negative" if whole else "number of seconds"
+        raise TalkbenchError(f"--set {key}={value}: give a {kind}")
     return value  # type: ignore[return-value]
 
 
 def _place(where: str, text: str, folder: Path) -> Path:
     """The path that a text stands for; a bare word may be a program that the shell finds."""
-    path = folder / Path(text).expanduser()
+    path = folder / os.path.expanduser(text)  # noqa: PTH111  # what has no such user stays, and is not there
     if not is_there(path) and text == Path(text).name and shutil.which(text):
         return Path(str(shutil.which(text))).absolute()
     if not is_there(path):

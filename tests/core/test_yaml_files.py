@@ -22,6 +22,7 @@ FAULTS = {
     "control": ("a: b\nc: \x00", "line 2: special characters are not allowed"),
     "key twice": ("a: 1\nb: 2\na: 3", "line 3, column 1: the key 'a' stands twice"),
     "unknown alias": ("a: *b", "line 1, column 4: found undefined alias"),
+    "alias within": ("a: &a {b: [*a]}", "line 1, column 4: an alias stands inside what it names"),
     "two documents": ("a: 1\n---\nb: 2", "line 2, column 1: but found another document"),
 }
 

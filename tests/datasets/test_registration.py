@@ -54,7 +54,7 @@ def test_texts_of_a_card_are_one_line(register):
         (None, "there is no card {path}; write one"),
         ("{licens: none}", "{path} does not fit: unknown key 'licens': did you mean licence"),
         ("{tasks: {same-identity: pairs.csv}}", "{path} does not fit: tasks.same-identity: input should be"),
-        ("- a list", "{path} does not fit: input should be a valid dictionary"),
+        ("- a list", "{path} does not fit: input should be a valid mapping"),
         ("{title: ", "{path}, line 1, column "),
     ],
 )

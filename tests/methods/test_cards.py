@@ -101,7 +101,7 @@ def test_a_method_without_a_card_is_told_by_its_docstring(method_plugin: Callabl
         ),
         ("title: x", "short: field required"),
         ("short: x\nyear: soon", "year: input should be a valid integer"),
-        ("- short", "input should be a valid dictionary"),
+        ("- short", "input should be a valid mapping"),
     ],
 )
 def test_a_faulty_card_is_refused_in_one_line(method_plugin: Callable[..., Path], wrong: str, complaint: str) -> None:

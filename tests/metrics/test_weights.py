@@ -75,7 +75,7 @@ def test_digits_in_a_published_name_are_those_of_the_table() -> None:
     [
         ({"licens": "MIT"}, "unknown key 'licens': did you mean licence?"),
         ({"path": 5}, "path: input should be a valid string"),
-        ({"elsewhere": "{torch}/eyes.pth"}, "elsewhere: input should be a valid tuple"),
+        ({"elsewhere": "{torch}/eyes.pth"}, "elsewhere: input should be a valid list"),
         ({"size": "large"}, "size: input should be a valid integer, unable to parse string as an integer"),
     ],
 )

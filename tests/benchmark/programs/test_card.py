@@ -63,7 +63,7 @@ def test_the_commands_of_the_cards_in_the_tree(name, motion, words):
         ({"command": ["run", "{sorce}", "{driving}", "{out}"]}, "the unknown field {sorce}: did you mean source?"),
         ({"command": ["run", "{source}", "{driving}"]}, "neither command nor config has {out}"),
         ({"command": ["run", "{source}", "{driving}", "{out}", "{config}"]}, "the unknown field {config}"),
-        ({"command": []}, "command: tuple should have at least 1 item"),
+        ({"command": []}, "command: list should have at least 1 item"),
         ({"command": ["run", True]}, "command.1: input should be a valid string"),
         ({"folder": "{out}"}, "folder has the unknown field {out}"),
         ({"places": {}}, "places lack the checkout"),
@@ -80,6 +80,15 @@ def test_the_commands_of_the_cards_in_the_tree(name, motion, words):
         ({"frames": {"rate": 0}}, "frames.rate"),
         ({"frames": {"drop": 1}}, "unknown key 'frames.drop': did you mean dropped?"),
         ({"config": {"file": "../x.yaml", "content": {}}}, "is no plain file name"),
+        ({"config": {"file": "out", "content": {}}}, "is the name of another file of a call"),
+        ({"output": {"form": "video", "files": "{seed}.mp4"}}, "output has the unknown field {seed}: no field may"),
+        ({"output": {"form": "video", "files": "a**b"}}, "output.files: 'a**b' is no pattern of files"),
+        ({"output": {"form": "video", "files": "."}}, "output.files: '.' is no pattern of files"),
+        ({"weights": [""]}, "weights.0: '' is no pattern of files"),
+        ({"frames": {"offset": 10**20}}, "frames.offset: input should be less than or equal to"),
+        ({"frames": {"rate": 1e300}}, "frames.rate: input should be less than or equal to"),
+        ({"input": {"size": 10**9}}, "input.size: input should be less than or equal to"),
+        ({"seed": -1}, "seed: input should be greater than or equal to 0"),
         ({"crop": None}, "crop: input should be 'none', 'crop' or 'paste-back'"),
     ],
 )  # fmt: skip
@@ -101,6 +110,29 @@ def test_paths_of_a_card_are_relative_to_it_and_those_of_the_command_line_are_no
     monkeypatch.chdir(place / "elsewhere")
     assert load(str(path)).places["checkout"].parent == place
     assert load(str(path), {"checkout": ".", "timeout": 2.5}).places["checkout"] == place / "elsewhere"
+
+
+def test_weights_are_relative_to_the_card_too(card, place, monkeypatch):
+    (place / "own.pth").write_bytes(b"x")
+    path = card(weights=["own.*"])
+    monkeypatch.chdir("/")
+    assert load(str(path)).weight_files == {"own.*": [place / "own.pth"]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"checkout": "~nobody-has-this-name/x"}, "--set checkout: there is no "),
+        ({"checkout": 7}, "--set checkout=7: YAML takes this for no text"),
+        ({"checkout": None}, "mine needs paths of this machine: give --set checkout=PATH"),
+        ({"timeout": 0}, "--set timeout=0: give a number of seconds"),
+        ({"timeout": float("nan")}, "--set timeout=nan: give a number of seconds"),
+        ({"seed": -1}, "--set seed=-1: give a whole number that is not negative"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(card, settings, said):
+    with pytest.raises(TalkbenchError, match=re.escape(said)):
+        load(str(card()), settings)
 
 
 def test_programs_are_listed_and_shown(bench):

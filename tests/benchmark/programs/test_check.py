@@ -46,6 +46,7 @@ def samples(scenes, change) -> list[Sample]:
         (lambda out: [out[9]] * 3 + out, {"offset": 3}, "offset", "sound", "move with the driver"),
         (lambda out: out[3:], {}, "offset", "fault", "set frames.dropped: 3"),
         (lambda out: out[:12], {}, "offset", "fault", "set frames.cap: 12"),
+        (lambda out: out, {"dropped": 2}, "offset", "fault", "each driving frame with its own: set frames: {}"),
         (lambda out: out[:12], {"cap": 12}, "offset", "sound", "move with the driver"),
         (lambda out: out[::2], {}, "rate", "fault", "from 25 to 12.5 per second: set frames.rate: 12.5"),
         (lambda out: [out[j * 25 // 30] for j in range(24)], {}, "rate", "fault", "set frames.rate: 30"),
@@ -162,7 +163,12 @@ def test_a_program_of_lists_and_one_of_pairs(check, card):
 
 
 @pytest.mark.parametrize(
-    ("mode", "said"), [("crash", "ended with exit code 3; its last words"), ("nothing", "wrote nothing")]
+    ("mode", "said"),
+    [
+        ("crash", "ended with exit code 3; its last words"),
+        ("nothing", "wrote nothing"),
+        ("sizes", "frames of several sizes in one call"),
+    ],
 )
 def test_a_program_that_fails(check, card, mode, said):
     result = check(card(mode))

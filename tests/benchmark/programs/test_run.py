@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from talkbench.benchmark.programs import calling, process
+from talkbench.benchmark.programs.process import Processes
+from talkbench.core.locks import locked
 
 
 def calls(state: Path) -> int:
@@ -131,6 +133,7 @@ def test_a_call_that_fails(card, drive, state, mode, changes, reason, said):
     result = drive(card(mode, **changes), "--image-size", 48)
     if reason is None:  # in both calls
         assert said in complaint(result)
+        assert ".partial" not in result.err
         return
     failed = result.rows[result.rows["reason"] == reason]
     assert len(failed) == 8, result.err
@@ -234,9 +237,9 @@ def test_what_is_missing_is_named_at_once(card, drive, changes, said):
         ),
         (("--program", "mine.yaml", "--set", "chekout=."), "mine has no setting 'chekout': did you mean checkout?"),
         (("--program", "mine.yaml", "--set", "seed=1.5"), "--set seed=1.5: give a whole number"),
-        (("--program", "Mine-2.yaml"), "Mine-2.yaml 'Mine-2': use a-z and 0-9"),
+        (("--program", "Mine-2.yaml"), "Mine-2.yaml: 'Mine-2': use a-z and 0-9"),
         (("--program", "nowhere.yaml"), "there is no card nowhere.yaml"),
-        (("--program", "liveportrait-orignal"), "did you mean liveportrait-original?"),
+        (("--program", "liveportrait-orignal"), "did you mean liveportrait-original;"),
         (("--program", "mine.yaml", "--task", "all"), "--program is for a single run"),
         (("--method", "blend", "--jobs", "2"), "--jobs is for a --program"),
     ],
@@ -245,3 +248,34 @@ def test_a_wrong_command_is_told(card, bench, clips, place, options, said):
     card()
     shutil.copy(place / "mine.yaml", place / "Mine-2.yaml")
     assert said in complaint(bench("run", *options, "--dataset", "tiny", "--root", clips))
+
+
+def test_kept_frames_that_are_damaged(card, drive, tmp_path):
+    path = card()
+    assert drive(path, "--out", "first").code == 0
+    frame = next(tmp_path.glob("home*/programs/mine/*/result/000001.png"))
+    frame.unlink()  # its inode is that of the first run's
+    frame.write_bytes(b"cut off")
+    assert f"{frame.parent} is damaged; delete this folder" in complaint(drive(path, "--out", "second"))
+
+
+def test_the_middle_of_a_long_log_is_left_out(tmp_path):
+    log = tmp_path / "log.txt"
+    Processes().run(["head", "-c", "5000000", "/dev/zero"], tmp_path, {}, 60, log)
+    assert log.stat().st_size < 2_001_000
+    assert log.read_bytes().startswith(b"$ cd ")
+    assert "bytes are left out" in log.read_bytes()[900_000:1_100_000].decode()
+
+
+def test_what_killed_commands_have_left_is_deleted(card, drive, tmp_path):
+    path = card()
+    assert drive(path, "--out", "first").code == 0
+    cache = next(tmp_path.glob("home*/programs"))
+    old, new, held = (cache / f".partial-{name}" for name in ("old", "new", "held"))
+    for folder in (old, new, held):
+        (folder / "work").mkdir(parents=True)
+    with locked(held, "is working in"):
+        for folder in (old, held):
+            os.utime(folder, (0, 0))
+        assert drive(path, "--out", "second").code == 0
+    assert [folder.exists() for folder in (old, new, held)] == [False, True, True]
