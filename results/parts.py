@@ -57,7 +57,7 @@ def read_table(path: Path, schema: pa.Schema, remedy: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path.absolute()) as file:  # pyarrow takes a relative a:b/file for a URL
             table = file.read()
         if not table.schema.equals(schema):
             raise pa.ArrowInvalid("it has other columns")
