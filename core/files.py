@@ -169,11 +169,14 @@ def _check_free(path: Path) -> None:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A path of the same name in a hidden folder beside `path`; that folder is deleted after the block."""
+    """A path of the same name in a hidden folder beside `path`; that folder is deleted after the block.
+
+    It is absolute, since some libraries, pyarrow for one, take a relative ``a:b/file`` for a URL.
+    """
     hidden = path.parent
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=PARTIAL, dir=path.parent) as folder:
+        with TemporaryDirectory(prefix=PARTIAL, dir=path.parent.absolute()) as folder:
             hidden = Path(folder)
             yield hidden / path.name
     except OSError as error:

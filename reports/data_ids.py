@@ -25,6 +25,9 @@ def departure(a: Run, b: Run) -> str:
     ids = f"data id: {data_a.data_id or NONE} / {data_b.data_id or NONE}"
     frame = first_difference(a.contents, b.contents)
     one_list = bool(data_a.data_id and data_b.data_id) and data_a.pairs_sha256 == data_b.pairs_sha256
+    if not frame and (parts := [run.record for run in (a, b) if run.record.shard]):
+        named = " and ".join(f"{record.run_id} is shard {record.shard} of a run" for record in parts)
+        raise TalkbenchError(f"{named}; put the shards together with bench merge")
     if frame or one_list:
         example = f"; {frame} differs, for one" if frame else ""
         raise TalkbenchError(

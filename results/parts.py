@@ -129,7 +129,8 @@ def read_table(path: Path, schema: pa.Schema, remedy: str, columns: Sequence[str
 
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     try:
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
+        # pyarrow takes a relative a:b/file for a URL
+        with pq.ParquetFile(path.absolute(), read_dictionary=texts) as file:
             if not pa.schema(map(_coded, schema)).equals(file.schema_arrow):
                 raise pa.ArrowInvalid("it has other columns")
             return file.read(columns)

@@ -13,7 +13,7 @@ from talkbench.benchmark.cli.output import json_option
 
 @click.command()
 @click.argument("shards", type=PATH, nargs=-1, required=True, metavar="RUN...")
-@click.option("--out", type=PATH, help="Folder of the whole run.  [default: runs/ and the id of its first shard]")
+@click.option("--out", type=PATH, help="Folder of the whole run.  [default: runs/<method>-<dataset>-<task>-<time>]")
 @OPTIONS["root"]
 @OPTIONS["pairs"]
 @click.option(

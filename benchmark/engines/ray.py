@@ -314,6 +314,8 @@ def _connect(address: str, progress: Progress) -> None:
             return
         _disconnect()
         if address or attempt == STARTS:
+            if address == "auto" and isinstance(failure, ConnectionError):
+                raise TalkbenchError("no Ray cluster runs here; write ray:host:6379, or ray for one of this machine")
             where = f"the Ray cluster at {address} cannot be used" if address else "Ray does not start here"
             raise TalkbenchError(f"{where}: {_last_line(failure)}")
         progress.say(f"Ray has not started ({_last_line(failure)}); trying again")
@@ -348,10 +350,26 @@ def _check_answer(address: str) -> None:
     if not host or not port.isdecimal():
         raise TalkbenchError(f"{address!r} is no address of a Ray cluster; write host:6379, or auto")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+        connection = socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER)
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TalkbenchError(f"no Ray cluster answers at {address} ({reason}); check the address") from error
+    with connection:
+        if "RAY_USE_TLS" not in os.environ and not _speaks_grpc(connection):
+            raise TalkbenchError(f"what answers at {address} is no Ray cluster; check the address")
+
+
+def _speaks_grpc(connection: socket.socket) -> bool:
+    """Whether the other side answers as a server of gRPC: the first frame of HTTP/2 has type 4, SETTINGS (RFC 9113,
+    section 3.4). One that says nothing may be busy and is believed."""
+    try:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        answer = connection.recv(9)
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+    return answer[3:4] == b"\x04"
 
 
 def _disconnect() -> None:

@@ -39,9 +39,8 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
     """The record of a run of `setup` that begins now."""
     method, split, protocol = setup.method, setup.split, setup.protocol
     now = datetime.now(UTC)
-    name = f"{method.name}-{split.dataset}-{split.task}".replace("@", "-")
     return RunRecord(
-        run_id=f"{name}-{now:%Y%m%d-%H%M%S}-{token_hex(4)}",  # ids of two machines cannot meet
+        run_id=new_run_id(method.name, split.dataset, split.task, now),
         created=now,
         talkbench=version("talkbench"),
         command=options.command or shlex.join(sys.argv),
@@ -76,6 +75,12 @@ def describe(setup: Setup, options: RunOptions) -> RunRecord:
         seen=setup.seen,
         shard=options.shard or "",
     )
+
+
+def new_run_id(method: str, dataset: str, task: str, created: datetime) -> str:
+    """The id of a run that begins now; ids of two machines cannot meet."""
+    name = f"{method}-{dataset}-{task}".replace("@", "-")
+    return f"{name}-{created:%Y%m%d-%H%M%S}-{token_hex(4)}"
 
 
 def _method(setup: Setup) -> MethodInfo:

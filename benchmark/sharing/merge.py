@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from talkbench import datasets
 from talkbench.benchmark.engines.chunks import shard_of
 from talkbench.benchmark.evaluation.given_frames import frame_name
 from talkbench.benchmark.evaluation.reader import ImageSource
+from talkbench.benchmark.evaluation.record import new_run_id
 from talkbench.benchmark.evaluation.runner import Finished, finish, tracked
 from talkbench.benchmark.progress import Progress
 from talkbench.benchmark.verify.rescore import Place, pair_list
@@ -133,13 +134,22 @@ def _check_pairs(stores: Sequence[RunStore], record: RunRecord) -> None:
 def _whole(records: Sequence[RunRecord]) -> RunRecord:
     """The record of the run that the shards are parts of."""
     first = min(records, key=lambda record: record.created)
-    words = shlex.split(first.command)
-    if "--shard" in words:
-        place = words.index("--shard")
-        del words[place : place + 2]
-    command = shlex.join(word for word in words if not word.startswith("--shard="))
-    fresh = {"shard": "", "command": command, "random": any(record.random for record in records)}
+    run_id = new_run_id(first.method.name, first.dataset.name, first.dataset.task, first.created)
+    command = shlex.join(_without(shlex.split(first.command), ("--shard", "--out")))
+    fresh = {
+        "run_id": run_id, "shard": "", "command": command, "random": any(record.random for record in records)
+    }  # fmt: skip
     return first.model_copy(update=fresh)
+
+
+def _without(words: Sequence[str], options: Sequence[str]) -> Iterator[str]:
+    """The words of a command without these options and what they are set to."""
+    remaining = iter(words)
+    for word in remaining:
+        if word in options:
+            next(remaining, None)
+        elif word.partition("=")[0] not in options:
+            yield word
 
 
 def _gather(stores: Sequence[RunStore], folder: Path) -> None:

@@ -57,6 +57,13 @@ def test_rows_come_back_sorted_by_pair_and_metric(tmp_path: Path) -> None:
     assert store.done() == {0, 1, 2}
 
 
+@pytest.mark.parametrize("name", ["a:b", "s3:x", "file:x", "hdfs:", "blank and ü"])
+def test_a_folder_may_be_named_like_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    RunStore(Path(name)).append(pair_rows(0))
+    assert len(RunStore(tmp_path / name).rows()) == len(RunStore(name).rows()) == 2
+
+
 def test_a_crash_in_the_middle_of_a_part_costs_that_part_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = RunStore(tmp_path)
     store.append(pair_rows(0))

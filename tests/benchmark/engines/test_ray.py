@@ -1,6 +1,7 @@
 """`bench run --engine ray` on a cluster of two nodes gives the run that `local` gives, even if one of them leaves."""
 
 import os
+import socket
 import threading
 import time
 from importlib import util
@@ -91,6 +92,11 @@ def test_an_address_that_does_not_answer(score):
     assert time.monotonic() - began < engine.START
     assert "write host:6379, or auto" in score("--engine", "ray:nowhere").complaint()
     assert "give the cluster's own address" in score("--engine", "ray:ray://host:10001").complaint()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"HTTP/1.1 505 no\r\n"), daemon=True).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        line = score("--engine", f"ray:{address}").complaint()
+    assert line == f"bench: what answers at {address} is no Ray cluster; check the address"
     assert not Path("runs").exists()
 
 

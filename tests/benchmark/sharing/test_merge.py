@@ -50,7 +50,7 @@ def test_the_same_run(score, bench, shards, clips, options):
     assert first.differences(second) == []
     assert first.dataset == second.dataset
     assert (first.random, first.shard) == (second.random, "")
-    assert "--shard" not in first.command
+    assert not {"--shard", "--out"} & set(first.command.split())
     page = Path("merged/index.html").read_text()
     assert page.count("<figure") == Path("whole/index.html").read_text().count("<figure")
     assert score(*options, "--out", "merged", "--resume").code == 0
@@ -63,10 +63,23 @@ def test_a_shard_is_no_run(score, bench, shards):
     assert "8 not evaluated yet" in " ".join(bench("show", "runs/1").out.split())
     assert bench("results", "export", folders[0], "--out", "entries").code == 2
     assert not list(Path("runs").glob("*/index.html"))
+    compared = bench("compare", *folders).complaint()
+    assert "is shard 1/2 of a run and" in compared
+    assert compared.endswith("put the shards together with bench merge")
     again = score("--batch-size", 4, "--shard", "1/2", "--out", "runs/1", "--resume")
     assert again.code == 0, again.err
     other = score("--batch-size", 4, "--shard", "2/2", "--out", "runs/1", "--resume").complaint()
     assert "made otherwise (shard: 1/2 / 2/2)" in other
+
+
+def test_shards_lie_where_the_merged_run_does(score, bench):
+    """Without --out all are below runs, each under an id of its own."""
+    for index in (1, 2):
+        score("--limit", 4, "--batch-size", 2, "--shard", f"{index}/2")
+    shards = sorted(Path("runs").glob("blend-*"))
+    merged = bench("merge", *shards)
+    assert merged.code == 0, merged.err
+    assert len({path.name for path in Path("runs").glob("blend-*")}) == 3
 
 
 def test_what_are_no_shards_of_one_run_is_refused(score, bench, shards):
