@@ -126,14 +126,19 @@ class RunStore:
         firsts, numbers, arrays = zip(*kept, strict=True)
         generated, target = (np.concatenate(parts) for parts in zip(*arrays, strict=True))
         path = self.folder / "features" / key / f"{firsts[0]:06d}.npz"
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, numbers=np.concatenate(numbers), generated=generated, target=target)
+        _save_features(path, np.concatenate(numbers), generated, target)
 
     def forget_features(self, done: AbstractSet[int]) -> None:
-        """Delete the features of batches that a killed run has not finished: of pairs that are not `done`."""
+        """Delete the features of pairs that a killed run has not finished, which are not `done`."""
+        import numpy as np
+
         for path in (self.folder / "features").glob("*/[0-9]*.npz"):
-            if not set(_read_features(path)[0].tolist()) <= done:
+            numbers, generated, target = _read_features(path)
+            kept = np.isin(numbers, list(done))
+            if not kept.any():
                 path.unlink()
+            elif not kept.all():
+                _save_features(path, numbers[kept], generated[kept], target[kept])
 
     def features(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """What `append_features` kept, in the order of the pairs: generated and target, (N, D) each.
@@ -204,6 +209,13 @@ class RunStore:
             raise TalkbenchError(f"{self.folder} holds no finished run: {name} is missing; check the path") from error
         except (OSError, UnicodeDecodeError) as error:
             raise TalkbenchError(f"cannot read {self.folder / name}: {error}; restore it or run again") from error
+
+
+def _save_features(path: Path, numbers: np.ndarray, generated: np.ndarray, target: np.ndarray) -> None:
+    import numpy as np
+
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, numbers=numbers, generated=generated, target=target)
 
 
 def _read_features(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
