@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import platform
+import signal
 import socket
 import sys
 import threading
@@ -336,7 +337,10 @@ def _begin(options: Mapping[str, Any]) -> BaseException | None:
             failures[:] = [error]
 
     if options["address"] == "local":
+        before = signal.getsignal(signal.SIGTERM)
         begin()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray would end this process, where the command ends Ray
     else:
         thread = threading.Thread(target=begin, daemon=True)
         thread.start()

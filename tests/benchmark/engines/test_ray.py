@@ -1,6 +1,7 @@
 """`bench run --engine ray` on a cluster of two nodes gives the run that `local` gives, even if one of them leaves."""
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -26,9 +27,10 @@ def cluster():
         patch.setenv("RAY_AUTH_MODE", "disabled")
         from ray.cluster_utils import Cluster
 
-        options = {"num_cpus": 1, "object_store_memory": SMALL}
+        options, before = {"num_cpus": 1, "object_store_memory": SMALL}, signal.getsignal(signal.SIGTERM)
         cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
         cluster.add_node(**options)
+        signal.signal(signal.SIGTERM, before)  # later tests of this process are told by it
         yield cluster
         cluster.shutdown()
 
@@ -76,6 +78,13 @@ def test_a_node_that_leaves_is_survived(score, cluster):
     thread.join()
     assert spread.code == 0, spread.err
     assert spread.rows.equals(local.rows)
+
+
+def test_ray_does_not_take_the_signal_that_ends_the_command(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("ray.init", lambda **_: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+    assert engine._begin({"address": "local"}) is None
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_without_ray(monkeypatch, score):
