@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -80,10 +81,12 @@ def _complaint(error: Exception) -> str:
 def _again() -> str:
     """How the command goes on, or begins again."""
     words = sys.argv[1:]
-    for name, option in GOES_ON.items():
-        if words[: len(name.split())] == name.split():
-            return f"to go on: {command_line(*([] if not option or option in words else [option]))}"
-    return f"to begin again: {command_line()}"
+    with suppress(KeyboardInterrupt):  # a second one, while what writes the command is imported
+        for name, option in GOES_ON.items():
+            if words[: len(name.split())] == name.split():
+                return f"to go on: {command_line(*([] if not option or option in words else [option]))}"
+        return f"to begin again: {command_line()}"
+    return "give the command again"
 
 
 def _allowed() -> str:

@@ -221,6 +221,16 @@ def test_ctrl_c_says_how_to_go_on(bench, monkeypatch, typed, words):
     assert (stopped.code, stopped.err) == (130, f"bench: stopped; {words}\n")
 
 
+def test_a_second_ctrl_c_ends_in_one_line_too(bench, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.bench, "main", interrupt)
+    monkeypatch.setattr(main, "command_line", interrupt)
+    stopped = bench("run", "--method", "mcnet")
+    assert (stopped.code, stopped.err) == (130, "bench: stopped; give the command again\n")
+
+
 def test_the_command_that_goes_on_has_the_program_as_it_was_called(bench, monkeypatch, place):
     def interrupt(**_):
         sys.argv[0] = str(place / "talkbench" / "__main__.py")
