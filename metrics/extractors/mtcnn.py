@@ -45,6 +45,7 @@ class Mtcnn5(Extractor):
 
     name = "mtcnn5"
     libraries = ("facenet-pytorch",)
+    imports = False
 
     @property
     def id(self) -> str:

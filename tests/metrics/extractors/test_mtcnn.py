@@ -87,6 +87,8 @@ def test_loading_the_networks_changes_nothing_and_imports_no_library(monkeypatch
     with unchanged():
         metrics.create_extractor("mtcnn5").extract(torch.zeros(1, 3, 256, 256))
     assert "facenet_pytorch" not in sys.modules
+    assert metrics.create("missing-face-rate").imported_libraries() == []
+    assert metrics.create_extractor("facenet-vggface2").imported_libraries() == ["facenet-pytorch"]
 
 
 def test_a_metric_says_what_its_extractor_lacks(monkeypatch):
