@@ -110,6 +110,13 @@ def _libraries(libraries: Sequence[str], through: str | None) -> list[str]:
     return list(dict.fromkeys([*libraries, *(extractor_registry.create(through).all_libraries() if through else [])]))
 
 
+def _imported(libraries: Sequence[str], through: str | None) -> list[str]:
+    """Those of `_libraries` that are imported."""
+    return list(
+        dict.fromkeys([*libraries, *(extractor_registry.create(through).imported_libraries() if through else [])])
+    )
+
+
 def _files(weights: Sequence[str], through: str | None) -> list[str]:
     """The files of a model and of the extractor that it starts from, each once."""
     return list(dict.fromkeys([*weights, *(extractor_registry.create(through).files() if through else [])]))
@@ -128,6 +135,7 @@ class Extractor(ABC):
         name: the registered name.
         version: raised whenever a feature can change.
         libraries: distributions that it needs beyond talkbench's own dependencies.
+        imports: whether it imports its libraries; False: it reads files of theirs alone.
         weights: files of ``weights.yaml`` that it needs.
         uses: the extractor whose features of the same images it starts from, as `arcface-r50` from the eyes.
         subject: what a frame must show to have features, ``face`` or ``body``; it names the failures ``no-face-…``
@@ -137,6 +145,7 @@ class Extractor(ABC):
     name: str
     version: int = 1
     libraries: tuple[str, ...] = ()
+    imports: bool = True
     weights: tuple[str, ...] = ()
     uses: str | None = None
     subject: Literal["face", "body"] = "face"
@@ -186,6 +195,10 @@ class Extractor(ABC):
     def all_libraries(self) -> list[str]:
         """All distributions without which it has no features: its own, and those of what it `uses`."""
         return _libraries(self.libraries, self.uses)
+
+    def imported_libraries(self) -> list[str]:
+        """Those of `all_libraries` that are imported, so that a `broken` one keeps it from running."""
+        return _imported(self.libraries if self.imports else (), self.uses)
 
     def card(self) -> ExtractorCard:
         """The extractor as plain data.
@@ -308,6 +321,10 @@ class Metric(ABC, Generic[Features]):
     def all_libraries(self) -> list[str]:
         """All distributions without which it cannot be computed: its own, and those of its extractor."""
         return _libraries(self.libraries, self.extractor)
+
+    def imported_libraries(self) -> list[str]:
+        """Those of `all_libraries` that are imported, so that a `broken` one keeps it from running."""
+        return _imported(self.libraries, self.extractor)
 
     def card(self) -> MetricCard:
         """The metric as plain data.

@@ -320,7 +320,7 @@ def choose_metrics(
     unavailable: list[UnavailableMetric] = []
     for metric in {metric.name: metric for metric in named}.values():
         problem = unsuited(metric, split, size, from_files) or metric.problem()
-        problem = problem or next(filter(None, map(broken, metric.all_libraries())), None)
+        problem = problem or next(filter(None, map(broken, metric.imported_libraries())), None)
         if problem:
             unavailable.append(UnavailableMetric(name=metric.variant, reason=problem))
         else:

@@ -6,13 +6,15 @@ import importlib.util
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from talkbench.core.errors import TalkbenchError
 from talkbench.core.files import sha256_bytes
+from talkbench.core.tensor_files import read_tensors
 from talkbench.metrics.extractors import registry
+from talkbench.metrics.extractors.cascade import Cascade
 from talkbench.metrics.extractors.faces import SIZE, at_size, choose
 from talkbench.metrics.interface import Extractor
 from talkbench.metrics.networks import isolated
@@ -36,12 +38,14 @@ class Mtcnn5(Extractor):
     equal boxes the one with the higher score (docs/specs/evaluation.md 3.8). None: no face, or an image with values
     that are not finite.
 
-    The library goes image by image: its batches shift the boxes of each image by an offset in float32, so that a
-    close decision may depend on the other images of the batch.
+    The networks go image by image: the last bit of a convolution depends on how many images it gets, so that a close
+    decision would depend on the other images of the batch. The library itself is not imported, which takes seconds;
+    what is computed here has its bits (`facenet_pytorch.models.utils.detect_face`).
     """
 
     name = "mtcnn5"
     libraries = ("facenet-pytorch",)
+    imports = False
 
     @property
     def id(self) -> str:
@@ -57,26 +61,36 @@ class Mtcnn5(Extractor):
 
     def extract(self, images: Tensor, base: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray | None]:
         with isolated(threads=1):  # a second thread gains nothing here, and loses much where another program wants it
-            return [self._face(image) for image in images]
+            values = tuple(range(1, images.ndim))
+            finite = (images.amin(values).isfinite() & images.amax(values).isfinite()).tolist()
+            return [self._face(image) if sound else None for image, sound in zip(images, finite, strict=True)]
 
     def _face(self, image: Tensor) -> np.ndarray | None:
-        if not image.isfinite().all():
-            return None
-        frame = at_size(image[None].to(self.device))[0].mul(255).round().permute(1, 2, 0)  # (256, 256, 3)
-        boxes, scores, points = self._detector.detect(frame, landmarks=True)
-        if boxes is None:
+        frame = at_size(image[None].to(self.device))[0].mul(255).round()  # (3, 256, 256)
+        boxes, scores, points = self._cascade.faces(frame.cpu().numpy())
+        if not len(boxes):
             return None
         chosen = choose(boxes, scores)
         return np.concatenate([points[chosen], boxes[chosen].reshape(2, 2)]).astype(np.float32)
 
     @cached_property
-    def _detector(self) -> Any:
+    def _cascade(self) -> Cascade:
         if problem := self.problem():
             raise TalkbenchError(f"{self.name} {problem}")
-        from facenet_pytorch import MTCNN
+        from talkbench.metrics.extractors.architectures.cascade import networks
 
-        network = MTCNN(min_face_size=MIN_FACE, thresholds=list(THRESHOLDS), keep_all=True, device=self.device)
-        return network.requires_grad_(False)
+        stages = networks()
+        for path in _weight_files():
+            state = read_tensors(path).content
+            try:
+                stages[path.stem].load_state_dict(state if isinstance(state, dict) else {})
+            except RuntimeError as error:
+                raise TalkbenchError(
+                    f"{path} holds other weights than MTCNN's; install facenet-pytorch again"
+                ) from error
+        return Cascade(
+            [stage.eval().requires_grad_(False).to(self.device) for stage in stages.values()], MIN_FACE, THRESHOLDS
+        )
 
 
 def _weight_files() -> list[Path]:

@@ -76,7 +76,7 @@ def best_metric(config: TrainConfig) -> Metric:
 
 def _problem(metric: Metric) -> str | None:
     """Why a metric cannot be computed here, with the remedy; None if it can."""
-    return metric.problem() or next(filter(None, map(broken, metric.all_libraries())), None)
+    return metric.problem() or next(filter(None, map(broken, metric.imported_libraries())), None)
 
 
 def choose(best: Metric, say: Callable[[str], None]) -> list[Metric]:
