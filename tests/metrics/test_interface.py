@@ -107,7 +107,7 @@ def test_files_are_its_own_and_those_of_what_it_starts_from(monkeypatch: pytest.
     [
         ("direction", "down", "metric squint does not fit: direction: input should be 'higher' or 'lower'"),
         ("decimals", 1.5, "metric squint does not fit: decimals: input should be a valid integer"),
-        ("range", (0.0, 1.0, 2.0), "metric squint does not fit: range: tuple should have at most 2 items"),
+        ("range", (0.0, 1.0, 2.0), "metric squint does not fit: range: list should have at most 2 items"),
         ("target", "truth", "metric squint does not fit: target: input should be 'driving', 'source' or 'identity'"),
     ],
 )
