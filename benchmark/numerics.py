@@ -142,9 +142,8 @@ def _within(
     def computed(*arguments: Any) -> Any:
         with numerics.context(device), form:
             result = step(*arguments)
-        return (
-            result.float() if isinstance(result, Tensor) else result
-        )  # what `render` gives is rounded to 8 bits later
+        # What `render` gives is rounded to 8 bits later, which half precision would do badly.
+        return result.float() if isinstance(result, Tensor) else result
 
     return computed
 

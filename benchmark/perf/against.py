@@ -44,17 +44,30 @@ def stored_rows(folder: Path) -> list[Stored]:
     """The rows with a cost in the tables of `bench perf` in `folder`, the tables by name.
 
     Raises:
-        TalkbenchError: the folder does not exist, or holds no such table.
+        TalkbenchError: the folder does not exist, holds no such table, or one with a time that is no number.
     """
     if not folder.is_dir():
         raise TalkbenchError(f"--against {folder} is not a folder; give the one that holds tables of bench perf")
     rows: list[Stored] = []
     for path in sorted(folder.glob("*.csv")):
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
-            rows += [(path.name, row) for row in csv.DictReader(file) if any(row.get(time) for time in TIMES)]
+            table = [row for row in csv.DictReader(file) if any(row.get(time) for time in TIMES)]
+        for row in table:
+            _check_times(path, row)
+        rows += [(path.name, row) for row in table]
     if not rows:
         raise TalkbenchError(f"--against {folder} holds no table of bench perf with a time in it; give another folder")
     return rows
+
+
+def _check_times(path: Path, row: Mapping[str, str]) -> None:
+    for time in filter(row.get, TIMES):
+        try:
+            float(row[time])
+        except ValueError as error:
+            raise TalkbenchError(
+                f"{path} is damaged: {time} is {row[time]!r:.40}; restore it or take it away"
+            ) from error
 
 
 def ratios(rows: Sequence[Any], stored: Sequence[Stored]) -> list[Ratio]:

@@ -339,9 +339,12 @@ def test_times_are_compared_with_those_of_an_earlier_table(bench, layers, place)
     [
         ("nowhere", "--against nowhere is not a folder; give the one that holds tables of bench perf"),
         (".", "--against . holds no table of bench perf with a time in it; give another folder"),
+        ("spoilt", "spoilt/a.csv is damaged: ms_frame is 'fast'; restore it or take it away"),
     ],
 )
 def test_a_folder_without_tables_is_refused_before_anything_is_measured(bench, layers, folder, complaint):
+    Path("spoilt").mkdir()
+    Path("spoilt", "a.csv").write_text("method,ms_frame\nlayers,fast\n")
     result = bench("perf", "--method", "layers", "--against", folder)
     assert result.code == 2
     assert complaint in result.err
